@@ -1,0 +1,19 @@
+//! The core of hyperkms: the only code that ever sees a private key, a data key or the root key.
+//!
+//! This file is the bindings alone. What Python gets are opaque handles, sealed bytes, public keys
+//! and signatures; no function here returns a secret, and none signs a digest from outside.
+
+pub mod digest;
+pub mod error;
+pub mod key_file;
+pub mod memory;
+pub mod root_file;
+pub mod sealed;
+pub mod single;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod vectors;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,20 @@
+//! Where secrets live, and the only place in the core with `unsafe` code.
+//!
+//! A secret that is in use lies in a slot of the arena: locked memory with guard pages, out of core
+//! dumps, not inherited by a fork, wiped when the slot is given back. A secret that is idle is
+//! ordinary memory, sealed with AES-256-GCM under a random process key that never leaves the arena.
+//! Code that computes with a secret runs under [`on_wiped_stack`], because the compiler and the
+//! libraries spill key material to the stack where no destructor reaches it.
+
+mod allocator;
+mod arena;
+mod counters;
+mod idle;
+mod platform;
+mod stack;
+
+pub use arena::{fill_random, protection, start, Arena, Lock, LockChoice, Protection, Slot, SLOT_SIZE};
+pub use counters::Counters;
+pub use idle::Idle;
+pub use platform::{effective_user, harden_process, standard_input};
+pub use stack::on_wiped_stack;

@@ -1,0 +1,145 @@
+//! What the operating system is asked for: one function a need, one `cfg` a system.
+
+use std::os::fd::AsFd;
+
+use crate::error::{Error, Result};
+
+use super::arena::{Lock, LockChoice};
+
+/// A mapping of `len` readable and writable bytes between two inaccessible pages; never unmapped.
+pub(super) struct Mapping {
+    pub base: *mut u8,
+    pub lock: Lock,
+    /// True where the kernel confirmed that neither dumps nor forks carry the pages.
+    pub private: bool,
+}
+
+pub(super) fn page_size() -> usize {
+    // SAFETY: no pointers.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(16384)
+}
+
+pub(super) fn map_secret(len: usize, choice: LockChoice) -> Result<Mapping> {
+    let page = page_size();
+    let outer = map(std::ptr::null_mut(), len + 2 * page, libc::PROT_NONE, anonymous(), -1)
+        .map_err(|e| Error::unavailable("memory-unavailable", format!("mmap of the secret arena failed: {e}")))?;
+    // SAFETY: one page into a mapping of len + 2 pages.
+    let base = unsafe { outer.add(page) };
+    let lock = fill(base, len, choice)?;
+    let private = keep_private(base, len);
+    Ok(Mapping { base, lock, private })
+}
+
+/// RLIMIT_CORE 0 and, on Linux, PR_SET_DUMPABLE 0: no core file, no ptrace by the same user.
+pub fn harden_process() -> Result<()> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure lives through the call.
+    if unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) } != 0 {
+        return Err(unprotected("RLIMIT_CORE could not be set to 0"));
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: no pointers.
+    if unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) } != 0 {
+        return Err(unprotected("PR_SET_DUMPABLE could not be set to 0"));
+    }
+    Ok(())
+}
+
+pub fn effective_user() -> u32 {
+    // SAFETY: no pointers.
+    unsafe { libc::geteuid() }
+}
+
+/// Standard input as a file of its own, without the buffer that `std::io::stdin` keeps.
+pub fn standard_input() -> Result<std::fs::File> {
+    let failed = |e| Error::unavailable("key-file-unavailable", format!("standard input: {e}"));
+    std::io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from).map_err(failed)
+}
+
+fn unprotected(what: &str) -> Error {
+    let cause = std::io::Error::last_os_error();
+    Error::unavailable("memory-unprotected", format!("{what}: {cause}"))
+}
+
+fn anonymous() -> libc::c_int {
+    libc::MAP_PRIVATE | libc::MAP_ANON
+}
+
+fn map(
+    at: *mut u8,
+    len: usize,
+    protection: libc::c_int,
+    flags: libc::c_int,
+    fd: libc::c_int,
+) -> std::io::Result<*mut u8> {
+    // SAFETY: either a fresh mapping or, with MAP_FIXED, one inside a mapping of our own.
+    let base = unsafe { libc::mmap(at.cast(), len, protection, flags, fd, 0) };
+    if base == libc::MAP_FAILED {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(base.cast())
+}
+
+fn fill(base: *mut u8, len: usize, choice: LockChoice) -> Result<Lock> {
+    if choice != LockChoice::Mlock {
+        match map_memfd_secret(base, len) {
+            Ok(()) => return Ok(Lock::MemfdSecret),
+            Err(cause) if choice == LockChoice::MemfdSecret => {
+                return Err(Error::unavailable("memory-unprotected", format!("memfd_secret: {cause}")));
+            }
+            Err(_) => {}
+        }
+    }
+    let flags = anonymous() | libc::MAP_FIXED;
+    map(base, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1)
+        .map_err(|e| Error::unavailable("memory-unavailable", format!("mmap of the secret arena failed: {e}")))?;
+    // SAFETY: the pages were mapped just now.
+    if unsafe { libc::mlock(base.cast(), len) } == 0 {
+        Ok(Lock::Mlock)
+    } else {
+        Ok(Lock::Unlocked)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn map_memfd_secret(base: *mut u8, len: usize) -> std::io::Result<()> {
+    let size = libc::off_t::try_from(len).map_err(std::io::Error::other)?;
+    // SAFETY: no pointers; the descriptor is closed on every path below.
+    let fd = unsafe { libc::syscall(libc::SYS_memfd_secret, libc::O_CLOEXEC) };
+    let fd = libc::c_int::try_from(fd).map_err(std::io::Error::other)?;
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: fd is ours.
+    let sized = unsafe { libc::ftruncate(fd, size) };
+    let outcome = if sized == 0 {
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+        map(base, len, libc::PROT_READ | libc::PROT_WRITE, flags, fd).map(|_| ())
+    } else {
+        Err(std::io::Error::last_os_error())
+    };
+    // SAFETY: fd is ours and not used again.
+    unsafe { libc::close(fd) };
+    outcome
+}
+
+#[cfg(not(target_os = "linux"))]
+fn map_memfd_secret(_base: *mut u8, _len: usize) -> std::io::Result<()> {
+    Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
+}
+
+#[cfg(target_os = "linux")]
+fn keep_private(base: *mut u8, len: usize) -> bool {
+    // SAFETY: advice on pages of our own.
+    unsafe {
+        libc::madvise(base.cast(), len, libc::MADV_DONTDUMP) == 0
+            && libc::madvise(base.cast(), len, libc::MADV_DONTFORK) == 0
+    }
+}
+
+// macOS has neither advice; RLIMIT_CORE 0 and the pid check of the arena stand in.
+#[cfg(not(target_os = "linux"))]
+fn keep_private(_base: *mut u8, _len: usize) -> bool {
+    false
+}

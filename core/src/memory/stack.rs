@@ -1,0 +1,128 @@
+//! Wiping the part of the stack that a computation with a secret has used.
+
+use std::mem::MaybeUninit;
+
+/// Bytes wiped below the caller's frame; the deepest use that the tests measure stays under half.
+pub(super) const WIPED: usize = 32 * 1024;
+
+/// Runs `work` and then zeroes the stack it used, also when it panics.
+///
+/// `work` must return nothing secret: its result is moved out before the wipe.
+#[inline(never)]
+pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    struct WipeAfter;
+    impl Drop for WipeAfter {
+        fn drop(&mut self) {
+            wipe_below();
+        }
+    }
+    let _wipe = WipeAfter;
+    run(work)
+}
+
+#[inline(never)]
+fn run<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(test)]
+    let work = move || tests::measured(work);
+    work()
+}
+
+#[inline(never)]
+fn wipe_below() {
+    let mut used = MaybeUninit::<[u8; WIPED]>::uninit();
+    // SAFETY: the array is this frame's own; it is only written, never read.
+    unsafe { super::allocator::wipe(used.as_mut_ptr().cast(), WIPED) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::memory::{Idle, Slot};
+    use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType};
+
+    const PAINT: u8 = 0xa7;
+    const PAINTED: usize = 4 * WIPED;
+    /// The frames of `paint` and `unpainted` differ by less than this.
+    const SLACK: usize = 2048;
+
+    thread_local! {
+        /// The deepest use seen on this thread, once a test has asked for it.
+        static DEEPEST: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    #[inline(never)]
+    pub(super) fn measured<T>(work: impl FnOnce() -> T) -> T {
+        let Some(deepest) = DEEPEST.get() else { return work() };
+        paint();
+        let result = work();
+        DEEPEST.set(Some(deepest.max(unpainted())));
+        result
+    }
+
+    #[inline(never)]
+    fn paint() {
+        let mut area = MaybeUninit::<[u8; PAINTED]>::uninit();
+        // SAFETY: the array is this frame's own.
+        unsafe { std::ptr::write_bytes(area.as_mut_ptr(), PAINT, 1) };
+        std::hint::black_box(area.as_mut_ptr());
+    }
+
+    /// How far below this frame the deepest byte lies that was written since `paint`.
+    ///
+    /// It has no large frame of its own: the probes of one would write into what it measures.
+    #[inline(never)]
+    fn unpainted() -> usize {
+        let mark = 0_u8;
+        let here: *const u8 = std::hint::black_box(&mark);
+        let mut depth = PAINTED - SLACK;
+        // SAFETY: volatile reads of stack bytes that `paint` wrote in the same place.
+        while depth > 0 && unsafe { here.sub(depth).read_volatile() } == PAINT {
+            depth -= 1;
+        }
+        depth
+    }
+
+    #[test]
+    fn no_computation_with_a_secret_uses_more_stack_than_is_wiped() {
+        let compute = || {
+            let secret = crate::testing::slot(&[7; 32]);
+            let opened = Idle::seal(&secret, b"test").unwrap().open(b"test").unwrap();
+            let public = public_key(KeyType::Ed25519, &opened).unwrap();
+            sign_ed25519(&opened, &public, &[1; 4096]).unwrap();
+            public_key(KeyType::Secp256k1, &opened).unwrap();
+            sign_secp256k1(&opened, &[2; 32]).unwrap();
+            Slot::random().unwrap();
+        };
+        compute(); // tables and contexts that are made once
+        DEEPEST.set(Some(0));
+        compute();
+        let deepest = DEEPEST.take().unwrap();
+        println!("deepest use of the stack: {deepest} bytes");
+        assert!(deepest > 512, "the measurement saw nothing: {deepest} bytes");
+        // The released build uses about 8 KiB; an unoptimised one several times that.
+        let allowed = if cfg!(debug_assertions) { WIPED } else { WIPED / 2 };
+        assert!(deepest <= allowed, "{deepest} bytes used; {WIPED} are wiped");
+    }
+
+    #[test]
+    fn what_a_computation_leaves_on_the_stack_is_zero_afterwards() {
+        #[inline(never)]
+        fn spill() {
+            let mut secret = [0x5a_u8; 8192];
+            std::hint::black_box(&mut secret);
+        }
+        #[inline(never)]
+        fn left() -> usize {
+            let area = MaybeUninit::<[u8; WIPED / 2]>::uninit();
+            let base = std::hint::black_box(area.as_ptr().cast::<u8>());
+            // SAFETY: volatile reads of this frame's own bytes.
+            (0..WIPED / 2).filter(|i| unsafe { base.add(*i).read_volatile() } == 0x5a).count()
+        }
+        run(spill);
+        assert!(left() > 4096, "the control sees what is not wiped");
+        on_wiped_stack(spill);
+        assert_eq!(left(), 0);
+    }
+}

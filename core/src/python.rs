@@ -1,0 +1,421 @@
+//! The face of the core in Python; `src/hyperkms/_core.pyi` documents it.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::digest::{self, Digest, L1Extras, Network};
+use crate::error::{Error, Kind, Result};
+use crate::key_file::read_private_key;
+use crate::memory::{self, Counters, Idle, Lock, LockChoice, Slot};
+use crate::root_file::RootFile;
+use crate::sealed::{self, Binding, Origin};
+use crate::single::{self, EcdsaSignature, KeyType};
+
+const DATA_KEY_LABEL: &[u8] = b"data key";
+
+mod raised {
+    pyo3::import_exception!(hyperkms.errors, Malformed);
+    pyo3::import_exception!(hyperkms.errors, Tampered);
+    pyo3::import_exception!(hyperkms.errors, Conflict);
+    pyo3::import_exception!(hyperkms.errors, Refused);
+    pyo3::import_exception!(hyperkms.errors, Unavailable);
+}
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> PyErr {
+        let words = (error.code, error.message);
+        match error.kind {
+            Kind::Malformed => raised::Malformed::new_err(words),
+            Kind::Tampered => raised::Tampered::new_err(words),
+            Kind::Conflict => raised::Conflict::new_err(words),
+            Kind::Refused => raised::Refused::new_err(words),
+            Kind::Unavailable => raised::Unavailable::new_err(words),
+        }
+    }
+}
+
+#[pyclass(frozen, module = "hyperkms._core")]
+struct Protection {
+    #[pyo3(get)]
+    lock: &'static str,
+    #[pyo3(get)]
+    private: bool,
+    #[pyo3(get)]
+    size: usize,
+}
+
+#[pyclass(frozen, module = "hyperkms._core")]
+struct Context(sealed::Context);
+
+#[pymethods]
+impl Context {
+    #[new]
+    #[pyo3(signature = (*, wallet, version, key_type, network, origin))]
+    fn new(wallet: String, version: u32, key_type: &str, network: &str, origin: &str) -> Result<Self> {
+        let key_type = KeyType::from_name(key_type)?;
+        let network = Binding::from_name(network)?;
+        let origin = Origin::from_name(origin)?;
+        let context = sealed::Context { wallet, version, key_type, network, origin };
+        context.check()?;
+        Ok(Context(context))
+    }
+
+    #[getter]
+    fn wallet(&self) -> &str {
+        &self.0.wallet
+    }
+
+    #[getter]
+    fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    #[getter]
+    fn key_type(&self) -> &'static str {
+        self.0.key_type.name()
+    }
+
+    #[getter]
+    fn network(&self) -> &'static str {
+        self.0.network.name()
+    }
+
+    #[getter]
+    fn origin(&self) -> &'static str {
+        self.0.origin.name()
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    fn __repr__(&self) -> String {
+        let c = &self.0;
+        format!(
+            "Context(wallet='{}', version={}, key_type='{}', network='{}', origin='{}')",
+            c.wallet,
+            c.version,
+            c.key_type.name(),
+            c.network.name(),
+            c.origin.name()
+        )
+    }
+}
+
+/// A data key at rest in memory.
+#[pyclass(frozen, module = "hyperkms._core")]
+struct DataKey(Idle);
+
+impl DataKey {
+    fn keep(slot: &Slot) -> Result<DataKey> {
+        Ok(DataKey(Idle::seal(slot, DATA_KEY_LABEL)?))
+    }
+
+    fn open(&self) -> Result<Slot> {
+        self.0.open(DATA_KEY_LABEL)
+    }
+}
+
+#[pyclass(frozen, module = "hyperkms._core")]
+struct LocalRootKey(RootFile);
+
+#[pymethods]
+impl LocalRootKey {
+    #[staticmethod]
+    fn create(py: Python<'_>, path: PathBuf) -> Result<Self> {
+        py.detach(|| RootFile::create(&path).map(LocalRootKey))
+    }
+
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> Result<Self> {
+        py.detach(|| RootFile::open(&path).map(LocalRootKey))
+    }
+
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    fn new_data_key<'py>(&self, py: Python<'py>, context: &Context) -> Result<(DataKey, Bound<'py, PyBytes>)> {
+        let (data_key, wrapped) = py.detach(|| -> Result<_> {
+            let fresh = Slot::random()?;
+            let wrapped = self.0.wrap(&fresh, &context.0.wrap_label())?;
+            Ok((DataKey::keep(&fresh)?, wrapped))
+        })?;
+        Ok((data_key, PyBytes::new(py, &wrapped)))
+    }
+
+    fn unwrap(&self, py: Python<'_>, wrapped: &[u8], context: &Context) -> Result<DataKey> {
+        py.detach(|| DataKey::keep(&self.0.unwrap(wrapped, &context.0.wrap_label())?))
+    }
+}
+
+#[pyclass(frozen, module = "hyperkms._core")]
+struct SealedHeader(sealed::Header);
+
+#[pymethods]
+impl SealedHeader {
+    #[getter]
+    fn context(&self) -> Context {
+        Context(self.0.context.clone())
+    }
+
+    #[getter]
+    fn public_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.public_key)
+    }
+
+    #[getter]
+    fn root_key_id(&self) -> &str {
+        &self.0.root_key_id
+    }
+
+    #[getter]
+    fn wrapped<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.wrapped)
+    }
+}
+
+/// A private key at rest in memory, and what may be known of it.
+#[pyclass(frozen, module = "hyperkms._core")]
+struct KeyHandle {
+    context: sealed::Context,
+    public_key: Vec<u8>,
+    key: Idle,
+}
+
+impl KeyHandle {
+    /// The secret of a handle of this type; refused for one of the other type.
+    fn open(&self, wanted: KeyType) -> Result<Slot> {
+        let found = self.context.key_type;
+        if found != wanted {
+            let (found, wanted) = (found.name(), wanted.name());
+            return Err(Error::refused(
+                "wrong-key-type",
+                format!("wallet {} has an {found} key; this needs an {wanted} key", self.context.wallet),
+            ));
+        }
+        self.key.open(&self.public_key)
+    }
+
+    fn require_network(&self, network: Network) -> Result<()> {
+        let fits = matches!(
+            (self.context.network, network),
+            (Binding::Any, _) | (Binding::Mainnet, Network::Mainnet) | (Binding::Testnet, Network::Testnet)
+        );
+        if fits {
+            return Ok(());
+        }
+        let (wallet, bound) = (&self.context.wallet, self.context.network.name());
+        Err(Error::refused("wrong-network", format!("wallet {wallet} is bound to {bound} and signs for nothing else")))
+    }
+}
+
+#[pymethods]
+impl KeyHandle {
+    #[getter]
+    fn context(&self) -> Context {
+        Context(self.context.clone())
+    }
+
+    #[getter]
+    fn public_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.public_key)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("KeyHandle(wallet='{}', version={})", self.context.wallet, self.context.version)
+    }
+}
+
+#[pyclass(frozen, module = "hyperkms._core")]
+struct Signature {
+    digest: Digest,
+    signature: EcdsaSignature,
+}
+
+#[pymethods]
+impl Signature {
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.digest.0)
+    }
+
+    #[getter]
+    fn r<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.signature.r)
+    }
+
+    #[getter]
+    fn s<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.signature.s)
+    }
+
+    #[getter]
+    fn v(&self) -> u8 {
+        self.signature.v
+    }
+}
+
+/// Counters shared by the processes of a host; nothing secret.
+#[pyclass(frozen, module = "hyperkms._core")]
+struct NonceCounters(Counters);
+
+#[pymethods]
+impl NonceCounters {
+    #[staticmethod]
+    fn open(path: PathBuf) -> Result<Self> {
+        Counters::open(&path).map(NonceCounters)
+    }
+
+    #[pyo3(signature = (counter, *, now, limit))]
+    fn draw(&self, counter: u64, now: u64, limit: u64) -> Result<u64> {
+        self.0.draw(counter, now, limit)
+    }
+
+    #[pyo3(signature = (counter, *, floor))]
+    fn raise_to(&self, counter: u64, floor: u64) -> Result<()> {
+        self.0.raise(counter, floor)
+    }
+}
+
+#[pyfunction]
+fn start_memory(lock: &str) -> Result<Protection> {
+    let choice = match lock {
+        "auto" => LockChoice::Auto,
+        "memfd_secret" => LockChoice::MemfdSecret,
+        "mlock" => LockChoice::Mlock,
+        _ => return Err(Error::malformed("malformed-setting", "memory lock is auto, memfd_secret or mlock")),
+    };
+    memory::start(choice).map(shown)
+}
+
+#[pyfunction]
+fn memory_protection() -> Result<Protection> {
+    memory::protection().map(shown)
+}
+
+fn shown(protection: memory::Protection) -> Protection {
+    let lock = match protection.lock {
+        Lock::MemfdSecret => "memfd_secret",
+        Lock::Mlock => "mlock",
+        Lock::Unlocked => "none",
+    };
+    Protection { lock, private: protection.private, size: protection.size }
+}
+
+#[pyfunction]
+fn harden_process() -> Result<()> {
+    memory::harden_process()
+}
+
+#[pyfunction]
+fn generate_key<'py>(
+    py: Python<'py>,
+    context: &Context,
+    data_key: &DataKey,
+    wrapped: &[u8],
+    root_key_id: &str,
+) -> Result<Bound<'py, PyBytes>> {
+    let sealed = py.detach(|| {
+        let secret = single::generate(context.0.key_type)?;
+        sealed::seal(&secret, &context.0, &data_key.open()?, wrapped, root_key_id)
+    })?;
+    Ok(PyBytes::new(py, &sealed))
+}
+
+#[pyfunction]
+fn import_key<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    context: &Context,
+    data_key: &DataKey,
+    wrapped: &[u8],
+    root_key_id: &str,
+) -> Result<Bound<'py, PyBytes>> {
+    let sealed = py.detach(|| {
+        let secret = read_private_key(&path, context.0.key_type)?;
+        sealed::seal(&secret, &context.0, &data_key.open()?, wrapped, root_key_id)
+    })?;
+    Ok(PyBytes::new(py, &sealed))
+}
+
+#[pyfunction]
+fn inspect_sealed_key(sealed: &[u8]) -> Result<SealedHeader> {
+    sealed::inspect(sealed).map(SealedHeader)
+}
+
+#[pyfunction]
+fn open_sealed_key(py: Python<'_>, sealed: &[u8], context: &Context, data_key: &DataKey) -> Result<KeyHandle> {
+    py.detach(|| {
+        let (secret, header) = sealed::open(sealed, &context.0, &data_key.open()?)?;
+        let key = Idle::seal(&secret, &header.public_key)?;
+        Ok(KeyHandle { context: header.context, public_key: header.public_key, key })
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (handle, msgpack, *, nonce, vault, expires_after, network))]
+fn sign_l1(
+    py: Python<'_>,
+    handle: &KeyHandle,
+    msgpack: &[u8],
+    nonce: u64,
+    vault: Option<&[u8]>,
+    expires_after: Option<u64>,
+    network: &str,
+) -> Result<Signature> {
+    let network = match network {
+        "mainnet" => Network::Mainnet,
+        "testnet" => Network::Testnet,
+        _ => return Err(Error::malformed("malformed-network", "the network is mainnet or testnet")),
+    };
+    let vault = vault.map(<[u8; 20]>::try_from).transpose();
+    let vault = vault.map_err(|_| Error::malformed("malformed-vault", "a vault address has 20 bytes"))?;
+    py.detach(|| {
+        handle.require_network(network)?;
+        let digest = digest::l1_action(msgpack, L1Extras { nonce, vault, expires_after }, network)?;
+        sign_secp256k1(handle, digest)
+    })
+}
+
+#[pyfunction]
+fn sign_eip191(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Signature> {
+    py.detach(|| sign_secp256k1(handle, digest::eip191(message)))
+}
+
+fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signature> {
+    let secret = handle.open(KeyType::Secp256k1)?;
+    Ok(Signature { digest, signature: single::sign_secp256k1(&secret, &digest.0)? })
+}
+
+#[pyfunction]
+fn sign_ed25519_message<'py>(py: Python<'py>, handle: &KeyHandle, message: &[u8]) -> Result<Bound<'py, PyBytes>> {
+    let signature = py.detach(|| {
+        let secret = handle.open(KeyType::Ed25519)?;
+        single::sign_ed25519(&secret, &handle.public_key, message)
+    })?;
+    Ok(PyBytes::new(py, &signature))
+}
+
+#[pyfunction]
+fn keccak256<'py>(py: Python<'py>, data: &[u8]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &digest::keccak256(data))
+}
+
+#[pyfunction]
+fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(py, &single::address(public_key)?))
+}
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::{
+        address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,
+        open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, Context, DataKey, KeyHandle,
+        LocalRootKey, NonceCounters, Protection, SealedHeader, Signature,
+    };
+}

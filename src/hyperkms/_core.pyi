@@ -1,0 +1,173 @@
+"""The typed face of the core: opaque handles, sealed bytes, public keys and signatures.
+
+Nothing here returns a secret. Every function raises the errors of `hyperkms.errors`; all release the
+GIL while they compute or read a file. Byte strings are big-endian.
+"""
+
+from os import PathLike
+from typing import Literal, final
+
+_KeyType = Literal["ed25519", "secp256k1"]
+_Binding = Literal["none", "mainnet", "testnet", "any"]
+_Origin = Literal["generated", "imported"]
+
+@final
+class Protection:
+    """What guards the secret arena of this process."""
+
+    @property
+    def lock(self) -> Literal["memfd_secret", "mlock", "none"]: ...
+    @property
+    def private(self) -> bool:
+        """True where neither core dumps nor forks carry the pages."""
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+@final
+class Context:
+    """What a sealed key is for; bound into every seal as associated data.
+
+    Malformed unless wallet is `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, version at least 1, and network
+    "none" exactly for ed25519.
+    """
+
+    def __new__(
+        cls, *, wallet: str, version: int, key_type: _KeyType, network: _Binding, origin: _Origin
+    ) -> Context: ...
+    @property
+    def wallet(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def key_type(self) -> _KeyType: ...
+    @property
+    def network(self) -> _Binding: ...
+    @property
+    def origin(self) -> _Origin: ...
+
+@final
+class DataKey:
+    """32 random bytes that seal one key version; opaque, sealed in memory."""
+
+@final
+class LocalRootKey:
+    """A root key in a local file of 32 bytes, mode 0600; opaque, sealed in memory."""
+
+    @staticmethod
+    def create(path: str | PathLike[str]) -> LocalRootKey:
+        """Make the file, durable and complete on return; Conflict if the path exists."""
+    @staticmethod
+    def open(path: str | PathLike[str]) -> LocalRootKey:
+        """Open the file; Refused unless it is this user's own with mode 0600 or 0400."""
+    @property
+    def id(self) -> str:
+        """`file:` and 32 hex digits derived from the key."""
+    def new_data_key(self, context: Context) -> tuple[DataKey, bytes]:
+        """A fresh data key and its wrapped form (93 bytes), bound to the context."""
+    def unwrap(self, wrapped: bytes, context: Context) -> DataKey:
+        """Open a wrapped data key; Tampered unless this root key wrapped it for this context."""
+
+@final
+class SealedHeader:
+    """What anyone can read of a sealed key; not to be trusted before it has been opened."""
+
+    @property
+    def context(self) -> Context: ...
+    @property
+    def public_key(self) -> bytes: ...
+    @property
+    def root_key_id(self) -> str: ...
+    @property
+    def wrapped(self) -> bytes: ...
+
+@final
+class KeyHandle:
+    """A private key that may be used, never seen; sealed in memory while idle."""
+
+    @property
+    def context(self) -> Context: ...
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes (RFC 8032), or 33 bytes (SEC 1 compressed)."""
+
+@final
+class Signature:
+    """A recoverable secp256k1 signature: RFC 6979 nonce, s in the lower half of the order."""
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes that were signed."""
+    @property
+    def r(self) -> bytes:
+        """32 bytes."""
+    @property
+    def s(self) -> bytes:
+        """32 bytes."""
+    @property
+    def v(self) -> int:
+        """27 or 28."""
+
+@final
+class NonceCounters:
+    """Counters in a mapped file that all processes of a host share; nothing secret."""
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> NonceCounters: ...
+    def draw(self, counter: int, *, now: int, limit: int) -> int:
+        """max(now, last + 1), atomically; Unavailable when that is past `limit`. Milliseconds."""
+    def raise_to(self, counter: int, *, floor: int) -> None:
+        """Never draw `floor` or anything below it again."""
+
+def start_memory(lock: Literal["auto", "memfd_secret", "mlock"]) -> Protection:
+    """Make this process's secret arena; Refused if it exists in another mode."""
+
+def memory_protection() -> Protection:
+    """What is in force; makes the arena if there is none."""
+
+def harden_process() -> None:
+    """No core files and, on Linux, no ptrace by the same user; Unavailable if that fails."""
+
+def generate_key(context: Context, data_key: DataKey, wrapped: bytes, root_key_id: str) -> bytes:
+    """A new key, sealed (format v1 of docs/formats.md)."""
+
+def import_key(
+    path: str | PathLike[str], context: Context, data_key: DataKey, wrapped: bytes, root_key_id: str
+) -> bytes:
+    """The key of a file of 64 hex digits (`-`: standard input), sealed.
+
+    Refused unless the file is this user's own with mode 0600 or 0400.
+    """
+
+def inspect_sealed_key(sealed: bytes) -> SealedHeader:
+    """Read the header; Tampered if the bytes are no sealed key."""
+
+def open_sealed_key(sealed: bytes, context: Context, data_key: DataKey) -> KeyHandle:
+    """Open a sealed key; Tampered unless it is exactly the one of this context, unchanged."""
+
+def sign_l1(
+    handle: KeyHandle,
+    msgpack: bytes,
+    *,
+    nonce: int,
+    vault: bytes | None,
+    expires_after: int | None,
+    network: Literal["mainnet", "testnet"],
+) -> Signature:
+    """Hash and sign an L1 action as `sign_l1_action` of the official Python SDK does.
+
+    `msgpack` is the canonical action, `vault` 20 bytes, nonce and expires_after milliseconds.
+    Refused for another network than the key is bound to, and for an ed25519 key.
+    """
+
+def sign_eip191(handle: KeyHandle, message: bytes) -> Signature:
+    """Sign the EIP-191 (version 0x45) form of a message, which no action can have."""
+
+def sign_ed25519_message(handle: KeyHandle, message: bytes) -> bytes:
+    """The 64-byte signature of RFC 8032 section 5.1.6; Refused for a secp256k1 key."""
+
+def keccak256(data: bytes) -> bytes:
+    """32 bytes."""
+
+def address(public_key: bytes) -> bytes:
+    """The 20-byte Ethereum address of a secp256k1 public key (33 bytes compressed)."""

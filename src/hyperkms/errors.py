@@ -1,0 +1,69 @@
+"""The whole error tree, by what the caller should do.
+
+HyperkmsError
+├── Malformed      the input is not of the documented form: correct it
+├── Refused        a rule forbids it: the same call will be refused again
+│   ├── Unauthorized   no valid credentials
+│   └── Forbidden      the client may not do this
+├── NotFound       there is no such thing
+├── Conflict       it exists already, or something else came first
+├── Unavailable    something needed is away: retry later
+└── Tampered       stored bytes are not what was stored: stop and look
+
+Messages name the wallet, key version and rule, never key bytes, tokens or request bodies.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Detail: TypeAlias = str | int | list[str]
+
+
+class HyperkmsError(Exception):
+    """The root; `code` is stable and lower-case with hyphens, `message` is a sentence."""
+
+    def __init__(self, code: str, message: str, details: Mapping[str, Detail] | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.details: Mapping[str, Detail] = dict(details or {})
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
+
+
+class Malformed(HyperkmsError):
+    """The input is not of the documented form; `field` names the place."""
+
+    @classmethod
+    def at(cls, field: str, message: str, code: str = "malformed") -> "Malformed":
+        """Refuse a named field, e.g. `action.orders[0].p`."""
+        return cls(code, f"{field}: {message}", {"field": field})
+
+
+class Refused(HyperkmsError):
+    """A rule forbids it; the same call will be refused again."""
+
+
+class Unauthorized(Refused):
+    """There are no valid credentials."""
+
+
+class Forbidden(Refused):
+    """The client is known and may not do this."""
+
+
+class NotFound(HyperkmsError):
+    """There is no such thing."""
+
+
+class Conflict(HyperkmsError):
+    """It exists already, or something else came first."""
+
+
+class Unavailable(HyperkmsError):
+    """Something that is needed is away; the same call may succeed later."""
+
+
+class Tampered(HyperkmsError):
+    """Stored bytes are not what was stored, or belong elsewhere."""
