@@ -5,11 +5,11 @@ GIL while they compute or read a file. Byte strings are big-endian.
 """
 
 from os import PathLike
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
-_KeyType = Literal["ed25519", "secp256k1"]
-_Binding = Literal["none", "mainnet", "testnet", "any"]
-_Origin = Literal["generated", "imported"]
+_KeyType: TypeAlias = Literal["ed25519", "secp256k1"]
+_Binding: TypeAlias = Literal["none", "mainnet", "testnet", "any"]
+_Origin: TypeAlias = Literal["generated", "imported"]
 
 @final
 class Protection:

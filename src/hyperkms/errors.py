@@ -36,9 +36,9 @@ class Malformed(HyperkmsError):
     """The input is not of the documented form; `field` names the place."""
 
     @classmethod
-    def at(cls, field: str, message: str, code: str = "malformed") -> "Malformed":
-        """Refuse a named field, e.g. `action.orders[0].p`."""
-        return cls(code, f"{field}: {message}", {"field": field})
+    def at(cls, field: str, message: str, code: str = "malformed", **details: Detail) -> "Malformed":
+        """Refuse a named field, e.g. `action.orders[0].p`; further members go into the problem."""
+        return cls(code, f"{field}: {message}", {"field": field, **details})
 
 
 class Refused(HyperkmsError):

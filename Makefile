@@ -1,0 +1,119 @@
+# GNU make 3.81 (the one on macOS) and a POSIX sh are enough.
+#
+# `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
+# requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
+
+.PHONY: help setup run test check demo lock FORCE
+
+help:
+	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
+	@echo 'make test    the Rust tests, then the Python tests'
+	@echo 'make demo    the service and the sandbox together, start to end'
+	@echo 'make check   formatting, lints, types and import contracts'
+	@echo 'make setup   only what the others need first: .venv and the package built into it'
+	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
+	@echo 'ARGS="..." is handed on to the service (run) or to pytest (test); PYTHON=... prefers an interpreter'
+
+# Before a recipe calls cargo: the chosen one and its rustc come first, and pyo3 asks our interpreter.
+WITH_CARGO = . ./.stamps/tools; PATH="$${CARGO%/*}:$$PATH"; PYO3_PYTHON='$(CURDIR)/.venv/bin/python'; \
+	export PATH PYO3_PYTHON
+
+# ---- setup -------------------------------------------------------------------------------------------
+
+# A stamp says nothing about what was removed, moved or asked for since, so these two look.
+TOOLS_STAND := $(shell . ./.stamps/tools 2>/dev/null && test -x "$$PYTHON" && test -x "$$CARGO" \
+	&& test -x "$$COMPILER" && { test -z '$(PYTHON)' || test '$(PYTHON)' = "$$WANTED"; } && echo yes)
+VENV_STANDS := $(if $(TOOLS_STAND),$(shell . ./.stamps/tools && test -x .venv/bin/python \
+	&& test "$$(cat .stamps/venv 2>/dev/null)" = "$$PYTHON_VERSION $(CURDIR)" && echo yes))
+
+# Folders are inputs as well: a removed file leaves no other trace.
+WHEEL_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(wildcard README.md LICENSE) $(shell \
+	find core src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
+	\( -type d -o -path 'core/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+
+setup: .stamps/wheel
+
+.stamps/tools: scripts/preflight.sh Cargo.toml $(if $(TOOLS_STAND),,FORCE)
+	@PYTHON='$(PYTHON)' sh scripts/preflight.sh
+
+# The stamp holds the version and the folder: scripts in .venv/bin name their interpreter by its full path,
+# and so a clone that was moved needs a new one.
+.stamps/venv: requirements/dev.txt .stamps/tools $(if $(VENV_STANDS),,FORCE)
+	@set -e; . ./.stamps/tools; made_for="$$PYTHON_VERSION $(CURDIR)"; \
+	if test "$$(cat .stamps/venv 2>/dev/null)" != "$$made_for" || ! .venv/bin/python -m pip --version >/dev/null 2>&1; \
+	then \
+		echo "setup: making .venv with Python $$PYTHON_VERSION"; \
+		rm -rf .venv .stamps/venv; \
+		"$$PYTHON" -m venv .venv; \
+	fi; \
+	echo 'setup: installing the pinned packages of requirements/dev.txt (about a minute the first time)'; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
+	echo "$$made_for" >.stamps/venv
+
+# The stamp bears the time at which the build began, so that a file saved during it counts as newer.
+# Cargo keeps what it compiled: after an edit of Python alone only the wheel is packed again.
+.stamps/wheel: .stamps/venv $(WHEEL_INPUTS)
+	@set -e; $(WITH_CARGO); \
+	echo 'setup: building and installing the package (two minutes the first time, then seconds)'; \
+	touch .stamps/wheel.begun; \
+	rm -f target/wheels/hyperkms-*.whl; \
+	.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall \
+		target/wheels/hyperkms-*.whl; \
+	mv .stamps/wheel.begun .stamps/wheel
+
+# ---- use ---------------------------------------------------------------------------------------------
+
+run: setup
+	@exec env HYPERKMS_ENV=development HYPERKMS_NETWORK="$${HYPERKMS_NETWORK:-testnet}" \
+		.venv/bin/hyperkms serve --data .demo-data $(ARGS)
+
+demo: setup
+	@exec env HYPERKMS_ENV=development .venv/bin/python -m demo
+
+# ---- work --------------------------------------------------------------------------------------------
+
+# src is not on the path of pytest: the tests meet the installed package, the only one with a core.
+test: setup
+	@set -e; $(WITH_CARGO); \
+	echo 'test: the Rust tests'; \
+	cargo test --locked --workspace --no-default-features; \
+	echo 'test: the Python tests, against the installed package'; \
+	.venv/bin/python -m pytest $(ARGS)
+
+check: setup
+	@$(WITH_CARGO); found=yes; \
+	cargo clippy --version >/dev/null 2>&1 || { found=no; echo 'check: missing: clippy | rustup: rustup component add clippy | Debian: sudo apt-get install rust-clippy | Fedora: sudo dnf install clippy | macOS: brew install rust' >&2; }; \
+	cargo fmt --version >/dev/null 2>&1 || { found=no; echo 'check: missing: rustfmt | rustup: rustup component add rustfmt | Debian: sudo apt-get install rustfmt | Fedora: sudo dnf install rustfmt | macOS: brew install rust' >&2; }; \
+	test $$found = yes
+	@echo 'check: ruff'
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@echo 'check: mypy'
+	@.venv/bin/mypy src tests demo
+	@echo 'check: import contracts'
+	@.venv/bin/lint-imports
+	@echo 'check: cargo fmt'
+	@$(WITH_CARGO); cargo fmt --all --check
+	@echo 'check: cargo clippy'
+	@$(WITH_CARGO); cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url pyproject.toml
+
+# uv keeps the versions it finds in its output file. So dev.txt is solved first, and run.txt starts as a
+# copy of it: what is installed to run is what was tested.
+lock: .stamps/venv
+	@set -e; \
+	echo 'lock: solving requirements/dev.txt and requirements/run.txt'; \
+	cp requirements/dev.txt .stamps/dev.txt; \
+	$(COMPILE) --extra sandbox --group test --group demo $(ARGS) -o .stamps/dev.txt >/dev/null; \
+	cp .stamps/dev.txt .stamps/run.txt; \
+	$(COMPILE) -o .stamps/run.txt >/dev/null; \
+	if grep -n '://' .stamps/dev.txt .stamps/run.txt; then \
+		echo 'lock: an address got into the pins above; nothing was changed' >&2; exit 1; \
+	fi; \
+	mv .stamps/dev.txt requirements/dev.txt; \
+	mv .stamps/run.txt requirements/run.txt
+
+FORCE:

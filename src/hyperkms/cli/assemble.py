@@ -1,0 +1,172 @@
+"""Open a data directory and put the parts together: which back end stands behind which Protocol."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hyperkms import _core
+from hyperkms.access.clients import LEGACY, Client, Clients, ConfiguredKey, Role
+from hyperkms.audit.file_sink import FileSink
+from hyperkms.config import Config
+from hyperkms.custody.database import DatabaseKeyStore
+from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.keyring import Keyring
+from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.root_key import RootKey
+from hyperkms.errors import Malformed, NotFound, Refused, Tampered, Unavailable
+from hyperkms.hyperliquid.market import Market
+from hyperkms.hyperliquid.nonces import Nonces
+from hyperkms.mode import Mode
+from hyperkms.operations.parts import Defaults, Parts
+from hyperkms.state import facts
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.wallets import WalletRecords
+from hyperkms.wallet import Network
+
+DATABASE = "hyperkms.db"
+ROOT_KEY = "root.key"
+NONCES = "nonces"
+RECORDS = "records"
+ADMIN_KEY = "admin.key"
+
+Tell = Callable[[str], None]
+
+
+def clock() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def tell_operator(words: str) -> None:
+    """A line for the person at the terminal; standard output is for answers and logs."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Parts:
+    """Open the data directory, or make it where `create` allows, and check that it is this mode's.
+
+    1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
+    4. The database and its mode.  5. Nonces, clients, the record.
+    """
+    _open_directory(config.data, create=create, tell=tell)  # (1)
+    _protect_memory(config, tell)  # (2)
+    database = open_database(config.data / DATABASE)
+    root_key = _root_key(config, database)  # (3)
+    _settle_mode(config, database)  # (4)
+    wallets = WalletRecords(database)
+    key_store = _key_store(config, database)
+    counters = _core.NonceCounters.open(config.data / NONCES)  # (5)
+    clients = Clients(database, _configured_key(config))
+    _ensure_administrator(config, clients, tell)
+    record = FileSink(config.data / RECORDS)
+
+    def close() -> None:
+        record.close()
+        database.close()
+
+    return Parts(
+        mode=config.mode,
+        defaults=Defaults(key_type=config.default_key_type, network=config.default_network),
+        replay_vectors=config.replay_vectors,
+        clock=clock,
+        wallets=wallets,
+        key_store=key_store,
+        keyring=Keyring(root_key, key_store),
+        clients=clients,
+        nonces=Nonces(database, counters, clock),
+        markets={
+            Network.MAINNET: Market(config.mainnet_url, clock),
+            Network.TESTNET: Market(config.testnet_url, clock),
+        },
+        record=record,
+        close=close,
+    )
+
+
+def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
+    if not (data / DATABASE).exists():
+        if not create:
+            raise NotFound("no-data-directory", f"{data} is no data directory of hyperkms; `hyperkms serve` makes one")
+        tell(f"hyperkms: making a new data directory at {data}")
+        try:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable("data-directory-unavailable", f"{data}: {error.strerror}") from error
+    if data.stat().st_mode & 0o077:
+        raise Refused("data-directory-permissions", f"{data} is open to other users: chmod 700 {data}")
+
+
+def _protect_memory(config: Config, tell: Tell) -> None:
+    lock = config.memory_lock
+    protection = _core.start_memory(
+        "mlock" if lock == "mlock" else "memfd_secret" if lock == "memfd_secret" else "auto"
+    )
+    if protection.lock != "none":
+        return
+    words = "memory for keys could not be locked (raise RLIMIT_MEMLOCK to at least 512 KiB)"
+    if config.mode is Mode.PRODUCTION:
+        raise Refused("memory-unprotected", words)
+    tell(f"hyperkms: warning: {words}")
+
+
+def _root_key(config: Config, database: Database) -> RootKey:
+    scheme, _, rest = config.root_key.partition(":")
+    if scheme != "file":
+        raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {scheme}: is not one of the root keys: file:")
+    path = Path(rest) if rest else config.data / ROOT_KEY
+    named = facts.read(database, "root_key_id")
+    if not path.exists():
+        if named is not None:
+            raise Tampered("root-key-missing", f"the root key file {path} is gone; without it no key opens")
+        root_key = LocalFileRootKey.create(path)
+    else:
+        root_key = LocalFileRootKey.open(path)
+    standing = facts.settle(database, "root_key_id", root_key.id)
+    if standing != root_key.id:
+        raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")
+    return root_key
+
+
+def _key_store(config: Config, database: Database) -> KeyStore:
+    if config.key_store != "sqlite:":
+        scheme = config.key_store.partition(":")[0]
+        raise Malformed("malformed-setting", f"HYPERKMS_KEY_STORE: {scheme}: is not one of the key stores: sqlite:")
+    return DatabaseKeyStore(database)
+
+
+def _settle_mode(config: Config, database: Database) -> None:
+    standing = facts.settle(database, "mode", config.mode.value)
+    if standing != config.mode.value:
+        raise Refused(
+            "wrong-mode",
+            f"{config.data} was made for {standing} and stays so for ever; this is {config.mode.value} (HYPERKMS_ENV)",
+        )
+
+
+def _configured_key(config: Config) -> ConfiguredKey | None:
+    if config.api_key is None:
+        return None
+    if config.mode is Mode.DEVELOPMENT:
+        return ConfiguredKey(config.api_key, Client("API_KEY", Role.ADMINISTRATOR))
+    return ConfiguredKey(config.api_key, Client(LEGACY, Role.LEGACY))
+
+
+def _ensure_administrator(config: Config, clients: Clients, tell: Tell) -> None:
+    path = config.data / ADMIN_KEY
+
+    def publish(key: str) -> None:
+        draft = path.with_name(ADMIN_KEY + ".draft")
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        if sys.stderr.isatty():
+            tell(f"hyperkms: the administrator's API key is {key}")
+
+    if clients.ensure_administrator(publish, now=clock()):
+        tell(f"hyperkms: the administrator's API key is in {path} (mode 0600)")

@@ -1,0 +1,30 @@
+"""The `hyperkms` command."""
+
+import sys
+
+import click
+
+from hyperkms.cli.doctor import doctor
+from hyperkms.cli.serve import sandbox, serve
+from hyperkms.cli.settings import config
+from hyperkms.cli.wallet import wallet
+from hyperkms.errors import HyperkmsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hyperkms")
+def cli() -> None:
+    """Key custody and signing for Hyperliquid trading bots."""
+
+
+for _command in (serve, sandbox, wallet, config, doctor):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command; a refusal is one line on standard error and exit status 1."""
+    try:
+        cli(standalone_mode=True)
+    except HyperkmsError as error:
+        print(f"hyperkms: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,163 @@
+"""`hyperkms wallet`: generate, import, list, show, sign."""
+
+import getpass
+import json
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from hyperkms.access.clients import Client, Role
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.settings import JSON, settings, with_settings
+from hyperkms.errors import Malformed
+from hyperkms.http.views import signed_view, wallet_view
+from hyperkms.operations.generate import NewWallet, generate, import_key
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import Caller, sign_message
+from hyperkms.wallet import KeyType, Network, Wallet, parse_wallet_id
+
+_PAGE = 500
+_NETWORK = click.option(
+    "--network", type=click.Choice([network.value for network in Network]), help="Binding; or HYPERKMS_NETWORK."
+)
+
+
+@click.group()
+def wallet() -> None:
+    """Work on the wallets of a data directory, also while a service runs on it."""
+
+
+@wallet.command("generate")
+@click.argument("wallet_id", metavar="ID")
+@click.option("--key-type", type=click.Choice([kind.value for kind in KeyType]), default=KeyType.SECP256K1.value)
+@_NETWORK
+@with_settings
+@JSON
+def generate_command(
+    wallet_id: str,
+    key_type: str,
+    network: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (click passes a flag)
+) -> None:
+    """Make a wallet with a fresh key; secp256k1 unless told."""
+    with _parts(data, env_file, create=True) as parts:
+        _show(generate(parts, _wanted(wallet_id, key_type, network)), as_json=as_json)
+
+
+@wallet.command("import")
+@click.argument("wallet_id", metavar="ID")
+@click.option("--key-type", type=click.Choice([kind.value for kind in KeyType]), required=True)
+@click.option(
+    "--key-file", required=True, type=click.Path(path_type=Path), help="64 hex digits, mode 0600; - is a pipe."
+)
+@_NETWORK
+@with_settings
+@JSON
+def import_command(
+    wallet_id: str,
+    key_type: str,
+    key_file: Path,
+    network: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Make a wallet with the key of a file; only the core reads it."""
+    if str(key_file) == "-" and sys.stdin.isatty():
+        words = "- reads a pipe, and this is a terminal that would show the key"
+        raise Malformed.at("--key-file", words, "key-from-terminal")
+    with _parts(data, env_file, create=True) as parts:
+        _show(import_key(parts, _wanted(wallet_id, key_type, network), key_file), as_json=as_json)
+
+
+@wallet.command("list")
+@with_settings
+@JSON
+def list_command(data: Path | None, env_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (as above)
+    """Print every wallet, in order of id."""
+    with _parts(data, env_file, create=False) as parts:
+        views = [msgspec.to_builtins(wallet_view(found)) for found in _all(parts)]
+    if as_json:
+        click.echo(json.dumps({"wallets": views, "count": len(views)}, indent=2))
+        return
+    for view in views:
+        identity = view.get("address") or view["publicKey"]
+        click.echo(f"{view['walletId']:24} {view['keyType']:10} {view.get('network', '-'):8} {identity}")
+
+
+@wallet.command("show")
+@click.argument("wallet_id", metavar="ID")
+@with_settings
+@JSON
+def show_command(
+    wallet_id: str,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Print one wallet."""
+    with _parts(data, env_file, create=False) as parts:
+        _show(parts.wallets.get(parse_wallet_id(wallet_id)), as_json=as_json)
+
+
+@wallet.command("sign")
+@click.argument("wallet_id", metavar="ID")
+@click.option("--message", required=True, help="The text to sign; - reads standard input.")
+@with_settings
+@JSON
+def sign_command(
+    wallet_id: str,
+    message: str,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Sign a message: raw bytes by an ed25519 wallet, EIP-191 by a secp256k1 one."""
+    text = sys.stdin.buffer.read() if message == "-" else message.encode()
+    caller = Caller(Client(f"cli:{getpass.getuser()}"[:64], Role.ADMINISTRATOR), secrets.token_hex(8))
+    with _parts(data, env_file, create=False) as parts:
+        signed = sign_message(parts, caller, parse_wallet_id(wallet_id), text).wait()
+        _print(msgspec.to_builtins(signed_view(signed)), as_json=as_json)
+
+
+@contextmanager
+def _parts(data: Path | None, env_file: Path | None, *, create: bool) -> Iterator[Parts]:
+    parts = assemble(settings(data, env_file), create=create)
+    try:
+        yield parts
+    finally:
+        parts.close()
+
+
+def _wanted(wallet_id: str, key_type: str, network: str | None) -> NewWallet:
+    return NewWallet(
+        id=parse_wallet_id(wallet_id), key_type=KeyType(key_type), network=Network(network) if network else None
+    )
+
+
+def _all(parts: Parts) -> Iterator[Wallet]:
+    after = ""
+    while page := parts.wallets.page(after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def _show(found: Wallet, *, as_json: bool) -> None:
+    _print(msgspec.to_builtins(wallet_view(found)), as_json=as_json)
+
+
+def _print(view: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(view, indent=2))
+        return
+    for name, value in view.items():
+        text = value if isinstance(value, str | int) else json.dumps(value)
+        click.echo(f"{name:12} {text}")

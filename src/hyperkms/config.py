@@ -1,0 +1,198 @@
+"""The settings: read once, checked at start, printed redacted by `hyperkms config`.
+
+Flags win over the environment, the environment over the `.env` file, that over the defaults here.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from hyperkms.errors import Malformed, Refused
+from hyperkms.mode import Mode
+from hyperkms.wallet import KeyType, Network
+
+MIN_API_KEY = 16
+PLACEHOLDERS = frozenset(
+    {
+        "your-api-key",
+        "your-api-key-here",
+        "your-secure-api-key",
+        "your-secure-api-key-here",
+        "your_api_key",
+        "your_api_key_here",
+        "your-secret-api-key",
+        "changeme",
+        "change-me",
+        "change_me",
+        "secret",
+        "api-key",
+        "test",
+    }
+)
+"""API keys that example files carry; whoever copies one has an open service."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Every setting, checked."""
+
+    mode: Mode
+    data: Path
+    host: str
+    port: int
+    log_level: str
+    api_key: str | None
+    default_key_type: KeyType
+    default_network: Network | None
+    mainnet_url: str
+    testnet_url: str
+    root_key: str
+    key_store: str
+    memory_lock: str
+    replay_vectors: bool
+    behind_tls_proxy: bool
+
+    def __repr__(self) -> str:
+        return f"Config({self.redacted()!r})"
+
+    def redacted(self) -> dict[str, str | int | bool | None]:
+        """Every setting by name; the API key only as set or unset."""
+        shown: dict[str, str | int | bool | None] = {}
+        for member in fields(self):
+            value: Any = getattr(self, member.name)
+            if isinstance(value, Mode | KeyType | Network):
+                value = value.value
+            shown[member.name] = str(value) if isinstance(value, Path) else value
+        shown["api_key"] = None if self.api_key is None else "(set)"
+        return shown
+
+
+def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: Path | None = None) -> Config:
+    """Read and check every setting; Malformed or Refused names the first that is wrong."""
+    values = {**_read_env_file(env_file), **environment}
+    mode = _mode(values)
+    data = flags.get("data") or values.get("HYPERKMS_DATA") or default_data(environment)
+    config = Config(
+        mode=mode,
+        data=Path(str(data)).expanduser(),
+        host=str(flags.get("host") or values.get("HYPERKMS_HOST") or "127.0.0.1"),
+        port=_port(flags.get("port") if flags.get("port") is not None else values.get("PORT") or 3000),
+        log_level=_log_level(values.get("LOG_LEVEL") or "info"),
+        api_key=values.get("API_KEY") or None,
+        default_key_type=_word(values, "HYPERKMS_DEFAULT_KEY_TYPE", KeyType, KeyType.ED25519),
+        default_network=_word(values, "HYPERKMS_NETWORK", Network, None),
+        mainnet_url=_url(values, "HYPERKMS_MAINNET_URL", "https://api.hyperliquid.xyz"),
+        testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
+        root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
+        key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
+        memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", ("auto", "memfd_secret", "mlock")),
+        replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
+        behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
+    )
+    if _flag(values, "MPC_ENABLED"):
+        raise Refused("mpc-not-available", "MPC_ENABLED=true: threshold signing is not in this release; unset it")
+    _check(config)
+    return config
+
+
+def load_from_process(flags: Mapping[str, object], env_file: Path | None = None) -> Config:
+    """`load` with this process's environment; the only place that reads it."""
+    return load(os.environ, flags, env_file)
+
+
+def default_data(environment: Mapping[str, str]) -> Path:
+    """Where a data directory is kept if nobody says: XDG, or Application Support on macOS."""
+    home = Path(environment.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "hyperkms"
+    return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "hyperkms"
+
+
+def _read_env_file(path: Path | None) -> dict[str, str]:
+    if path is not None and not path.is_file():
+        raise Malformed.at("--env-file", f"there is no file {path}", "malformed-setting")
+    found = dotenv_values(path or Path(".env"), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _mode(values: Mapping[str, str]) -> Mode:
+    of_node = Mode.DEVELOPMENT if values.get("NODE_ENV") in ("development", "test") else Mode.PRODUCTION
+    mode: Mode = _word(values, "HYPERKMS_ENV", Mode, of_node)
+    return mode
+
+
+def _check(config: Config) -> None:
+    if config.api_key and config.api_key.strip().lower() in PLACEHOLDERS:
+        raise Refused("api-key-placeholder", "API_KEY is the placeholder of an example file; choose a random one")
+    if config.mode is Mode.DEVELOPMENT:
+        return
+    if config.api_key and len(config.api_key) < MIN_API_KEY:
+        raise Refused("api-key-short", f"API_KEY has fewer than {MIN_API_KEY} characters; production refuses it")
+    if config.replay_vectors:
+        raise Refused("replay-in-production", "HYPERKMS_REPLAY_VECTORS=1 lifts checks; production refuses it")
+    if config.default_network is Network.ANY:
+        raise Refused("any-network-in-production", "HYPERKMS_NETWORK=any is for development only")
+    if config.host not in _LOOPBACK and not config.behind_tls_proxy:
+        words = f"--host {config.host} is not loopback and would carry API keys in the clear: use --behind-tls-proxy"
+        raise Refused("bind-without-tls", words)
+
+
+def _word(values: Mapping[str, str], name: str, kind: Any, default: Any) -> Any:
+    text = values.get(name)
+    if not text:
+        return default
+    try:
+        return kind(text)
+    except ValueError:
+        allowed = ", ".join(member.value for member in kind)
+        raise _wrong(name, f"is {text!r}; one of {allowed} is due") from None
+
+
+def _one_of(values: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    text = values.get(name) or allowed[0]
+    if text not in allowed:
+        raise _wrong(name, f"is {text!r}; one of {', '.join(allowed)} is due")
+    return text
+
+
+def _flag(values: Mapping[str, str], name: str) -> bool:
+    text = (values.get(name) or "").lower()
+    if text in ("1", "true", "yes"):
+        return True
+    if text in ("", "0", "false", "no"):
+        return False
+    raise _wrong(name, f"is {text!r}; true or false is due")
+
+
+def _port(value: object) -> int:
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:  # noqa: PLR2004 (the largest port)
+        raise _wrong("PORT", f"is {text!r}; a number from 0 to 65535 is due")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    levels = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error"}
+    if text.lower() not in levels:
+        raise _wrong("LOG_LEVEL", f"is {text!r}; one of {', '.join(levels)} is due")
+    return levels[text.lower()]
+
+
+def _url(values: Mapping[str, str], name: str, default: str) -> str:
+    text = (values.get(name) or default).rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _wrong(name, f"is {text!r}; an http or https address is due")
+    return text
+
+
+def _wrong(name: str, words: str) -> Malformed:
+    return Malformed("malformed-setting", f"{name} {words}", {"setting": name})

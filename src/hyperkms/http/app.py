@@ -1,0 +1,76 @@
+"""The HTTP application: routes, problems, the OpenAPI document."""
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from hyperkms.errors import HyperkmsError, Malformed, NotFound
+from hyperkms.http.facts import facts_of
+from hyperkms.http.log import RequestLog, describe
+from hyperkms.http.problems import problem
+from hyperkms.http.routes import health, hyperliquid, mpc, wallets
+from hyperkms.http.schemas import ALL
+from hyperkms.operations.parts import Parts
+
+_METHOD_NOT_ALLOWED = 405
+
+
+def create_app(parts: Parts) -> RequestLog:
+    """The application over these parts; it does not close them."""
+    app = FastAPI(
+        title="hyperkms",
+        version=version("hyperkms"),
+        description="Holds the keys of Hyperliquid trading bots and signs what they may do.",
+        openapi_url="/openapi.json",
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    for module in (health, wallets, hyperliquid, mpc):
+        app.include_router(module.router)
+    app.add_exception_handler(HyperkmsError, _hyperkms_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _bad_parameter)
+    _document(app)
+    return RequestLog(app)
+
+
+async def _hyperkms_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HyperkmsError):
+        raise TypeError(describe(error)["error"])
+    facts = facts_of(request)
+    facts.code = error.code
+    return problem(error, facts.request_id)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == _METHOD_NOT_ALLOWED:
+        answer = await _hyperkms_error(request, Malformed("method-not-allowed", "This route has no such method."))
+        answer.status_code = status
+        return answer
+    return await _hyperkms_error(request, NotFound("no-such-route", "There is no such route; /docs lists them."))
+
+
+async def _bad_parameter(request: Request, error: Exception) -> Response:
+    details = error.errors() if isinstance(error, RequestValidationError) else []
+    place = str(details[0]["loc"][-1])[:64] if details else "request"
+    words = str(details[0]["msg"]) if details else "is malformed"
+    return await _hyperkms_error(request, Malformed.at(place, words))
+
+
+def _document(app: FastAPI) -> None:
+    """Put the structs' schemas where the routes' references point."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        _, components = msgspec.json.schema_components(ALL, ref_template="#/components/schemas/{name}")
+        document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

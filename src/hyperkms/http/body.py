@@ -1,0 +1,55 @@
+"""Request bodies: read within a limit, parsed strictly, converted to their struct."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from hyperkms.errors import Malformed
+from hyperkms.http.problems import too_large
+from hyperkms.strict_json import parse
+
+MAX_BODY = 64 * 1024
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def body_of(kind: type[S], required: str) -> Callable[[Request], Awaitable[S]]:
+    """A dependency that answers the request's body as a struct of this kind.
+
+    `required` is the sentence of the first system for a body that lacks what it needs; those of the
+    struct's members that are required are meant, and an empty string counts as missing there.
+    """
+    names = tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
+
+    async def read(request: Request) -> S:
+        value = parse(await _raw(request))
+        if not isinstance(value, dict):
+            raise Malformed("malformed-body", "The request body must be a JSON object.")
+        for name in names:
+            if value.get(name) in (None, ""):
+                raise Malformed("missing-field", required, {"field": name})
+        return convert(value, kind)
+
+    return read
+
+
+def convert(value: dict[str, Any], kind: type[S]) -> S:
+    """The struct; Malformed names the member that does not fit."""
+    for name in value:
+        if name not in {member.encode_name for member in msgspec.structs.fields(kind)}:
+            raise Malformed.at(name[:64], "is not a member of this request", "unknown-field")
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        words, _, path = str(error).partition(" - at `$")
+        raise Malformed.at(path.strip("`.") or "body", words) from None
+
+
+async def _raw(request: Request) -> bytes:
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > MAX_BODY:
+            raise too_large(MAX_BODY)
+    return bytes(chunks)

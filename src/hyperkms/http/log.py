@@ -1,0 +1,104 @@
+"""One JSON line an event on standard output, and the middleware that writes one a request."""
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hyperkms.errors import HyperkmsError
+from hyperkms.http.facts import begin
+from hyperkms.http.problems import problem
+
+_log = structlog.stdlib.get_logger("hyperkms.http")
+
+
+def configure_logs(level: str) -> None:
+    """Every logger of the process, uvicorn's included, as JSON lines of one shape."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_exception_text,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("asyncio", "alembic", "sqlalchemy", "httptools"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+class RequestLog:
+    """Gives each request an id, logs its outcome, and answers what no handler caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        facts = begin(scope)
+        started, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", facts.request_id.encode()))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
+            facts.code = "internal-error"
+            _log.error("failed", requestId=facts.request_id, **describe(error))
+            if not status:
+                words = f"Something went wrong here; the log has it under {facts.request_id}."
+                await problem(HyperkmsError(facts.code, words), facts.request_id)(scope, receive, answer)
+        route = scope.get("route")
+        _log.info(
+            "request",
+            requestId=facts.request_id,
+            method=scope["method"],
+            route=getattr(route, "path", None),
+            status=status,
+            client=facts.client,
+            wallet=facts.wallet,
+            code=facts.code,
+            durationMs=round((time.perf_counter() - started) * 1000, 3),
+        )
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """The kind of an error and where it came from; not its text, which may repeat input."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
+
+
+def _without_exception_text(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    error = event.pop("exc_info", None)
+    if isinstance(error, tuple):
+        error = error[1]
+    return {**event, **describe(error)} if isinstance(error, BaseException) else event

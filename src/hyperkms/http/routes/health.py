@@ -1,0 +1,25 @@
+"""Open without a key: is it alive, can it sign."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from hyperkms import _core
+from hyperkms.operations.parts import Parts
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", summary="Whether the process is alive")
+async def health() -> dict[str, str]:
+    """Always 200 while the process answers."""
+    return {"status": "ok", "service": "hyperliquid-kms"}
+
+
+@router.get("/ready", summary="Whether it can sign")
+def ready(request: Request) -> JSONResponse:
+    """200 when records can be written, the database answers and the secret arena stands; else 503."""
+    parts: Parts = request.app.state.parts
+    parts.record.check()
+    parts.wallets.count()
+    _core.memory_protection()
+    return JSONResponse({"status": "ready"})

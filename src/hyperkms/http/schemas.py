@@ -1,0 +1,165 @@
+"""Bodies of requests and answers; the OpenAPI document is made of these."""
+
+from typing import Any, Literal
+
+import msgspec
+
+KeyTypeName = Literal["ed25519", "secp256k1"]
+NetworkName = Literal["mainnet", "testnet", "any"]
+Object = dict[str, Any]
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    pass
+
+
+class GenerateRequest(_Request, frozen=True):
+    """Make a wallet; `keyType` defaults to ed25519 (HYPERKMS_DEFAULT_KEY_TYPE)."""
+
+    wallet_id: str
+    metadata: Object | None = None
+    key_type: KeyTypeName | None = None
+    network: NetworkName | None = None
+
+
+class SignRequest(_Request, frozen=True):
+    """Sign the UTF-8 bytes of a message."""
+
+    wallet_id: str
+    message: str
+
+
+class SignOrderRequest(_Request, frozen=True):
+    """Sign an order payload."""
+
+    wallet_id: str
+    order_payload: Object
+
+
+class SignActionRequest(_Request, frozen=True):
+    """Sign a Hyperliquid action; a nonce is allocated unless one is given."""
+
+    wallet_id: str
+    action: Object
+    nonce: int | None = None
+    vault_address: str | None = None
+    expires_after: int | None = None
+    network: Literal["mainnet", "testnet"] | None = None
+
+
+class WalletView(_Answer, frozen=True):
+    """A wallet; times are RFC 3339 in UTC."""
+
+    wallet_id: str
+    public_key: str
+    created_at: str
+    key_type: KeyTypeName
+    version: int
+    origin: Literal["generated", "imported"]
+    address: str | None = None
+    network: NetworkName | None = None
+    metadata: Object | None = None
+
+
+class GenerateAnswer(_Answer, frozen=True):
+    """A new wallet."""
+
+    success: Literal[True]
+    wallet: WalletView
+    note: str | None = None
+
+
+class WalletsAnswer(_Answer, frozen=True):
+    """A page of wallets in order of id; `next` is the `after` of the next page."""
+
+    success: Literal[True]
+    wallets: list[WalletView]
+    count: int
+    total: int
+    next: str | None = None
+
+
+class PublicKeyAnswer(_Answer, frozen=True):
+    """The public key of a wallet."""
+
+    success: Literal[True]
+    wallet_id: str
+    public_key: str
+    key_type: KeyTypeName
+    address: str | None = None
+
+
+class ReceiptView(_Answer, frozen=True):
+    """Where the signature stands in the record; it was durable before this answer was sent."""
+
+    log: str
+    index: int
+    request_id: str
+    key_version: int
+    digest: str
+
+
+class SignAnswer(_Answer, frozen=True):
+    """A signature: 0x and 128 hex digits (Ed25519) or 130 (secp256k1: r, s, v)."""
+
+    success: Literal[True]
+    signature: str
+    public_key: str
+    wallet_id: str
+    receipt: ReceiptView
+    address: str | None = None
+    action: Object | None = None
+    nonce: int | None = None
+
+
+class SignatureView(_Answer, frozen=True):
+    """What the exchange takes: r and s 0x and 64 hex digits, v 27 or 28."""
+
+    r: str
+    s: str
+    v: int
+
+
+class SignActionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Ready to be posted to the exchange: action, nonce, signature, vaultAddress, expiresAfter."""
+
+    success: Literal[True]
+    wallet_id: str
+    address: str
+    action: Object
+    nonce: int
+    vault_address: str | None
+    expires_after: int | None
+    signature: SignatureView
+    receipt: ReceiptView
+
+
+class ProblemView(_Answer, frozen=True):
+    """RFC 9457, with the sentence again as `error`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    error: str
+    field: str | None = None
+
+
+ALL = (
+    GenerateRequest,
+    SignRequest,
+    SignOrderRequest,
+    SignActionRequest,
+    GenerateAnswer,
+    WalletsAnswer,
+    PublicKeyAnswer,
+    SignAnswer,
+    SignActionAnswer,
+    ProblemView,
+)

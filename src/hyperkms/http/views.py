@@ -1,0 +1,72 @@
+"""Values of the domain as the bodies of answers."""
+
+import msgspec
+from starlette.responses import Response
+
+from hyperkms.http.schemas import ReceiptView, SignActionAnswer, SignAnswer, SignatureView, WalletView
+from hyperkms.operations.sign import SignedAction, SignedMessage, signature_text
+from hyperkms.receipt import Receipt
+from hyperkms.wallet import Wallet, iso_time
+
+
+def answer(body: msgspec.Struct) -> Response:
+    """200 with a JSON body."""
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def wallet_view(wallet: Wallet) -> WalletView:
+    """A wallet as it is shown."""
+    return WalletView(
+        wallet_id=wallet.id,
+        public_key=wallet.public_key_text,
+        created_at=iso_time(wallet.created_at),
+        key_type=wallet.key_type.value,
+        version=wallet.current.number,
+        origin=wallet.current.origin.value,
+        address=wallet.address,
+        network=wallet.network.value if wallet.network else None,
+        metadata=dict(wallet.metadata) or None,
+    )
+
+
+def receipt_view(receipt: Receipt) -> ReceiptView:
+    """A receipt as it is shown."""
+    return ReceiptView(
+        log=receipt.log,
+        index=receipt.index,
+        request_id=receipt.request_id,
+        key_version=receipt.key_version,
+        digest=receipt.digest,
+    )
+
+
+def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
+    """The answer of the first system's signing routes, with what a secp256k1 wallet adds."""
+    wallet = signed.wallet
+    common = SignAnswer(
+        success=True,
+        signature=signed.signature if isinstance(signed, SignedMessage) else signature_text(signed.signature),
+        public_key=wallet.public_key_text,
+        wallet_id=wallet.id,
+        receipt=receipt_view(signed.receipt),
+        address=wallet.address,
+    )
+    if isinstance(signed, SignedMessage):
+        return common
+    return msgspec.structs.replace(common, action=dict(signed.action), nonce=signed.nonce)
+
+
+def action_view(signed: SignedAction) -> SignActionAnswer:
+    """What a bot posts to the exchange, and the receipt."""
+    signature = signed.signature
+    return SignActionAnswer(
+        success=True,
+        wallet_id=signed.wallet.id,
+        address=str(signed.wallet.address),
+        action=dict(signed.action),
+        nonce=signed.nonce,
+        vault_address=signed.vault_address,
+        expires_after=signed.expires_after,
+        signature=SignatureView(r="0x" + signature.r.hex(), s="0x" + signature.s.hex(), v=signature.v),
+        receipt=receipt_view(signed.receipt),
+    )

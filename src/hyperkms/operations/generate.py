@@ -1,0 +1,137 @@
+"""Make a wallet: a new key, or one that is imported."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hyperkms import _core
+from hyperkms.errors import Conflict, Malformed
+from hyperkms.mode import Mode
+from hyperkms.operations.parts import Parts
+from hyperkms.state.wallets import wallet_exists
+from hyperkms.strict_json import ecmascript
+from hyperkms.wallet import (
+    KeyType,
+    KeyVersion,
+    Network,
+    Origin,
+    PublicKey,
+    SealedKey,
+    VersionState,
+    Wallet,
+    WalletId,
+    key_context,
+)
+
+MAX_METADATA = 4096
+_FIRST = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewWallet:
+    """What is asked for."""
+
+    id: WalletId
+    key_type: KeyType | None = None
+    network: Network | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+def generate(parts: Parts, request: NewWallet) -> Wallet:
+    """A wallet with a fresh key; Conflict if the id exists. See `_create` for what a crash leaves."""
+    return _create(parts, request, Origin.GENERATED, parts.keyring.generate)
+
+
+def import_key(parts: Parts, request: NewWallet, key_file: Path) -> Wallet:
+    """A wallet with the key of a file (`-`: standard input), which only the core reads."""
+    return _create(parts, request, Origin.IMPORTED, lambda context: parts.keyring.import_file(key_file, context))
+
+
+def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_core.Context], SealedKey]) -> Wallet:
+    """Create-only and atomic: whatever is killed, the id names a wallet that signs, or nothing.
+
+    1. Settle key type and network; refuse an id that is taken.
+    2. Make and seal the key.
+    3. Store the sealed key: durable, and never in the place of another.
+    4. Open what is stored, as a later signature will.
+    5. List the wallet: the one insert that decides who made it.
+
+    A process killed between 3 and 5 leaves a sealed key that no wallet names. The next one to ask for
+    that id finds it at 3 and lists it: the key was never used, and its seal says what it is.
+    """
+    key_type, network = _settle(parts, request)  # (1)
+    metadata = _check_metadata(request.metadata)
+    if parts.wallets.find(request.id):
+        raise wallet_exists(request.id)
+    context = key_context(request.id, key_type, network, origin, version=_FIRST)
+    made = make(context)  # (2)
+    stored = _store(parts, request.id, made)  # (3)
+    header = _core.inspect_sealed_key(stored)
+    parts.keyring.open(stored, header.context)  # (4)
+    wallet = _wallet(request.id, header, metadata, parts.clock())
+    parts.wallets.create(wallet)  # (5)
+    if not _is_what_was_asked(header, context, made):
+        raise _finished_another(wallet)
+    return wallet
+
+
+def _is_what_was_asked(header: _core.SealedHeader, context: _core.Context, made: SealedKey) -> bool:
+    if header.context != context:
+        return False
+    return context.origin == "generated" or header.public_key == _core.inspect_sealed_key(made).public_key
+
+
+def _settle(parts: Parts, request: NewWallet) -> tuple[KeyType, Network | None]:
+    key_type = request.key_type or parts.defaults.key_type
+    if key_type is KeyType.ED25519:
+        if request.network:
+            raise Malformed.at("network", "an ed25519 wallet signs opaque bytes and has no network", "network-not-used")
+        return key_type, None
+    network = request.network or parts.defaults.network
+    if network is None:
+        words = "a secp256k1 wallet is bound to mainnet or testnet: say which, or set HYPERKMS_NETWORK"
+        raise Malformed.at("network", words, "network-required")
+    if network is Network.ANY and parts.mode is not Mode.DEVELOPMENT:
+        raise Malformed.at("network", "any is for development only: say mainnet or testnet", "network-required")
+    return key_type, network
+
+
+def _check_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+    if len(ecmascript(dict(metadata)).encode()) > MAX_METADATA:
+        raise Malformed.at("metadata", f"is more than {MAX_METADATA} bytes")
+    return metadata
+
+
+def _store(parts: Parts, wallet: WalletId, made: SealedKey) -> SealedKey:
+    try:
+        parts.key_store.create(wallet, _FIRST, made)
+    except Conflict:
+        return parts.key_store.get(wallet, _FIRST)
+    return made
+
+
+def _wallet(wallet: WalletId, header: _core.SealedHeader, metadata: Mapping[str, object], now: int) -> Wallet:
+    context = header.context
+    current = KeyVersion(
+        number=context.version,
+        state=VersionState.ACTIVE,
+        public_key=PublicKey(header.public_key),
+        origin=Origin(context.origin),
+        created_at=now,
+    )
+    return Wallet(
+        id=wallet,
+        key_type=KeyType(context.key_type),
+        network=None if context.network == "none" else Network(context.network),
+        current=current,
+        created_at=now,
+        metadata=metadata,
+    )
+
+
+def _finished_another(wallet: Wallet) -> Conflict:
+    return Conflict(
+        "wallet-exists",
+        f"wallet {wallet.id} exists already: an earlier call for it was cut off after its key was stored "
+        f"({wallet.key_type.value}, {wallet.current.origin.value}); look at it before you use it",
+    )

@@ -1,0 +1,42 @@
+"""What the operations work with, put together once at start."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hyperkms.access.clients import Clients
+from hyperkms.audit.sink import RecordSink
+from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.keyring import Keyring
+from hyperkms.hyperliquid.market import Market
+from hyperkms.hyperliquid.nonces import Nonces
+from hyperkms.mode import Mode
+from hyperkms.state.wallets import WalletRecords
+from hyperkms.wallet import KeyType, Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What a request that does not say gets."""
+
+    key_type: KeyType
+    network: Network | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The layers below the operations."""
+
+    mode: Mode
+    defaults: Defaults
+    replay_vectors: bool
+    """Development only: a caller's action is signed without nonce window, expiry and number checks."""
+    clock: Callable[[], int]
+    """Milliseconds since 1970."""
+    wallets: WalletRecords
+    key_store: KeyStore
+    keyring: Keyring
+    clients: Clients
+    nonces: Nonces
+    markets: dict[Network, Market]
+    record: RecordSink
+    close: Callable[[], None]

@@ -1,0 +1,228 @@
+"""Sign: a message, an order of the first system's form, or a Hyperliquid action."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyperkms import _core
+from hyperkms.access.clients import Client
+from hyperkms.audit.record import SignatureRecord
+from hyperkms.audit.sink import Position
+from hyperkms.errors import Malformed, Refused
+from hyperkms.hyperliquid.actions import Action, parse_action
+from hyperkms.hyperliquid.wire import Numbers, msgpack
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.pending import Pending
+from hyperkms.receipt import Receipt
+from hyperkms.wallet import KeyType, Network, Wallet, WalletId
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, in which request."""
+
+    client: Client
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedMessage:
+    """The signature of a message or of an order payload by an Ed25519 or secp256k1 wallet."""
+
+    wallet: Wallet
+    signature: str
+    """0x and 128 hex digits (Ed25519: R, S), or 130 (secp256k1: r, s, v)."""
+    receipt: Receipt
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRequest:
+    """A Hyperliquid L1 action to sign."""
+
+    wallet: WalletId
+    action: object
+    """As parsed from JSON; read strictly here."""
+    nonce: int | None = None
+    """Milliseconds; None lets the service allocate it."""
+    vault_address: str | None = None
+    """0x and 40 lower-case hex digits."""
+    expires_after: int | None = None
+    """Milliseconds since 1970."""
+    network: Network | None = None
+    operation: str = field(default="sign-action")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedAction:
+    """An action with its signature, ready to be posted to the exchange."""
+
+    wallet: Wallet
+    action: Mapping[str, Any]
+    nonce: int
+    vault_address: str | None
+    expires_after: int | None
+    signature: _core.Signature
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class _Made:
+    digest: bytes
+    signature: str
+    operation: str
+    signed: dict[str, Any]
+
+
+def sign_message(parts: Parts, caller: Caller, wallet_id: WalletId, message: bytes) -> Pending[SignedMessage]:
+    """Sign bytes: raw by an Ed25519 wallet, in EIP-191 form by a secp256k1 wallet."""
+    return sign_bytes(parts, caller, parts.wallets.get(wallet_id), message, operation="sign-message")
+
+
+def sign_bytes(
+    parts: Parts, caller: Caller, wallet: Wallet, message: bytes, *, operation: str
+) -> Pending[SignedMessage]:
+    """The same for a wallet that is at hand.
+
+    1. Take the key.  2. Sign.  3. Write the record.  4. Release when it is durable.
+    """
+    handle = parts.keyring.handle(wallet)  # (1)
+    if wallet.key_type is KeyType.ED25519:  # (2)
+        signature = "0x" + _core.sign_ed25519_message(handle, message).hex()
+        digest = hashlib.sha256(message).digest()
+    else:
+        signed = _core.sign_eip191(handle, message)
+        signature, digest = signature_text(signed), signed.digest
+    made = _Made(digest, signature, operation, {"messageBytes": len(message)})
+    record = _record(parts, caller, wallet, made)
+    durable = parts.record.append(record)  # (3)
+
+    def finish(position: Position) -> SignedMessage:  # (4)
+        return SignedMessage(wallet=wallet, signature=signature, receipt=_receipt(position, record))
+
+    return Pending(durable, finish)
+
+
+def sign_action(parts: Parts, caller: Caller, request: ActionRequest) -> Pending[SignedAction]:
+    """Sign a Hyperliquid L1 action.
+
+    1. Read the action strictly.
+    2. Find the wallet; settle the network.
+    3. Check the action against the market and the clock.
+    4. Number it: nothing after this line refuses.
+    5. Sign; the core hashes.
+    6. Write the record.
+    7. Release when it is durable.
+    """
+    action = parse_action(request.action, _numbers(parts))  # (1)
+    wallet = parts.wallets.get(request.wallet)  # (2)
+    handle = parts.keyring.handle(_require_secp256k1(wallet))
+    network = _settle_network(wallet, request.network)
+    _check(parts, action, request, network)  # (3)
+    nonce = _number(parts, wallet, request)  # (4)
+    vault = None if request.vault_address is None else bytes.fromhex(request.vault_address[2:])
+    signature = _core.sign_l1(  # (5)
+        handle,
+        msgpack(action.wire),
+        nonce=nonce,
+        vault=vault,
+        expires_after=request.expires_after,
+        network="mainnet" if network is Network.MAINNET else "testnet",
+    )
+    signed = {
+        "action": action.wire,
+        "nonce": nonce,
+        "vaultAddress": request.vault_address,
+        "expiresAfter": request.expires_after,
+        "network": network.value,
+    }
+    made = _Made(signature.digest, signature_text(signature), request.operation, signed)
+    record = _record(parts, caller, wallet, made)
+    durable = parts.record.append(record)  # (6)
+
+    def finish(position: Position) -> SignedAction:  # (7)
+        return SignedAction(
+            wallet=wallet,
+            action=action.wire,
+            nonce=nonce,
+            vault_address=request.vault_address,
+            expires_after=request.expires_after,
+            signature=signature,
+            receipt=_receipt(position, record),
+        )
+
+    return Pending(durable, finish)
+
+
+def signature_text(signature: _core.Signature) -> str:
+    """0x and 130 hex digits: r, s, v."""
+    return f"0x{signature.r.hex()}{signature.s.hex()}{signature.v:02x}"
+
+
+def _numbers(parts: Parts) -> Numbers:
+    return Numbers.AS_WRITTEN if parts.replay_vectors else Numbers.CANONICAL
+
+
+def _require_secp256k1(wallet: Wallet) -> Wallet:
+    if wallet.key_type is not KeyType.SECP256K1:
+        words = f"wallet {wallet.id} has an ed25519 key; Hyperliquid verifies secp256k1 signatures only"
+        raise Malformed.at("walletId", words, "wrong-key-type")
+    return wallet
+
+
+def _settle_network(wallet: Wallet, asked: Network | None) -> Network:
+    if wallet.network in (Network.MAINNET, Network.TESTNET):
+        if asked not in (None, wallet.network):
+            words = f"wallet {wallet.id} is bound to {wallet.network.value} and signs for nothing else"
+            raise Refused("wrong-network", words)
+        return wallet.network
+    if asked not in (Network.MAINNET, Network.TESTNET):
+        words = f"wallet {wallet.id} is bound to no network: say mainnet or testnet"
+        raise Malformed.at("network", words, "network-required")
+    return asked
+
+
+def _check(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
+    if parts.replay_vectors:
+        return
+    market = parts.markets.get(network)
+    if market:
+        market.check(action)
+    now = parts.clock()
+    if request.expires_after is not None and request.expires_after <= now:
+        words = f"{request.expires_after} is not after now, {now}: the exchange would refuse it as expired"
+        raise Malformed.at("expiresAfter", words, "already-expired")
+
+
+def _number(parts: Parts, wallet: Wallet, request: ActionRequest) -> int:
+    signer = str(wallet.address)
+    if request.nonce is None:
+        return parts.nonces.allocate(signer)
+    if not parts.replay_vectors:
+        parts.nonces.claim(signer, request.nonce)
+    return request.nonce
+
+
+def _record(parts: Parts, caller: Caller, wallet: Wallet, made: _Made) -> SignatureRecord:
+    return SignatureRecord(
+        time=parts.clock(),
+        request_id=caller.request_id,
+        client=caller.client.name,
+        wallet=wallet.id,
+        key_version=wallet.current.number,
+        public_key=wallet.public_key_text,
+        operation=made.operation,
+        signed=made.signed,
+        digest="0x" + made.digest.hex(),
+        signature=made.signature,
+    )
+
+
+def _receipt(position: Position, record: SignatureRecord) -> Receipt:
+    return Receipt(
+        log=position.log,
+        index=position.index,
+        request_id=record.request_id,
+        key_version=record.key_version,
+        digest=record.digest,
+    )

@@ -1,0 +1,107 @@
+"""The first system's `sign-order`: opaque bytes of an Ed25519 wallet, a real order of a secp256k1 one."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from hyperkms.errors import Malformed, Unavailable
+from hyperkms.hyperliquid.actions import price_decimals
+from hyperkms.hyperliquid.market import Market
+from hyperkms.hyperliquid.wire import canonical, require_decimals, require_price
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.pending import Pending
+from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
+from hyperkms.strict_json import ecmascript
+from hyperkms.wallet import KeyType, Wallet, WalletId
+
+MAX_SKEW_MS = 60_000
+_MAX_NUMBER = 40
+_REQUIRED = ("action", "coin", "isBuy", "sz", "limitPx", "timestamp")
+_OPTIONAL = ("tif", "reduceOnly", "cloid")
+
+
+def sign_order(
+    parts: Parts, caller: Caller, wallet_id: WalletId, payload: dict[str, object]
+) -> Pending[SignedMessage] | Pending[SignedAction]:
+    """Sign an order payload.
+
+    Ed25519: the compact JSON text of the payload as JavaScript prints it. secp256k1: a Hyperliquid
+    order made of {action: "order", coin, isBuy, sz, limitPx, timestamp} and optional tif (Gtc),
+    reduceOnly (false), cloid; `sz` and `limitPx` are exact decimals, `timestamp` is only checked to be
+    within 60 s, and the nonce is allocated.
+    """
+    wallet = parts.wallets.get(wallet_id)
+    if wallet.key_type is KeyType.ED25519:
+        message = ecmascript(payload).encode()
+        return sign_bytes(parts, caller, wallet, message, operation="sign-order")
+    request = ActionRequest(wallet=wallet_id, action=_action(parts, wallet, payload), operation="sign-order")
+    return sign_action(parts, caller, request)
+
+
+def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[str, object]:
+    _check_members(payload)
+    _check_time(payload["timestamp"], parts.clock())
+    if not isinstance(payload["coin"], str):
+        raise Malformed.at("orderPayload.coin", "a coin name is due, e.g. BTC")
+    asset = _market(parts, wallet).asset(payload["coin"])
+    price, size = _decimal(payload["limitPx"], "limitPx"), _decimal(payload["sz"], "sz")
+    require_price(price, "orderPayload.limitPx", price_decimals(asset.index, asset.size_decimals))
+    require_decimals(size, "orderPayload.sz", asset.size_decimals)
+    order: dict[str, Any] = {
+        "a": asset.index,
+        "b": _flag(payload["isBuy"], "isBuy"),
+        "p": canonical(price),
+        "s": canonical(size),
+        "r": _flag(payload.get("reduceOnly", False), "reduceOnly"),
+        "t": {"limit": {"tif": payload.get("tif", "Gtc")}},
+    }
+    if "cloid" in payload:
+        order["c"] = payload["cloid"]
+    return {"type": "order", "orders": [order], "grouping": "na"}
+
+
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise Malformed.at(f"orderPayload.{name}", "true or false is due")
+    return value
+
+
+def _check_members(payload: dict[str, object]) -> None:
+    for name in _REQUIRED:
+        if name not in payload:
+            raise Malformed.at(f"orderPayload.{name}", "is missing", "missing-field")
+    for name in payload:
+        if name not in _REQUIRED + _OPTIONAL:
+            raise Malformed.at(f"orderPayload.{name[:64]}", "is not a member of an order payload", "unknown-field")
+    if payload["action"] != "order":
+        words = '"order" is the only action here; others are signed by POST /hyperliquid/sign'
+        raise Malformed.at("orderPayload.action", words, "unknown-action")
+
+
+def _check_time(timestamp: object, now: int) -> None:
+    if type(timestamp) is not int:
+        raise Malformed.at("orderPayload.timestamp", "milliseconds since 1970 are due, as an integer")
+    if abs(now - timestamp) > MAX_SKEW_MS:
+        words = f"{timestamp} is more than 60 s away from now, {now}"
+        raise Malformed.at("orderPayload.timestamp", words, "stale-timestamp")
+
+
+def _market(parts: Parts, wallet: Wallet) -> Market:
+    market = None if wallet.network is None else parts.markets.get(wallet.network)
+    if market is None:
+        words = f"wallet {wallet.id} is bound to no one network, so coin names have no meaning; use /hyperliquid/sign"
+        raise Unavailable("market-unavailable", words)
+    return market
+
+
+def _decimal(value: object, name: str) -> Decimal:
+    """A JSON number or string as an exact decimal."""
+    path = f"orderPayload.{name}"
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str) or len(str(value)) > _MAX_NUMBER:
+        raise Malformed.at(path, "a number or a decimal string is due")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise Malformed.at(path, "a number or a decimal string is due") from None
+    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > _MAX_NUMBER:
+        raise Malformed.at(path, "a number above 0 is due")
+    return number

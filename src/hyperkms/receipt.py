@@ -1,0 +1,17 @@
+"""What is handed back beside a signature: who can find it again, and where."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The place of a signature in the record; it is durable when a receipt exists."""
+
+    log: str
+    """The log file's origin id: 32 hex digits."""
+    index: int
+    """The line in that log, from 0."""
+    request_id: str
+    key_version: int
+    digest: str
+    """0x and 64 hex digits: what was signed; for an Ed25519 message its SHA-256."""

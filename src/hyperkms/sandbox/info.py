@@ -1,0 +1,141 @@
+"""Answers to POST /info, in the exchange's shapes: what the order methods of the official SDK ask for.
+
+Only the default dex ("") exists. Every account is worth a fixed 1,000,000 USDC; profit and margin are not
+kept.
+"""
+
+from collections.abc import Callable
+
+from hyperkms.sandbox.account import Account, Leverage, OrderRecord, Position
+from hyperkms.sandbox.accounts import Accounts
+from hyperkms.sandbox.actions import Order, Trigger
+from hyperkms.sandbox.fields import Fields, address, one_of
+from hyperkms.sandbox.market import MARKETS, all_mids, perp_meta, spot_meta
+from hyperkms.sandbox.parsing import order_ref
+from hyperkms.sandbox.placing import plain
+
+Json = dict[str, object]
+
+ACCOUNT_VALUE = "1000000.0"
+
+
+def answer_info(question: object, accounts: Accounts, *, now_ms: int) -> object:
+    """Answer one question. Raises `MalformedBody` for an unknown type, member or dex."""
+    fields = Fields(question)
+    kind = fields.take("type", one_of(*_MARKET_ANSWERS, *_USER_ANSWERS, "orderStatus"))
+    if kind != "orderStatus":
+        fields.take_optional("dex", one_of(""))
+    if kind in _MARKET_ANSWERS:
+        fields.finish()
+        return _MARKET_ANSWERS[kind]()
+    account = accounts.of(fields.take("user", address))
+    account.run_schedule(now_ms=now_ms)
+    if kind == "orderStatus":
+        return _order_status(fields, account)
+    fields.finish()
+    return _USER_ANSWERS[kind](account, now_ms)
+
+
+def _order_status(fields: Fields, account: Account) -> Json:
+    record = account.find(fields.take("oid", order_ref))
+    fields.finish()
+    if record is None:
+        return {"status": "unknownOid"}
+    detail = {"order": _frontend_order(record), "status": record.status, "statusTimestamp": record.status_ms}
+    return {"status": "order", "order": detail}
+
+
+def _open_orders(account: Account, _now_ms: int) -> list[Json]:
+    return [_open_order(record) for record in account.open_orders()]
+
+
+def _frontend_open_orders(account: Account, _now_ms: int) -> list[Json]:
+    return [_frontend_order(record) for record in account.open_orders()]
+
+
+def _open_order(record: OrderRecord) -> Json:
+    order = record.order
+    shown: Json = {
+        "coin": MARKETS[order.asset].coin,
+        "side": "B" if order.is_buy else "A",
+        "limitPx": order.price,
+        "sz": "0" if record.status == "filled" else order.size,
+        "oid": record.oid,
+        "timestamp": record.placed_ms,
+        "origSz": order.size,
+        "reduceOnly": order.reduce_only,
+    }
+    return shown if order.cloid is None else {**shown, "cloid": order.cloid}
+
+
+def _frontend_order(record: OrderRecord) -> Json:
+    return {**_open_order(record), **_terms(record.order), "cloid": record.order.cloid}
+
+
+def _terms(order: Order) -> Json:
+    waiting: Json = {"isPositionTpsl": False, "children": []}
+    if not isinstance(order.terms, Trigger):
+        plain_terms: Json = {"isTrigger": False, "triggerPx": "0.0", "triggerCondition": "N/A"}
+        return {**waiting, **plain_terms, "orderType": "Limit", "tif": order.terms.tif}
+    above = order.is_buy == (order.terms.tpsl == "sl")
+    return {
+        **waiting,
+        "isTrigger": True,
+        "triggerPx": order.terms.trigger_px,
+        "triggerCondition": f"Price {'above' if above else 'below'} {order.terms.trigger_px}",
+        "orderType": _trigger_name(order.terms),
+        "tif": None,
+    }
+
+
+def _trigger_name(terms: Trigger) -> str:
+    purpose = "Stop" if terms.tpsl == "sl" else "Take Profit"
+    return f"{purpose} {'Market' if terms.is_market else 'Limit'}"
+
+
+def _clearinghouse_state(account: Account, now_ms: int) -> Json:
+    summary: Json = {
+        "accountValue": ACCOUNT_VALUE,
+        "totalNtlPos": "0.0",
+        "totalRawUsd": ACCOUNT_VALUE,
+        "totalMarginUsed": "0.0",
+    }
+    return {
+        "marginSummary": summary,
+        "crossMarginSummary": summary,
+        "crossMaintenanceMarginUsed": "0.0",
+        "withdrawable": ACCOUNT_VALUE,
+        "assetPositions": [
+            {"type": "oneWay", "position": _position(asset, held, account.leverage.get(asset, Leverage()))}
+            for asset, held in account.positions.items()
+        ],
+        "time": now_ms,
+    }
+
+
+def _position(asset: int, held: Position, leverage: Leverage) -> Json:
+    market = MARKETS[asset]
+    return {
+        "coin": market.coin,
+        "szi": plain(held.size),
+        "entryPx": plain(held.entry),
+        "positionValue": plain(abs(held.size) * held.entry),
+        "unrealizedPnl": "0.0",
+        "returnOnEquity": "0.0",
+        "liquidationPx": None,
+        "leverage": {"type": "cross" if leverage.is_cross else "isolated", "value": leverage.value},
+        "marginUsed": "0.0",
+        "maxLeverage": market.max_leverage,
+    }
+
+
+_MARKET_ANSWERS: dict[str, Callable[[], object]] = {
+    "meta": perp_meta,
+    "spotMeta": spot_meta,
+    "allMids": all_mids,
+}
+_USER_ANSWERS: dict[str, Callable[[Account, int], object]] = {
+    "openOrders": _open_orders,
+    "frontendOpenOrders": _frontend_open_orders,
+    "clearinghouseState": _clearinghouse_state,
+}

@@ -1,0 +1,123 @@
+"""Wallets and their key versions: pure values, valid by construction."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+from hyperkms import _core
+from hyperkms.errors import Malformed
+
+WalletId = NewType("WalletId", str)
+"""1 to 64 ASCII characters: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`; case matters."""
+
+PublicKey = NewType("PublicKey", bytes)
+"""32 bytes for Ed25519 (RFC 8032), 33 bytes compressed for secp256k1 (SEC 1)."""
+
+SealedKey = NewType("SealedKey", bytes)
+"""A stored record in sealed key format v1 (docs/formats.md)."""
+
+_WALLET_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+class KeyType(StrEnum):
+    """What kind of key a wallet has; it never changes."""
+
+    ED25519 = "ed25519"
+    SECP256K1 = "secp256k1"
+
+
+class Network(StrEnum):
+    """The Hyperliquid network that a secp256k1 wallet signs for; it never changes."""
+
+    MAINNET = "mainnet"
+    TESTNET = "testnet"
+    ANY = "any"
+    """Development only: each request names mainnet or testnet."""
+
+
+class Origin(StrEnum):
+    """Where a key came from; an imported one may exist elsewhere too."""
+
+    GENERATED = "generated"
+    IMPORTED = "imported"
+
+
+class VersionState(StrEnum):
+    """The life of a key version; this release makes only active ones."""
+
+    ACTIVE = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyVersion:
+    """One key pair of a wallet, numbered from 1."""
+
+    number: int
+    state: VersionState
+    public_key: PublicKey
+    origin: Origin
+    created_at: int
+    """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wallet:
+    """A named signing identity with its current key version."""
+
+    id: WalletId
+    key_type: KeyType
+    network: Network | None
+    """None exactly for Ed25519, which signs opaque bytes."""
+    current: KeyVersion
+    created_at: int
+    """Milliseconds since 1970."""
+    metadata: Mapping[str, object]
+
+    @property
+    def address(self) -> str | None:
+        """0x and 40 lower-case hex digits; None for Ed25519."""
+        if self.key_type is not KeyType.SECP256K1:
+            return None
+        return "0x" + _core.address(self.current.public_key).hex()
+
+    @property
+    def public_key_text(self) -> str:
+        """0x and 64 (Ed25519) or 66 (secp256k1) lower-case hex digits."""
+        return "0x" + self.current.public_key.hex()
+
+    def context(self) -> _core.Context:
+        """What the sealed key of the current version must be for."""
+        return key_context(self.id, self.key_type, self.network, self.current.origin, version=self.current.number)
+
+
+def key_context(
+    wallet: WalletId, key_type: KeyType, network: Network | None, origin: Origin, *, version: int
+) -> _core.Context:
+    """The context that binds a sealed key to its place."""
+    return _core.Context(
+        wallet=wallet,
+        version=version,
+        key_type=key_type.value,
+        network=network.value if network else "none",
+        origin=origin.value,
+    )
+
+
+def parse_wallet_id(text: object) -> WalletId:
+    """Accept an id of the grammar; Malformed otherwise, without repeating what was sent."""
+    if not isinstance(text, str) or not _WALLET_ID.fullmatch(text):
+        raise Malformed.at(
+            "walletId",
+            "must be 1 to 64 ASCII letters, digits, '.', '_' or '-', and start with a letter or digit",
+            "malformed-wallet-id",
+        )
+    return WalletId(text)
+
+
+def iso_time(milliseconds: int) -> str:
+    """RFC 3339 in UTC with milliseconds, as `Date.toISOString` of JavaScript prints it."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,31 @@
+"""What every test can ask for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.service import Service
+from support.vectors import FOLDER
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _vectors_are_there_where_they_are_required() -> None:
+    """In CI the tests on published vectors must run: absence is a failure there, not a skip."""
+    if os.environ.get("HYPERKMS_REQUIRE_VECTORS") and not FOLDER.is_dir():
+        pytest.exit(f"the published vectors are required and {FOLDER} is absent", returncode=3)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service in development mode on testnet, with a data directory of its own, on a free port."""
+    with Service.start(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same for tests that leave nothing behind but wallets of their own names."""
+    with Service.start(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running

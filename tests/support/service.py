@@ -1,0 +1,150 @@
+"""The real service in a process of its own, and a plain HTTP client for it."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+START_S = 30
+NOWHERE = "http://127.0.0.1:9"
+"""A loopback port where nothing listens: no test asks the real exchange for its assets."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def command(*words: str) -> list[str]:
+    """The installed `hyperkms` command of this environment."""
+    return [str(Path(sys.executable).with_name("hyperkms")), *words]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """An environment that says nothing but these settings, in development on testnet."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    defaults = {
+        "HYPERKMS_ENV": "development",
+        "HYPERKMS_NETWORK": "testnet",
+        "HYPERKMS_MAINNET_URL": NOWHERE,
+        "HYPERKMS_TESTNET_URL": NOWHERE,
+    }
+    return {**inherited, **defaults, **settings}
+
+
+@dataclass
+class Service:
+    """A running service; `lines` are what it wrote to standard output so far."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    url: str
+    key: str
+    lines: list[str] = field(default_factory=list)
+
+    @classmethod
+    @contextmanager
+    def start(cls, data: Path, *flags: str, **settings: str) -> Iterator["Service"]:
+        """Start it, wait until it listens, and stop it by its pid at the end."""
+        service = cls._launch(data, *flags, **settings)
+        try:
+            yield service
+        finally:
+            service.stop()
+
+    @classmethod
+    def _launch(cls, data: Path, *flags: str, **settings: str) -> "Service":
+        words = command("serve", "--data", str(data), "--port", "0", *flags)
+        process = subprocess.Popen(
+            words,
+            env=environment(**settings),
+            cwd=data.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        timer = threading.Timer(START_S, process.kill)
+        timer.start()
+        try:
+            lines = []
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                event = json.loads(line)
+                if event["event"] == "listening":
+                    key = (data / "admin.key").read_text().strip()
+                    service = cls(process, data, event["url"], key, lines)
+                    threading.Thread(target=service._drain, daemon=True).start()
+                    return service
+        finally:
+            timer.cancel()
+        _, words_of_refusal = process.communicate()
+        raise AssertionError(f"the service did not start: {words_of_refusal}")
+
+    def _drain(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(self.process.stdout)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=START_S)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self.process.kill()
+        self.process.wait(timeout=START_S)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request with the administrator's key unless `headers` are given."""
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=START_S)
+        try:
+            sent = {"X-API-Key": self.key} if headers is None else dict(headers)
+            connection.request(method, path, content, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: object, **options: Any) -> Answer:
+        return self.request("POST", path, body, **options)
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return self.request("GET", path, **options)
+
+    def generate(self, wallet: str, **members: object) -> Any:
+        """A wallet that must come into being."""
+        answer = self.post("/wallets/generate", {"walletId": wallet, **members})
+        assert answer.status == 200, answer.body
+        return answer.json["wallet"]

@@ -1,0 +1,30 @@
+"""Published test vectors, which stand beside the project."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "vectors"
+
+SIGNED_TYPES = frozenset(
+    {"order", "cancel", "cancelByCloid", "modify", "batchModify", "updateLeverage", "scheduleCancel", "noop"}
+)
+
+
+def load(name: str) -> Any:
+    """A file of vectors; the test is skipped where the folder is absent."""
+    if not FOLDER.is_dir():
+        pytest.skip(f"the published vectors are not at {FOLDER}")
+    return json.loads((FOLDER / name).read_text())
+
+
+def l1_cases() -> list[dict[str, Any]]:
+    """The published L1 cases of the action types that can be signed."""
+    cases = load("hyperliquid_signing.json")
+    return [
+        case
+        for case in cases
+        if case["scheme"] == "l1" and isinstance(case["action"], dict) and case["action"]["type"] in SIGNED_TYPES
+    ]
