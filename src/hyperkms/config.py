@@ -132,6 +132,12 @@ def _mode(values: Mapping[str, str]) -> Mode:
 def _check(config: Config) -> None:
     if config.api_key and config.api_key.strip().lower() in PLACEHOLDERS:
         raise Refused("api-key-placeholder", "API_KEY is the placeholder of an example file; choose a random one")
+    if config.api_key and not config.api_key.isascii():
+        raise Malformed(
+            "malformed-setting",
+            "API_KEY has characters outside ASCII, which no HTTP header carries",
+            {"setting": "API_KEY"},
+        )
     if config.mode is Mode.DEVELOPMENT:
         return
     if config.api_key and len(config.api_key) < MIN_API_KEY:

@@ -77,7 +77,7 @@ class Clients:
 
     def authenticate(self, key: str | None) -> Client:
         """The client of an API key; Unauthorized for every other text, and for none."""
-        if key:
+        if key and key.isascii():
             digest = _sha256(key)
             if self._configured and hmac.compare_digest(digest, self._configured[0]):
                 return self._configured[1]
@@ -123,4 +123,4 @@ class Clients:
 
 
 def _sha256(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(key.encode()).digest()

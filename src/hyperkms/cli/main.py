@@ -1,5 +1,6 @@
 """The `hyperkms` command."""
 
+import os
 import sys
 
 import click
@@ -23,6 +24,7 @@ for _command in (serve, sandbox, wallet, config, doctor):
 
 def main() -> None:
     """Run the command; a refusal is one line on standard error and exit status 1."""
+    os.umask(0o077)
     try:
         cli(standalone_mode=True)
     except HyperkmsError as error:

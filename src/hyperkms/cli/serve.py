@@ -91,6 +91,8 @@ async def _run(config: Config, parts: Parts) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    if config.replay_vectors:
+        _log.warning("replay", words="nonce window, expiry and number checks are off: HYPERKMS_REPLAY_VECTORS")
     await server.serve(sockets=[listener])
 
 

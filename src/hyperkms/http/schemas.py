@@ -1,12 +1,14 @@
 """Bodies of requests and answers; the OpenAPI document is made of these."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 KeyTypeName = Literal["ed25519", "secp256k1"]
 NetworkName = Literal["mainnet", "testnet", "any"]
 Object = dict[str, Any]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""Whole milliseconds that JavaScript can hold as well."""
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -45,9 +47,9 @@ class SignActionRequest(_Request, frozen=True):
 
     wallet_id: str
     action: Object
-    nonce: int | None = None
+    nonce: Milliseconds | None = None
     vault_address: str | None = None
-    expires_after: int | None = None
+    expires_after: Milliseconds | None = None
     network: Literal["mainnet", "testnet"] | None = None
 
 

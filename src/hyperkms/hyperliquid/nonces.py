@@ -114,7 +114,9 @@ class Nonces:
                 caller_nonces.c.nonce <= ceiling,
             )
             taken = connection.execute(sa.select(caller_nonces.c.nonce).where(between)).scalars()
-            signer.taken = frozenset(taken)
+            # A number drawn before this may still wait for its check, so older ones stay for a while.
+            recent = {number for number in signer.taken if number > nonce - 2 * CLOCK_AHEAD_MS}
+            signer.taken = frozenset(recent.union(taken))
         signer.ceiling = ceiling
 
 

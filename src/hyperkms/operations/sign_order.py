@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from hyperkms.errors import Malformed, Unavailable
+from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.actions import price_decimals
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.wire import canonical, require_decimals, require_price
@@ -89,7 +89,7 @@ def _market(parts: Parts, wallet: Wallet) -> Market:
     market = None if wallet.network is None else parts.markets.get(wallet.network)
     if market is None:
         words = f"wallet {wallet.id} is bound to no one network, so coin names have no meaning; use /hyperliquid/sign"
-        raise Unavailable("market-unavailable", words)
+        raise Malformed.at("walletId", words, "network-required")
     return market
 
 

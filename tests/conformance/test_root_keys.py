@@ -1,0 +1,141 @@
+"""What every root key promises."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hyperkms import _core
+from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.root_key import RootKey
+from hyperkms.errors import Conflict, HyperkmsError, Malformed, Refused, Tampered
+from hyperkms.wallet import KeyType, Network, Origin, WalletId, key_context
+
+
+def _context(
+    wallet: str = "w", version: int = 1, network: Network = Network.TESTNET, origin: Origin = Origin.GENERATED
+) -> _core.Context:
+    return key_context(WalletId(wallet), KeyType.SECP256K1, network, origin, version=version)
+
+
+def _local(folder: Path) -> RootKey:
+    path = folder / "root.key"
+    return LocalFileRootKey.open(path) if path.exists() else LocalFileRootKey.create(path)
+
+
+@pytest.fixture(params=[_local], ids=["file"])
+def make(request: pytest.FixtureRequest) -> Callable[[Path], RootKey]:
+    maker: Callable[[Path], RootKey] = request.param
+    return maker
+
+
+def test_a_wrapped_data_key_opens_what_it_sealed_after_a_restart(
+    make: Callable[[Path], RootKey], tmp_path: Path
+) -> None:
+    first = make(tmp_path)
+    data_key, wrapped = first.new_data_key(_context())
+    sealed = _core.generate_key(_context(), data_key, wrapped, first.id)
+    again = make(tmp_path)
+    assert again.id == first.id
+    _core.open_sealed_key(sealed, _context(), again.unwrap(wrapped, _context()))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _context(wallet="w2"),
+        _context(version=2),
+        _context(network=Network.MAINNET),
+        _context(origin=Origin.IMPORTED),
+        key_context(WalletId("w"), KeyType.ED25519, None, Origin.GENERATED, version=1),
+    ],
+    ids=repr,
+)
+def test_a_data_key_does_not_unwrap_for_another_context(
+    make: Callable[[Path], RootKey], tmp_path: Path, other: _core.Context
+) -> None:
+    root_key = make(tmp_path)
+    _, wrapped = root_key.new_data_key(_context())
+    with pytest.raises(Tampered):
+        root_key.unwrap(wrapped, other)
+
+
+def test_another_root_key_does_not_unwrap(make: Callable[[Path], RootKey], tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = make(tmp_path / "one"), make(tmp_path / "two")
+    assert one.id != two.id
+    _, wrapped = one.new_data_key(_context())
+    with pytest.raises(Tampered):
+        two.unwrap(wrapped, _context())
+
+
+def test_every_flipped_bit_and_every_cut_of_a_wrapped_key_is_tampered(
+    make: Callable[[Path], RootKey], tmp_path: Path
+) -> None:
+    root_key = make(tmp_path)
+    _, wrapped = root_key.new_data_key(_context())
+    changed = [
+        wrapped[:at] + bytes([wrapped[at] ^ 1 << bit]) + wrapped[at + 1 :]
+        for at in range(len(wrapped))
+        for bit in range(8)
+    ]
+    for bad in [*changed, *(wrapped[:length] for length in range(len(wrapped))), wrapped + b"\0"]:
+        with pytest.raises(Tampered):
+            root_key.unwrap(bad, _context())
+
+
+def test_a_root_key_file_is_never_overwritten(tmp_path: Path) -> None:
+    LocalFileRootKey.create(tmp_path / "root.key")
+    before = (tmp_path / "root.key").stat()
+    with pytest.raises(Conflict):
+        LocalFileRootKey.create(tmp_path / "root.key")
+    assert (tmp_path / "root.key").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_root_key_file_is_32_bytes_of_mode_0600_with_nothing_beside_it(tmp_path: Path) -> None:
+    LocalFileRootKey.create(tmp_path / "root.key")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["root.key"]
+    assert (tmp_path / "root.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "root.key").stat().st_size == 32
+
+
+def _widened(path: Path) -> None:
+    path.chmod(0o640)
+
+
+def _shortened(path: Path) -> None:
+    path.write_bytes(bytes(31))
+
+
+def _lengthened(path: Path) -> None:
+    path.write_bytes(bytes(33))
+
+
+def _linked(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def _removed(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (_widened, Refused),
+        (_shortened, Tampered),
+        (_lengthened, Tampered),
+        (_linked, HyperkmsError),
+        (_removed, Malformed),
+    ],
+)
+def test_a_root_key_file_that_is_not_as_it_was_made_is_refused(
+    tmp_path: Path, damage: Callable[[Path], None], kind: type[HyperkmsError]
+) -> None:
+    path = tmp_path / "root.key"
+    LocalFileRootKey.create(path)
+    damage(path)
+    with pytest.raises(kind):
+        LocalFileRootKey.open(path)

@@ -1,0 +1,27 @@
+"""The in-memory back ends, which pass the same conformance suite as the real ones."""
+
+from hyperkms.errors import Conflict, NotFound
+from hyperkms.wallet import SealedKey, WalletId
+
+
+class MemoryKeyStore:
+    """Sealed keys in a dictionary: atomic, and gone with the process."""
+
+    def __init__(self) -> None:
+        self._sealed: dict[tuple[WalletId, int], SealedKey] = {}
+
+    def create(self, wallet: WalletId, version: int, sealed: SealedKey) -> None:
+        """Store it; Conflict if that place is taken."""
+        if self._sealed.setdefault((wallet, version), sealed) is not sealed:
+            raise Conflict("sealed-key-exists", f"wallet {wallet} version {version} has a sealed key")
+
+    def get(self, wallet: WalletId, version: int) -> SealedKey:
+        """What was stored; NotFound if nothing was."""
+        try:
+            return self._sealed[wallet, version]
+        except KeyError:
+            raise NotFound("sealed-key-not-found", f"wallet {wallet} version {version} has no sealed key") from None
+
+    def delete(self, wallet: WalletId, version: int) -> None:
+        """Forget it; harmless if it is not there."""
+        self._sealed.pop((wallet, version), None)

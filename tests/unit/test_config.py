@@ -1,0 +1,99 @@
+"""Settings are read once, checked at start, and never printed with their secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from hyperkms.config import Config, default_data, load
+from hyperkms.errors import HyperkmsError
+from hyperkms.mode import Mode
+from hyperkms.wallet import KeyType, Network
+
+KEY = "a-key-of-more-than-sixteen-characters"
+
+
+@pytest.fixture(autouse=True)
+def _empty_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _load(**environment: str) -> Config:
+    return load({"HOME": "/home/someone", **environment}, {})
+
+
+def _refusal(**environment: str) -> str:
+    with pytest.raises(HyperkmsError) as refused:
+        _load(**environment)
+    return refused.value.code
+
+
+def test_production_on_loopback_is_what_nobody_asked_for() -> None:
+    config = _load()
+    assert (config.mode, config.host, config.port) == (Mode.PRODUCTION, "127.0.0.1", 3000)
+    assert (config.default_key_type, config.default_network) == (KeyType.ED25519, None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"),
+    [
+        ({"NODE_ENV": "development"}, Mode.DEVELOPMENT),
+        ({"NODE_ENV": "test"}, Mode.DEVELOPMENT),
+        ({"NODE_ENV": "production"}, Mode.PRODUCTION),
+        ({"NODE_ENV": "development", "HYPERKMS_ENV": "production"}, Mode.PRODUCTION),
+        ({"HYPERKMS_ENV": "development"}, Mode.DEVELOPMENT),
+    ],
+)
+def test_the_mode_is_named_or_follows_node(environment: dict[str, str], mode: Mode) -> None:
+    assert _load(**environment).mode is mode
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({"HYPERKMS_ENV": "prod"}, "malformed-setting"),
+        ({"PORT": "http"}, "malformed-setting"),
+        ({"PORT": "65536"}, "malformed-setting"),
+        ({"LOG_LEVEL": "loud"}, "malformed-setting"),
+        ({"HYPERKMS_NETWORK": "main"}, "malformed-setting"),
+        ({"HYPERKMS_TESTNET_URL": "file:///etc/passwd"}, "malformed-setting"),
+        ({"HYPERKMS_MEMORY_LOCK": "off"}, "malformed-setting"),
+        ({"HYPERKMS_REPLAY_VECTORS": "maybe"}, "malformed-setting"),
+        ({"HYPERKMS_REPLAY_VECTORS": "1"}, "replay-in-production"),
+        ({"HYPERKMS_NETWORK": "any"}, "any-network-in-production"),
+        ({"API_KEY": "short"}, "api-key-short"),
+        ({"API_KEY": "your-api-key-here"}, "api-key-placeholder"),
+        ({"API_KEY": "changeme", "HYPERKMS_ENV": "development"}, "api-key-placeholder"),
+        ({"HYPERKMS_HOST": "0.0.0.0"}, "bind-without-tls"),  # noqa: S104 (refused)
+        ({"MPC_ENABLED": "true"}, "mpc-not-available"),
+    ],
+)
+def test_a_setting_that_is_wrong_or_unsafe_stops_the_start(environment: dict[str, str], code: str) -> None:
+    assert _refusal(**environment) == code
+
+
+def test_a_tls_proxy_in_front_allows_a_public_bind() -> None:
+    config = _load(HYPERKMS_HOST="0.0.0.0", HYPERKMS_BEHIND_TLS_PROXY="true")  # noqa: S104 (what is tested)
+    assert config.behind_tls_proxy
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1\nHYPERKMS_NETWORK=mainnet\nLOG_LEVEL=warn\n")
+    config = load({"PORT": "2", "HYPERKMS_NETWORK": "testnet"}, {"port": 3})
+    assert (config.port, config.default_network, config.log_level) == (3, Network.TESTNET, "warning")
+
+
+def test_an_env_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(HyperkmsError):
+        load({}, {}, tmp_path / "absent.env")
+
+
+def test_the_api_key_is_shown_only_as_set() -> None:
+    config = _load(API_KEY=KEY)
+    assert KEY not in repr(config)
+    assert config.redacted()["api_key"] == "(set)"
+    assert _load().redacted()["api_key"] is None
+
+
+def test_the_data_directory_follows_xdg() -> None:
+    assert default_data({"HOME": "/h"}) == Path("/h/.local/share/hyperkms")
+    assert default_data({"HOME": "/h", "XDG_DATA_HOME": "/x"}) == Path("/x/hyperkms")

@@ -1,0 +1,58 @@
+"""The database: durable, of one schema, of one mode."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from hyperkms.errors import Refused, Unavailable
+from hyperkms.state import facts
+from hyperkms.state.database import SCHEMA, open_database
+from hyperkms.state.schema import metadata
+
+
+def test_every_connection_is_durable(tmp_path: Path) -> None:
+    with open_database(tmp_path / "state.db").read() as connection:
+        pragmas = {
+            name: connection.execute(sa.text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
+        }
+    assert pragmas == {"journal_mode": "delete", "synchronous": 3}
+
+
+def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+    with open_database(tmp_path / "state.db").read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    open_database(tmp_path / "state.db").close()
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(Refused) as refused:
+        open_database(tmp_path / "state.db")
+    assert refused.value.code == "schema-too-new"
+    assert SCHEMA in refused.value.message
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"no database at all, but long enough to be looked at" * 20)
+    with pytest.raises(Unavailable):
+        open_database(tmp_path / "state.db")
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db")
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.execute(sa.text("INSERT INTO facts VALUES ('a', 'b')"))
+        raise ZeroDivisionError
+    assert facts.read(database, "a") is None
+
+
+def test_a_fact_is_settled_once(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db")
+    assert facts.settle(database, "mode", "development") == "development"
+    assert facts.settle(database, "mode", "production") == "development"

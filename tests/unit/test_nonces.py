@@ -1,0 +1,169 @@
+"""Nonces are used once by a signer, whatever crashes, restarts or turns back the clock."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hyperkms import _core
+from hyperkms.errors import Conflict, Malformed, Unavailable
+from hyperkms.hyperliquid.nonces import (
+    CEILING_AHEAD_MS,
+    CLOCK_AHEAD_MS,
+    WINDOW_FUTURE_MS,
+    WINDOW_PAST_MS,
+    Nonces,
+)
+from hyperkms.state.database import open_database
+
+SIGNER = "0x" + "11" * 20
+OTHER = "0x" + "22" * 20
+NOW = 1_800_000_000_000
+
+
+class Clock:
+    """Milliseconds that only move when told."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def _nonces(folder: Path, clock: Clock, file: str = "nonces") -> Nonces:
+    return Nonces(open_database(folder / "state.db"), _core.NonceCounters.open(folder / file), clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def nonces(tmp_path: Path, clock: Clock) -> Iterator[Nonces]:
+    yield _nonces(tmp_path, clock)
+
+
+def test_the_first_nonce_is_now_and_the_next_are_one_more_each(nonces: Nonces) -> None:
+    assert [nonces.allocate(SIGNER) for _ in range(3)] == [NOW, NOW + 1, NOW + 2]
+
+
+def test_signers_do_not_share_numbers(nonces: Nonces) -> None:
+    assert nonces.allocate(SIGNER) == nonces.allocate(OTHER) == NOW
+
+
+def test_a_nonce_follows_the_clock(nonces: Nonces, clock: Clock) -> None:
+    nonces.allocate(SIGNER)
+    clock.now += 10_000
+    assert nonces.allocate(SIGNER) == clock.now
+
+
+@pytest.mark.parametrize("jump", [-1_000, -59_000])
+def test_a_clock_that_goes_back_a_little_repeats_nothing(nonces: Nonces, clock: Clock, jump: int) -> None:
+    first = nonces.allocate(SIGNER)
+    clock.now += jump
+    assert nonces.allocate(SIGNER) == first + 1
+
+
+@pytest.mark.parametrize("jump", [-61_000, -3_600_000, -172_800_000])
+def test_a_clock_that_goes_back_more_than_a_minute_is_refused(nonces: Nonces, clock: Clock, jump: int) -> None:
+    nonces.allocate(SIGNER)
+    clock.now += jump
+    with pytest.raises(Unavailable) as refused:
+        nonces.allocate(SIGNER)
+    assert refused.value.code == "nonce-ahead-of-clock"
+
+
+def test_no_nonce_is_more_than_a_minute_ahead_of_the_clock(nonces: Nonces) -> None:
+    issued = [nonces.allocate(SIGNER) for _ in range(CLOCK_AHEAD_MS + 1)]
+    assert issued == list(range(NOW, NOW + CLOCK_AHEAD_MS + 1))
+    with pytest.raises(Unavailable):
+        nonces.allocate(SIGNER)
+
+
+@pytest.mark.parametrize("file", ["nonces", "lost"], ids=["file kept", "file lost with the power"])
+def test_after_a_crash_the_next_nonce_is_above_every_one_before(tmp_path: Path, clock: Clock, file: str) -> None:
+    before = [_nonces(tmp_path, clock).allocate(SIGNER) for _ in range(3)][-1]
+    clock.now -= 1_000
+    after = _nonces(tmp_path, clock, file).allocate(SIGNER)
+    assert before < after <= before + 3 * CEILING_AHEAD_MS
+
+
+def test_threads_draw_no_number_twice(nonces: Nonces, clock: Clock) -> None:
+    def draw(_: int) -> list[int]:
+        clock.now += 1
+        return [nonces.allocate(SIGNER) for _ in range(500)]
+
+    with ThreadPoolExecutor(8) as pool:
+        drawn = [number for batch in pool.map(draw, range(16)) for number in batch]
+    assert len(set(drawn)) == 16 * 500
+
+
+def _draw_in_a_process(folder: Path, count: int) -> list[int]:
+    nonces = _nonces(folder, Clock())
+    return [nonces.allocate(SIGNER) for _ in range(count)]
+
+
+def test_processes_of_a_host_draw_no_number_twice(tmp_path: Path) -> None:
+    _nonces(tmp_path, Clock()).allocate(SIGNER)
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        batches = pool.starmap(_draw_in_a_process, [(tmp_path, 2_000)] * 4)
+    drawn = [number for batch in batches for number in batch]
+    assert len(set(drawn)) == 4 * 2_000
+
+
+def test_a_callers_nonce_is_accepted_once(nonces: Nonces) -> None:
+    nonces.claim(SIGNER, NOW)
+    nonces.claim(OTHER, NOW)
+    with pytest.raises(Conflict) as refused:
+        nonces.claim(SIGNER, NOW)
+    assert refused.value.code == "nonce-reused"
+
+
+@pytest.mark.parametrize("edge", [-WINDOW_PAST_MS, WINDOW_FUTURE_MS])
+def test_the_exchanges_window_holds_at_both_ends(nonces: Nonces, edge: int) -> None:
+    nonces.claim(SIGNER, NOW + edge)
+    with pytest.raises(Malformed) as refused:
+        nonces.claim(SIGNER, NOW + edge + (1 if edge > 0 else -1))
+    assert refused.value.code == "nonce-outside-window"
+
+
+def test_a_callers_nonce_at_or_below_what_may_be_allocated_is_refused(nonces: Nonces) -> None:
+    allocated = nonces.allocate(SIGNER)
+    for number in (allocated - 1_000, allocated, allocated + CEILING_AHEAD_MS):
+        with pytest.raises(Conflict) as refused:
+            nonces.claim(SIGNER, number)
+        assert refused.value.code == "nonce-allocated"
+    nonces.claim(SIGNER, allocated + CEILING_AHEAD_MS + 1)
+
+
+def test_allocation_steps_over_what_callers_took(nonces: Nonces, clock: Clock) -> None:
+    taken = {NOW + 1, NOW + 2, NOW + CEILING_AHEAD_MS + 5}
+    for number in taken:
+        nonces.claim(SIGNER, number)
+    issued = {nonces.allocate(SIGNER) for _ in range(CEILING_AHEAD_MS + 20)}
+    assert not issued & taken
+    assert min(issued) == NOW
+    assert clock.now == NOW
+
+
+def test_callers_and_the_service_together_use_no_number_twice(nonces: Nonces, clock: Clock) -> None:
+    def work(_: int) -> list[int]:
+        clock.now += 1
+        used = [nonces.allocate(SIGNER) for _ in range(50)]
+        for offset in range(20):
+            chosen = clock.now + CEILING_AHEAD_MS + 7 * offset
+            try:
+                nonces.claim(SIGNER, chosen)
+            except Conflict:
+                continue
+            used.append(chosen)
+        return [*used, *(nonces.allocate(SIGNER) for _ in range(400))]
+
+    with ThreadPoolExecutor(4) as pool:
+        used = [number for batch in pool.map(work, range(12)) for number in batch]
+    assert len(used) > 12 * 450
+    assert len(set(used)) == len(used)

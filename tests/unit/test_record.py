@@ -1,0 +1,133 @@
+"""No signature leaves before its record is durable."""
+
+import errno
+import json
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hyperkms.audit.file_sink import FileSink
+from hyperkms.audit.record import SignatureRecord
+from hyperkms.audit.sink import Position
+from hyperkms.errors import Unavailable
+
+
+def _record(wallet: str = "w") -> SignatureRecord:
+    return SignatureRecord(
+        time=1,
+        request_id="r",
+        client="c",
+        wallet=wallet,
+        key_version=1,
+        public_key="0x00",
+        operation="sign-message",
+        signed={"messageBytes": 2, "text": "line\nbreak \u2028"},
+        digest="0x00",
+        signature="0x01",
+    )
+
+
+def _lines(folder: Path) -> list[dict[str, object]]:
+    (file,) = folder.glob("*.jsonl")
+    return [json.loads(line) for line in file.read_text().split("\n")[:-1]]
+
+
+def test_a_record_is_on_the_disk_when_its_future_is_done(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "records")
+    position = sink.append(_record()).result(timeout=10)
+    assert position == Position(sink.log, 0)
+    (line,) = _lines(tmp_path / "records")
+    assert line["log"] == sink.log
+    assert line["index"] == 0
+    sink.close()
+
+
+def test_nothing_is_told_before_the_fsync_returns(tmp_path: Path) -> None:
+    allowed = threading.Event()
+
+    def slow(descriptor: int) -> None:
+        assert allowed.wait(10)
+        os.fsync(descriptor)
+
+    sink = FileSink(tmp_path / "records", fsync=slow)
+    waiting = sink.append(_record())
+    assert not waiting.done()
+    allowed.set()
+    waiting.result(timeout=10)
+    sink.close()
+
+
+def test_records_that_wait_together_share_one_fsync(tmp_path: Path) -> None:
+    first_entered, allowed, calls = threading.Event(), threading.Event(), []
+
+    def counted(descriptor: int) -> None:
+        calls.append(descriptor)
+        first_entered.set()
+        assert allowed.wait(10)
+
+    sink = FileSink(tmp_path / "records", fsync=counted)
+    futures = [sink.append(_record())]
+    assert first_entered.wait(10)
+    futures += [sink.append(_record(f"w{number}")) for number in range(100)]
+    allowed.set()
+    positions = [future.result(timeout=10) for future in futures]
+    assert [position.index for position in positions] == list(range(101))
+    assert len(calls) == 2
+    sink.close()
+
+
+def test_many_threads_lose_no_record_and_share_no_place(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "records")
+    with ThreadPoolExecutor(16) as pool:
+        told = list(pool.map(lambda n: (n, sink.append(_record(f"w{n}")).result(timeout=30).index), range(400)))
+    sink.close()
+    written = {line["index"]: line["record"]["wallet"] for line in _lines(tmp_path / "records")}  # type: ignore[index]  # plain JSON
+    assert written == {index: f"w{number}" for number, index in told}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_after_a_failed_fsync_nothing_is_ever_released(tmp_path: Path, number: int) -> None:
+    failing = True
+
+    def fsync(_descriptor: int) -> None:
+        if failing:
+            raise OSError(number, os.strerror(number))
+
+    sink = FileSink(tmp_path / "records", fsync=fsync)
+    sink.check()
+    futures: list[Future[Position]] = [sink.append(_record())]
+    assert isinstance(futures[0].exception(timeout=10), Unavailable)
+    failing = False
+    futures.append(sink.append(_record()))
+    assert isinstance(futures[1].exception(timeout=10), Unavailable)
+    with pytest.raises(Unavailable) as refused:
+        sink.check()
+    assert refused.value.code == "record-unwritable"
+    sink.close()
+
+
+def test_a_full_disk_refuses(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        FileSink(Path("/dev/full/records"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_closing_writes_what_was_taken_and_takes_no_more(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "records")
+    taken = [sink.append(_record()) for _ in range(50)]
+    sink.close()
+    assert [future.result(timeout=0).index for future in taken] == list(range(50))
+    assert isinstance(sink.append(_record()).exception(timeout=0), Unavailable)
+    sink.close()
+
+
+def test_every_process_has_a_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
+    sinks = [FileSink(tmp_path / "records") for _ in range(3)]
+    files = list((tmp_path / "records").iterdir())
+    assert len(files) == 3
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    for sink in sinks:
+        sink.close()
