@@ -185,8 +185,15 @@ def test_the_decimals_of_a_market_bound_price_and_size(order: dict[str, Any], fi
 def test_the_nearest_price_of_a_refusal_is_itself_accepted(price: Any) -> None:
     text = format(price.normalize(), "f")
     action = {**GOOD["order"], "orders": [{**ORDER, "p": text}]}
+    nearest = _nearest(action)
+    if nearest is not None:
+        _parse(_replaced(action, ("orders", 0, "p"), nearest))
+
+
+def _nearest(action: object) -> object:
+    """What a refused price should have been; None if it was accepted."""
     try:
         _parse(action)
     except Malformed as refused:
-        assert refused.code == "invalid-price"
-        _parse(_replaced(action, ("orders", 0, "p"), refused.details["nearest"]))
+        return refused.details["nearest"]
+    return None

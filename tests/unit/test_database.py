@@ -46,9 +46,14 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     database = open_database(tmp_path / "state.db")
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        connection.execute(sa.text("INSERT INTO facts VALUES ('a', 'b')"))
-        raise ZeroDivisionError
+
+    def write_and_fail() -> None:
+        with database.write() as connection:
+            connection.execute(sa.text("INSERT INTO facts VALUES ('a', 'b')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
     assert facts.read(database, "a") is None
 
 

@@ -1,7 +1,6 @@
 """Nonces are used once by a signer, whatever crashes, restarts or turns back the clock."""
 
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,8 +42,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def nonces(tmp_path: Path, clock: Clock) -> Iterator[Nonces]:
-    yield _nonces(tmp_path, clock)
+def nonces(tmp_path: Path, clock: Clock) -> Nonces:
+    return _nonces(tmp_path, clock)
 
 
 def test_the_first_nonce_is_now_and_the_next_are_one_more_each(nonces: Nonces) -> None:

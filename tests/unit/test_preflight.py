@@ -40,9 +40,7 @@ class Machine:
     def has_python(self, name: str, *traits: str) -> Path:
         """An interpreter that says it stands at this path and has these traits."""
         place = self.path / name
-        setup = "; ".join(
-            ("import sys", "sys.prefix = sys.base_prefix", f"sys.executable = {str(place)!r}", *traits)
-        )
+        setup = "; ".join(("import sys", "sys.prefix = sys.base_prefix", f"sys.executable = {str(place)!r}", *traits))
         # The last argument is the code the script wants to be run.
         program = shlex.quote(f"{setup}; exec(sys.argv[-1])")
         return self.has(name, f'exec {shlex.quote(sys.executable)} -c {program} "$@"')

@@ -53,9 +53,7 @@ def test_a_canonical_action_is_hashed_as_it_was_written(action: Json) -> None:
 
 
 @given(data=st.data(), name=st.sampled_from(sorted(ACTIONS)))
-def test_key_order_trailing_zeros_and_letter_case_of_a_post_do_not_matter(
-    data: st.DataObject, name: str
-) -> None:
+def test_key_order_trailing_zeros_and_letter_case_of_a_post_do_not_matter(data: st.DataObject, name: str) -> None:
     canonical = {**BODY, "action": ACTIONS[name]}
     posted = _rewritten(canonical, data)
     expected, request = parse_request(canonical), parse_request(posted)

@@ -61,9 +61,7 @@ def _place(exchange: Exchange, *orders: Order) -> None:
 
 
 def _resting() -> Order:
-    return Order(
-        0, is_buy=True, price="60000", size="0.01", reduce_only=False, terms=Limit("Gtc"), cloid=CLOID
-    )
+    return Order(0, is_buy=True, price="60000", size="0.01", reduce_only=False, terms=Limit("Gtc"), cloid=CLOID)
 
 
 def _stop() -> Order:

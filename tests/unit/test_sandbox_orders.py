@@ -92,9 +92,7 @@ def test_a_reduce_only_order_closes_at_most_the_position(desk: Desk) -> None:
 
 
 def test_a_reduce_only_order_that_would_open_a_position_is_refused(desk: Desk) -> None:
-    assert desk.orders(_order("Ioc", r=True)) == [
-        {"error": "Reduce only order would increase position. asset=0"}
-    ]
+    assert desk.orders(_order("Ioc", r=True)) == [{"error": "Reduce only order would increase position. asset=0"}]
 
 
 def test_a_trigger_order_alone_rests(desk: Desk) -> None:
