@@ -20,7 +20,7 @@ WITH_CARGO = . ./.stamps/tools; PATH="$${CARGO%/*}:$$PATH"; PYO3_PYTHON='$(CURDI
 
 # ---- setup -------------------------------------------------------------------------------------------
 
-# A stamp says nothing about what was removed, moved or asked for since, so these two look.
+# A stamp says nothing about what was removed, moved or asked for since, so these two look. With the first undone the second is too.
 TOOLS_STAND := $(shell . ./.stamps/tools 2>/dev/null && test -x "$$PYTHON" && test -x "$$CARGO" \
 	&& test -x "$$COMPILER" && { test -z '$(PYTHON)' || test '$(PYTHON)' = "$$WANTED"; } && echo yes)
 VENV_STANDS := $(if $(TOOLS_STAND),$(shell . ./.stamps/tools && test -x .venv/bin/python \
@@ -54,7 +54,7 @@ setup: .stamps/wheel
 # Cargo keeps what it compiled: after an edit of Python alone only the wheel is packed again.
 .stamps/wheel: .stamps/venv $(WHEEL_INPUTS)
 	@set -e; $(WITH_CARGO); \
-	echo 'setup: building and installing the package (two minutes the first time, then seconds)'; \
+	echo 'setup: building and installing the package (a minute or two the first time, then seconds)'; \
 	touch .stamps/wheel.begun; \
 	rm -f target/wheels/hyperkms-*.whl; \
 	.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels; \

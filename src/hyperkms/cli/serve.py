@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 
 from hyperkms import _core
-from hyperkms.cli.assemble import assemble
+from hyperkms.cli.assemble import ADMIN_KEY, assemble, tell_operator
 from hyperkms.cli.settings import settings, with_settings
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
@@ -92,6 +92,10 @@ async def _run(config: Config, parts: Parts) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    tell_operator(
+        f"hyperkms: ready on http://{host}:{port} ({config.mode.value}; interface at /docs); "
+        f"the administrator's API key is in {config.data / ADMIN_KEY}; Ctrl-C stops"
+    )
     if config.replay_vectors:
         _log.warning("replay", words="nonce window, expiry and number checks are off: HYPERKMS_REPLAY_VECTORS")
     await server.serve(sockets=[listener])

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -22,7 +23,7 @@ _METHOD_NOT_ALLOWED = 405
 
 def create_app(parts: Parts) -> RequestLog:
     """The application over these parts; it does not close them."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="hyperkms",
         version=version("hyperkms"),
         description="Holds the keys of Hyperliquid trading bots and signs what they may do.",
