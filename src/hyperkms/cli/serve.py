@@ -81,6 +81,8 @@ async def _run(config: Config, parts: Parts) -> None:
             timeout_keep_alive=65,
         )
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     protection = _core.memory_protection()
     _log.info(
         "listening",
@@ -90,8 +92,6 @@ async def _run(config: Config, parts: Parts) -> None:
         memory=protection.lock,
         docs=f"http://{host}:{port}/docs",
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     tell_operator(
         f"hyperkms: ready on http://{host}:{port} ({config.mode.value}; interface at /docs); "
         f"the administrator's API key is in {config.data / ADMIN_KEY}; Ctrl-C stops"
