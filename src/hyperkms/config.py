@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -16,6 +16,8 @@ from dotenv import dotenv_values
 from hyperkms.errors import Malformed, Refused
 from hyperkms.mode import Mode
 from hyperkms.wallet import KeyType, Network
+
+MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
 
 MIN_API_KEY = 16
 PLACEHOLDERS = frozenset(
@@ -56,7 +58,7 @@ class Config:
     testnet_url: str
     root_key: str
     key_store: str
-    memory_lock: str
+    memory_lock: MemoryLock
     replay_vectors: bool
     behind_tls_proxy: bool
 
@@ -93,7 +95,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
         root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
         key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
-        memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", ("auto", "memfd_secret", "mlock")),
+        memory_lock=_memory_lock(values),
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
     )
@@ -162,11 +164,12 @@ def _word(values: Mapping[str, str], name: str, kind: Any, default: Any) -> Any:
         raise _wrong(name, f"is {text!r}; one of {allowed} is due") from None
 
 
-def _one_of(values: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    text = values.get(name) or allowed[0]
-    if text not in allowed:
-        raise _wrong(name, f"is {text!r}; one of {', '.join(allowed)} is due")
-    return text
+def _memory_lock(values: Mapping[str, str]) -> MemoryLock:
+    text = values.get("HYPERKMS_MEMORY_LOCK") or "auto"
+    for allowed in get_args(MemoryLock):
+        if text == allowed:
+            return cast("MemoryLock", text)
+    raise _wrong("HYPERKMS_MEMORY_LOCK", f"is {text!r}; one of {', '.join(get_args(MemoryLock))} is due")
 
 
 def _flag(values: Mapping[str, str], name: str) -> bool:

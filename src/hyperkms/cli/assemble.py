@@ -99,10 +99,7 @@ def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
 
 
 def _protect_memory(config: Config, tell: Tell) -> None:
-    lock = config.memory_lock
-    protection = _core.start_memory(
-        "mlock" if lock == "mlock" else "memfd_secret" if lock == "memfd_secret" else "auto"
-    )
+    protection = _core.start_memory(config.memory_lock)
     if protection.lock != "none":
         return
     words = "memory for keys could not be locked (raise RLIMIT_MEMLOCK to at least 512 KiB)"

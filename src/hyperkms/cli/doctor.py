@@ -58,10 +58,7 @@ def doctor(data: Path | None, env_file: Path | None, as_json: bool) -> None:  # 
 
 def _memory(config: Config) -> Iterator[Finding]:
     try:
-        lock = config.memory_lock
-        protection = _core.start_memory(
-            "mlock" if lock == "mlock" else "memfd_secret" if lock == "memfd_secret" else "auto"
-        )
+        protection = _core.start_memory(config.memory_lock)
         _core.harden_process()
     except HyperkmsError as error:
         yield _finding("memory", Verdict.BAD, error.message)

@@ -42,6 +42,8 @@ def serve(
     configure_logs(config.log_level)
     _core.harden_process()
     parts = assemble(config, create=True)
+    if config.default_network in parts.markets:
+        parts.markets[config.default_network].refresh()
     try:
         uvloop.run(_run(config, parts))
     finally:

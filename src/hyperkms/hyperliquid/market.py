@@ -12,7 +12,8 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from http.client import HTTPException
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -62,6 +63,9 @@ class _Spots(msgspec.Struct):
     universe: list[_Pair]
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
+
 class Market:
     """The assets of one network; loaded when first needed, refreshed every 5 minutes."""
 
@@ -93,17 +97,21 @@ class Market:
     def check(self, action: Action) -> None:
         """Refuse prices and sizes with more decimals than the market allows.
 
-        Without a list of assets the check is left out: the exchange makes it again.
+        The first call waits for the list of assets, at most 6 s; later ones never do. Without a list
+        the check is left out: the exchange makes it again.
         """
         orders = list(action.orders())
-        if orders:
-            self._refresh_in_background()
+        if orders and self._tried_at is None:
+            self._refresh_if_due(wanted=None)
+        elif orders:
+            self.refresh()
         for path, order in orders:
             asset = self._by_index.get(order["a"])
             if asset:
                 check_order(asset, order, path)
 
-    def _refresh_in_background(self) -> None:
+    def refresh(self) -> None:
+        """Read the list in the background if it is due."""
         if self._due(None) and not self._loading.locked():
             threading.Thread(target=self._refresh_if_due, kwargs={"wanted": None}, daemon=True).start()
 
@@ -112,8 +120,8 @@ class Market:
             return
         with self._loading:
             if self._due(wanted):
-                self._tried_at = self._clock()
                 self._load()
+                self._tried_at = self._clock()
 
     def _due(self, wanted: str | None) -> bool:
         now = self._clock()
@@ -125,26 +133,24 @@ class Market:
     def _load(self) -> None:
         """Read both lists; what was known stays when the exchange does not answer."""
         try:
-            perps = msgspec.convert(self._ask("meta"), _Perps)
-            spots = msgspec.convert(self._ask("spotMeta"), _Spots)
-        except (OSError, ValueError, msgspec.ValidationError):
+            perps = self._ask("meta", _Perps)
+            spots = self._ask("spotMeta", _Spots)
+        except (OSError, HTTPException, msgspec.MsgspecError, RecursionError):
             return
         assets = [*_perp_assets(perps), *_spot_assets(spots)]
         self._by_index = {asset.index: asset for asset in assets}
         self._by_coin = {asset.coin: asset for asset in reversed(assets)}
         self._loaded_at = self._clock()
 
-    def _ask(self, what: str) -> Any:
+    def _ask(self, what: str, kind: type[S]) -> S:
         request = urllib.request.Request(  # noqa: S310 (the configuration admits http and https only)
             f"{self._url}/info",
             data=json.dumps({"type": what}).encode(),
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 (as above)
-            raw = answer.read(MAX_ANSWER_BYTES + 1)
-        if len(raw) > MAX_ANSWER_BYTES:
-            raise ValueError("the answer is too large")
-        return json.loads(raw)
+            raw = answer.read(MAX_ANSWER_BYTES)
+        return msgspec.json.decode(raw, type=kind)  # one cut at the limit is no JSON
 
 
 def check_order(asset: Asset, order: Mapping[str, Any], path: str) -> None:
