@@ -100,7 +100,8 @@ class Service:
 
     def _drain(self) -> None:
         assert self.process.stdout is not None
-        self.lines.extend(self.process.stdout)
+        with self.process.stdout as output:
+            self.lines.extend(output)
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
