@@ -15,6 +15,7 @@ use crate::memory::{fill_random, on_wiped_stack, Idle, Slot};
 
 const ID_LABEL: &[u8] = b"hyperkms root key id v1";
 const WRAP_LABEL: &[u8] = b"hyperkms root key wrap v1";
+const DRAFT: &str = ".draft-";
 const WRAP_FORMAT: u8 = 1;
 const IDLE_LABEL: &[u8] = b"root key";
 /// Format, salt, nonce, ciphertext, tag.
@@ -57,6 +58,7 @@ impl RootFile {
             let shown = path.display();
             return Err(Error::tampered("root-key-damaged", format!("the root key file {shown} is not 32 bytes long")));
         }
+        remove_drafts(path);
         Self::keep(&key)
     }
 
@@ -156,17 +158,33 @@ fn write_durably(draft: &Path, path: &Path, key: &Slot) -> std::io::Result<()> {
     std::fs::hard_link(draft, path)
 }
 
+/// A process killed inside `create` may leave a draft, which may be a second name of the root key.
+///
+/// What cannot be listed or removed stays: a folder that this user may only read holds no draft of ours.
+fn remove_drafts(path: &Path) {
+    let mut prefix = path.file_name().unwrap_or_default().to_os_string();
+    prefix.push(DRAFT);
+    for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn draft_path(path: &Path) -> Result<PathBuf> {
     let mut suffix = [0; 8];
     fill_random(&mut suffix)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".draft-{:016x}", u64::from_be_bytes(suffix)));
+    name.push(format!("{DRAFT}{:016x}", u64::from_be_bytes(suffix)));
     Ok(path.with_file_name(name))
 }
 
 fn sync_directory(path: &Path) -> std::io::Result<()> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 pub(crate) fn io_error(path: &Path, cause: &std::io::Error) -> Error {

@@ -139,3 +139,10 @@ def test_a_root_key_file_that_is_not_as_it_was_made_is_refused(
     damage(path)
     with pytest.raises(kind):
         LocalFileRootKey.open(path)
+
+
+def test_a_draft_that_a_crash_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    LocalFileRootKey.create(tmp_path / "root.key")
+    (tmp_path / "root.key.draft-0123456789abcdef").hardlink_to(tmp_path / "root.key")
+    LocalFileRootKey.open(tmp_path / "root.key")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["root.key"]

@@ -131,3 +131,8 @@ def test_every_process_has_a_file_of_its_own_that_only_its_owner_reads(tmp_path:
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     for sink in sinks:
         sink.close()
+
+
+def test_a_process_that_signed_nothing_leaves_no_file(tmp_path: Path) -> None:
+    FileSink(tmp_path / "records").close()
+    assert not list((tmp_path / "records").iterdir())

@@ -27,7 +27,8 @@ class FileSink:
     def __init__(self, folder: Path, *, fsync: Callable[[int], None] = os.fsync) -> None:
         self.log = secrets.token_hex(16)
         self._fsync = fsync
-        self._descriptor = _create(folder, self.log)
+        self._path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self.log}.jsonl"
+        self._descriptor = _create(self._path)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._failure: Unavailable | None = None
         self._closed = False
@@ -60,6 +61,8 @@ class FileSink:
             self._queue.put(None)
         self._thread.join()
         os.close(self._descriptor)
+        if self._next == 0 and self._failure is None:
+            self._path.unlink(missing_ok=True)  # nothing was signed: an empty file says nothing
 
     def _run(self) -> None:
         while True:
@@ -97,11 +100,11 @@ class FileSink:
             future.set_result(Position(self.log, first + number))
 
 
-def _create(folder: Path, log: str) -> int:
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{log}.jsonl"
+def _create(path: Path) -> int:
+    folder = path.parent
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         for place in (folder, folder.parent):
             _sync_directory(place)
     except OSError as error:

@@ -59,7 +59,6 @@ def doctor(data: Path | None, env_file: Path | None, as_json: bool) -> None:  # 
 def _memory(config: Config) -> Iterator[Finding]:
     try:
         protection = _core.start_memory(config.memory_lock)
-        _core.harden_process()
     except HyperkmsError as error:
         yield _finding("memory", Verdict.BAD, error.message)
         return

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from hyperkms import _core
 from hyperkms.cli.doctor import doctor
 from hyperkms.cli.serve import sandbox, serve
 from hyperkms.cli.settings import config
@@ -26,6 +27,7 @@ def main() -> None:
     """Run the command; a refusal is one line on standard error and exit status 1."""
     os.umask(0o077)
     try:
+        _core.harden_process()
         cli(standalone_mode=True)
     except HyperkmsError as error:
         print(f"hyperkms: {error}", file=sys.stderr)

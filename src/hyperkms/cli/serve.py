@@ -40,7 +40,6 @@ def serve(
     """Run the service; makes the data directory if there is none."""
     config = settings(data, env_file, host=host, port=port, behind_tls_proxy=behind_tls_proxy)
     configure_logs(config.log_level)
-    _core.harden_process()
     parts = assemble(config, create=True)
     if config.default_network in parts.markets:
         parts.markets[config.default_network].refresh()

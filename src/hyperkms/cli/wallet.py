@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from hyperkms.operations.sign import Caller, sign_message
 from hyperkms.wallet import KeyType, Network, Wallet, parse_wallet_id
 
 _PAGE = 500
+_KEY_ITSELF = re.compile(r"(?:0[xX])?[0-9a-fA-F]{64}")
 _NETWORK = click.option(
     "--network", type=click.Choice([network.value for network in Network]), help="Binding; or HYPERKMS_NETWORK."
 )
@@ -71,6 +73,9 @@ def import_command(
     as_json: bool,  # noqa: FBT001 (as above)
 ) -> None:
     """Make a wallet with the key of a file; only the core reads it."""
+    if _KEY_ITSELF.fullmatch(str(key_file)):
+        words = "is the name of a file, and this looks like a key itself: it may now be in your shell's history"
+        raise Malformed.at("--key-file", words, "key-on-command-line")
     if str(key_file) == "-" and sys.stdin.isatty():
         words = "- reads a pipe, and this is a terminal that would show the key"
         raise Malformed.at("--key-file", words, "key-from-terminal")

@@ -57,7 +57,8 @@ def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_c
     5. List the wallet: the one insert that decides who made it.
 
     A process killed between 3 and 5 leaves a sealed key that no wallet names. The next one to ask for
-    that id finds it at 3 and lists it: the key was never used, and its seal says what it is.
+    the same under that id finds it at 3 and lists it: the key was never used, and its seal says what it
+    is. One who asks for something else is refused, and told what stands there.
     """
     key_type, network = _settle(parts, request)  # (1)
     metadata = _check_metadata(request.metadata)
@@ -67,18 +68,26 @@ def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_c
     made = make(context)  # (2)
     stored = _store(parts, request.id, made)  # (3)
     header = _core.inspect_sealed_key(stored)
-    parts.keyring.open(stored, header.context)  # (4)
+    _require_asked(header, context, made)
+    parts.keyring.open(stored, context)  # (4)
     wallet = _wallet(request.id, header, metadata, parts.clock())
     parts.wallets.create(wallet)  # (5)
-    if not _is_what_was_asked(header, context, made):
-        raise _finished_another(wallet)
     return wallet
 
 
-def _is_what_was_asked(header: _core.SealedHeader, context: _core.Context, made: SealedKey) -> bool:
-    if header.context != context:
-        return False
-    return context.origin == "generated" or header.public_key == _core.inspect_sealed_key(made).public_key
+def _require_asked(stored: _core.SealedHeader, context: _core.Context, made: SealedKey) -> None:
+    """Refuse a stored key that is not what this call is about; the caller's own always is."""
+    same = stored.context == context
+    if same and context.origin == "imported":
+        same = stored.public_key == _core.inspect_sealed_key(made).public_key
+    if not same:
+        found = stored.context
+        raise Conflict(
+            "wallet-unfinished",
+            f"a call for wallet {context.wallet} was cut off, or is under way, after its {found.origin} "
+            f"{found.key_type} key (network {found.network}) was stored: ask for exactly that to finish it, "
+            "or take another id",
+        )
 
 
 def _settle(parts: Parts, request: NewWallet) -> tuple[KeyType, Network | None]:
@@ -126,12 +135,4 @@ def _wallet(wallet: WalletId, header: _core.SealedHeader, metadata: Mapping[str,
         current=current,
         created_at=now,
         metadata=metadata,
-    )
-
-
-def _finished_another(wallet: Wallet) -> Conflict:
-    return Conflict(
-        "wallet-exists",
-        f"wallet {wallet.id} exists already: an earlier call for it was cut off after its key was stored "
-        f"({wallet.key_type.value}, {wallet.current.origin.value}); look at it before you use it",
     )

@@ -1,0 +1,62 @@
+"""The real `hyperkms` command and the stand-in for the exchange, in processes of their own."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.service import START_S, command, environment
+
+KEY = "0123456789012345678901234567890123456789012345678901234567890123"
+"""A published test key."""
+ADDRESS = "0x14791697260e4c9a71f18484c9f997b308e59325"
+"""Its address."""
+
+_SANDBOX_READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
+
+
+def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[bytes]":
+    """One command to its end; its standard input is a pipe."""
+    name, *_ = command()
+    return subprocess.run(
+        [name, *words],
+        env=environment(**settings),
+        cwd=cwd,
+        input=stdin.encode(),
+        capture_output=True,
+        timeout=START_S,
+        check=False,
+    )
+
+
+def refusal(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> str:
+    """The one line on standard error of a command that must be refused: exit status 1, nothing printed."""
+    done = run(*words, cwd=cwd, stdin=stdin, **settings)
+    told = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (1, b""), (done.stdout, told)
+    assert told.startswith("hyperkms: "), told
+    assert told.count("\n") == 1, told
+    assert told.endswith("]\n"), told
+    return told
+
+
+def key_file(path: Path, text: str = KEY, *, mode: int = 0o600) -> Path:
+    """A file for `wallet import`."""
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@contextmanager
+def sandbox(*flags: str) -> Iterator[str]:
+    """A running stand-in for the exchange; its base URL."""
+    words = command("sandbox", "--port", "0", *flags)
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = _SANDBOX_READY.fullmatch(process.stdout.readline())
+        assert ready is not None
+        try:
+            yield ready[1]
+        finally:
+            process.terminate()

@@ -1,0 +1,84 @@
+"""Makes a wallet as the service does, in a process that kills itself at a named point.
+
+python killed_halfway.py DATA POINT generate WALLET KEY_TYPE
+python killed_halfway.py DATA POINT import WALLET KEY_TYPE KEY_FILE
+"""
+
+import dataclasses
+import os
+import signal
+import sys
+from pathlib import Path
+
+from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.config import load_from_process
+from hyperkms.custody.key_store import KeyStore
+from hyperkms.operations.generate import NewWallet, generate, import_key
+from hyperkms.operations.parts import Parts
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.wallets import WalletRecords
+from hyperkms.wallet import KeyType, SealedKey, Wallet, WalletId, parse_wallet_id
+
+BEFORE_KEY = "before-the-key-is-stored"
+AFTER_KEY = "after-the-key-is-stored"
+BEFORE_WALLET = "before-the-wallet-is-listed"
+AFTER_WALLET = "after-the-wallet-is-listed"
+
+
+class DyingKeyStore:
+    """The real key store, and death on one side of `create`."""
+
+    def __init__(self, real: KeyStore, point: str) -> None:
+        self._real = real
+        self._point = point
+
+    def create(self, wallet: WalletId, version: int, sealed: SealedKey) -> None:
+        _die_at(BEFORE_KEY, self._point)
+        self._real.create(wallet, version, sealed)
+        _die_at(AFTER_KEY, self._point)
+
+    def get(self, wallet: WalletId, version: int) -> SealedKey:
+        return self._real.get(wallet, version)
+
+    def delete(self, wallet: WalletId, version: int) -> None:
+        self._real.delete(wallet, version)
+
+
+class DyingWallets(WalletRecords):
+    """The real wallet records, and death on one side of `create`."""
+
+    def __init__(self, database: Database, point: str) -> None:
+        super().__init__(database)
+        self._point = point
+
+    def create(self, wallet: Wallet) -> None:
+        _die_at(BEFORE_WALLET, self._point)
+        super().create(wallet)
+        _die_at(AFTER_WALLET, self._point)
+
+
+def main(data: Path, point: str, operation: str, wallet: str, key_type: str, *key_file: str) -> None:
+    """Run the operation to its point."""
+    parts = _dying(assemble(load_from_process({"data": data}), create=True), data, point)
+    wanted = NewWallet(id=parse_wallet_id(wallet), key_type=KeyType(key_type))
+    if operation == "import":
+        import_key(parts, wanted, Path(*key_file))
+    else:
+        generate(parts, wanted)
+
+
+def _dying(parts: Parts, data: Path, point: str) -> Parts:
+    return dataclasses.replace(
+        parts,
+        key_store=DyingKeyStore(parts.key_store, point),
+        wallets=DyingWallets(open_database(data / DATABASE), point),
+    )
+
+
+def _die_at(here: str, point: str) -> None:
+    if here == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

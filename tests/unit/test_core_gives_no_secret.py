@@ -1,0 +1,435 @@
+"""Nothing public of the core gives a secret away, and nothing signs a digest that a caller brings.
+
+Every public name is called with keys that are known beforehand; everything that comes back is searched
+for them, in every form. A name that this test does not know how to call fails it.
+"""
+
+import copy
+import ctypes
+import gc
+import hashlib
+import inspect
+import pickle
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from eth_account import Account
+from eth_account.messages import encode_defunct
+
+from hyperkms import _core
+from hyperkms._core import Context
+from hyperkms.errors import HyperkmsError
+from support.memory_scan import Hit, Scanner, secrets_of
+from support.sealed_key_reader import Opened, Secret, open_sealed_key
+
+ROOT_KEY = Secret(hashlib.sha256(b"a known root key").digest())
+PRIVATE_KEYS = {
+    kind: Secret(hashlib.sha256(b"a known key: " + kind.encode()).digest()) for kind in ("ed25519", "secp256k1")
+}
+NOOP = b"\x81\xa4type\xa4noop"
+
+
+@dataclass
+class Seen:
+    """Everything that came out of the core, by where it came from, in bytes to be searched."""
+
+    contents: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def add(self, where: str, value: object) -> None:
+        """Take a value with all that can be had of it."""
+        if isinstance(value, tuple | list):
+            for member in value:
+                self.add(where, member)
+            return
+        if isinstance(value, BaseException):
+            self._add_error(where, value)
+            return
+        self.contents.append((where, value if isinstance(value, bytes) else repr(value).encode()))
+        if not isinstance(value, bytes | str | int | None):
+            self._add_object(where, value)
+
+    def _add_object(self, where: str, value: object) -> None:
+        for ask in PROBES:
+            try:
+                self.contents.append((f"{where}: {ask.__name__}", _as_bytes(ask(value))))
+            except Exception as error:  # noqa: BLE001 (whatever is raised is searched too)
+                self._add_error(f"{where}: {ask.__name__}", error)
+        for name in dir(value):
+            attribute = getattr(value, name)
+            self.contents.append((f"{where}.{name}", _as_bytes(attribute)))
+
+    def _add_error(self, where: str, error: BaseException) -> None:
+        texts = [str(error), repr(error), repr(error.args), repr(vars(error)), *traceback.format_exception(error)]
+        self.contents.append((f"{where}: {type(error).__name__}", "\n".join(texts).encode()))
+
+
+def the_memory_of_the_object(value: object) -> bytes:
+    return ctypes.string_at(id(value), sys.getsizeof(value))
+
+
+def what_it_refers_to(value: object) -> list[object]:
+    return [referent for referent in gc.get_referents(value) if not isinstance(referent, type)]
+
+
+def every_pickle(value: object) -> list[bytes]:
+    return [pickle.dumps(value, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+
+
+PROBES: tuple[Callable[[Any], object], ...] = (
+    str,
+    format,
+    bytes,
+    memoryview,
+    iter,
+    vars,
+    hash,
+    int,
+    list,
+    sys.getsizeof,
+    copy.copy,
+    copy.deepcopy,
+    every_pickle,
+    the_memory_of_the_object,
+    what_it_refers_to,
+)
+
+
+def _as_bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else repr(value).encode()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The core with keys that are known beforehand."""
+
+    folder: Path
+    root_key: _core.LocalRootKey
+    contexts: dict[str, Context]
+    fresh: dict[str, tuple[_core.DataKey, bytes]]
+    sealed: dict[str, bytes]
+    handles: dict[str, _core.KeyHandle]
+
+    @classmethod
+    def make(cls, folder: Path) -> "Bench":
+        private_file(folder / "root.key", ROOT_KEY.reveal())
+        root_key = _core.LocalRootKey.open(folder / "root.key")
+        contexts = {
+            "ed25519": Context(wallet="e", version=1, key_type="ed25519", network="none", origin="imported"),
+            "secp256k1": Context(wallet="k", version=1, key_type="secp256k1", network="testnet", origin="imported"),
+        }
+        fresh, sealed, handles = {}, {}, {}
+        for kind, context in contexts.items():
+            file = private_file(folder / kind, PRIVATE_KEYS[kind].reveal().hex().encode())
+            fresh[kind] = root_key.new_data_key(context)
+            sealed[kind] = _core.import_key(file, context, *fresh[kind], root_key.id)
+            handles[kind] = _core.open_sealed_key(sealed[kind], context, fresh[kind][0])
+        return cls(folder, root_key, contexts, fresh, sealed, handles)
+
+    def opened(self) -> dict[str, Opened]:
+        return {kind: open_sealed_key(sealed, ROOT_KEY) for kind, sealed in self.sealed.items()}
+
+    def secrets(self) -> dict[str, Secret]:
+        """The known keys, and the data keys as the independent reader opens them."""
+        return {**secrets_of(ROOT_KEY, self.opened()), **{f"known {kind}": key for kind, key in PRIVATE_KEYS.items()}}
+
+    def each_kind(self, ask: Callable[[str], object]) -> Iterator[object]:
+        for kind in self.contexts:
+            yield attempt(ask, kind)
+
+
+def private_file(path: Path, content: bytes) -> Path:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return path
+
+
+def attempt(ask: Callable[..., object], *arguments: object) -> object:
+    """What it answers, or the error that it raises."""
+    try:
+        return ask(*arguments)
+    except (HyperkmsError, TypeError, ValueError, OverflowError) as error:
+        return error
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench.make(tmp_path_factory.mktemp("core"))
+
+
+# ---- every public name and how to call it --------------------------------------------------------------
+
+
+def ask_import_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        yield _core.import_key(bench.folder / kind, context, *bench.fresh[kind], bench.root_key.id)
+        text = PRIVATE_KEYS[kind].reveal().hex()
+        for number, wrong in enumerate((text + "00", text[:-1], text[:-1] + "g", f"{text}\n{text}", f"'{text}'")):
+            file = private_file(bench.folder / f"{kind}-{number}", wrong.encode())
+            yield attempt(_core.import_key, file, context, *bench.fresh[kind], bench.root_key.id)
+        readable = private_file(bench.folder / f"{kind}-readable", text.encode())
+        readable.chmod(0o644)
+        yield attempt(_core.import_key, readable, context, *bench.fresh[kind], bench.root_key.id)
+
+
+def ask_open_sealed_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        data_key, _ = bench.fresh[kind]
+        sealed = bench.sealed[kind]
+        yield _core.open_sealed_key(sealed, context, data_key)
+        for wrong in (sealed[:-1], sealed[:-1] + b"\0", b"HKSK", b""):
+            yield attempt(_core.open_sealed_key, wrong, context, data_key)
+        for other in bench.contexts.values():
+            yield attempt(_core.open_sealed_key, bench.sealed["ed25519"], other, data_key)
+
+
+def ask_sign_l1(bench: Bench, network: Any, msgpack: bytes = NOOP) -> Callable[[str], object]:
+    return lambda kind: _core.sign_l1(
+        bench.handles[kind], msgpack, nonce=1, vault=None, expires_after=None, network=network
+    )
+
+
+def ask_create(bench: Bench) -> Iterator[object]:
+    for name in ("another.key", "root.key", "missing/root.key"):
+        yield attempt(_core.LocalRootKey.create, bench.folder / name)
+
+
+def ask_open(bench: Bench) -> Iterator[object]:
+    yield _core.LocalRootKey.open(bench.folder / "root.key")
+    damaged = private_file(bench.folder / "damaged.key", ROOT_KEY.reveal() + b"\n")
+    for path in (damaged, bench.folder, bench.folder / "missing"):
+        yield attempt(_core.LocalRootKey.open, path)
+
+
+def ask_unwrap(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        _, wrapped = bench.fresh[kind]
+        yield bench.root_key.unwrap(wrapped, context)
+        yield attempt(bench.root_key.unwrap, wrapped[:-1], context)
+        for other in bench.contexts.values():
+            yield attempt(bench.root_key.unwrap, wrapped, other)
+
+
+def ask_signature(bench: Bench) -> _core.Signature:
+    return _core.sign_eip191(bench.handles["secp256k1"], b"hello")
+
+
+def ask_header(bench: Bench) -> _core.SealedHeader:
+    return _core.inspect_sealed_key(bench.sealed["ed25519"])
+
+
+def ask_counters(bench: Bench) -> _core.NonceCounters:
+    return _core.NonceCounters.open(bench.folder / "nonces")
+
+
+def of(make: Callable[[Bench], Any], name: str) -> Callable[[Bench], object]:
+    """A property of what `make` makes."""
+    return lambda bench: getattr(make(bench), name)
+
+
+CALLS: dict[str, Callable[[Bench], object]] = {
+    "Context": lambda bench: [*bench.contexts.values()],
+    **{
+        f"Context.{name}": of(lambda bench: bench.contexts["secp256k1"], name)
+        for name in ("wallet", "version", "key_type", "network", "origin")
+    },
+    "DataKey": lambda bench: [data_key for data_key, _ in bench.fresh.values()],
+    "KeyHandle": lambda bench: [*bench.handles.values()],
+    "KeyHandle.context": lambda bench: [handle.context for handle in bench.handles.values()],
+    "KeyHandle.public_key": lambda bench: [handle.public_key for handle in bench.handles.values()],
+    "LocalRootKey": lambda bench: bench.root_key,
+    "LocalRootKey.create": lambda bench: [*ask_create(bench)],
+    "LocalRootKey.open": lambda bench: [*ask_open(bench)],
+    "LocalRootKey.id": lambda bench: bench.root_key.id,
+    "LocalRootKey.new_data_key": lambda bench: [
+        *bench.each_kind(lambda kind: bench.root_key.new_data_key(bench.contexts[kind]))
+    ],
+    "LocalRootKey.unwrap": lambda bench: [*ask_unwrap(bench)],
+    "NonceCounters": ask_counters,
+    "NonceCounters.open": ask_counters,
+    "NonceCounters.draw": lambda bench: ask_counters(bench).draw(1, now=5, limit=10),
+    "NonceCounters.raise_to": lambda bench: ask_counters(bench).raise_to(1, floor=6),
+    "Protection": lambda _: _core.memory_protection(),
+    **{f"Protection.{name}": of(lambda _: _core.memory_protection(), name) for name in ("lock", "private", "size")},
+    "SealedHeader": ask_header,
+    **{f"SealedHeader.{name}": of(ask_header, name) for name in ("context", "public_key", "root_key_id", "wrapped")},
+    "Signature": ask_signature,
+    **{f"Signature.{name}": of(ask_signature, name) for name in ("digest", "r", "s", "v")},
+    "address": lambda bench: [*bench.each_kind(lambda kind: _core.address(bench.handles[kind].public_key))],
+    "generate_key": lambda bench: [
+        *bench.each_kind(lambda kind: _core.generate_key(bench.contexts[kind], *bench.fresh[kind], bench.root_key.id))
+    ],
+    # Hardening is for the life of a process, so it gets one of its own.
+    "harden_process": lambda _: subprocess.run(
+        [sys.executable, "-c", "from hyperkms import _core; print(_core.harden_process())"],
+        capture_output=True,
+        check=True,
+    ),
+    "import_key": lambda bench: [*ask_import_key(bench)],
+    "inspect_sealed_key": lambda bench: [*bench.each_kind(lambda kind: _core.inspect_sealed_key(bench.sealed[kind]))],
+    "keccak256": lambda _: _core.keccak256(b"hello"),
+    "memory_protection": lambda _: _core.memory_protection(),
+    "open_sealed_key": lambda bench: [*ask_open_sealed_key(bench)],
+    "sign_ed25519_message": lambda bench: [
+        *bench.each_kind(lambda kind: _core.sign_ed25519_message(bench.handles[kind], b"hello"))
+    ],
+    "sign_eip191": lambda bench: [*bench.each_kind(lambda kind: _core.sign_eip191(bench.handles[kind], b"hello"))],
+    "sign_l1": lambda bench: [
+        *bench.each_kind(ask_sign_l1(bench, "testnet")),
+        *bench.each_kind(ask_sign_l1(bench, "mainnet")),
+        *bench.each_kind(ask_sign_l1(bench, "elsewhere")),
+        *bench.each_kind(ask_sign_l1(bench, "testnet", b"\x93\x01\x02\x03")),
+    ],
+    "start_memory": lambda _: [attempt(_core.start_memory, lock) for lock in ("auto", "mlock", "elsewhere")],
+}
+
+
+def public_names() -> Iterator[str]:
+    """Functions, classes, and their methods and properties."""
+    for name, value in vars(_core).items():
+        if name.startswith("_"):
+            continue
+        yield name
+        if isinstance(value, type):
+            yield from (f"{name}.{member}" for member in vars(value) if not member.startswith("_"))
+
+
+def test_this_test_knows_every_public_name_of_the_core() -> None:
+    assert set(public_names()) == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_that_comes_back_holds_a_secret(bench: Bench, name: str) -> None:
+    seen = Seen()
+    seen.add(name, CALLS[name](bench))
+    assert seen.contents
+    assert Scanner(bench.secrets()).look_at_all(seen.contents) == []
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if callable(getattr(_core, name, None))])
+def test_the_errors_of_wrong_arguments_hold_no_secret(bench: Bench, name: str) -> None:
+    seen, function = Seen(), getattr(_core, name)
+    holders = [bench.root_key, *bench.handles.values(), *(data_key for data_key, _ in bench.fresh.values())]
+    for holder in holders:
+        for count in range(1, 6):
+            seen.add(name, attempt(function, *[holder] * count))
+    assert Scanner(bench.secrets()).look_at_all(seen.contents) == []
+
+
+class Leaking:
+    """What an object of the core must never be."""
+
+    def __init__(self, secret: Secret) -> None:
+        self.content = secret.reveal()
+
+
+class Talking:
+    """The same in its text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def planted_copies(bench: Bench) -> dict[str, object]:
+    raw = bench.opened()["ed25519"].data_key.reveal()
+    return {
+        "bytes": raw,
+        "an attribute": Leaking(Secret(raw)).content,
+        "reversed": b"--" + raw[::-1],
+        "text": Talking(raw.hex()),
+        "upper case": Talking(raw.hex().upper()),
+        "decimal": Talking(str(int.from_bytes(raw, "big"))),
+        "in a list": [1, ("a", raw)],
+        "an error": HyperkmsError("leak", raw.hex()),
+        "half": raw[:16],
+    }
+
+
+def test_a_planted_copy_is_found(bench: Bench) -> None:
+    scanner = Scanner(bench.secrets())
+    for name, value in planted_copies(bench).items():
+        seen = Seen()
+        seen.add(name, value)
+        assert {hit.name for hit in scanner.look_at_all(seen.contents)} == {"data key of ed25519"}, name
+
+
+def test_handles_can_neither_be_made_nor_copied_nor_pickled(bench: Bench) -> None:
+    for holder in (bench.root_key, *bench.handles.values(), *(data_key for data_key, _ in bench.fresh.values())):
+        with pytest.raises(TypeError):
+            type(holder)()
+        with pytest.raises(TypeError):
+            pickle.dumps(holder)
+        with pytest.raises(TypeError):
+            copy.deepcopy(holder)
+        with pytest.raises(AttributeError):
+            setattr(holder, "note", 1)  # noqa: B010 (mypy knows that there is no such attribute)
+
+
+# ---- no signature of a digest from outside -------------------------------------------------------------
+
+
+def test_no_function_takes_a_digest() -> None:
+    names = {name for name in public_names() if "." not in name and not isinstance(getattr(_core, name), type)}
+    parameters = {name: set(inspect.signature(getattr(_core, name)).parameters) for name in names}
+    assert {name for name in names if "digest" in name or "hash" in name} == set()
+    assert {name for name, given in parameters.items() if given & {"digest", "hash", "prehash", "prehashed"}} == set()
+    assert {name for name in names if name.startswith("sign")} == {"sign_l1", "sign_eip191", "sign_ed25519_message"}
+
+
+def test_thirty_two_bytes_are_signed_in_their_eip_191_form(bench: Bench) -> None:
+    brought = hashlib.sha256(b"a digest of an action, say").digest()
+    signed = _core.sign_eip191(bench.handles["secp256k1"], brought)
+    assert signed.digest == _core.keccak256(b"\x19Ethereum Signed Message:\n32" + brought) != brought
+    text = signed.r + signed.s + bytes([signed.v])
+    signer = "0x" + _core.address(bench.handles["secp256k1"].public_key).hex()
+    assert Account.recover_message(encode_defunct(brought), signature=text).lower() == signer
+    assert Account._recover_hash(brought, signature=text).lower() != signer  # noqa: SLF001 (the only way to ask)
+
+
+def test_thirty_two_bytes_are_no_action(bench: Bench) -> None:
+    for first in (0x00, 0x19, 0x80, 0x90, 0xC0, 0xDC, 0xFF):
+        brought = bytes([first]) + bytes(31)
+        assert isinstance(attempt(ask_sign_l1(bench, "testnet", brought), "secp256k1"), HyperkmsError)
+
+
+def test_thirty_two_bytes_that_look_like_a_map_are_hashed(bench: Bench) -> None:
+    brought = b"\x81" + bytes(31)
+    signed = ask_sign_l1(bench, "testnet", brought)("secp256k1")
+    assert isinstance(signed, _core.Signature)
+    assert signed.digest != brought
+
+
+def test_thirty_two_bytes_are_signed_as_a_message_by_ed25519(bench: Bench) -> None:
+    """Pure Ed25519 hashes what it signs; a signature of the bytes is not one of a message with that digest."""
+    message = b"a message"
+    brought = hashlib.sha512(message).digest()[:32]
+    handle = bench.handles["ed25519"]
+    public_key, signature = (
+        Ed25519PublicKey.from_public_bytes(handle.public_key),
+        _core.sign_ed25519_message(handle, brought),
+    )
+    public_key.verify(signature, brought)
+    with pytest.raises(InvalidSignature):
+        public_key.verify(signature, message)
+
+
+def test_hits_are_told_without_their_content(bench: Bench) -> None:
+    (hit,) = {
+        hit
+        for hit in Scanner({"planted": PRIVATE_KEYS["ed25519"]}).look_at(PRIVATE_KEYS["ed25519"].reveal(), "x")
+        if hit.form == "raw"
+    }
+    assert hit == Hit("x", "planted", "raw")
+    assert "planted" in repr(hit)
+    assert bench.secrets()["root key"] == ROOT_KEY
+    assert repr(ROOT_KEY) == "Secret(...)"
