@@ -16,10 +16,10 @@ pytest.importorskip("hyperliquid", reason="the official SDK is in the dependency
 import requests
 
 # The SDK ships no type information.
-from hyperliquid.exchange import Exchange  # type: ignore[import-untyped]
-from hyperliquid.info import Info  # type: ignore[import-untyped]
-from hyperliquid.utils.error import ClientError  # type: ignore[import-untyped]
-from hyperliquid.utils.types import Cloid  # type: ignore[import-untyped]
+from hyperliquid.exchange import Exchange
+from hyperliquid.info import Info
+from hyperliquid.utils.error import ClientError
+from hyperliquid.utils.types import Cloid
 
 WALLET: LocalAccount = Account.from_key("0x" + "01" * 32)
 STRANGER: LocalAccount = Account.from_key("0x" + "02" * 32)
@@ -33,9 +33,7 @@ GTC: Any = {"limit": {"tif": "Gtc"}}
 
 
 def _start() -> "subprocess.Popen[str]":
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and code
-        [sys.executable, "-c", SERVE, WALLET.address], stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", SERVE, WALLET.address], stdout=subprocess.PIPE, text=True)
 
 
 def _address_of(process: "subprocess.Popen[str]") -> str:
@@ -80,9 +78,9 @@ def _oids(info: Info) -> list[int]:
 def test_an_order_is_placed_modified_and_cancelled(bot: Exchange, info: Info) -> None:
     first = _status(bot.order("ETH", is_buy=True, sz=0.1, limit_px=2900.5, order_type=GTC))["resting"]["oid"]
     assert info.query_order_by_oid(WALLET.address, first)["order"]["status"] == "open"
-    second = _status(bot.modify_order(first, "ETH", is_buy=True, sz=0.2, limit_px=2901, order_type=GTC))[
-        "resting"
-    ]["oid"]
+    second = _status(bot.modify_order(first, "ETH", is_buy=True, sz=0.2, limit_px=2901, order_type=GTC))["resting"][
+        "oid"
+    ]
     assert _oids(info) == [second]
     assert _status(bot.cancel("ETH", second)) == "success"
     assert _oids(info) == []

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]  # it ships no type information
+import msgpack
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
