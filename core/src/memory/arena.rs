@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 
-use super::platform;
+use super::platform::{self, Lock, LockChoice};
 
 /// Bytes of secret memory.
 const ARENA_SIZE: usize = 256 * 1024;
@@ -14,26 +14,6 @@ pub const SLOT_SIZE: usize = 1024;
 const SLOTS: usize = ARENA_SIZE / SLOT_SIZE;
 /// Slot 0 holds the process key for as long as the process lives.
 const FIRST_FREE: usize = 1;
-
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockChoice {
-    /// memfd_secret where the kernel has it, else mlock.
-    Auto,
-    MemfdSecret,
-    Mlock,
-}
-
-/// What is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lock {
-    /// Pages that no other process can read, /proc/PID/mem and the kernel's own map included.
-    MemfdSecret,
-    /// Pages that are never swapped.
-    Mlock,
-    /// The system refused to lock: pages may be swapped. Production refuses to run like this.
-    Unlocked,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protection {

@@ -13,8 +13,8 @@ mod idle;
 mod platform;
 mod stack;
 
-pub use arena::{fill_random, protection, start, Arena, Lock, LockChoice, Protection, Slot, SLOT_SIZE};
+pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
 pub use counters::Counters;
 pub use idle::Idle;
-pub use platform::{effective_user, harden_process, standard_input};
+pub use platform::{effective_user, harden_process, standard_input, Lock, LockChoice};
 pub use stack::on_wiped_stack;

@@ -4,7 +4,25 @@ use std::os::fd::AsFd;
 
 use crate::error::{Error, Result};
 
-use super::arena::{Lock, LockChoice};
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockChoice {
+    /// memfd_secret where the kernel has it, else mlock.
+    Auto,
+    MemfdSecret,
+    Mlock,
+}
+
+/// What is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Pages that no other process can read, /proc/PID/mem and the kernel's own map included.
+    MemfdSecret,
+    /// Pages that are never swapped.
+    Mlock,
+    /// The system refused to lock: pages may be swapped. Production refuses to run like this.
+    Unlocked,
+}
 
 /// A mapping of `len` readable and writable bytes between two inaccessible pages; never unmapped.
 pub(super) struct Mapping {

@@ -4,22 +4,29 @@ Source: docs/formats.md "Actions", which lists the members in hashed order with 
 functions they match. What has no entry in the table is refused.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from typing import Any
 
 from hyperkms.errors import Malformed
+from hyperkms.hyperliquid.members import (
+    UINT32,
+    UINT64,
+    Kind,
+    Member,
+    Presence,
+    address,
+    cloid,
+    flag,
+    integer,
+    list_of,
+    one_of,
+    order_id,
+    struct,
+    word,
+)
 from hyperkms.hyperliquid.wire import Numbers, read_decimal, require_price
-
-Kind = Callable[[object, str, Numbers], Any]
-"""Reads one value at a path; answers its canonical form or raises Malformed."""
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
-_CLOID = re.compile(r"0x[0-9a-fA-F]{32}", re.ASCII)
-MAX_LIST = 1000
 
 PERP_DECIMALS = 6
 SPOT_DECIMALS = 8
@@ -63,13 +70,6 @@ def parse_action(value: object, numbers: Numbers) -> Action:
     return Action(name, ACTIONS[name](value, "action", numbers))
 
 
-def parse_address(value: object, path: str) -> str:
-    """0x and 40 hex digits, answered in lower case, as the exchange hashes it."""
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        raise Malformed.at(path, "an address is due: 0x and 40 hex digits")
-    return value.lower()
-
-
 def is_spot(asset: int) -> bool:
     """Whether an asset number is a spot pair: 10000 + its index."""
     return _FIRST_SPOT <= asset < _FIRST_BUILDER_PERP
@@ -80,119 +80,11 @@ def price_decimals(asset: int, size_decimals: int) -> int:
     return max(0, (SPOT_DECIMALS if is_spot(asset) else PERP_DECIMALS) - size_decimals)
 
 
-class Presence(Enum):
-    """Whether a member must be there."""
-
-    REQUIRED = "required"
-    OPTIONAL = "optional"
-    ONLY_TRUE = "only-true"
-    """A flag that is hashed when true and absent when false."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One member of an object, in its place in the hashed order."""
-
-    name: str
-    kind: Kind
-    presence: Presence = Presence.REQUIRED
-
-
-def _struct(*members: Member) -> Kind:
-    names = {member.name for member in members}
-
-    def read(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise Malformed.at(path, "an object is due")
-        for name in value:
-            if name not in names:
-                raise Malformed.at(f"{path}.{name[:64]}", "is not a member of this action", "unknown-field")
-        return dict(_read_members(members, value, path, numbers))
-
-    return read
-
-
-def _read_members(
-    members: tuple[Member, ...], value: Mapping[str, object], path: str, numbers: Numbers
-) -> Iterator[tuple[str, Any]]:
-    for member in members:
-        place = f"{path}.{member.name}"
-        if member.name not in value:
-            if member.presence is Presence.REQUIRED:
-                raise Malformed.at(place, "is missing", "missing-field")
-            continue
-        read = member.kind(value[member.name], place, numbers)
-        if member.presence is Presence.ONLY_TRUE and read is False:
-            continue
-        yield member.name, read
-
-
-def _list_of(kind: Kind) -> Kind:
-    def read(value: object, path: str, numbers: Numbers) -> list[Any]:
-        if not isinstance(value, list) or not 1 <= len(value) <= MAX_LIST:
-            raise Malformed.at(path, f"a list of 1 to {MAX_LIST} entries is due")
-        return [kind(entry, f"{path}[{number}]", numbers) for number, entry in enumerate(value)]
-
-    return read
-
-
-def _word(*words: str) -> Kind:
-    def read(value: object, path: str, _numbers: Numbers) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise Malformed.at(path, f"one of {', '.join(words)} is due")
-        return value
-
-    return read
-
-
-def _integer(least: int, most: int) -> Kind:
-    def read(value: object, path: str, _numbers: Numbers) -> int:
-        if type(value) is not int or not least <= value <= most:
-            raise Malformed.at(path, f"an integer from {least} to {most} is due")
-        return value
-
-    return read
-
-
-def _flag(value: object, path: str, _numbers: Numbers) -> bool:
-    if not isinstance(value, bool):
-        raise Malformed.at(path, "true or false is due")
-    return value
-
-
-def _address(value: object, path: str, _numbers: Numbers) -> str:
-    return parse_address(value, path)
-
-
-def _cloid(value: object, path: str, _numbers: Numbers) -> str:
-    if not isinstance(value, str) or not _CLOID.fullmatch(value):
-        raise Malformed.at(path, "a client order id is due: 0x and 32 hex digits")
-    return value.lower()
-
-
-def _order_id(value: object, path: str, numbers: Numbers) -> int | str:
-    if isinstance(value, str):
-        return str(_cloid(value, path, numbers))
-    return int(_UINT64(value, path, numbers))
-
-
-def _one_of(**variants: Kind) -> Kind:
-    """An object with exactly one member, whose name says which variant it is."""
-
-    def read(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
-        if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in variants:
-            raise Malformed.at(path, f"an object with one member is due: {' or '.join(variants)}")
-        name, content = next(iter(value.items()))
-        return {name: variants[name](content, f"{path}.{name}", numbers)}
-
-    return read
-
-
 def _grouping(value: object, path: str, numbers: Numbers) -> str | dict[str, Any]:
     if isinstance(value, dict):
-        read: dict[str, Any] = _struct(Member("p", _UINT64))(value, path, numbers)
+        read: dict[str, Any] = struct(Member("p", UINT64))(value, path, numbers)
         return read
-    return str(_word("na", "normalTpsl", "positionTpsl")(value, path, numbers))
+    return str(word("na", "normalTpsl", "positionTpsl")(value, path, numbers))
 
 
 def _order(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
@@ -220,69 +112,67 @@ def prices_of(order: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "t.trigger.triggerPx", order["t"]["trigger"]["triggerPx"]
 
 
-_UINT32 = _integer(0, 2**32 - 1)
-_UINT64 = _integer(0, 2**64 - 1)
 _OPTIONAL = Presence.OPTIONAL
 
-_ORDER = _struct(
-    Member("a", _UINT32),
-    Member("b", _flag),
+_ORDER = struct(
+    Member("a", UINT32),
+    Member("b", flag),
     Member("p", read_decimal),
     Member("s", read_decimal),
-    Member("r", _flag),
+    Member("r", flag),
     Member(
         "t",
-        _one_of(
-            limit=_struct(Member("tif", _word("Gtc", "Ioc", "Alo", "FrontendMarket"))),
-            trigger=_struct(
-                Member("isMarket", _flag), Member("triggerPx", read_decimal), Member("tpsl", _word("tp", "sl"))
+        one_of(
+            limit=struct(Member("tif", word("Gtc", "Ioc", "Alo", "FrontendMarket"))),
+            trigger=struct(
+                Member("isMarket", flag), Member("triggerPx", read_decimal), Member("tpsl", word("tp", "sl"))
             ),
         ),
     ),
-    Member("c", _cloid, _OPTIONAL),
+    Member("c", cloid, _OPTIONAL),
 )
 
 
 def _action(name: str, *members: Member) -> tuple[str, Kind]:
-    return name, _struct(Member("type", _word(name)), *members)
+    return name, struct(Member("type", word(name)), *members)
 
 
 ACTIONS: Mapping[str, Kind] = dict(
     (
         _action(
             "order",
-            Member("orders", _list_of(_order)),
+            Member("orders", list_of(_order)),
             Member("grouping", _grouping),
-            Member("builder", _struct(Member("b", _address), Member("f", _UINT64)), _OPTIONAL),
+            Member("builder", struct(Member("b", address), Member("f", UINT64)), _OPTIONAL),
         ),
         _action(
             "cancel",
-            Member("cancels", _list_of(_struct(Member("a", _UINT32), Member("o", _UINT64)))),
-            Member("f", _flag, Presence.ONLY_TRUE),
+            Member("cancels", list_of(struct(Member("a", UINT32), Member("o", UINT64)))),
+            Member("f", flag, Presence.ONLY_TRUE),
         ),
         _action(
             "cancelByCloid",
-            Member("cancels", _list_of(_struct(Member("asset", _UINT32), Member("cloid", _cloid)))),
-            Member("f", _flag, Presence.ONLY_TRUE),
+            Member("cancels", list_of(struct(Member("asset", UINT32), Member("cloid", cloid)))),
+            Member("f", flag, Presence.ONLY_TRUE),
         ),
         _action(
             "modify",
-            Member("oid", _order_id),
+            Member("oid", order_id),
             Member("order", _order),
-            Member("a", _flag, Presence.ONLY_TRUE),
+            Member("a", flag, Presence.ONLY_TRUE),
         ),
         _action(
             "batchModify",
-            Member("modifies", _list_of(_struct(Member("oid", _order_id), Member("order", _order)))),
-            Member("a", _flag, Presence.ONLY_TRUE),
+            Member("modifies", list_of(struct(Member("oid", order_id), Member("order", _order)))),
+            Member("a", flag, Presence.ONLY_TRUE),
         ),
         _action(
             "updateLeverage",
-            Member("asset", _UINT32),
-            Member("isCross", _flag),
-            Member("leverage", _integer(1, 2**32 - 1)),
+            Member("asset", UINT32),
+            Member("isCross", flag),
+            Member("leverage", integer(1, 2**32 - 1)),
         ),
-        _action("scheduleCancel", Member("time", _UINT64, _OPTIONAL)),
+        _action("scheduleCancel", Member("time", UINT64, _OPTIONAL)),
         _action("noop"),
     )
 )

@@ -13,7 +13,7 @@ from hyperkms.http.routes.documented import documented
 from hyperkms.http.routes.wallets import caller_of, wallet_of
 from hyperkms.http.schemas import SignActionAnswer, SignActionRequest
 from hyperkms.http.views import action_view, answer
-from hyperkms.hyperliquid.actions import parse_address
+from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import ActionRequest, sign_action
 from hyperkms.wallet import Network

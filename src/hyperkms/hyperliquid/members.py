@@ -1,0 +1,147 @@
+"""How the members of an action are read: strictly, each into its canonical form."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from hyperkms.errors import Malformed
+from hyperkms.hyperliquid.wire import Numbers
+
+Kind = Callable[[object, str, Numbers], Any]
+"""Reads one value at a path; answers its canonical form or raises Malformed."""
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+_CLOID = re.compile(r"0x[0-9a-fA-F]{32}", re.ASCII)
+MAX_LIST = 1000
+
+
+class Presence(Enum):
+    """Whether a member must be there."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    ONLY_TRUE = "only-true"
+    """A flag that is hashed when true and absent when false."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of an object, in its place in the hashed order."""
+
+    name: str
+    kind: Kind
+    presence: Presence = Presence.REQUIRED
+
+
+def struct(*members: Member) -> Kind:
+    """An object with exactly these members, answered in this order."""
+    names = {member.name for member in members}
+
+    def read(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Malformed.at(path, "an object is due")
+        for name in value:
+            if name not in names:
+                raise Malformed.at(f"{path}.{name[:64]}", "is not a member of this action", "unknown-field")
+        return dict(_read_members(members, value, path, numbers))
+
+    return read
+
+
+def _read_members(
+    members: tuple[Member, ...], value: Mapping[str, object], path: str, numbers: Numbers
+) -> Iterator[tuple[str, Any]]:
+    for member in members:
+        place = f"{path}.{member.name}"
+        if member.name not in value:
+            if member.presence is Presence.REQUIRED:
+                raise Malformed.at(place, "is missing", "missing-field")
+            continue
+        read = member.kind(value[member.name], place, numbers)
+        if member.presence is Presence.ONLY_TRUE and read is False:
+            continue
+        yield member.name, read
+
+
+def list_of(kind: Kind) -> Kind:
+    """A list of 1 to MAX_LIST entries."""
+
+    def read(value: object, path: str, numbers: Numbers) -> list[Any]:
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_LIST:
+            raise Malformed.at(path, f"a list of 1 to {MAX_LIST} entries is due")
+        return [kind(entry, f"{path}[{number}]", numbers) for number, entry in enumerate(value)]
+
+    return read
+
+
+def word(*words: str) -> Kind:
+    """One of these words."""
+
+    def read(value: object, path: str, _numbers: Numbers) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise Malformed.at(path, f"one of {', '.join(words)} is due")
+        return value
+
+    return read
+
+
+def integer(least: int, most: int) -> Kind:
+    """An integer in these bounds, both included; true and false are none."""
+
+    def read(value: object, path: str, _numbers: Numbers) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise Malformed.at(path, f"an integer from {least} to {most} is due")
+        return value
+
+    return read
+
+
+def flag(value: object, path: str, _numbers: Numbers) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise Malformed.at(path, "true or false is due")
+    return value
+
+
+def address(value: object, path: str, _numbers: Numbers) -> str:
+    """See parse_address."""
+    return parse_address(value, path)
+
+
+def cloid(value: object, path: str, _numbers: Numbers) -> str:
+    """A client order id, answered in lower case."""
+    if not isinstance(value, str) or not _CLOID.fullmatch(value):
+        raise Malformed.at(path, "a client order id is due: 0x and 32 hex digits")
+    return value.lower()
+
+
+def order_id(value: object, path: str, numbers: Numbers) -> int | str:
+    """An order number, or a client order id."""
+    if isinstance(value, str):
+        return str(cloid(value, path, numbers))
+    return int(UINT64(value, path, numbers))
+
+
+def one_of(**variants: Kind) -> Kind:
+    """An object with exactly one member, whose name says which variant it is."""
+
+    def read(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
+        if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in variants:
+            raise Malformed.at(path, f"an object with one member is due: {' or '.join(variants)}")
+        name, content = next(iter(value.items()))
+        return {name: variants[name](content, f"{path}.{name}", numbers)}
+
+    return read
+
+
+def parse_address(value: object, path: str) -> str:
+    """0x and 40 hex digits, answered in lower case, as the exchange hashes it."""
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        raise Malformed.at(path, "an address is due: 0x and 40 hex digits")
+    return value.lower()
+
+
+UINT32 = integer(0, 2**32 - 1)
+UINT64 = integer(0, 2**64 - 1)
