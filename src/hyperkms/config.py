@@ -121,7 +121,12 @@ def default_data(environment: Mapping[str, str]) -> Path:
 def _read_env_file(path: Path | None) -> dict[str, str]:
     if path is not None and not path.is_file():
         raise Malformed.at("--env-file", f"there is no file {path}", "malformed-setting")
-    found = dotenv_values(path or Path(".env"), interpolate=False)
+    try:
+        found = dotenv_values(path or Path(".env"), interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed.at(
+            str(path or ".env"), f"cannot be read: {type(error).__name__}", "malformed-setting"
+        ) from error
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -197,8 +202,12 @@ def _log_level(text: str) -> str:
 
 def _url(values: Mapping[str, str], name: str, default: str) -> str:
     text = (values.get(name) or default).rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
         raise _wrong(name, f"is {text!r}; an http or https address is due")
     return text
 

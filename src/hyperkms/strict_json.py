@@ -5,7 +5,7 @@ Integers become `int`, every other number `Decimal`, so no digit is lost on the 
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Never
 
 from hyperkms.errors import Malformed
@@ -101,7 +101,10 @@ def _integer(text: str) -> int:
 def _decimal(text: str) -> Decimal:
     if len(text) > MAX_NUMBER or float(text) in (float("inf"), float("-inf")):
         raise _refuse("has a number outside the range of a double")
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond 18 digits
+        raise _refuse("has a number outside the range of a double") from None
 
 
 def _constant(text: str) -> Never:

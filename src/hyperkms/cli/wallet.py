@@ -1,7 +1,7 @@
 """`hyperkms wallet`: generate, import, list, show, sign."""
 
-import getpass
 import json
+import os
 import re
 import secrets
 import sys
@@ -126,8 +126,11 @@ def sign_command(
     as_json: bool,  # noqa: FBT001 (as above)
 ) -> None:
     """Sign a message: raw bytes by an ed25519 wallet, EIP-191 by a secp256k1 one."""
-    text = sys.stdin.buffer.read() if message == "-" else message.encode()
-    caller = Caller(Client(f"cli:{getpass.getuser()}"[:64], Role.ADMINISTRATOR), secrets.token_hex(8))
+    try:
+        text = sys.stdin.buffer.read() if message == "-" else message.encode()
+    except UnicodeEncodeError:
+        raise Malformed.at("--message", "is not UTF-8; other bytes come through a pipe: --message -") from None
+    caller = Caller(Client(f"cli:uid-{os.geteuid()}", Role.ADMINISTRATOR), secrets.token_hex(8))
     with _parts(data, env_file, create=False) as parts:
         signed = sign_message(parts, caller, parse_wallet_id(wallet_id), text).wait()
         _print(msgspec.to_builtins(signed_view(signed)), as_json=as_json)

@@ -1,5 +1,6 @@
 """The HTTP application: routes, problems, the OpenAPI document."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
 from hyperkms.http.facts import facts_of
-from hyperkms.http.log import RequestLog, describe
+from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
 from hyperkms.http.routes import health, hyperliquid, mpc, wallets
 from hyperkms.http.schemas import ALL
@@ -29,6 +30,7 @@ def create_app(parts: Parts) -> RequestLog:
         description="Holds the keys of Hyperliquid trading bots and signs what they may do.",
         openapi_url="/openapi.json",
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.parts = parts
     for module in (health, wallets, hyperliquid, mpc):
@@ -36,32 +38,42 @@ def create_app(parts: Parts) -> RequestLog:
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
+    app.add_exception_handler(Exception, _internal_error)
     _document(app)
     return RequestLog(app)
 
 
 async def _hyperkms_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HyperkmsError):
-        raise TypeError(describe(error)["error"])
-    facts = facts_of(request)
-    facts.code = error.code
-    return problem(error, facts.request_id)
+        raise TypeError(type(error).__name__)
+    return _problem(request, error)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == _METHOD_NOT_ALLOWED:
-        answer = await _hyperkms_error(request, Malformed("method-not-allowed", "This route has no such method."))
-        answer.status_code = status
-        return answer
-    return await _hyperkms_error(request, NotFound("no-such-route", "There is no such route; /docs lists them."))
+    if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
+        return _problem(request, Malformed("method-not-allowed", "This route has no such method."), error.headers)
+    return _problem(request, NotFound("no-such-route", "There is no such route; /docs lists them."))
+
+
+async def _internal_error(request: Request, _error: Exception) -> Response:
+    """The log has what happened; its text may repeat input and is shown nowhere."""
+    request_id = facts_of(request).request_id
+    return _problem(
+        request, HyperkmsError("internal-error", f"Something went wrong here; the log has it under {request_id}.")
+    )
+
+
+def _problem(request: Request, error: HyperkmsError, headers: Mapping[str, str] | None = None) -> Response:
+    facts = facts_of(request)
+    facts.code = error.code
+    return problem(error, facts.request_id, headers)
 
 
 async def _bad_parameter(request: Request, error: Exception) -> Response:
     details = error.errors() if isinstance(error, RequestValidationError) else []
     place = str(details[0]["loc"][-1])[:64] if details else "request"
     words = str(details[0]["msg"]) if details else "is malformed"
-    return await _hyperkms_error(request, Malformed.at(place, words))
+    return _problem(request, Malformed.at(place, words))
 
 
 def _document(app: FastAPI) -> None:
@@ -72,6 +84,9 @@ def _document(app: FastAPI) -> None:
         document = made()
         _, components = msgspec.json.schema_components(ALL, ref_template="#/components/schemas/{name}")
         document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)  # malformed input is always 400 here
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

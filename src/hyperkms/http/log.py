@@ -10,9 +10,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hyperkms.errors import HyperkmsError
 from hyperkms.http.facts import begin
-from hyperkms.http.problems import problem
 
 _log = structlog.stdlib.get_logger("hyperkms.http")
 
@@ -49,7 +47,7 @@ def configure_logs(level: str) -> None:
 
 
 class RequestLog:
-    """Gives each request an id, logs its outcome, and answers what no handler caught."""
+    """Gives each request an id, logs its outcome, and what no handler expected."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -72,11 +70,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
-            facts.code = "internal-error"
             _log.error("failed", requestId=facts.request_id, **describe(error))
-            if not status:
-                words = f"Something went wrong here; the log has it under {facts.request_id}."
-                await problem(HyperkmsError(facts.code, words), facts.request_id)(scope, receive, answer)
         route = scope.get("route")
         _log.info(
             "request",

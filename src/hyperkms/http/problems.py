@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem documents; the only place that knows status codes."""
 
+from collections.abc import Mapping
+
 import msgspec
 from starlette.responses import Response
 
@@ -25,10 +27,13 @@ _STATUS: dict[type[HyperkmsError], tuple[int, str]] = {
     Unavailable: (503, "Service Unavailable"),
     Tampered: (500, "Integrity Check Failed"),
 }
-_TOO_LARGE = "body-too-large"
+_BY_CODE = {
+    "body-too-large": (413, "Content Too Large"),
+    "method-not-allowed": (405, "Method Not Allowed"),
+}
 
 
-def problem(error: HyperkmsError, request_id: str) -> Response:
+def problem(error: HyperkmsError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
     """The document: type, title, status, detail, code, requestId, and `error` for first-system clients."""
     status, title = _status(error)
     sentence = error.message
@@ -42,16 +47,17 @@ def problem(error: HyperkmsError, request_id: str) -> Response:
         "error": sentence,
         **error.details,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+    if isinstance(error, Unauthorized):
+        headers = {"WWW-Authenticate": "Bearer"}
     return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
 
 
 def too_large(limit: int) -> Malformed:
     """The refusal of a body over the limit."""
-    return Malformed(_TOO_LARGE, f"The request body is larger than {limit} bytes.")
+    return Malformed("body-too-large", f"The request body is larger than {limit} bytes.")
 
 
 def _status(error: HyperkmsError) -> tuple[int, str]:
-    if error.code == _TOO_LARGE:
-        return 413, "Content Too Large"
+    if error.code in _BY_CODE:
+        return _BY_CODE[error.code]
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), (500, "Internal Error"))

@@ -78,7 +78,7 @@ class Market:
         self._tried_at: int | None = None
         self._loading = threading.Lock()
 
-    def asset(self, coin: str) -> Asset:
+    def asset(self, coin: str, path: str = "coin") -> Asset:
         """The asset of a coin name, e.g. BTC or PURR/USDC.
 
         Malformed `unknown-coin` with the nearest names; Unavailable while the exchange's list has never
@@ -92,7 +92,7 @@ class Market:
             raise Unavailable("market-unavailable", f"coin names are read from {self._url}/info, which did not answer")
         nearest = difflib.get_close_matches(coin, self._by_coin, n=3, cutoff=0.0)
         words = f"the exchange lists no such coin; the nearest names are {', '.join(nearest)}"
-        raise Malformed.at("coin", words, "unknown-coin", nearest=nearest)
+        raise Malformed.at(path, words, "unknown-coin", nearest=nearest)
 
     def check(self, action: Action) -> None:
         """Refuse prices and sizes with more decimals than the market allows.

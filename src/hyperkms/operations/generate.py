@@ -1,5 +1,6 @@
 """Make a wallet: a new key, or one that is imported."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,6 @@ from hyperkms.errors import Conflict, Malformed
 from hyperkms.mode import Mode
 from hyperkms.operations.parts import Parts
 from hyperkms.state.wallets import wallet_exists
-from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import (
     KeyType,
     KeyVersion,
@@ -106,9 +106,12 @@ def _settle(parts: Parts, request: NewWallet) -> tuple[KeyType, Network | None]:
 
 
 def _check_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
-    if len(ecmascript(dict(metadata)).encode()) > MAX_METADATA:
+    """What will be stored, so that the answer shows what a later one does."""
+    text = json.dumps(dict(metadata), default=float, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > MAX_METADATA:
         raise Malformed.at("metadata", f"is more than {MAX_METADATA} bytes")
-    return metadata
+    stored: Mapping[str, object] = json.loads(text)
+    return stored
 
 
 def _store(parts: Parts, wallet: WalletId, made: SealedKey) -> SealedKey:

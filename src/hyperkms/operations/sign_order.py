@@ -1,12 +1,14 @@
 """The first system's `sign-order`: opaque bytes of an Ed25519 wallet, a real order of a secp256k1 one."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any
 
 from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.actions import price_decimals
 from hyperkms.hyperliquid.market import Market
-from hyperkms.hyperliquid.wire import canonical, require_decimals, require_price
+from hyperkms.hyperliquid.members import cloid, flag, word
+from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
@@ -14,7 +16,9 @@ from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Wallet, WalletId
 
 MAX_SKEW_MS = 60_000
-_MAX_NUMBER = 40
+_MAX_TEXT = 40
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_TIF = word("Gtc", "Ioc", "Alo", "FrontendMarket")
 _REQUIRED = ("action", "coin", "isBuy", "sz", "limitPx", "timestamp")
 _OPTIONAL = ("tif", "reduceOnly", "cloid")
 
@@ -42,27 +46,21 @@ def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[st
     _check_time(payload["timestamp"], parts.clock())
     if not isinstance(payload["coin"], str):
         raise Malformed.at("orderPayload.coin", "a coin name is due, e.g. BTC")
-    asset = _market(parts, wallet).asset(payload["coin"])
+    asset = _market(parts, wallet).asset(payload["coin"], "orderPayload.coin")
     price, size = _decimal(payload["limitPx"], "limitPx"), _decimal(payload["sz"], "sz")
     require_price(price, "orderPayload.limitPx", price_decimals(asset.index, asset.size_decimals))
     require_decimals(size, "orderPayload.sz", asset.size_decimals)
     order: dict[str, Any] = {
         "a": asset.index,
-        "b": _flag(payload["isBuy"], "isBuy"),
+        "b": flag(payload["isBuy"], "orderPayload.isBuy", Numbers.CANONICAL),
         "p": canonical(price),
         "s": canonical(size),
-        "r": _flag(payload.get("reduceOnly", False), "reduceOnly"),
-        "t": {"limit": {"tif": payload.get("tif", "Gtc")}},
+        "r": flag(payload.get("reduceOnly", False), "orderPayload.reduceOnly", Numbers.CANONICAL),
+        "t": {"limit": {"tif": _TIF(payload.get("tif", "Gtc"), "orderPayload.tif", Numbers.CANONICAL)}},
     }
     if "cloid" in payload:
-        order["c"] = payload["cloid"]
+        order["c"] = cloid(payload["cloid"], "orderPayload.cloid", Numbers.CANONICAL)
     return {"type": "order", "orders": [order], "grouping": "na"}
-
-
-def _flag(value: object, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise Malformed.at(f"orderPayload.{name}", "true or false is due")
-    return value
 
 
 def _check_members(payload: dict[str, object]) -> None:
@@ -96,12 +94,11 @@ def _market(parts: Parts, wallet: Wallet) -> Market:
 def _decimal(value: object, name: str) -> Decimal:
     """A JSON number or string as an exact decimal."""
     path = f"orderPayload.{name}"
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | str) or len(str(value)) > _MAX_NUMBER:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str) or len(str(value)) > _MAX_TEXT:
         raise Malformed.at(path, "a number or a decimal string is due")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise Malformed.at(path, "a number or a decimal string is due") from None
-    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > _MAX_NUMBER:
+    if isinstance(value, str) and not _JSON_NUMBER.fullmatch(value):
+        raise Malformed.at(path, 'a number or a decimal string is due, written as JSON writes numbers, e.g. "0.5"')
+    number = Decimal(value)
+    if number <= 0 or abs(number.adjusted()) > _MAX_TEXT:
         raise Malformed.at(path, "a number above 0 is due")
     return number

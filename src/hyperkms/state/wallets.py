@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.state.database import Database
 from hyperkms.state.schema import key_versions, wallets
-from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, KeyVersion, Network, Origin, PublicKey, VersionState, Wallet, WalletId
 
 _JOINED = sa.select(
@@ -77,7 +76,7 @@ def _wallet_row(wallet: Wallet) -> dict[str, object]:
         "network": wallet.network.value if wallet.network else None,
         "current_version": wallet.current.number,
         "created_at": wallet.created_at,
-        "metadata": ecmascript(dict(wallet.metadata)),
+        "metadata": json.dumps(dict(wallet.metadata), ensure_ascii=False),
     }
 
 

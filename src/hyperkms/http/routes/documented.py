@@ -27,6 +27,13 @@ def documented(answer: type[msgspec.Struct], body: type[msgspec.Struct] | None =
     return extra
 
 
+def always_refused(words: str) -> dict[str, Any]:
+    """The `openapi_extra` of a route that answers nothing but 400 (and 401 without a key)."""
+    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
+    answers = {"400": words, "401": _PROBLEMS["401"]}
+    return {"responses": {status: {"description": text, "content": problem} for status, text in answers.items()}}
+
+
 def _json(kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {"application/json": {"schema": _reference_name(kind.__name__)}}
 

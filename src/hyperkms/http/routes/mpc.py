@@ -7,8 +7,11 @@ from fastapi import APIRouter, Depends
 from hyperkms.access.clients import Client, Scope
 from hyperkms.errors import Malformed
 from hyperkms.http.auth import client_with
+from hyperkms.http.routes.documented import always_refused
 
 router = APIRouter(prefix="/mpc", tags=["mpc"])
+_WORDS = "MPC is not enabled. Set MPC_ENABLED=true in .env"
+_OFF = always_refused(_WORDS)
 Authenticated = Annotated[Client, Depends(client_with(Scope.INHERITED))]
 
 
@@ -24,7 +27,7 @@ async def status() -> dict[str, object]:
     }
 
 
-@router.get("/wallets/{wallet_id}/public-key", summary="Off in this release")
+@router.get("/wallets/{wallet_id}/public-key", summary="Off in this release", openapi_extra=_OFF)
 async def public_key(wallet_id: str, _client: Authenticated) -> None:  # noqa: ARG001 (part of the path)
     """400 while threshold signing is off."""
     raise _off()
@@ -36,9 +39,14 @@ async def _refuse(_client: Authenticated) -> None:
 
 for _name in ("generate", "sign", "sign-order", "rotate"):
     router.add_api_route(
-        f"/wallets/{_name}", _refuse, methods=["POST"], summary="Off in this release", name=f"mpc-{_name}"
+        f"/wallets/{_name}",
+        _refuse,
+        methods=["POST"],
+        summary="Off in this release",
+        name=f"mpc-{_name}",
+        openapi_extra=_OFF,
     )
 
 
 def _off() -> Malformed:
-    return Malformed("mpc-disabled", "MPC is not enabled. Set MPC_ENABLED=true in .env")
+    return Malformed("mpc-disabled", _WORDS)

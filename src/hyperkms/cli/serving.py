@@ -1,0 +1,94 @@
+"""The service as a process: logs, parts, the server, and the end of it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+import uvloop
+
+from hyperkms import _core
+from hyperkms.cli.assemble import ADMIN_KEY, assemble, tell_operator
+from hyperkms.config import Config
+from hyperkms.errors import Unavailable
+from hyperkms.http.app import create_app
+from hyperkms.http.log import configure_logs
+from hyperkms.operations.parts import Parts
+
+DRAIN_S = 10
+_log = structlog.stdlib.get_logger("hyperkms.serve")
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT; what was begun is finished and every record written on return."""
+    configure_logs(config.log_level)
+    parts = assemble(config, create=True)
+    if config.default_network in parts.markets:
+        parts.markets[config.default_network].refresh()
+    try:
+        uvloop.run(_run(config, parts))
+    finally:
+        parts.close()
+        _log.info("stopped")
+
+
+async def _run(config: Config, parts: Parts) -> None:
+    """Serve until SIGTERM or SIGINT, then let requests under way finish."""
+    listener = _listen(config)
+    host, port = listener.getsockname()[:2]
+    server = _Server(
+        uvicorn.Config(
+            create_app(parts),
+            loop="none",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+            timeout_keep_alive=65,
+        )
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    protection = _core.memory_protection()
+    _log.info(
+        "listening",
+        url=f"http://{host}:{port}",
+        mode=config.mode.value,
+        data=str(config.data),
+        memory=protection.lock,
+        docs=f"http://{host}:{port}/docs",
+    )
+    tell_operator(
+        f"hyperkms: ready on http://{host}:{port} ({config.mode.value}; interface at /docs); "
+        f"the administrator's API key is in {config.data / ADMIN_KEY}; Ctrl-C stops"
+    )
+    if config.replay_vectors:
+        _log.warning("replay", words="nonce window, expiry and number checks are off: HYPERKMS_REPLAY_VECTORS")
+    await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a signal ends `serve` instead of the process: the record is closed after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listen(config: Config) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        # With the protocol named, the loop sets TCP_NODELAY; without it each answer waits 40 ms for an ACK.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((config.host, config.port))
+        listener.listen(1024)
+    except OSError as error:
+        words = f"cannot listen on {config.host} port {config.port}: {error.strerror}; choose another with --port"
+        raise Unavailable("address-unavailable", words) from error
+    return listener
