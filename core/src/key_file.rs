@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::memory::{on_wiped_stack, standard_input, Slot, SLOT_SIZE};
-use crate::root_file::{io_error, read_up_to, require_private};
+use crate::new_file::io_error;
+use crate::root_file::{read_up_to, require_private};
 use crate::single::{check_secret, KeyType};
 
 /// Reads 64 hex digits, with or without 0x and surrounding white space: the scalar of a secp256k1

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod error;
 pub mod key_file;
 pub mod memory;
+pub mod new_file;
 pub mod root_file;
 pub mod sealed;
 pub mod single;

@@ -275,6 +275,10 @@ impl NonceCounters {
         self.0.draw(counter, now, limit)
     }
 
+    fn require_in_place(&self) -> Result<()> {
+        self.0.require_in_place()
+    }
+
     #[pyo3(signature = (counter, *, floor))]
     fn raise_to(&self, counter: u64, floor: u64) -> Result<()> {
         self.0.raise(counter, floor)

@@ -1,21 +1,21 @@
 //! The local root key: 32 random bytes in a file, which wrap data keys.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::memory::{fill_random, on_wiped_stack, Idle, Slot};
+use crate::new_file::{io_error, publish, remove_drafts};
 
 const ID_LABEL: &[u8] = b"hyperkms root key id v1";
 const WRAP_LABEL: &[u8] = b"hyperkms root key wrap v1";
-const DRAFT: &str = ".draft-";
 const WRAP_FORMAT: u8 = 1;
 const IDLE_LABEL: &[u8] = b"root key";
 /// Format, salt, nonce, ciphertext, tag.
@@ -34,13 +34,7 @@ impl RootFile {
     /// Conflict when the path exists: a root key is never overwritten.
     pub fn create(path: &Path) -> Result<RootFile> {
         let key = Slot::random()?;
-        let draft = draft_path(path)?;
-        let outcome = write_durably(&draft, path, &key);
-        // The draft is a second name of the same file, or the rest of a failed attempt.
-        let removed = std::fs::remove_file(&draft);
-        outcome.map_err(|e| io_error(path, &e))?;
-        removed.map_err(|e| io_error(path, &e))?;
-        sync_directory(path).map_err(|e| io_error(path, &e))?;
+        publish(path, key.key())?;
         Self::keep(&key)
     }
 
@@ -147,53 +141,6 @@ pub(crate) fn read_up_to(source: &mut impl Read, target: &mut [u8]) -> std::io::
         }
     }
     Ok(len)
-}
-
-fn write_durably(draft: &Path, path: &Path, key: &Slot) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_CLOEXEC);
-    let mut file = options.open(draft)?;
-    file.write_all(key.key())?;
-    file.sync_all()?;
-    std::fs::hard_link(draft, path)
-}
-
-/// A process killed inside `create` may leave a draft, which may be a second name of the root key.
-///
-/// What cannot be listed or removed stays: a folder that this user may only read holds no draft of ours.
-fn remove_drafts(path: &Path) {
-    let mut prefix = path.file_name().unwrap_or_default().to_os_string();
-    prefix.push(DRAFT);
-    for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
-fn draft_path(path: &Path) -> Result<PathBuf> {
-    let mut suffix = [0; 8];
-    fill_random(&mut suffix)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!("{DRAFT}{:016x}", u64::from_be_bytes(suffix)));
-    Ok(path.with_file_name(name))
-}
-
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-pub(crate) fn io_error(path: &Path, cause: &std::io::Error) -> Error {
-    let message = format!("{}: {cause}", path.display());
-    match cause.kind() {
-        ErrorKind::AlreadyExists => Error::new(Kind::Conflict, "root-key-exists", message),
-        ErrorKind::NotFound => Error::new(Kind::Malformed, "key-file-missing", message),
-        _ => Error::unavailable("key-file-unavailable", message),
-    }
 }
 
 fn broken() -> Error {

@@ -113,9 +113,12 @@ class NonceCounters:
     """Counters in a mapped file that all processes of a host share; nothing secret."""
 
     @staticmethod
-    def open(path: str | PathLike[str]) -> NonceCounters: ...
+    def open(path: str | PathLike[str]) -> NonceCounters:
+        """Map the file, made whole (1 MiB) if it is not there."""
     def draw(self, counter: int, *, now: int, limit: int) -> int:
         """max(now, last + 1), atomically; Unavailable when that is past `limit`. Milliseconds."""
+    def require_in_place(self) -> None:
+        """Unavailable when the file at the path is no longer the one that is mapped."""
     def raise_to(self, counter: int, *, floor: int) -> None:
         """Never draw `floor` or anything below it again."""
 

@@ -4,6 +4,7 @@ Flags win over the environment, the environment over the `.env` file, that over 
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -20,23 +21,8 @@ from hyperkms.wallet import KeyType, Network
 MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
 
 MIN_API_KEY = 16
-PLACEHOLDERS = frozenset(
-    {
-        "your-api-key",
-        "your-api-key-here",
-        "your-secure-api-key",
-        "your-secure-api-key-here",
-        "your_api_key",
-        "your_api_key_here",
-        "your-secret-api-key",
-        "changeme",
-        "change-me",
-        "change_me",
-        "secret",
-        "api-key",
-        "test",
-    }
-)
+MIN_DIFFERENT = 8
+_PLACEHOLDER = re.compile(r"^your.*(key|secret|token)|change|placeholder|example|insert|replace|^(test|secret|apikey)$")
 """API keys that example files carry; whoever copies one has an open service."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -137,7 +123,7 @@ def _mode(values: Mapping[str, str]) -> Mode:
 
 
 def _check(config: Config) -> None:
-    if config.api_key and config.api_key.strip().lower() in PLACEHOLDERS:
+    if config.api_key and _is_placeholder(config.api_key):
         raise Refused("api-key-placeholder", "API_KEY is the placeholder of an example file; choose a random one")
     if config.api_key and not config.api_key.isascii():
         raise Malformed(
@@ -147,15 +133,26 @@ def _check(config: Config) -> None:
         )
     if config.mode is Mode.DEVELOPMENT:
         return
-    if config.api_key and len(config.api_key) < MIN_API_KEY:
-        raise Refused("api-key-short", f"API_KEY has fewer than {MIN_API_KEY} characters; production refuses it")
+    if config.api_key and (len(config.api_key) < MIN_API_KEY or len(set(config.api_key)) < MIN_DIFFERENT):
+        words = f"API_KEY has fewer than {MIN_API_KEY} characters, or fewer than {MIN_DIFFERENT} different ones"
+        raise Refused("api-key-short", f"{words}; production refuses it")
     if config.replay_vectors:
         raise Refused("replay-in-production", "HYPERKMS_REPLAY_VECTORS=1 lifts checks; production refuses it")
     if config.default_network is Network.ANY:
         raise Refused("any-network-in-production", "HYPERKMS_NETWORK=any is for development only")
+    for name, url in (("HYPERKMS_MAINNET_URL", config.mainnet_url), ("HYPERKMS_TESTNET_URL", config.testnet_url)):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            words = f"{name} is http to another machine: whoever is on the way could give a coin another asset number"
+            raise Refused("exchange-without-tls", words)
     if config.host not in _LOOPBACK and not config.behind_tls_proxy:
         words = f"--host {config.host} is not loopback and would carry API keys in the clear: use --behind-tls-proxy"
         raise Refused("bind-without-tls", words)
+
+
+def _is_placeholder(key: str) -> bool:
+    letters = re.sub(r"[^a-z]", "", key.lower())
+    return bool(_PLACEHOLDER.search(letters)) and len(letters) > len(key) * 2 // 3
 
 
 def _word(values: Mapping[str, str], name: str, kind: Any, default: Any) -> Any:
@@ -204,11 +201,13 @@ def _url(values: Mapping[str, str], name: str, default: str) -> str:
     text = (values.get(name) or default).rstrip("/")
     try:
         parts = urlsplit(text)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        sound = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        )
     except ValueError:
         sound = False
     if not sound:
-        raise _wrong(name, f"is {text!r}; an http or https address is due")
+        raise _wrong(name, "is not usable; an http or https address without user and password is due")
     return text
 
 

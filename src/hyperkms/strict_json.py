@@ -13,6 +13,9 @@ from hyperkms.errors import Malformed
 MAX_DEPTH = 32
 """Levels of objects and arrays; an action has 6."""
 
+_CERTAIN = 300
+"""So many digits are always in the range of a double."""
+
 MAX_NUMBER = 400
 """Characters of one number; JavaScript prints at most 25."""
 
@@ -94,7 +97,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(text: str) -> int:
-    _decimal(text)
+    if len(text) > _CERTAIN:
+        _decimal(text)
     return int(text)
 
 

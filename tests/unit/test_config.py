@@ -61,7 +61,12 @@ def test_the_mode_is_named_or_follows_node(environment: dict[str, str], mode: Mo
         ({"HYPERKMS_REPLAY_VECTORS": "1"}, "replay-in-production"),
         ({"HYPERKMS_NETWORK": "any"}, "any-network-in-production"),
         ({"API_KEY": "short"}, "api-key-short"),
+        ({"API_KEY": "a" * 40}, "api-key-short"),
         ({"API_KEY": "your-api-key-here"}, "api-key-placeholder"),
+        ({"API_KEY": "your-secure-api-key-here-change-me"}, "api-key-placeholder"),
+        ({"API_KEY": "change-this-in-production"}, "api-key-placeholder"),
+        ({"HYPERKMS_MAINNET_URL": "http://exchange.example"}, "exchange-without-tls"),
+        ({"HYPERKMS_TESTNET_URL": "https://user:word@exchange.example"}, "malformed-setting"),
         ({"API_KEY": "changeme", "HYPERKMS_ENV": "development"}, "api-key-placeholder"),
         ({"HYPERKMS_HOST": "0.0.0.0"}, "bind-without-tls"),  # noqa: S104 (refused)
         ({"MPC_ENABLED": "true"}, "mpc-not-available"),

@@ -256,6 +256,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "NonceCounters.open": ask_counters,
     "NonceCounters.draw": lambda bench: ask_counters(bench).draw(1, now=5, limit=10),
     "NonceCounters.raise_to": lambda bench: ask_counters(bench).raise_to(1, floor=6),
+    "NonceCounters.require_in_place": lambda bench: ask_counters(bench).require_in_place(),
     "Protection": lambda _: _core.memory_protection(),
     **{f"Protection.{name}": of(lambda _: _core.memory_protection(), name) for name in ("lock", "private", "size")},
     "SealedHeader": ask_header,

@@ -57,6 +57,18 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert facts.read(database, "a") is None
 
 
+def test_a_database_that_cannot_be_written_is_found_out(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db")
+    with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            database.check_writable()
+        holder.execute("ROLLBACK")
+    holder.close()
+    database.check_writable()
+    assert facts.read(database, "last_write_check")
+
+
 def test_a_fact_is_settled_once(tmp_path: Path) -> None:
     database = open_database(tmp_path / "state.db")
     assert facts.settle(database, "mode", "development") == "development"

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -37,6 +38,8 @@ class Exchange:
         self.url = url
         self.answers = {b"meta": META, b"spotMeta": SPOT}
         self.asked = 0
+        self.answering = threading.Event()
+        self.answering.set()
 
 
 @contextmanager
@@ -44,6 +47,7 @@ def _exchange() -> Iterator[Exchange]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             running.asked += 1
+            assert running.answering.wait(20)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             answer = running.answers[b"spotMeta" if b"spotMeta" in body else b"meta"]
             self.send_response(200)
@@ -107,6 +111,7 @@ def test_the_list_is_read_once_while_it_is_fresh(exchange: Exchange, clock: Cloc
     assert exchange.asked == 2
     clock.now += 1
     market.asset("ETH")
+    _finish_readings()
     assert exchange.asked == 4
 
 
@@ -124,7 +129,45 @@ def test_an_answer_that_makes_no_sense_leaves_what_was_known(exchange: Exchange,
     market.asset("BTC")
     exchange.answers[b"meta"] = answer
     clock.now += FRESH_MS
+    market.refresh()
+    _finish_readings()
+    assert exchange.asked > 2
     assert market.asset("BTC").size_decimals == 5
+
+
+@pytest.mark.parametrize("decimals", [b"-1", b"9", b"1000000"])
+def test_an_asset_with_impossible_decimals_is_left_out(exchange: Exchange, clock: Clock, decimals: bytes) -> None:
+    exchange.answers[b"meta"] = META.replace(b'"szDecimals": 5', b'"szDecimals": ' + decimals)
+    market = Market(exchange.url, clock)
+    assert market.asset("ETH").index == 1
+    with pytest.raises(Malformed):
+        market.asset("BTC")
+
+
+def test_an_exchange_that_does_not_finish_keeps_nobody_waiting(exchange: Exchange, clock: Clock) -> None:
+    known, never_read = Market(exchange.url, clock), Market(exchange.url, clock)
+    known.asset("BTC")
+    exchange.answering.clear()
+    clock.now += FRESH_MS
+    assert known.asset("BTC").index == 0
+    with ThreadPoolExecutor(40) as pool:
+        for refused in pool.map(lambda _: _refusal(never_read), range(40)):
+            assert refused == "market-unavailable"
+    exchange.answering.set()
+    _finish_readings()
+    assert never_read.asset("BTC").index == 0
+
+
+def _refusal(market: Market) -> str:
+    with pytest.raises(Unavailable) as refused:
+        market.asset("BTC")
+    return refused.value.code
+
+
+def _finish_readings() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "market":
+            thread.join(10)
 
 
 def test_without_the_exchange_names_are_unavailable_and_numbered_assets_pass(clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """Nonces are used once by a signer, whatever crashes, restarts or turns back the clock."""
 
 import multiprocessing
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -166,3 +167,63 @@ def test_callers_and_the_service_together_use_no_number_twice(nonces: Nonces, cl
         used = [number for batch in pool.map(work, range(12)) for number in batch]
     assert len(used) > 12 * 450
     assert len(set(used)) == len(used)
+
+
+@pytest.mark.parametrize("step", [WINDOW_PAST_MS, 2 * WINDOW_PAST_MS])
+def test_a_clock_that_goes_forward_and_back_brings_no_callers_nonce_back(
+    nonces: Nonces, clock: Clock, step: int
+) -> None:
+    old = NOW - WINDOW_PAST_MS * 3 // 4
+    nonces.claim(SIGNER, old)
+    clock.now += step
+    nonces.claim(SIGNER, clock.now)
+    clock.now -= step
+    with pytest.raises(Conflict) as refused:
+        nonces.claim(SIGNER, old)
+    assert refused.value.code == "nonce-forgotten"
+
+
+def test_a_nonce_file_that_was_replaced_stops_the_one_who_uses_the_old(tmp_path: Path, clock: Clock) -> None:
+    first = _nonces(tmp_path, clock)
+    issued = [first.allocate(SIGNER)]
+    (tmp_path / "nonces").unlink()
+    second = _nonces(tmp_path, clock)
+    clock.now += 10 * CEILING_AHEAD_MS
+    issued.append(second.allocate(SIGNER))
+    with pytest.raises(Unavailable) as refused:
+        first.allocate(SIGNER)
+    assert refused.value.code == "nonce-file-unavailable"
+    assert len(set(issued)) == 2
+
+
+def test_the_nonce_file_has_no_holes_that_a_full_disk_could_not_fill(tmp_path: Path, clock: Clock) -> None:
+    _nonces(tmp_path, clock)
+    data = (tmp_path / "nonces").stat()
+    assert data.st_blocks * 512 >= data.st_size == 1 << 20
+    assert data.st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("size", [0, 8, (1 << 20) - 1, (1 << 20) + 1])
+def test_a_nonce_file_of_another_size_is_refused(tmp_path: Path, clock: Clock, size: int) -> None:
+    (tmp_path / "nonces").write_bytes(bytes(size))
+    with pytest.raises(Unavailable):
+        _nonces(tmp_path, clock)
+
+
+def test_a_locked_database_is_waited_for_once_by_all_who_need_it(tmp_path: Path, clock: Clock) -> None:
+    """Forty callers behind a lock are refused together; one after the other they would outlast this test's limit."""
+    nonces = _nonces(tmp_path, clock)
+    nonces.allocate(SIGNER)
+    clock.now += 10 * CEILING_AHEAD_MS
+
+    def allocate(_: int) -> str:
+        with pytest.raises(Unavailable) as refused:
+            nonces.allocate(SIGNER)
+        return refused.value.code
+
+    with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as holder, ThreadPoolExecutor(40) as pool:
+        holder.execute("BEGIN IMMEDIATE")
+        assert set(pool.map(allocate, range(40))) == {"database-unavailable"}
+        holder.execute("ROLLBACK")
+    holder.close()
+    assert nonces.allocate(SIGNER) > NOW

@@ -1,10 +1,14 @@
 """No signature leaves before its record is durable."""
 
+import asyncio
 import errno
 import json
 import os
+import resource
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.record import SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Unavailable
+from hyperkms.operations.pending import Pending
 
 
 def _record(wallet: str = "w") -> SignatureRecord:
@@ -38,10 +43,9 @@ def _lines(folder: Path) -> list[dict[str, object]]:
 def test_a_record_is_on_the_disk_when_its_future_is_done(tmp_path: Path) -> None:
     sink = FileSink(tmp_path / "records")
     position = sink.append(_record()).result(timeout=10)
-    assert position == Position(sink.log, 0)
     (line,) = _lines(tmp_path / "records")
-    assert line["log"] == sink.log
-    assert line["index"] == 0
+    assert (line["log"], line["index"]) == (position.log, position.index)
+    assert position.index == 0
     sink.close()
 
 
@@ -136,3 +140,60 @@ def test_every_process_has_a_file_of_its_own_that_only_its_owner_reads(tmp_path:
 def test_a_process_that_signed_nothing_leaves_no_file(tmp_path: Path) -> None:
     FileSink(tmp_path / "records").close()
     assert not list((tmp_path / "records").iterdir())
+
+
+def test_a_caller_that_gives_up_waiting_harms_no_other(tmp_path: Path) -> None:
+    entered, allowed = threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        entered.set()
+        assert allowed.wait(10)
+        os.fsync(descriptor)
+
+    async def give_up(durable: "Future[Position]") -> None:
+        waiting = asyncio.ensure_future(Pending(durable, lambda position: position).released())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    sink = FileSink(tmp_path / "records", fsync=slow)
+    first = sink.append(_record())
+    second = sink.append(_record())
+    assert entered.wait(10)
+    asyncio.run(give_up(first))
+    assert not second.cancel()
+    allowed.set()
+    assert [future.result(timeout=10).index for future in (first, second)] == [0, 1]
+    assert sink.append(_record()).result(timeout=10).index == 2
+    sink.close()
+    assert len(_lines(tmp_path / "records")) == 3
+
+
+def test_a_disk_that_was_full_is_written_again_in_a_new_file(tmp_path: Path) -> None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = FileSink(tmp_path / "records")
+    assert sink.append(_record()).result(timeout=10).index == 0
+    with _files_at_most(600):
+        refused = sink.append(_record("w" * 2000)).exception(timeout=10)
+    assert isinstance(refused, Unavailable)
+    assert refused.code == "record-unwritable"
+    sink.check()
+    after = sink.append(_record()).result(timeout=10)
+    sink.close()
+    files = {file.stem.split("-")[1]: file.read_bytes() for file in (tmp_path / "records").iterdir()}
+    assert after.index == 0
+    assert [json.loads(line)["index"] for line in files[after.log].splitlines()] == [0]
+    assert len(files) == 2
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == limit
+
+
+@contextmanager
+def _files_at_most(size: int) -> Iterator[None]:
+    """Let the kernel refuse writes past a size, as a full disk would (SIGXFSZ is ignored by Python)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -2,21 +2,25 @@
 //!
 //! Nothing secret is here; it stands in this module because mapped memory needs `unsafe`.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::new_file::{publish, remove_drafts};
 
-/// Counters in the file: 8 bytes each, native byte order, so the file is 8 MiB and mostly a hole.
-pub const CAPACITY: u64 = 1 << 20;
+/// Counters in the file: 8 bytes each, native byte order.
+pub const CAPACITY: u64 = 1 << 17;
 const FILE_SIZE: usize = CAPACITY as usize * 8;
 
 /// A mapping of the counter file; survives the death of a process, not the loss of power.
 pub struct Counters {
     base: *mut u8,
+    path: PathBuf,
+    /// Device and inode of the file that is mapped.
+    identity: (u64, u64),
 }
 
 // SAFETY: the mapping is only used through atomics.
@@ -25,24 +29,36 @@ unsafe impl Sync for Counters {}
 
 impl Counters {
     /// Maps the file, made with mode 0600 and all counters 0 if it is not there.
+    ///
+    /// A new file is written out in full first: a store into a hole of a mapped file ends the process
+    /// when the disk is full.
     pub fn open(path: &Path) -> Result<Counters> {
-        let failed = |e: std::io::Error| {
-            Error::unavailable("nonce-file-unavailable", format!("the nonce file {} : {e}", path.display()))
-        };
+        let failed = |e: std::io::Error| unavailable(path, &e.to_string());
+        if !path.exists() {
+            match publish(path, &vec![0; FILE_SIZE]) {
+                Err(refused) if refused.kind != Kind::Conflict => return Err(unavailable(path, &refused.message)),
+                _ => {}
+            }
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_CLOEXEC);
+        options.read(true).write(true).custom_flags(libc::O_CLOEXEC);
         let file = options.open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() < FILE_SIZE as u64 {
-            file.set_len(FILE_SIZE as u64).map_err(failed)?;
+        remove_drafts(path);
+        let data = file.metadata().map_err(failed)?;
+        if data.len() != FILE_SIZE as u64 {
+            return Err(unavailable(path, "it has not the size it was made with"));
         }
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a fresh shared mapping of a file that is at least as long.
-        let base =
-            unsafe { libc::mmap(std::ptr::null_mut(), FILE_SIZE, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        if base == libc::MAP_FAILED {
-            return Err(failed(std::io::Error::last_os_error()));
+        Ok(Counters { base: map(&file).map_err(failed)?, path: path.into(), identity: (data.dev(), data.ino()) })
+    }
+
+    /// Refuses when the file at the path is no longer the one that is mapped: another process may then
+    /// draw the same numbers from a new one.
+    pub fn require_in_place(&self) -> Result<()> {
+        let found = std::fs::metadata(&self.path).map_err(|e| unavailable(&self.path, &e.to_string()))?;
+        if (found.dev(), found.ino()) != self.identity {
+            return Err(unavailable(&self.path, "it was replaced while it was in use; restart the service"));
         }
-        Ok(Counters { base: base.cast() })
+        Ok(())
     }
 
     /// Draws max(now, last + 1); refused when that would be past `limit`. All in milliseconds.
@@ -80,6 +96,21 @@ impl Counters {
         // SAFETY: in bounds, 8-byte aligned in a page-aligned mapping, only ever used as an atomic.
         Ok(unsafe { AtomicU64::from_ptr(self.base.add(offset).cast()) })
     }
+}
+
+fn map(file: &File) -> std::io::Result<*mut u8> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a fresh shared mapping of a file that is exactly as long.
+    let base =
+        unsafe { libc::mmap(std::ptr::null_mut(), FILE_SIZE, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    if base == libc::MAP_FAILED {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(base.cast())
+}
+
+fn unavailable(path: &Path, why: &str) -> Error {
+    Error::unavailable("nonce-file-unavailable", format!("the nonce file {}: {why}", path.display()))
 }
 
 impl Drop for Counters {

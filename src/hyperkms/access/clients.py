@@ -73,18 +73,26 @@ class Clients:
     def __init__(self, database: Database, configured: ConfiguredKey | None) -> None:
         self._database = database
         self._configured = None if configured is None else (_sha256(configured.key), configured.client)
-        self._known: dict[str, tuple[bytes, Client]] = {}
+        self._known: dict[str, tuple[bytes, Client | None]] = {}
 
     def authenticate(self, key: str | None) -> Client:
         """The client of an API key; Unauthorized for every other text, and for none."""
         if key and key.isascii():
-            digest = _sha256(key)
-            if self._configured and hmac.compare_digest(digest, self._configured[0]):
-                return self._configured[1]
-            stored, client = self._find(key[:_PREFIX_LENGTH])
-            if hmac.compare_digest(digest, stored) and client:
-                return client
-        raise Unauthorized("invalid-api-key", "Unauthorized: Invalid API key")
+            self._remember(key[:_PREFIX_LENGTH])
+        client = self.known(key)
+        if client is None:
+            raise Unauthorized("invalid-api-key", "Unauthorized: Invalid API key")
+        return client
+
+    def known(self, key: str | None) -> Client | None:
+        """The client of a key that was seen before or is configured; asks no database."""
+        if not key or not key.isascii():
+            return None
+        digest = _sha256(key)
+        if self._configured and hmac.compare_digest(digest, self._configured[0]):
+            return self._configured[1]
+        stored, client = self._known.get(key[:_PREFIX_LENGTH], (bytes(32), None))
+        return client if hmac.compare_digest(digest, stored) else None
 
     def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
         """Make the first administrator if there is none; answers whether it was made now.
@@ -109,17 +117,12 @@ class Clients:
             connection.execute(clients.insert().values(row))
             return True
 
-    def _find(self, prefix: str) -> tuple[bytes, Client | None]:
-        found = self._known.get(prefix)
-        if found:
-            return found
+    def _remember(self, prefix: str) -> None:
         query = sa.select(clients.c.name, clients.c.role, clients.c.key_sha256).where(clients.c.key_prefix == prefix)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
-            return bytes(32), None
-        self._known[prefix] = (bytes(row.key_sha256), Client(row.name, Role(row.role)))
-        return self._known[prefix]
+        if row is not None:
+            self._known[prefix] = (bytes(row.key_sha256), Client(row.name, Role(row.role)))
 
 
 def _sha256(key: str) -> bytes:

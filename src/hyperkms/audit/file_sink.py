@@ -18,28 +18,30 @@ _Waiting = tuple[SignatureRecord, "Future[Position]"]
 
 
 class FileSink:
-    """One file a process, `<UTC time>-<origin id>.jsonl`, mode 0600, never opened twice.
+    """One file a process, `<UTC time>-<log id>.jsonl`, mode 0600, never opened twice.
 
     A thread takes every record that waits, writes them with one write and one fsync, then releases
-    them together. A file that a crash cut short is never appended to: the next process has its own.
+    them together. A file that a crash or a full disk cut short is never appended to: what follows
+    goes to a new one. After a failed fsync nothing is written any more, since the kernel may have
+    dropped what it was given.
     """
 
     def __init__(self, folder: Path, *, fsync: Callable[[int], None] = os.fsync) -> None:
-        self.log = secrets.token_hex(16)
+        self._folder = folder
         self._fsync = fsync
-        self._path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self.log}.jsonl"
-        self._descriptor = _create(self._path)
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._file: _LogFile | None = _LogFile.create(folder)
         self._failure: Unavailable | None = None
         self._closed = False
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._taking = threading.Lock()
-        self._next = 0
+        self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
     def append(self, record: SignatureRecord) -> "Future[Position]":
-        """Take a record; the future is done when its line is on the disk."""
+        """Take a record; the future is done when its line is on the disk. It cannot be cancelled."""
         future: Future[Position] = Future()
+        future.set_running_or_notify_cancel()
         with self._taking:
             if self._closed:
                 future.set_exception(Unavailable("record-closed", "the record is closed: the service is stopping"))
@@ -48,9 +50,13 @@ class FileSink:
         return future
 
     def check(self) -> None:
-        """Unavailable once a write or fsync has failed."""
+        """Unavailable once an fsync has failed, and while no file can be made."""
         if self._failure:
             raise self._failure
+        if not self._thread.is_alive():
+            raise Unavailable("record-closed", "nothing writes the record any more; restart the service")
+        with self._writing:
+            self._at_hand()
 
     def close(self) -> None:
         """Write what was taken, then take no more."""
@@ -60,17 +66,17 @@ class FileSink:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
-        os.close(self._descriptor)
-        if self._next == 0 and self._failure is None:
-            self._path.unlink(missing_ok=True)  # nothing was signed: an empty file says nothing
+        with self._writing:
+            if self._file:
+                self._file.close()
 
     def _run(self) -> None:
-        while True:
+        ended = False
+        while not ended:
             group, ended = self._take_group()
             if group:
-                self._commit(group)
-            if ended:
-                return
+                with self._writing:
+                    self._commit(group)
 
     def _take_group(self) -> tuple[Sequence[_Waiting], bool]:
         group: list[_Waiting] = []
@@ -83,33 +89,80 @@ class FileSink:
         return group, True
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
-        first = self._next
+        """Release the group if all of it is durable, else fail all of it."""
         try:
-            self.check()
-            lines = [encode(self.log, first + number, record) for number, (record, _) in enumerate(group)]
-            _write_all(self._descriptor, b"".join(lines))
-            self._fsync(self._descriptor)
-        except Exception as error:  # noqa: BLE001 (whatever it is, nothing of this group may be released)
-            # After a failed fsync the kernel may have dropped the pages: the file is not to be trusted.
-            self._failure = self._failure or _unwritable(error)
+            positions = self._write([record for record, _ in group])
+        except Unavailable as failure:
             for _, future in group:
-                future.set_exception(self._failure)
+                future.set_exception(failure)
             return
-        self._next += len(group)
-        for number, (_, future) in enumerate(group):
-            future.set_result(Position(self.log, first + number))
+        for (_, future), position in zip(group, positions, strict=True):
+            future.set_result(position)
+
+    def _write(self, records: Sequence[SignatureRecord]) -> Sequence[Position]:
+        if self._failure:
+            raise self._failure
+        file = self._at_hand()
+        try:
+            positions = file.write(records)
+        except Exception as error:
+            self._file = None
+            file.abandon()
+            raise _unwritable(error) from error
+        try:
+            self._fsync(file.descriptor)
+        except Exception as error:
+            self._failure = _unwritable(error)
+            raise self._failure from error
+        return positions
+
+    def _at_hand(self) -> "_LogFile":
+        if self._file is None:
+            self._file = _LogFile.create(self._folder)
+        return self._file
 
 
-def _create(path: Path) -> int:
-    folder = path.parent
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        for place in (folder, folder.parent):
-            _sync_directory(place)
-    except OSError as error:
-        raise _unwritable(error) from error
-    return descriptor
+class _LogFile:
+    """A record file that this process made."""
+
+    def __init__(self, path: Path, log: str, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._path = path
+        self._log = log
+        self._next = 0
+
+    @classmethod
+    def create(cls, folder: Path) -> "_LogFile":
+        """A new file, whose name is durable; Unavailable if it cannot be made."""
+        log = secrets.token_hex(16)
+        path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{log}.jsonl"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            for place in (folder, folder.parent):
+                _sync_directory(place)
+        except OSError as error:
+            raise _unwritable(error) from error
+        return cls(path, log, descriptor)
+
+    def write(self, records: Sequence[SignatureRecord]) -> Sequence[Position]:
+        """Append lines, not yet durable; after an error the file may end in half a line."""
+        first = self._next
+        positions = [Position(self._log, first + number) for number in range(len(records))]
+        lines = [encode(self._log, at.index, record) for at, record in zip(positions, records, strict=True)]
+        _write_all(self.descriptor, b"".join(lines))
+        self._next += len(records)
+        return positions
+
+    def abandon(self) -> None:
+        """Never write to it again."""
+        os.close(self.descriptor)
+
+    def close(self) -> None:
+        """The end of a file in good order; one without a line is removed, since it says nothing."""
+        os.close(self.descriptor)
+        if self._next == 0:
+            self._path.unlink(missing_ok=True)
 
 
 def _sync_directory(path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from hyperkms import _core
@@ -15,7 +16,7 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import Malformed, NotFound, Refused, Tampered, Unavailable
+from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.mode import Mode
@@ -81,6 +82,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
             Network.TESTNET: Market(config.testnet_url, clock),
         },
         record=record,
+        check_writable=database.check_writable,
         close=close,
     )
 
@@ -91,11 +93,24 @@ def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
             raise NotFound("no-data-directory", f"{data} is no data directory of hyperkms; `hyperkms serve` makes one")
         tell(f"hyperkms: making a new data directory at {data}")
         try:
-            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_directory(data)
         except OSError as error:
             raise Unavailable("data-directory-unavailable", f"{data}: {error.strerror}") from error
     if data.stat().st_mode & 0o077:
         raise Refused("data-directory-permissions", f"{data} is open to other users: chmod 700 {data}")
+
+
+def _make_directory(path: Path) -> None:
+    """Make it and those above it, each durable in the one that holds it."""
+    if path.is_dir():
+        return
+    _make_directory(path.absolute().parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _protect_memory(config: Config, tell: Tell) -> None:
@@ -117,9 +132,9 @@ def _root_key(config: Config, database: Database) -> RootKey:
     if not path.exists():
         if named is not None:
             raise Tampered("root-key-missing", f"the root key file {path} is gone; without it no key opens")
-        root_key = LocalFileRootKey.create(path)
-    else:
-        root_key = LocalFileRootKey.open(path)
+        with suppress(Conflict):  # another process that starts here now made it
+            LocalFileRootKey.create(path)
+    root_key = LocalFileRootKey.open(path)
     standing = facts.settle(database, "root_key_id", root_key.id)
     if standing != root_key.id:
         raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")

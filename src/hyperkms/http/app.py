@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
@@ -17,6 +18,7 @@ from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
 from hyperkms.http.routes import health, hyperliquid, mpc, wallets
 from hyperkms.http.schemas import ALL
+from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 
 _METHOD_NOT_ALLOWED = 405
@@ -33,10 +35,12 @@ def create_app(parts: Parts) -> RequestLog:
         redirect_slashes=False,
     )
     app.state.parts = parts
+    app.state.threads = Threads()
     for module in (health, wallets, hyperliquid, mpc):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(Exception, _internal_error)
     _document(app)
@@ -53,6 +57,10 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
         return _problem(request, Malformed("method-not-allowed", "This route has no such method."), error.headers)
     return _problem(request, NotFound("no-such-route", "There is no such route; /docs lists them."))
+
+
+async def _client_gone(request: Request, _error: Exception) -> Response:
+    return _problem(request, Malformed("client-gone", "The client closed the connection before its body had arrived."))
 
 
 async def _internal_error(request: Request, _error: Exception) -> Response:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from hyperkms.errors import Malformed
@@ -11,6 +12,7 @@ from hyperkms.http.problems import too_large
 from hyperkms.strict_json import parse
 
 MAX_BODY = 64 * 1024
+SMALL_BODY = 8 * 1024
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -23,7 +25,9 @@ def body_of(kind: type[S], required: str) -> Callable[[Request], Awaitable[S]]:
     names = tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
 
     async def read(request: Request) -> S:
-        value = parse(await _raw(request))
+        raw = await _raw(request)
+        # A large body takes milliseconds, in which the loop would answer nobody.
+        value = parse(raw) if len(raw) <= SMALL_BODY else await run_in_threadpool(parse, raw)
         if not isinstance(value, dict):
             raise Malformed("malformed-body", "The request body must be a JSON object.")
         for name in names:

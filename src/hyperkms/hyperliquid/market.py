@@ -7,7 +7,7 @@ written in the response, and the response shows the asset number that was signed
 import difflib
 import json
 import threading
-import urllib.error
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,8 +23,12 @@ from hyperkms.hyperliquid.wire import require_decimals, require_price
 
 FRESH_MS = 300_000
 RETRY_MS = 10_000
+WAIT_S = 2.0
 TIMEOUT_S = 3.0
+DEADLINE_S = 10.0
+MAX_SIZE_DECIMALS = 8
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_CHUNK = 65_536
 _FIRST_SPOT = 10_000
 
 
@@ -66,17 +70,41 @@ class _Spots(msgspec.Struct):
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+class _Reading:
+    """A reading of the list that is under way."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.done = threading.Event()
+
+
+@dataclass(frozen=True)
+class _Assets:
+    by_coin: Mapping[str, Asset]
+    by_index: Mapping[int, Asset]
+
+    @classmethod
+    def of(cls, perps: _Perps, spots: _Spots) -> "_Assets":
+        listed = [*_perp_assets(perps), *_spot_assets(spots)]
+        sound = [asset for asset in listed if 0 <= asset.size_decimals <= MAX_SIZE_DECIMALS and asset.index < 2**32]
+        return cls({asset.coin: asset for asset in reversed(sound)}, {asset.index: asset for asset in sound})
+
+
 class Market:
-    """The assets of one network; loaded when first needed, refreshed every 5 minutes."""
+    """The assets of one network; read in the background when first needed and every 5 minutes after.
+
+    No caller waits more than 2 s for a reading, whatever the exchange does; until a new one has arrived
+    the last one serves.
+    """
 
     def __init__(self, url: str, clock: Callable[[], int]) -> None:
         self._url = url
         self._clock = clock
-        self._by_coin: Mapping[str, Asset] = {}
-        self._by_index: Mapping[int, Asset] = {}
+        self._assets = _Assets({}, {})
         self._loaded_at: int | None = None
         self._tried_at: int | None = None
-        self._loading = threading.Lock()
+        self._reading: _Reading | None = None
+        self._starting = threading.Lock()
 
     def asset(self, coin: str, path: str = "coin") -> Asset:
         """The asset of a coin name, e.g. BTC or PURR/USDC.
@@ -84,73 +112,69 @@ class Market:
         Malformed `unknown-coin` with the nearest names; Unavailable while the exchange's list has never
         been read.
         """
-        self._refresh_if_due(wanted=coin)
-        found = self._by_coin.get(coin)
+        self.refresh()
+        if coin not in self._assets.by_coin:
+            self._refresh_for_new()
+            self._wait()
+        found = self._assets.by_coin.get(coin)
         if found:
             return found
         if self._loaded_at is None:
             raise Unavailable("market-unavailable", f"coin names are read from {self._url}/info, which did not answer")
-        nearest = difflib.get_close_matches(coin, self._by_coin, n=3, cutoff=0.0)
+        nearest = difflib.get_close_matches(coin, self._assets.by_coin, n=3, cutoff=0.0)
         words = f"the exchange lists no such coin; the nearest names are {', '.join(nearest)}"
         raise Malformed.at(path, words, "unknown-coin", nearest=nearest)
 
     def check(self, action: Action) -> None:
         """Refuse prices and sizes with more decimals than the market allows.
 
-        The first call waits for the list of assets, at most 6 s; later ones never do. Without a list
-        the check is left out: the exchange makes it again.
+        Without a list of assets the check is left out: the exchange makes it again.
         """
         orders = list(action.orders())
-        if orders and self._tried_at is None:
-            self._refresh_if_due(wanted=None)
-        elif orders:
+        if orders:
             self.refresh()
+            if self._loaded_at is None:
+                self._wait()
         for path, order in orders:
-            asset = self._by_index.get(order["a"])
+            asset = self._assets.by_index.get(order["a"])
             if asset:
                 check_order(asset, order, path)
 
     def refresh(self) -> None:
-        """Read the list in the background if it is due."""
-        if self._due(None) and not self._loading.locked():
-            threading.Thread(target=self._refresh_if_due, kwargs={"wanted": None}, daemon=True).start()
+        """Begin a reading in the background if the last one is old, or failed 10 s ago or more."""
+        if not _is_within(FRESH_MS, self._loaded_at, self._clock()):
+            self._begin()
 
-    def _refresh_if_due(self, *, wanted: str | None) -> None:
-        if not self._due(wanted):
-            return
-        with self._loading:
-            if self._due(wanted):
-                self._load()
-                self._tried_at = self._clock()
+    def _refresh_for_new(self) -> None:
+        """Begin a reading for a name that the last one did not have."""
+        if not _is_within(RETRY_MS, self._loaded_at, self._clock()):
+            self._begin()
 
-    def _due(self, wanted: str | None) -> bool:
-        now = self._clock()
-        if self._tried_at is not None and 0 <= now - self._tried_at < RETRY_MS:
-            return False
-        unknown = wanted is not None and wanted not in self._by_coin
-        return self._loaded_at is None or unknown or not 0 <= now - self._loaded_at < FRESH_MS
+    def _begin(self) -> None:
+        with self._starting:
+            if self._reading or _is_within(RETRY_MS, self._tried_at, self._clock()):
+                return
+            self._tried_at = self._clock()
+            self._reading = _Reading()
+            threading.Thread(target=self._read, args=(self._reading,), daemon=True, name="market").start()
 
-    def _load(self) -> None:
-        """Read both lists; what was known stays when the exchange does not answer."""
+    def _wait(self) -> None:
+        """Until the reading under way is done, but no longer than 2 s from its start."""
+        reading = self._reading
+        if reading:
+            reading.done.wait(max(0.0, reading.started + WAIT_S - time.monotonic()))
+
+    def _read(self, reading: _Reading) -> None:
         try:
-            perps = self._ask("meta", _Perps)
-            spots = self._ask("spotMeta", _Spots)
+            assets = _ask(self._url, "meta", _Perps), _ask(self._url, "spotMeta", _Spots)
         except (OSError, HTTPException, msgspec.MsgspecError, RecursionError):
-            return
-        assets = [*_perp_assets(perps), *_spot_assets(spots)]
-        self._by_index = {asset.index: asset for asset in assets}
-        self._by_coin = {asset.coin: asset for asset in reversed(assets)}
-        self._loaded_at = self._clock()
-
-    def _ask(self, what: str, kind: type[S]) -> S:
-        request = urllib.request.Request(  # noqa: S310 (the configuration admits http and https only)
-            f"{self._url}/info",
-            data=json.dumps({"type": what}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 (as above)
-            raw = answer.read(MAX_ANSWER_BYTES)
-        return msgspec.json.decode(raw, type=kind)  # one cut at the limit is no JSON
+            pass
+        else:
+            self._assets = _Assets.of(*assets)
+            self._loaded_at = self._clock()
+        finally:
+            self._reading = None
+            reading.done.set()
 
 
 def check_order(asset: Asset, order: Mapping[str, Any], path: str) -> None:
@@ -176,3 +200,24 @@ def _spot_assets(spots: _Spots) -> list[Asset]:
         names = dict.fromkeys((f"{base.name}/{quote.name}", pair.name))
         assets += [Asset(name, _FIRST_SPOT + pair.index, base.size_decimals) for name in names]
     return assets
+
+
+def _ask(url: str, what: str, kind: type[S]) -> S:
+    request = urllib.request.Request(  # noqa: S310 (the configuration admits http and https only)
+        f"{url}/info",
+        data=json.dumps({"type": what}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    deadline = time.monotonic() + DEADLINE_S
+    raw = bytearray()
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 (as above)
+        while chunk := answer.read1(_CHUNK):
+            raw += chunk
+            if len(raw) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                raise TimeoutError("the answer is too large or too slow")
+    return msgspec.json.decode(raw, type=kind)
+
+
+def _is_within(span: int, since: int | None, now: int) -> bool:
+    """Whether `since` was at most `span` ms ago; a clock that went back says no."""
+    return since is not None and 0 <= now - since < span

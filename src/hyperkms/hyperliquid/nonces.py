@@ -8,9 +8,10 @@ A caller may bring its own nonce. Those are written down one by one, above the c
 a number may have been allocated.
 """
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -19,12 +20,20 @@ from hyperkms._core import NonceCounters
 from hyperkms.errors import Conflict, Malformed
 from hyperkms.state.database import Database
 from hyperkms.state.schema import caller_nonces, signers
+from hyperkms.state.shared_turn import SharedTurn
 
 CEILING_AHEAD_MS = 2_000
 CLOCK_AHEAD_MS = 60_000
 WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
 WINDOW_FUTURE_MS = 24 * 3600 * 1000
-_KEPT_MS = 3 * 24 * 3600 * 1000
+KEPT_MS = 3 * 24 * 3600 * 1000
+_TAKEN_KEPT_MS = 4 * CLOCK_AHEAD_MS
+
+
+class _Row(NamedTuple):
+    counter: int
+    ceiling: int
+    forgotten: int
 
 
 @dataclass
@@ -32,7 +41,6 @@ class _Signer:
     counter: int
     ceiling: int
     taken: frozenset[int]
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Nonces:
@@ -43,86 +51,93 @@ class Nonces:
         self._counters = counters
         self._clock = clock
         self._signers: dict[str, _Signer] = {}
-        self._loading = threading.Lock()
+        self._turn = SharedTurn()
 
     def allocate(self, address: str) -> int:
         """The next nonce of a signer (0x and 40 lower-case hex digits), in milliseconds.
 
         Unavailable when it would be more than 60 s ahead of the clock.
         """
-        signer = self._signer(address)
+        signer = self._signers.get(address) or self._turn.take(partial(self._load, address))
         while True:
             now = self._clock()
             nonce = self._counters.draw(signer.counter, now=now, limit=now + CLOCK_AHEAD_MS)
-            with signer.lock:
-                if nonce > signer.ceiling:
-                    self._extend(address, signer, nonce)
-                if nonce not in signer.taken:
-                    return nonce
+            if nonce > signer.ceiling:
+                self._turn.take(partial(self._extend, address, signer, nonce))
+            # A thread that slept here may hold a number whose neighbours are forgotten: it draws again.
+            if nonce not in signer.taken and self._clock() <= now + CLOCK_AHEAD_MS:
+                return nonce
 
     def claim(self, address: str, nonce: int) -> None:
         """Accept a caller's own nonce, once.
 
         Malformed outside the exchange's window (2 days back, 1 day ahead); Conflict when it was used,
-        or may have been allocated.
+        or may have been allocated or forgotten.
         """
         now = self._clock()
         if not now - WINDOW_PAST_MS <= nonce <= now + WINDOW_FUTURE_MS:
             words = f"{nonce} is outside the exchange's window: 2 days back to 1 day ahead of {now}"
             raise Malformed.at("nonce", words, "nonce-outside-window")
-        try:
+        self._turn.take(partial(self._claim, address, nonce, now))
+
+    def _load(self, address: str) -> _Signer:
+        if address not in self._signers:
             with self._database.write() as connection:
-                ceiling = _ceiling(connection, address)
-                if nonce <= ceiling:
-                    raise Conflict("nonce-allocated", _below_ceiling(nonce, ceiling))
-                connection.execute(caller_nonces.insert().values(address=address, nonce=nonce))
-                old = sa.and_(caller_nonces.c.address == address, caller_nonces.c.nonce < now - _KEPT_MS)
-                connection.execute(caller_nonces.delete().where(old))
-        except IntegrityError as error:
-            raise Conflict("nonce-reused", f"nonce {nonce} was used by this signer before") from error
-
-    def _signer(self, address: str) -> _Signer:
-        found = self._signers.get(address)
-        if found is not None:
-            return found
-        with self._loading:
-            if address not in self._signers:
-                counter, ceiling = self._load(address)
-                self._counters.raise_to(counter, floor=ceiling)
-                # Nothing up to the ceiling is this process's to use, so its own allowance starts there.
-                self._signers[address] = _Signer(counter, ceiling, frozenset())
-            return self._signers[address]
-
-    def _load(self, address: str) -> tuple[int, int]:
-        wanted = signers.c.address == address
-        query = sa.select(signers.c.counter, signers.c.ceiling).where(wanted)
-        with self._database.write() as connection:
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                connection.execute(signers.insert().values(address=address, ceiling=0))
-                row = connection.execute(query).one()
-        return row.counter, row.ceiling
+                row = _row(connection, address)
+            # Nothing up to the ceiling is this process's to use, so its own allowance starts there.
+            self._counters.raise_to(row.counter, floor=row.ceiling)
+            self._signers[address] = _Signer(row.counter, row.ceiling, frozenset())
+        return self._signers[address]
 
     def _extend(self, address: str, signer: _Signer, nonce: int) -> None:
         """Write a ceiling above `nonce`, and read which numbers below it callers have taken."""
+        if nonce <= signer.ceiling:
+            return
+        self._counters.require_in_place()
         with self._database.write() as connection:
-            ceiling = max(_ceiling(connection, address), nonce + CEILING_AHEAD_MS)
+            ceiling = max(_row(connection, address).ceiling, nonce + CEILING_AHEAD_MS)
             connection.execute(signers.update().where(signers.c.address == address).values(ceiling=ceiling))
             between = sa.and_(
                 caller_nonces.c.address == address,
                 caller_nonces.c.nonce > signer.ceiling,
                 caller_nonces.c.nonce <= ceiling,
             )
-            taken = connection.execute(sa.select(caller_nonces.c.nonce).where(between)).scalars()
-            # A number drawn before this may still wait for its check, so older ones stay for a while.
-            recent = {number for number in signer.taken if number > nonce - 2 * CLOCK_AHEAD_MS}
-            signer.taken = frozenset(recent.union(taken))
+            taken = set(connection.execute(sa.select(caller_nonces.c.nonce).where(between)).scalars())
+        # A number drawn before this may still wait for its check, so older ones stay for a while.
+        recent = {number for number in signer.taken if number > nonce - _TAKEN_KEPT_MS}
+        signer.taken = frozenset(recent | taken)
         signer.ceiling = ceiling
 
+    def _claim(self, address: str, nonce: int, now: int) -> None:
+        try:
+            with self._database.write() as connection:
+                row = _row(connection, address)
+                if nonce <= row.ceiling:
+                    raise Conflict("nonce-allocated", _below_ceiling(nonce, row.ceiling))
+                if nonce <= row.forgotten:
+                    words = f"nonce {nonce} is so old that its use is no longer remembered; leave out `nonce`"
+                    raise Conflict("nonce-forgotten", words)
+                connection.execute(caller_nonces.insert().values(address=address, nonce=nonce))
+                _forget(connection, address, max(row.forgotten, now - KEPT_MS))
+        except IntegrityError as error:
+            raise Conflict("nonce-reused", f"nonce {nonce} was used by this signer before") from error
 
-def _ceiling(connection: sa.Connection, address: str) -> int:
-    found = connection.execute(sa.select(signers.c.ceiling).where(signers.c.address == address)).scalar()
-    return int(found or 0)
+
+def _row(connection: sa.Connection, address: str) -> _Row:
+    """Counter, ceiling and what is forgotten of a signer, made if there is none."""
+    query = sa.select(signers.c.counter, signers.c.ceiling, signers.c.forgotten).where(signers.c.address == address)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        connection.execute(signers.insert().values(address=address, ceiling=0, forgotten=0))
+        row = connection.execute(query).one()
+    return _Row(row.counter, row.ceiling, row.forgotten)
+
+
+def _forget(connection: sa.Connection, address: str, until: int) -> None:
+    """Drop rows up to `until` and remember that they are gone: a clock may be set back later."""
+    old = sa.and_(caller_nonces.c.address == address, caller_nonces.c.nonce <= until)
+    connection.execute(caller_nonces.delete().where(old))
+    connection.execute(signers.update().where(signers.c.address == address).values(forgotten=until))
 
 
 def _below_ceiling(nonce: int, ceiling: int) -> str:

@@ -39,4 +39,6 @@ class Parts:
     nonces: Nonces
     markets: dict[Network, Market]
     record: RecordSink
+    check_writable: Callable[[], None]
+    """Unavailable if the database cannot be written now."""
     close: Callable[[], None]

@@ -23,4 +23,4 @@ class Pending(Generic[T]):
 
     async def released(self) -> T:
         """The same without blocking a thread."""
-        return self._finish(await asyncio.wrap_future(self._durable))
+        return self._finish(await asyncio.shield(asyncio.wrap_future(self._durable)))

@@ -4,8 +4,11 @@ journal_mode=DELETE with synchronous=EXTRA: a commit survives the loss of power,
 SQLite before 3.51.3 cannot occur. Writers take their lock at BEGIN, so none fails half-way.
 """
 
+import secrets
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hyperkms.errors import Refused, Unavailable
+from hyperkms.state.schema import facts
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -24,6 +28,8 @@ SCHEMA = "0001"
 """The newest migration; a database with another one that is not older is refused."""
 
 BUSY_TIMEOUT_MS = 5000
+_CHECKED_S = 5.0
+_PROBE = "last_write_check"
 
 
 class Database:
@@ -31,6 +37,8 @@ class Database:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._checking = threading.Lock()
+        self._writable_until = 0.0
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -46,6 +54,16 @@ class Database:
         """One consistent view."""
         with self._connection("BEGIN") as connection:
             yield connection
+
+    def check_writable(self) -> None:
+        """Unavailable if nothing can be written now; writes and fsyncs, at most once in 5 s."""
+        with self._checking:
+            if time.monotonic() < self._writable_until:
+                return
+            with self.write() as connection:
+                connection.execute(facts.delete().where(facts.c.name == _PROBE))
+                connection.execute(facts.insert().values(name=_PROBE, value=secrets.token_hex(8)))
+            self._writable_until = time.monotonic() + _CHECKED_S
 
     def close(self) -> None:
         """Give back every connection."""

@@ -79,6 +79,7 @@ signers = Table(
     Column("counter", Integer, primary_key=True, autoincrement=True, comment="place in the nonce file"),
     Column("address", String(42), nullable=False, unique=True),
     Column("ceiling", BigInteger, nullable=False, comment="every allocated nonce is at or below it"),
+    Column("forgotten", BigInteger, nullable=False, comment="uses up to it are no longer remembered"),
 )
 
 caller_nonces = Table(
@@ -87,5 +88,5 @@ caller_nonces = Table(
     Column("address", String(42), nullable=False),
     Column("nonce", BigInteger, nullable=False),
     PrimaryKeyConstraint("address", "nonce"),
-    comment="nonces that callers chose themselves",
+    comment="nonces that callers chose themselves, of the last three days",
 )

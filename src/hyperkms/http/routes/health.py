@@ -17,9 +17,9 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", summary="Whether it can sign")
 def ready(request: Request) -> JSONResponse:
-    """200 when records can be written, the database answers and the secret arena stands; else 503."""
+    """200 when records and the database can be written and the secret arena stands; else 503."""
     parts: Parts = request.app.state.parts
     parts.record.check()
-    parts.wallets.count()
+    parts.check_writable()
     _core.memory_protection()
     return JSONResponse({"status": "ready"})

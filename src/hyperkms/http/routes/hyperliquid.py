@@ -3,14 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Scope
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.routes.wallets import caller_of, wallet_of
+from hyperkms.http.routes.wallets import caller_of, threads_of, wallet_of
 from hyperkms.http.schemas import SignActionAnswer, SignActionRequest
 from hyperkms.http.views import action_view, answer
 from hyperkms.hyperliquid.members import parse_address
@@ -38,5 +37,5 @@ async def sign(
         expires_after=body.expires_after,
         network=Network(body.network) if body.network else None,
     )
-    pending = await run_in_threadpool(sign_action, parts, caller_of(request, client), wanted)
+    pending = await threads_of(request).sign(sign_action, parts, caller_of(request, client), wanted)
     return answer(action_view(await pending.released()))

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Scope
@@ -20,6 +19,7 @@ from hyperkms.http.schemas import (
     SignRequest,
     WalletsAnswer,
 )
+from hyperkms.http.threads import Threads
 from hyperkms.http.views import answer, signed_view, wallet_view
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
@@ -51,7 +51,7 @@ async def generate_wallet(
         network=Network(body.network) if body.network else None,
         metadata=body.metadata or {},
     )
-    wallet = await run_in_threadpool(generate, parts, wanted)
+    wallet = await threads_of(request).make(generate, parts, wanted)
     note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
     return answer(GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note))
 
@@ -65,7 +65,9 @@ async def sign(
     """Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have."""
     parts: Parts = request.app.state.parts
     wallet = wallet_of(request, body.wallet_id)
-    pending = await run_in_threadpool(sign_message, parts, caller_of(request, client), wallet, body.message.encode())
+    pending = await threads_of(request).sign(
+        sign_message, parts, caller_of(request, client), wallet, body.message.encode()
+    )
     return answer(signed_view(await pending.released()))
 
 
@@ -78,7 +80,7 @@ async def sign_order_payload(
     """Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it."""
     parts: Parts = request.app.state.parts
     wallet = wallet_of(request, body.wallet_id)
-    pending = await run_in_threadpool(sign_order, parts, caller_of(request, client), wallet, body.order_payload)
+    pending = await threads_of(request).sign(sign_order, parts, caller_of(request, client), wallet, body.order_payload)
     return answer(signed_view(await pending.released()))
 
 
@@ -124,3 +126,9 @@ def wallet_of(request: Request, text: str) -> WalletId:
 def caller_of(request: Request, client: Client) -> Caller:
     """Who asks, for the record."""
     return Caller(client, facts_of(request).request_id)
+
+
+def threads_of(request: Request) -> Threads:
+    """The thread pools of this application."""
+    threads: Threads = request.app.state.threads
+    return threads

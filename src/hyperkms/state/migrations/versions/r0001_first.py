@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("counter", sa.Integer, autoincrement=True, nullable=False),
         sa.Column("address", sa.String(42), nullable=False),
         sa.Column("ceiling", sa.BigInteger, nullable=False),
+        sa.Column("forgotten", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("counter", name="pk_signers"),
         sa.UniqueConstraint("address", name="uq_signers_address"),
     )
