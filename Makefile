@@ -79,7 +79,7 @@ test: setup
 	echo 'test: the Rust tests'; \
 	cargo test --locked --workspace --no-default-features; \
 	echo 'test: the Python tests, against the installed package'; \
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: setup
 	@$(WITH_CARGO); found=yes; \
