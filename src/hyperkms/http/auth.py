@@ -10,7 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from hyperkms.access.clients import Client, Scope
 from hyperkms.errors import Malformed
 from hyperkms.http.facts import facts_of
-from hyperkms.operations.parts import Parts
+from hyperkms.http.request import parts_of
 
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 _BEARER = HTTPBearer(auto_error=False)
@@ -32,7 +32,7 @@ def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:
         key: Annotated[str | None, Depends(_KEY)],
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Client:
-        parts: Parts = request.app.state.parts
+        parts = parts_of(request)
         sent = key or (bearer.credentials if bearer else None)
         # Known keys need no thread, so they are told apart even while every thread waits.
         client = parts.clients.known(sent)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from hyperkms import _core
-from hyperkms.operations.parts import Parts
+from hyperkms.http.request import parts_of
 
 router = APIRouter(tags=["health"])
 
@@ -18,7 +18,7 @@ async def health() -> dict[str, str]:
 @router.get("/ready", summary="Whether it can sign")
 def ready(request: Request) -> JSONResponse:
     """200 when records and the database can be written and the secret arena stands; else 503."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     parts.record.check()
     parts.check_writable()
     _core.memory_protection()

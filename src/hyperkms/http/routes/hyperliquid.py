@@ -8,12 +8,11 @@ from starlette.responses import Response
 from hyperkms.access.clients import Client, Scope
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
+from hyperkms.http.request import caller_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.routes.wallets import caller_of, threads_of, wallet_of
 from hyperkms.http.schemas import SignActionAnswer, SignActionRequest
 from hyperkms.http.views import action_view, answer
 from hyperkms.hyperliquid.members import parse_address
-from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import ActionRequest, sign_action
 from hyperkms.wallet import Network
 
@@ -28,7 +27,7 @@ async def sign(
     body: Annotated[SignActionRequest, Depends(body_of(SignActionRequest, "walletId and action are required"))],
 ) -> Response:
     """Checked, numbered, signed and written down; the answer can be posted to the exchange as it is."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     wanted = ActionRequest(
         wallet=wallet_of(request, body.wallet_id),
         action=body.action,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from hyperkms.access.clients import Client, Scope
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
-from hyperkms.http.facts import facts_of
+from hyperkms.http.request import caller_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import (
     GenerateAnswer,
@@ -19,13 +19,11 @@ from hyperkms.http.schemas import (
     SignRequest,
     WalletsAnswer,
 )
-from hyperkms.http.threads import Threads
 from hyperkms.http.views import answer, signed_view, wallet_view
 from hyperkms.operations.generate import NewWallet, generate
-from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import Caller, sign_message
+from hyperkms.operations.sign import sign_message
 from hyperkms.operations.sign_order import sign_order
-from hyperkms.wallet import KeyType, Network, WalletId, parse_wallet_id
+from hyperkms.wallet import KeyType, Network
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Authenticated = Annotated[Client, Depends(client_with(Scope.INHERITED))]
@@ -44,7 +42,7 @@ async def generate_wallet(
     body: Annotated[GenerateRequest, Depends(body_of(GenerateRequest, "walletId is required"))],
 ) -> Response:
     """A new key under a new id: create-only, atomic, durable. An id that exists is answered 409."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     wanted = NewWallet(
         id=wallet_of(request, body.wallet_id),
         key_type=KeyType(body.key_type) if body.key_type else None,
@@ -63,7 +61,7 @@ async def sign(
     body: Annotated[SignRequest, Depends(body_of(SignRequest, "walletId and message are required"))],
 ) -> Response:
     """Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     wallet = wallet_of(request, body.wallet_id)
     pending = await threads_of(request).sign(
         sign_message, parts, caller_of(request, client), wallet, body.message.encode()
@@ -78,7 +76,7 @@ async def sign_order_payload(
     body: Annotated[SignOrderRequest, Depends(body_of(SignOrderRequest, "walletId and orderPayload are required"))],
 ) -> Response:
     """Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     wallet = wallet_of(request, body.wallet_id)
     pending = await threads_of(request).sign(sign_order, parts, caller_of(request, client), wallet, body.order_payload)
     return answer(signed_view(await pending.released()))
@@ -87,7 +85,7 @@ async def sign_order_payload(
 @router.get("/{wallet_id}/public-key", summary="A wallet's public key", openapi_extra=documented(PublicKeyAnswer))
 def public_key(request: Request, wallet_id: str, _client: Authenticated) -> Response:
     """Read from the record; no key is touched."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     wallet = parts.wallets.get(wallet_of(request, wallet_id))
     return answer(
         PublicKeyAnswer(
@@ -108,27 +106,9 @@ def list_wallets(
     after: Annotated[str, Query(max_length=64, description="The `next` of the page before.")] = "",
 ) -> Response:
     """In byte order of the id; `next` is there while more follow, `total` counts all."""
-    parts: Parts = request.app.state.parts
+    parts = parts_of(request)
     page = parts.wallets.page(after=after, limit=limit + 1)
     shown = [wallet_view(wallet) for wallet in page[:limit]]
     following = shown[-1].wallet_id if len(page) > limit else None
     total = parts.wallets.count()
     return answer(WalletsAnswer(success=True, wallets=shown, count=len(shown), total=total, next=following))
-
-
-def wallet_of(request: Request, text: str) -> WalletId:
-    """The id, checked; the log line of the request names it from here on."""
-    wallet = parse_wallet_id(text)
-    facts_of(request).wallet = wallet
-    return wallet
-
-
-def caller_of(request: Request, client: Client) -> Caller:
-    """Who asks, for the record."""
-    return Caller(client, facts_of(request).request_id)
-
-
-def threads_of(request: Request) -> Threads:
-    """The thread pools of this application."""
-    threads: Threads = request.app.state.threads
-    return threads

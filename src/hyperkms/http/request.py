@@ -1,0 +1,34 @@
+"""What the routes take from a request and its application."""
+
+from fastapi import Request
+
+from hyperkms.access.clients import Client
+from hyperkms.http.facts import facts_of
+from hyperkms.http.threads import Threads
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import Caller
+from hyperkms.wallet import WalletId, parse_wallet_id
+
+
+def parts_of(request: Request) -> Parts:
+    """The layers below."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def threads_of(request: Request) -> Threads:
+    """The thread pools of this application."""
+    threads: Threads = request.app.state.threads
+    return threads
+
+
+def wallet_of(request: Request, text: str) -> WalletId:
+    """The id, checked; the log line of the request names it from here on."""
+    wallet = parse_wallet_id(text)
+    facts_of(request).wallet = wallet
+    return wallet
+
+
+def caller_of(request: Request, client: Client) -> Caller:
+    """Who asks, for the record."""
+    return Caller(client, facts_of(request).request_id)
