@@ -1,5 +1,6 @@
 """What production refuses, what a data directory stays, and which network a wallet signs for."""
 
+import json
 import shutil
 import stat
 from collections.abc import Iterator
@@ -204,3 +205,23 @@ def test_an_ed25519_wallet_has_no_network_and_signs_no_actions(bound_to_nothing:
     bound_to_nothing.generate("opaque")
     answer = bound_to_nothing.post("/hyperliquid/sign", {**body, "action": NOOP})
     assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "wrong-key-type", "walletId")
+
+
+# ---- warnings -----------------------------------------------------------------------------------------
+
+
+def _warned(service: Service) -> set[str]:
+    service.stop()
+    return {event["event"] for event in map(json.loads, service.lines) if event["level"] == "warning"}
+
+
+def test_production_warns_of_a_local_root_key(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", HYPERKMS_ENV="production") as service:
+        assert "local-root-key" in _warned(service)
+
+
+def test_development_warns_while_checks_are_lifted_for_vectors(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "lifted", HYPERKMS_REPLAY_VECTORS="1") as lifted:
+        assert _warned(lifted) == {"replay"}
+    with Service.start(tmp_path / "plain") as plain:
+        assert _warned(plain) == set()

@@ -58,6 +58,7 @@ class Service:
     url: str
     key: str
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     @classmethod
     @contextmanager
@@ -91,7 +92,8 @@ class Service:
                 if event["event"] == "listening":
                     key = (data / "admin.key").read_text().strip()
                     service = cls(process, data, event["url"], key, lines)
-                    threading.Thread(target=service._drain, daemon=True).start()
+                    service.reader = threading.Thread(target=service._drain, daemon=True)
+                    service.reader.start()
                     return service
         finally:
             timer.cancel()
@@ -108,6 +110,7 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(timeout=START_S)
+        self._read_to_the_end()
         if self.process.stderr is not None:
             self.process.stderr.close()
         return status
@@ -116,6 +119,11 @@ class Service:
         """SIGKILL, as a crash would."""
         self.process.kill()
         self.process.wait(timeout=START_S)
+        self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
+        if self.reader is not None:
+            self.reader.join(START_S)
 
     def request(
         self,

@@ -16,6 +16,7 @@ from hyperkms.config import Config
 from hyperkms.errors import Unavailable
 from hyperkms.http.app import create_app
 from hyperkms.http.log import configure_logs
+from hyperkms.mode import Mode
 from hyperkms.operations.parts import Parts
 
 DRAIN_S = 10
@@ -67,9 +68,16 @@ async def _run(config: Config, parts: Parts) -> None:
         f"hyperkms: ready on http://{host}:{port} ({config.mode.value}; interface at /docs); "
         f"the administrator's API key is in {config.data / ADMIN_KEY}; Ctrl-C stops"
     )
-    if config.replay_vectors:
-        _log.warning("replay", words="nonce window, expiry and number checks are off: HYPERKMS_REPLAY_VECTORS")
+    for event, words in _warnings(config):
+        _log.warning(event, words=words)
     await server.serve(sockets=[listener])
+
+
+def _warnings(config: Config) -> Iterator[tuple[str, str]]:
+    if config.mode is Mode.PRODUCTION and config.root_key.startswith("file:"):
+        yield "local-root-key", "the root key is a local file: who can read it and the database can open every key"
+    if config.replay_vectors:
+        yield "replay", "nonce window, expiry and number checks are off: HYPERKMS_REPLAY_VECTORS"
 
 
 class _Server(uvicorn.Server):
