@@ -40,6 +40,10 @@ pub fn remove_drafts(path: &Path) {
 
 pub fn io_error(path: &Path, cause: &std::io::Error) -> Error {
     let message = format!("{}: {cause}", path.display());
+    if cause.raw_os_error() == Some(libc::ELOOP) {
+        let words = format!("{} is a symbolic link, which is refused: name the file itself", path.display());
+        return Error::refused("key-file-permissions", words);
+    }
     match cause.kind() {
         ErrorKind::AlreadyExists => Error::new(Kind::Conflict, "file-exists", message),
         ErrorKind::NotFound => Error::new(Kind::Malformed, "key-file-missing", message),

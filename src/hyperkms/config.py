@@ -3,6 +3,8 @@
 Flags win over the environment, the environment over the `.env` file, that over the defaults here.
 """
 
+import difflib
+import io
 import os
 import re
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from hyperkms.errors import Malformed, Refused
 from hyperkms.mode import Mode
@@ -24,6 +26,28 @@ MIN_API_KEY = 16
 MIN_DIFFERENT = 8
 _PLACEHOLDER = re.compile(r"^your.*(key|secret|token)|change|placeholder|example|insert|replace|^(test|secret|apikey)$")
 """API keys that example files carry; whoever copies one has an open service."""
+
+SETTINGS: Mapping[str, str] = {
+    "HYPERKMS_ENV": "mode",
+    "HYPERKMS_DATA": "data",
+    "HYPERKMS_HOST": "host",
+    "PORT": "port",
+    "LOG_LEVEL": "log_level",
+    "API_KEY": "api_key",
+    "HYPERKMS_DEFAULT_KEY_TYPE": "default_key_type",
+    "HYPERKMS_NETWORK": "default_network",
+    "HYPERKMS_MAINNET_URL": "mainnet_url",
+    "HYPERKMS_TESTNET_URL": "testnet_url",
+    "HYPERKMS_ROOT_KEY": "root_key",
+    "HYPERKMS_KEY_STORE": "key_store",
+    "HYPERKMS_MEMORY_LOCK": "memory_lock",
+    "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
+    "HYPERKMS_BEHIND_TLS_PROXY": "behind_tls_proxy",
+}
+"""The name of every setting, and its member of Config; docs/settings.md describes them."""
+
+_ELSEWHERE = frozenset({"HYPERKMS_URL", "HYPERKMS_API_KEY", "HYPERKMS_REQUIRE_VECTORS", "HYPERKMS_TEST_KILLS"})
+"""Names of that form that clients and tests read."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -66,6 +90,7 @@ class Config:
 def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: Path | None = None) -> Config:
     """Read and check every setting; Malformed or Refused names the first that is wrong."""
     values = {**_read_env_file(env_file), **environment}
+    _refuse_unknown(values)
     mode = _mode(values)
     data = flags.get("data") or values.get("HYPERKMS_DATA") or default_data(environment)
     config = Config(
@@ -107,13 +132,29 @@ def default_data(environment: Mapping[str, str]) -> Path:
 def _read_env_file(path: Path | None) -> dict[str, str]:
     if path is not None and not path.is_file():
         raise Malformed.at("--env-file", f"there is no file {path}", "malformed-setting")
+    shown = path or Path(".env")
+    if not shown.is_file():
+        return {}
     try:
-        found = dotenv_values(path or Path(".env"), interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed.at(
-            str(path or ".env"), f"cannot be read: {type(error).__name__}", "malformed-setting"
-        ) from error
-    return {name: value for name, value in found.items() if value is not None}
+        bindings = list(parse_stream(io.StringIO(shown.read_text("utf-8"))))
+    except UnicodeDecodeError as error:
+        raise Malformed.at(str(shown), "is not UTF-8", "malformed-setting") from error
+    except OSError as error:
+        raise Malformed.at(str(shown), f"cannot be read: {error.strerror}", "malformed-setting") from error
+    for binding in bindings:
+        # A line that is passed over could have been the one that made the service safer.
+        if binding.error or (binding.key and binding.value is None):
+            words = f"line {binding.original.line} is not NAME=value (an open quote?)"
+            raise Malformed.at(str(shown), words, "malformed-setting")
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
+
+
+def _refuse_unknown(values: Mapping[str, str]) -> None:
+    for name in values:
+        if name.startswith("HYPERKMS_") and name not in SETTINGS and name not in _ELSEWHERE:
+            near = difflib.get_close_matches(name, SETTINGS, n=1)
+            hint = f"; is {near[0]} meant?" if near else ""
+            raise Malformed("malformed-setting", f"{name} is no setting{hint}", {"setting": name[:64]})
 
 
 def _mode(values: Mapping[str, str]) -> Mode:

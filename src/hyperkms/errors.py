@@ -13,8 +13,11 @@ HyperkmsError
 Messages name the wallet, key version and rule, never key bytes, tokens or request bodies.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TypeAlias
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}", re.ASCII)
 
 Detail: TypeAlias = str | int | list[str]
 
@@ -30,6 +33,11 @@ class HyperkmsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} [{self.code}]"
+
+
+def shown(name: str) -> str:
+    """A member's name as a message may repeat it; what is no name could be a secret in the wrong place."""
+    return name if _NAME.fullmatch(name) else "(a member)"
 
 
 class Malformed(HyperkmsError):

@@ -1,7 +1,7 @@
 """The `wallet`, `config` and `doctor` commands, beside a running service and without one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from support.commands import refusal, run
+from support.commands import refusal, run, sandbox
 from support.service import Service
 
 
@@ -157,10 +157,10 @@ def test_config_prints_the_api_key_only_as_set(tmp_path: Path, flags: tuple[str,
     assert key.encode() not in done.stdout + done.stderr
     printed = done.stdout.decode()
     shown = json.loads(printed) if flags else dict(line.split(maxsplit=1) for line in printed.splitlines())
-    assert shown["api_key"] == "(set)"
-    assert str(shown["port"]) == "4000"
-    assert shown["log_level"] == "warning"
-    assert shown["mode"] == "development"
+    assert shown["API_KEY"] == "(set)"
+    assert str(shown["PORT"]) == "4000"
+    assert shown["LOG_LEVEL"] == "warning"
+    assert shown["HYPERKMS_ENV"] == "development"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_file_of_settings_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_the_environment_wins_over_the_file_of_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=4001\nLOG_LEVEL=debug\nAPI_KEY=${PORT}-canary\n")
     shown = json.loads(run("config", "--json", cwd=tmp_path, PORT="4002").stdout)
-    assert (shown["port"], shown["log_level"], shown["api_key"]) == (4002, "debug", "(set)")
+    assert (shown["PORT"], shown["LOG_LEVEL"], shown["API_KEY"]) == (4002, "debug", "(set)")
 
 
 def test_doctor_finds_nothing_bad_in_a_data_directory_as_it_is_made(served: Service) -> None:
@@ -204,3 +204,50 @@ def test_doctor_ends_with_1_when_others_can_read_a_key(tmp_path: Path) -> None:
     bad = [finding for finding in json.loads(done.stdout) if finding["verdict"] == "bad"]
     assert done.returncode == 1
     assert any("root.key" in finding["words"] for finding in bad)
+
+
+def _break_nothing_but_the_mode(_data: Path) -> dict[str, str]:
+    return {"HYPERKMS_ENV": "production"}
+
+
+def _remove_the_root_key(data: Path) -> dict[str, str]:
+    (data / "root.key").unlink()
+    return {}
+
+
+def _shorten_the_nonces(data: Path) -> dict[str, str]:
+    (data / "nonces").write_bytes(bytes(5))
+    return {}
+
+
+def _scribble_over_the_database(data: Path) -> dict[str, str]:
+    (data / "hyperkms.db").write_bytes(b"x" * 10_000)
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (_break_nothing_but_the_mode, "wrong-mode"),
+        (_remove_the_root_key, "root-key-missing"),
+        (_shorten_the_nonces, "nonce-file-unavailable"),
+        (_scribble_over_the_database, "database-damaged"),
+    ],
+)
+def test_doctor_finds_a_data_directory_that_no_service_would_start_on(
+    tmp_path: Path, damage: Callable[[Path], dict[str, str]], code: str
+) -> None:
+    run("wallet", "generate", "w", "--data", "data", cwd=tmp_path)
+    done = run("doctor", "--data", "data", cwd=tmp_path, **damage(tmp_path / "data"))
+    assert done.returncode == 1
+    assert f"[{code}]" in done.stdout.decode()
+
+
+def test_a_sandbox_on_a_port_that_is_taken_says_so_in_one_line(tmp_path: Path) -> None:
+    with sandbox() as url:
+        port = url.rpartition(":")[2]
+        assert "[address-unavailable]" in refusal("sandbox", "--port", port, cwd=tmp_path)
+
+
+def test_a_sandbox_is_told_of_an_account_that_is_no_address(tmp_path: Path) -> None:
+    assert "--fund" in refusal("sandbox", "--port", "0", "--fund", "bob", cwd=tmp_path)

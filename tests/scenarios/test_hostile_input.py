@@ -1,5 +1,6 @@
 """Malformed bodies: 400 that names the place, never 5xx, and the service goes on."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -214,5 +215,5 @@ def test_a_wrong_type_in_any_member_is_refused_by_name(line: Line, route: str) -
 def test_an_unknown_member_is_refused_by_name(line: Line, route: str, name: str) -> None:
     answer = line.post(route, {**REQUESTS[route][1], name: 1})
     assert assert_malformed(answer) == "unknown-field"
-    assert answer.json["field"] == name[:64]
+    assert answer.json["field"] == (name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,31}", name) else "(a member)")
     assert len(answer.body) < KIB

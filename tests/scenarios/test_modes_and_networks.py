@@ -225,3 +225,26 @@ def test_development_warns_while_checks_are_lifted_for_vectors(tmp_path: Path) -
         assert _warned(lifted) == {"replay"}
     with Service.start(tmp_path / "plain") as plain:
         assert _warned(plain) == set()
+
+
+# ---- what was lost ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("emptied", [False, True], ids=["gone", "empty"])
+def test_a_directory_whose_database_was_lost_is_not_begun_anew(tmp_path: Path, emptied: bool) -> None:  # noqa: FBT001
+    with Service.start(tmp_path / "data") as service:
+        service.generate("w")
+    (tmp_path / "data" / "hyperkms.db").unlink()
+    if emptied:
+        (tmp_path / "data" / "hyperkms.db").touch()
+    key = (tmp_path / "data" / "admin.key").read_text()
+    assert "database-missing" in _serve(tmp_path)
+    assert (tmp_path / "data" / "admin.key").read_text() == key
+
+
+def test_a_service_whose_nonce_file_is_gone_is_not_ready(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data") as service:
+        service.generate("w", keyType="secp256k1")
+        (tmp_path / "data" / "nonces").unlink()
+        assert service.get("/ready").status == 503
+        assert service.post("/hyperliquid/sign", {"walletId": "w", "action": NOOP}).status == 503

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperkms.config import Config, default_data, load
+from hyperkms.config import SETTINGS, Config, default_data, load
 from hyperkms.errors import HyperkmsError
 from hyperkms.mode import Mode
 from hyperkms.wallet import KeyType, Network
@@ -102,3 +102,36 @@ def test_the_api_key_is_shown_only_as_set() -> None:
 def test_the_data_directory_follows_xdg() -> None:
     assert default_data({"HOME": "/h"}) == Path("/h/.local/share/hyperkms")
     assert default_data({"HOME": "/h", "XDG_DATA_HOME": "/x"}) == Path("/x/hyperkms")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'API_KEY="open\n',
+        "PORT: 3400\n",
+        "HYPERKMS_ENV\n",
+        "A=1\nthis is no setting\n",
+        'A=1\nHYPERKMS_NETWORK="mainnet\nB="2\n',
+    ],
+)
+def test_a_line_of_the_file_that_is_no_setting_stops_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".env").write_text(text)
+    assert _refusal() == "malformed-setting"
+
+
+def test_a_file_in_another_encoding_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1", encoding="utf-16")
+    assert _refusal() == "malformed-setting"
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(HyperkmsError) as refused:
+        _load(HYPERKMS_NETWROK="testnet")
+    assert "HYPERKMS_NETWORK" in refused.value.message
+
+
+def test_every_setting_is_described_and_shown() -> None:
+    described = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    shown = _load().redacted()
+    assert set(SETTINGS.values()) == set(shown)
+    assert all(f"`{name}`" in described for name in SETTINGS)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from hyperkms.errors import Refused, Unavailable
+from hyperkms.errors import Refused, Tampered, Unavailable
 from hyperkms.state import facts
 from hyperkms.state.database import SCHEMA, open_database
 from hyperkms.state.schema import metadata
@@ -38,9 +38,9 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     assert SCHEMA in refused.value.message
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"no database at all, but long enough to be looked at" * 20)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Tampered):
         open_database(tmp_path / "state.db")
 
 

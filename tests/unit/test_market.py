@@ -103,6 +103,17 @@ def test_an_unknown_coin_is_refused_with_the_three_nearest_names(exchange: Excha
     assert (refused.value.code, nearest[0], len(nearest)) == ("unknown-coin", "BTC", 3)
 
 
+@pytest.mark.parametrize(
+    ("coin", "first"), [("btc", "BTC"), ("Eth", "ETH"), ("purr/usdc", "PURR/USDC"), ("hfun", "HFUN/USDC")]
+)
+def test_a_name_in_another_case_is_the_nearest(exchange: Exchange, clock: Clock, coin: str, first: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        Market(exchange.url, clock).asset(coin)
+    nearest = refused.value.details["nearest"]
+    assert isinstance(nearest, list)
+    assert nearest[0] == first
+
+
 def test_the_list_is_read_once_while_it_is_fresh(exchange: Exchange, clock: Clock) -> None:
     market = Market(exchange.url, clock)
     market.asset("BTC")

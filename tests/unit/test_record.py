@@ -5,8 +5,9 @@ import errno
 import json
 import os
 import resource
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,3 +198,54 @@ def _files_at_most(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _remove_file(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def _remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _replace_file(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.rename(file.with_suffix(".moved"))
+        file.touch()
+
+
+@pytest.mark.parametrize("remove", [_remove_file, _remove_folder, _replace_file])
+def test_a_record_whose_file_is_taken_away_during_the_fsync_is_not_released(
+    tmp_path: Path, remove: Callable[[Path], None]
+) -> None:
+    away = False
+
+    def fsync(descriptor: int) -> None:
+        os.fsync(descriptor)
+        if away:
+            remove(tmp_path / "records")
+
+    sink = FileSink(tmp_path / "records", fsync=fsync)
+    sink.append(_record()).result(timeout=10)
+    away = True
+    refused = sink.append(_record()).exception(timeout=10)
+    assert isinstance(refused, Unavailable)
+    assert "removed or replaced" in refused.message
+    away = False
+    assert sink.append(_record()).result(timeout=10).index == 0
+    sink.close()
+
+
+@pytest.mark.parametrize("remove", [_remove_file, _remove_folder, _replace_file])
+def test_a_file_taken_away_between_signatures_is_followed_by_a_new_one(
+    tmp_path: Path, remove: Callable[[Path], None]
+) -> None:
+    sink = FileSink(tmp_path / "records")
+    before = sink.append(_record()).result(timeout=10)
+    remove(tmp_path / "records")
+    after = sink.append(_record()).result(timeout=10)
+    sink.close()
+    assert after.log != before.log
+    (file,) = (tmp_path / "records").glob(f"*{after.log}.jsonl")
+    assert len(file.read_bytes().splitlines()) == 1

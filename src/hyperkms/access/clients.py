@@ -49,7 +49,10 @@ class Client:
     def require(self, scope: Scope) -> None:
         """Forbidden unless the client's role has the scope."""
         if scope not in _SCOPES[self.role]:
-            raise Forbidden("scope-missing", f"client {self.name} ({self.role.value}) has no {scope.value} scope")
+            words = (
+                f"client {self.name} reaches the first system's routes only, not {scope.value}: ask with another key"
+            )
+            raise Forbidden("scope-missing", f"{words}: use another key")
 
 
 @dataclass(frozen=True)

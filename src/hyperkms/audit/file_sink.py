@@ -114,9 +114,16 @@ class FileSink:
         except Exception as error:
             self._failure = _unwritable(error)
             raise self._failure from error
+        if not file.is_in_place():
+            self._file = None
+            file.abandon()
+            raise _removed()
         return positions
 
     def _at_hand(self) -> "_LogFile":
+        if self._file is not None and not self._file.is_in_place():
+            self._file.abandon()
+            self._file = None
         if self._file is None:
             self._file = _LogFile.create(self._folder)
         return self._file
@@ -154,6 +161,14 @@ class _LogFile:
         self._next += len(records)
         return positions
 
+    def is_in_place(self) -> bool:
+        """Whether the name still leads to this file: what is in a removed one is lost."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self.descriptor))
+
     def abandon(self) -> None:
         """Never write to it again."""
         os.close(self.descriptor)
@@ -177,6 +192,11 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _removed() -> Unavailable:
+    words = "the record file was removed or replaced while it was in use; no signature leaves without its record"
+    return Unavailable("record-unwritable", words)
 
 
 def _unwritable(error: Exception) -> Unavailable:

@@ -63,6 +63,10 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     _ensure_administrator(config, clients, tell)
     record = FileSink(config.data / RECORDS)
 
+    def check_writable() -> None:
+        database.check_writable()
+        counters.require_in_place()
+
     def close() -> None:
         record.close()
         database.close()
@@ -82,15 +86,17 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
             Network.TESTNET: Market(config.testnet_url, clock),
         },
         record=record,
-        check_writable=database.check_writable,
+        check_writable=check_writable,
         close=close,
     )
 
 
 def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
-    if not (data / DATABASE).exists():
+    if not _has_database(data):
         if not create:
-            raise NotFound("no-data-directory", f"{data} is no data directory of hyperkms; `hyperkms serve` makes one")
+            words = f"{data} is no data directory of hyperkms: name yours with --data or HYPERKMS_DATA, or make one"
+            raise NotFound("no-data-directory", f"{words} with `hyperkms serve`")
+        _require_new(data)
         tell(f"hyperkms: making a new data directory at {data}")
         try:
             _make_directory(data)
@@ -98,6 +104,19 @@ def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
             raise Unavailable("data-directory-unavailable", f"{data}: {error.strerror}") from error
     if data.stat().st_mode & 0o077:
         raise Refused("data-directory-permissions", f"{data} is open to other users: chmod 700 {data}")
+
+
+def _has_database(data: Path) -> bool:
+    path = data / DATABASE
+    return path.exists() and path.stat().st_size > 0
+
+
+def _require_new(data: Path) -> None:
+    """Refuse to begin anew where a database once was: its wallets, nonces and clients would be forgotten."""
+    for name in (NONCES, ADMIN_KEY):  # made after the database, so no start that was cut off leaves them without it
+        if (data / name).exists() and not _has_database(data):  # another first start may have made both now
+            words = f"{data} has the file {name} and no database: put {DATABASE} back from a backup"
+            raise Tampered("database-missing", f"{words}, or name an empty directory")
 
 
 def _make_directory(path: Path) -> None:
@@ -153,7 +172,8 @@ def _settle_mode(config: Config, database: Database) -> None:
     if standing != config.mode.value:
         raise Refused(
             "wrong-mode",
-            f"{config.data} was made for {standing} and stays so for ever; this is {config.mode.value} (HYPERKMS_ENV)",
+            f"{config.data} was made for {standing} and stays so for ever; this is {config.mode.value}: "
+            f"set HYPERKMS_ENV={standing}, or name another directory with --data",
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from hyperkms import _core
-from hyperkms.cli.assemble import ADMIN_KEY, DATABASE, ROOT_KEY
+from hyperkms.cli.assemble import DATABASE, assemble
 from hyperkms.cli.settings import JSON, settings, with_settings
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
@@ -71,18 +71,33 @@ def _memory(config: Config) -> Iterator[Finding]:
     if not protection.private:
         yield _finding("memory", Verdict.NOTE, "this system cannot keep pages out of dumps; core files are off")
     core_limit = resource.getrlimit(resource.RLIMIT_CORE)[0]
-    yield _finding("core files", Verdict.GOOD if core_limit == 0 else Verdict.BAD, f"limit {core_limit}")
+    yield _finding(
+        "core files",
+        Verdict.GOOD if core_limit == 0 else Verdict.BAD,
+        "off" if core_limit == 0 else f"limit {core_limit}",
+    )
 
 
 def _files(config: Config) -> Iterator[Finding]:
     if not (config.data / DATABASE).exists():
         yield _finding("data directory", Verdict.NOTE, f"{config.data} does not exist; `hyperkms serve` makes it")
         return
-    for path, most in ((config.data, 0o700), (config.data / ROOT_KEY, 0o600), (config.data / ADMIN_KEY, 0o600)):
-        if path.exists():
-            mode = path.stat().st_mode & 0o777
-            verdict = Verdict.BAD if mode & ~most else Verdict.GOOD
-            yield _finding("permissions", verdict, f"{path} has mode {mode:04o}")
+    open_ones = [path for path in (config.data, *config.data.rglob("*")) if path.lstat().st_mode & 0o077]
+    for path in open_ones:
+        words = f"{path} has mode {path.lstat().st_mode & 0o777:04o}: chmod go= {path}"
+        yield _finding("permissions", Verdict.BAD, words)
+    if not open_ones:
+        yield _finding("permissions", Verdict.GOOD, f"nothing in {config.data} is open to other users")
+    yield _opens(config)
+
+
+def _opens(config: Config) -> Finding:
+    """Whether a service would start on the directory: root key, database, mode and nonce file as they must be."""
+    try:
+        assemble(config, create=False, tell=lambda _: None).close()
+    except HyperkmsError as error:
+        return _finding("data directory", Verdict.BAD, str(error))
+    return _finding("data directory", Verdict.GOOD, f"{config.data} opens as {config.mode.value}")
 
 
 def _disk(config: Config) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.errors import Unavailable
+from hyperkms.errors import Malformed, Unavailable
 
 
 @click.command()
@@ -39,4 +39,10 @@ def sandbox(port: int, funded: tuple[str, ...], allow_any: bool, network: str) -
     except ModuleNotFoundError as missing:
         words = f"the sandbox needs the package {missing.name}: pip install 'hyperkms[sandbox]'"
         raise Unavailable("sandbox-not-installed", words) from missing
-    run(port=port, funded=funded, allow_any=allow_any, network=network)
+    try:
+        run(port=port, funded=funded, allow_any=allow_any, network=network)
+    except OSError as error:
+        words = f"cannot listen on 127.0.0.1 port {port}: {error.strerror}; choose another with --port"
+        raise Unavailable("address-unavailable", words) from error
+    except ValueError as error:
+        raise Malformed.at("--fund", str(error)) from error

@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -66,11 +67,17 @@ async def _run(config: Config, parts: Parts) -> None:
     )
     tell_operator(
         f"hyperkms: ready on http://{host}:{port} ({config.mode.value}; interface at /docs); "
-        f"the administrator's API key is in {config.data / ADMIN_KEY}; Ctrl-C stops"
+        f"{_where_the_key_is(config.data / ADMIN_KEY)}; Ctrl-C stops"
     )
     for event, words in _warnings(config):
         _log.warning(event, words=words)
     await server.serve(sockets=[listener])
+
+
+def _where_the_key_is(path: Path) -> str:
+    if path.exists():
+        return f"the administrator's API key is in {path}"
+    return f"the administrator's API key was in {path}, which is not there any more"
 
 
 def _warnings(config: Config) -> Iterator[tuple[str, str]]:
@@ -98,5 +105,5 @@ def _listen(config: Config) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         words = f"cannot listen on {config.host} port {config.port}: {error.strerror}; choose another with --port"
-        raise Unavailable("address-unavailable", words) from error
+        raise Unavailable("address-unavailable", f"{words} (make run ARGS='--port 3001')") from error
     return listener

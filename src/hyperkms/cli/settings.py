@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hyperkms.config import Config, load_from_process
+from hyperkms.config import SETTINGS, Config, load_from_process
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="The data directory (HYPERKMS_DATA).")
 ENV_FILE = click.option(
@@ -31,9 +31,10 @@ def settings(data: Path | None, env_file: Path | None, **flags: object) -> Confi
 @JSON
 def config(data: Path | None, env_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (click passes a flag)
     """Print the effective settings; secrets only as set or unset."""
-    shown = settings(data, env_file).redacted()
+    redacted = settings(data, env_file).redacted()
+    shown = {name: redacted[member] for name, member in SETTINGS.items()}
     if as_json:
         click.echo(json.dumps(shown, indent=2))
         return
     for name, value in shown.items():
-        click.echo(f"{name:18} {'-' if value is None else value}")
+        click.echo(f"{name:26} {'-' if value is None else value}")

@@ -7,7 +7,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, shown
 from hyperkms.http.problems import too_large
 from hyperkms.strict_json import parse
 
@@ -42,12 +42,14 @@ def convert(value: dict[str, Any], kind: type[S]) -> S:
     """The struct; Malformed names the member that does not fit."""
     for name in value:
         if name not in {member.encode_name for member in msgspec.structs.fields(kind)}:
-            raise Malformed.at(name[:64], "is not a member of this request", "unknown-field")
+            raise Malformed.at(shown(name), "is not a member of this request (case matters)", "unknown-field")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         words, _, path = str(error).partition(" - at `$")
-        raise Malformed.at(path.strip("`.") or "body", words) from None
+        if words.startswith("Invalid enum value"):  # it goes on with what was sent, which may be anything
+            words = "is none of the values that are allowed here; they are listed in /docs"
+        raise Malformed.at(path.strip("`.") or "body", words.replace("decimal", "number")) from None
 
 
 async def _raw(request: Request) -> bytes:

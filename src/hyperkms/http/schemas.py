@@ -151,6 +151,8 @@ class ProblemView(_Answer, frozen=True):
     request_id: str
     error: str
     field: str | None = None
+    canonical: str | None = None
+    nearest: str | list[str] | None = None
 
 
 ALL = (

@@ -83,6 +83,15 @@ class _Assets:
     by_coin: Mapping[str, Asset]
     by_index: Mapping[int, Asset]
 
+    def nearest(self, coin: str) -> list[str]:
+        """Three names, those that differ in case alone first."""
+        folded = coin.casefold()
+
+        def likeness(name: str) -> float:
+            return difflib.SequenceMatcher(None, folded, name.casefold()).ratio()
+
+        return sorted(self.by_coin, key=lambda name: (-likeness(name), name))[:3]
+
     @classmethod
     def of(cls, perps: _Perps, spots: _Spots) -> "_Assets":
         listed = [*_perp_assets(perps), *_spot_assets(spots)]
@@ -120,9 +129,10 @@ class Market:
         if found:
             return found
         if self._loaded_at is None:
-            raise Unavailable("market-unavailable", f"coin names are read from {self._url}/info, which did not answer")
-        nearest = difflib.get_close_matches(coin, self._assets.by_coin, n=3, cutoff=0.0)
-        words = f"the exchange lists no such coin; the nearest names are {', '.join(nearest)}"
+            words = f"coin names are read from {self._url}/info, which did not answer; numbered assets can be signed"
+            raise Unavailable("market-unavailable", f"{words} with /hyperliquid/sign")
+        nearest = self._assets.nearest(coin)
+        words = f"the exchange lists no such coin (case matters); the nearest names are {', '.join(nearest)}"
         raise Malformed.at(path, words, "unknown-coin", nearest=nearest)
 
     def check(self, action: Action) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.wire import Numbers
 
 Kind = Callable[[object, str, Numbers], Any]
@@ -44,7 +44,7 @@ def struct(*members: Member) -> Kind:
             raise Malformed.at(path, "an object is due")
         for name in value:
             if name not in names:
-                raise Malformed.at(f"{path}.{name[:64]}", "is not a member of this action", "unknown-field")
+                raise Malformed.at(f"{path}.{shown(name)}", "is not a member of this action", "unknown-field")
         return dict(_read_members(members, value, path, numbers))
 
     return read

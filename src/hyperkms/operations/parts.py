@@ -40,5 +40,5 @@ class Parts:
     markets: dict[Network, Market]
     record: RecordSink
     check_writable: Callable[[], None]
-    """Unavailable if the database cannot be written now."""
+    """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     close: Callable[[], None]

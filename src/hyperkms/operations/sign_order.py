@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.actions import price_decimals
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.members import cloid, flag, word
@@ -46,12 +46,9 @@ def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[st
     _check_time(payload["timestamp"], parts.clock())
     if not isinstance(payload["coin"], str):
         raise Malformed.at("orderPayload.coin", "a coin name is due, e.g. BTC")
-    asset = _market(parts, wallet).asset(payload["coin"], "orderPayload.coin")
     price, size = _decimal(payload["limitPx"], "limitPx"), _decimal(payload["sz"], "sz")
-    require_price(price, "orderPayload.limitPx", price_decimals(asset.index, asset.size_decimals))
-    require_decimals(size, "orderPayload.sz", asset.size_decimals)
     order: dict[str, Any] = {
-        "a": asset.index,
+        "a": 0,
         "b": flag(payload["isBuy"], "orderPayload.isBuy", Numbers.CANONICAL),
         "p": canonical(price),
         "s": canonical(size),
@@ -60,6 +57,10 @@ def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[st
     }
     if "cloid" in payload:
         order["c"] = cloid(payload["cloid"], "orderPayload.cloid", Numbers.CANONICAL)
+    asset = _market(parts, wallet).asset(payload["coin"], "orderPayload.coin")
+    require_price(price, "orderPayload.limitPx", price_decimals(asset.index, asset.size_decimals))
+    require_decimals(size, "orderPayload.sz", asset.size_decimals)
+    order["a"] = asset.index
     return {"type": "order", "orders": [order], "grouping": "na"}
 
 
@@ -69,7 +70,7 @@ def _check_members(payload: dict[str, object]) -> None:
             raise Malformed.at(f"orderPayload.{name}", "is missing", "missing-field")
     for name in payload:
         if name not in _REQUIRED + _OPTIONAL:
-            raise Malformed.at(f"orderPayload.{name[:64]}", "is not a member of an order payload", "unknown-field")
+            raise Malformed.at(f"orderPayload.{shown(name)}", "is not a member of an order payload", "unknown-field")
     if payload["action"] != "order":
         words = '"order" is the only action here; others are signed by POST /hyperliquid/sign'
         raise Malformed.at("orderPayload.action", words, "unknown-action")
@@ -79,7 +80,7 @@ def _check_time(timestamp: object, now: int) -> None:
     if type(timestamp) is not int:
         raise Malformed.at("orderPayload.timestamp", "milliseconds since 1970 are due, as an integer")
     if abs(now - timestamp) > MAX_SKEW_MS:
-        words = f"{timestamp} is more than 60 s away from now, {now}"
+        words = f"{timestamp} is more than 60 s away from now, {now}, in milliseconds"
         raise Malformed.at("orderPayload.timestamp", words, "stale-timestamp")
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
 
-from hyperkms.errors import Refused, Unavailable
+from hyperkms.errors import Refused, Tampered, Unavailable
 from hyperkms.state.schema import facts
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ class Database:
             raise
         except DBAPIError as error:
             cause = error.orig
+            if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+                words = f"the database is damaged ({cause}): stop, and put a backup in its place"
+                raise Tampered("database-damaged", words) from error
             raise Unavailable("database-unavailable", f"the database did not answer: {cause}") from error
 
 

@@ -1,8 +1,36 @@
 """How a route shows its bodies in the OpenAPI document."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
+from hyperkms.http.schemas import GenerateRequest, SignActionRequest, SignOrderRequest, SignRequest
+
+_ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
+    GenerateRequest: {"a wallet that trades": {"walletId": "bot-1", "keyType": "secp256k1"}},
+    SignRequest: {"a message": {"walletId": "bot-1", "message": "hello"}},
+    SignOrderRequest: {
+        "an order": {
+            "walletId": "bot-1",
+            "orderPayload": {
+                "action": "order",
+                "coin": "BTC",
+                "isBuy": True,
+                "sz": "0.001",
+                "limitPx": "60000",
+                "timestamp": 1780000000000,
+            },
+        }
+    },
+    SignActionRequest: {
+        "an order": {"walletId": "bot-1", "action": {"type": "order", "orders": [_ORDER], "grouping": "na"}},
+        "a cancel": {"walletId": "bot-1", "action": {"type": "cancel", "cancels": [{"a": 0, "o": 82382}]}},
+        "nothing, to use up a nonce": {"walletId": "bot-1", "action": {"type": "noop"}},
+    },
+}
+"""Bodies that work as they stand, once the wallet is there (and with a timestamp of now)."""
 
 _PROBLEMS = {
     "400": "Malformed: `field` names the place.",
@@ -10,6 +38,8 @@ _PROBLEMS = {
     "403": "Refused by a rule, which `code` names.",
     "404": "No such wallet.",
     "409": "It exists already, or came second.",
+    "413": "The body is larger than 64 KiB.",
+    "500": "Stored bytes are not what was stored, or nobody expected it; the log says more.",
     "503": "Something needed is away; try again.",
 }
 
@@ -23,7 +53,9 @@ def documented(answer: type[msgspec.Struct], body: type[msgspec.Struct] | None =
     responses["200"] = {"description": "Done.", "content": _json(answer)}
     extra: dict[str, Any] = {"responses": responses}
     if body is not None:
-        extra["requestBody"] = {"required": True, "content": _json(body)}
+        content = _json(body)
+        content["application/json"]["examples"] = {name: {"value": value} for name, value in EXAMPLES[body].items()}
+        extra["requestBody"] = {"required": True, "content": content}
     return extra
 
 
