@@ -251,3 +251,9 @@ def test_a_sandbox_on_a_port_that_is_taken_says_so_in_one_line(tmp_path: Path) -
 
 def test_a_sandbox_is_told_of_an_account_that_is_no_address(tmp_path: Path) -> None:
     assert "--fund" in refusal("sandbox", "--port", "0", "--fund", "bob", cwd=tmp_path)
+
+
+def test_a_wallet_that_cannot_be_made_makes_no_data_directory(tmp_path: Path) -> None:
+    told = refusal("wallet", "generate", "w", "--data", "data", cwd=tmp_path, HYPERKMS_NETWORK="")
+    assert "[network-required]" in told
+    assert not (tmp_path / "data").exists()

@@ -73,7 +73,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
 
     return Parts(
         mode=config.mode,
-        defaults=Defaults(key_type=config.default_key_type, network=config.default_network),
+        defaults=defaults_of(config),
         replay_vectors=config.replay_vectors,
         clock=clock,
         wallets=wallets,
@@ -89,6 +89,11 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         check_writable=check_writable,
         close=close,
     )
+
+
+def defaults_of(config: Config) -> Defaults:
+    """What a request that does not say gets."""
+    return Defaults(key_type=config.default_key_type, network=config.default_network)
 
 
 def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:

@@ -14,11 +14,12 @@ import click
 import msgspec
 
 from hyperkms.access.clients import Client, Role
-from hyperkms.cli.assemble import assemble
+from hyperkms.cli.assemble import assemble, defaults_of
 from hyperkms.cli.settings import JSON, settings, with_settings
+from hyperkms.config import Config
 from hyperkms.errors import Malformed
 from hyperkms.http.views import signed_view, wallet_view
-from hyperkms.operations.generate import NewWallet, generate, import_key
+from hyperkms.operations.generate import NewWallet, generate, import_key, settle
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import Caller, sign_message
 from hyperkms.wallet import KeyType, Network, Wallet, parse_wallet_id
@@ -50,8 +51,9 @@ def generate_command(
     as_json: bool,  # noqa: FBT001 (click passes a flag)
 ) -> None:
     """Make a wallet with a fresh key; secp256k1 unless told."""
-    with _parts(data, env_file, create=True) as parts:
-        _show(generate(parts, _wanted(wallet_id, key_type, network)), as_json=as_json)
+    wanted = _wanted(wallet_id, key_type, network)
+    with _parts_for(wanted, data, env_file) as parts:
+        _show(generate(parts, wanted), as_json=as_json)
 
 
 @wallet.command("import")
@@ -79,8 +81,9 @@ def import_command(
     if str(key_file) == "-" and sys.stdin.isatty():
         words = "- reads a pipe, and this is a terminal that would show the key"
         raise Malformed.at("--key-file", words, "key-from-terminal")
-    with _parts(data, env_file, create=True) as parts:
-        _show(import_key(parts, _wanted(wallet_id, key_type, network), key_file), as_json=as_json)
+    wanted = _wanted(wallet_id, key_type, network)
+    with _parts_for(wanted, data, env_file) as parts:
+        _show(import_key(parts, wanted, key_file), as_json=as_json)
 
 
 @wallet.command("list")
@@ -88,7 +91,7 @@ def import_command(
 @JSON
 def list_command(data: Path | None, env_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (as above)
     """Print every wallet, in order of id."""
-    with _parts(data, env_file, create=False) as parts:
+    with _parts(settings(data, env_file), create=False) as parts:
         views = [msgspec.to_builtins(wallet_view(found)) for found in _all(parts)]
     if as_json:
         click.echo(json.dumps({"wallets": views, "count": len(views)}, indent=2))
@@ -109,7 +112,7 @@ def show_command(
     as_json: bool,  # noqa: FBT001 (as above)
 ) -> None:
     """Print one wallet."""
-    with _parts(data, env_file, create=False) as parts:
+    with _parts(settings(data, env_file), create=False) as parts:
         _show(parts.wallets.get(parse_wallet_id(wallet_id)), as_json=as_json)
 
 
@@ -131,18 +134,27 @@ def sign_command(
     except UnicodeEncodeError:
         raise Malformed.at("--message", "is not UTF-8; other bytes come through a pipe: --message -") from None
     caller = Caller(Client(f"cli:uid-{os.geteuid()}", Role.ADMINISTRATOR), secrets.token_hex(8))
-    with _parts(data, env_file, create=False) as parts:
+    with _parts(settings(data, env_file), create=False) as parts:
         signed = sign_message(parts, caller, parse_wallet_id(wallet_id), text).wait()
         _print(msgspec.to_builtins(signed_view(signed)), as_json=as_json)
 
 
 @contextmanager
-def _parts(data: Path | None, env_file: Path | None, *, create: bool) -> Iterator[Parts]:
-    parts = assemble(settings(data, env_file), create=create)
+def _parts(config: Config, *, create: bool) -> Iterator[Parts]:
+    parts = assemble(config, create=create)
     try:
         yield parts
     finally:
         parts.close()
+
+
+@contextmanager
+def _parts_for(wanted: NewWallet, data: Path | None, env_file: Path | None) -> Iterator[Parts]:
+    """The data directory for a new wallet; made only if the wallet can be."""
+    config = settings(data, env_file)
+    settle(wanted, defaults_of(config), config.mode)
+    with _parts(config, create=True) as parts:
+        yield parts
 
 
 def _wanted(wallet_id: str, key_type: str, network: str | None) -> NewWallet:

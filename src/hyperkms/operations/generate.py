@@ -8,7 +8,7 @@ from pathlib import Path
 from hyperkms import _core
 from hyperkms.errors import Conflict, Malformed
 from hyperkms.mode import Mode
-from hyperkms.operations.parts import Parts
+from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state.wallets import wallet_exists
 from hyperkms.wallet import (
     KeyType,
@@ -60,7 +60,7 @@ def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_c
     the same under that id finds it at 3 and lists it: the key was never used, and its seal says what it
     is. One who asks for something else is refused, and told what stands there.
     """
-    key_type, network = _settle(parts, request)  # (1)
+    key_type, network = settle(request, parts.defaults, parts.mode)  # (1)
     metadata = _check_metadata(request.metadata)
     if parts.wallets.find(request.id):
         raise wallet_exists(request.id)
@@ -90,17 +90,18 @@ def _require_asked(stored: _core.SealedHeader, context: _core.Context, made: Sea
         )
 
 
-def _settle(parts: Parts, request: NewWallet) -> tuple[KeyType, Network | None]:
-    key_type = request.key_type or parts.defaults.key_type
+def settle(request: NewWallet, defaults: Defaults, mode: Mode) -> tuple[KeyType, Network | None]:
+    """Key type and network of a new wallet; Malformed if they do not fit or nobody says."""
+    key_type = request.key_type or defaults.key_type
     if key_type is KeyType.ED25519:
         if request.network:
             raise Malformed.at("network", "an ed25519 wallet signs opaque bytes and has no network", "network-not-used")
         return key_type, None
-    network = request.network or parts.defaults.network
+    network = request.network or defaults.network
     if network is None:
         words = "a secp256k1 wallet is bound to mainnet or testnet: say which, or set HYPERKMS_NETWORK"
         raise Malformed.at("network", words, "network-required")
-    if network is Network.ANY and parts.mode is not Mode.DEVELOPMENT:
+    if network is Network.ANY and mode is not Mode.DEVELOPMENT:
         raise Malformed.at("network", "any is for development only: say mainnet or testnet", "network-required")
     return key_type, network
 
