@@ -8,7 +8,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -71,6 +71,8 @@ class Config:
     memory_lock: MemoryLock
     replay_vectors: bool
     behind_tls_proxy: bool
+    notes: tuple[str, ...] = ()
+    """What an operator should hear of the settings."""
 
     def __repr__(self) -> str:
         return f"Config({self.redacted()!r})"
@@ -84,13 +86,13 @@ class Config:
                 value = value.value
             shown[member.name] = str(value) if isinstance(value, Path) else value
         shown["api_key"] = None if self.api_key is None else "(set)"
+        del shown["notes"]
         return shown
 
 
 def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: Path | None = None) -> Config:
     """Read and check every setting; Malformed or Refused names the first that is wrong."""
     values = {**_read_env_file(env_file), **environment}
-    _refuse_unknown(values)
     mode = _mode(values)
     data = flags.get("data") or values.get("HYPERKMS_DATA") or default_data(environment)
     config = Config(
@@ -109,6 +111,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         memory_lock=_memory_lock(values),
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
+        notes=tuple(_notes(values)),
     )
     if _flag(values, "MPC_ENABLED"):
         raise Refused("mpc-not-available", "MPC_ENABLED=true: threshold signing is not in this release; unset it")
@@ -149,12 +152,12 @@ def _read_env_file(path: Path | None) -> dict[str, str]:
     return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
 
 
-def _refuse_unknown(values: Mapping[str, str]) -> None:
+def _notes(values: Mapping[str, str]) -> Iterator[str]:
+    """Names that look like settings and are none: perhaps misspelt, perhaps of another release."""
     for name in values:
         if name.startswith("HYPERKMS_") and name not in SETTINGS and name not in _ELSEWHERE:
             near = difflib.get_close_matches(name, SETTINGS, n=1)
-            hint = f"; is {near[0]} meant?" if near else ""
-            raise Malformed("malformed-setting", f"{name} is no setting{hint}", {"setting": name[:64]})
+            yield f"{name[:64]} is no setting of this release" + (f"; is {near[0]} meant?" if near else "")
 
 
 def _mode(values: Mapping[str, str]) -> Mode:

@@ -83,6 +83,8 @@ def _where_the_key_is(path: Path) -> str:
 def _warnings(config: Config) -> Iterator[tuple[str, str]]:
     if config.mode is Mode.PRODUCTION and config.root_key.startswith("file:"):
         yield "local-root-key", "the root key is a local file: who can read it and the database can open every key"
+    for note in config.notes:
+        yield "unknown-setting", note
     if config.replay_vectors:
         yield "replay", "nonce window, expiry and number checks are off: HYPERKMS_REPLAY_VECTORS"
 

@@ -23,7 +23,10 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def settings(data: Path | None, env_file: Path | None, **flags: object) -> Config:
     """The effective settings of this call."""
-    return load_from_process({"data": data, **flags}, env_file)
+    config = load_from_process({"data": data, **flags}, env_file)
+    for note in config.notes:
+        click.echo(f"hyperkms: warning: {note}", err=True)
+    return config
 
 
 @click.command()
