@@ -113,6 +113,8 @@ def prices_of(order: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 _OPTIONAL = Presence.OPTIONAL
+TIME_IN_FORCE = word("Gtc", "Ioc", "Alo", "FrontendMarket")
+"""How long a limit order stands."""
 
 _ORDER = struct(
     Member("a", UINT32),
@@ -123,7 +125,7 @@ _ORDER = struct(
     Member(
         "t",
         one_of(
-            limit=struct(Member("tif", word("Gtc", "Ioc", "Alo", "FrontendMarket"))),
+            limit=struct(Member("tif", TIME_IN_FORCE)),
             trigger=struct(
                 Member("isMarket", flag), Member("triggerPx", read_decimal), Member("tpsl", word("tp", "sl"))
             ),

@@ -103,8 +103,10 @@ def sign_bytes(
     return Pending(durable, finish)
 
 
-def sign_action(parts: Parts, caller: Caller, request: ActionRequest) -> Pending[SignedAction]:
-    """Sign a Hyperliquid L1 action.
+def sign_action(
+    parts: Parts, caller: Caller, request: ActionRequest, *, known: Wallet | None = None
+) -> Pending[SignedAction]:
+    """Sign a Hyperliquid L1 action; `known` is the request's wallet for who has read it already.
 
     1. Read the action strictly.
     2. Find the wallet; settle the network.
@@ -115,7 +117,7 @@ def sign_action(parts: Parts, caller: Caller, request: ActionRequest) -> Pending
     7. Release when it is durable.
     """
     action = parse_action(request.action, _numbers(parts))  # (1)
-    wallet = parts.wallets.get(request.wallet)  # (2)
+    wallet = known or parts.wallets.get(request.wallet)  # (2)
     handle = parts.keyring.handle(_require_secp256k1(wallet))
     network = _settle_network(wallet, request.network)
     _check(parts, action, request, network)  # (3)

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from hyperkms.errors import Malformed, shown
-from hyperkms.hyperliquid.actions import price_decimals
+from hyperkms.hyperliquid.actions import TIME_IN_FORCE, price_decimals
 from hyperkms.hyperliquid.market import Market
-from hyperkms.hyperliquid.members import cloid, flag, word
+from hyperkms.hyperliquid.members import cloid, flag
 from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
@@ -18,7 +18,6 @@ from hyperkms.wallet import KeyType, Wallet, WalletId
 MAX_SKEW_MS = 60_000
 _MAX_TEXT = 40
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_TIF = word("Gtc", "Ioc", "Alo", "FrontendMarket")
 _REQUIRED = ("action", "coin", "isBuy", "sz", "limitPx", "timestamp")
 _OPTIONAL = ("tif", "reduceOnly", "cloid")
 
@@ -38,7 +37,7 @@ def sign_order(
         message = ecmascript(payload).encode()
         return sign_bytes(parts, caller, wallet, message, operation="sign-order")
     request = ActionRequest(wallet=wallet_id, action=_action(parts, wallet, payload), operation="sign-order")
-    return sign_action(parts, caller, request)
+    return sign_action(parts, caller, request, known=wallet)
 
 
 def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[str, object]:
@@ -53,7 +52,7 @@ def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[st
         "p": canonical(price),
         "s": canonical(size),
         "r": flag(payload.get("reduceOnly", False), "orderPayload.reduceOnly", Numbers.CANONICAL),
-        "t": {"limit": {"tif": _TIF(payload.get("tif", "Gtc"), "orderPayload.tif", Numbers.CANONICAL)}},
+        "t": {"limit": {"tif": TIME_IN_FORCE(payload.get("tif", "Gtc"), "orderPayload.tif", Numbers.CANONICAL)}},
     }
     if "cloid" in payload:
         order["c"] = cloid(payload["cloid"], "orderPayload.cloid", Numbers.CANONICAL)
