@@ -261,13 +261,13 @@ impl Signature {
 
 /// Counters shared by the processes of a host; nothing secret.
 #[pyclass(frozen, module = "hyperkms._core")]
-struct NonceCounters(Counters);
+struct SharedCounters(Counters);
 
 #[pymethods]
-impl NonceCounters {
+impl SharedCounters {
     #[staticmethod]
     fn open(path: PathBuf) -> Result<Self> {
-        Counters::open(&path).map(NonceCounters)
+        Counters::open(&path).map(SharedCounters)
     }
 
     #[pyo3(signature = (counter, *, now, limit))]
@@ -277,6 +277,27 @@ impl NonceCounters {
 
     fn require_in_place(&self) -> Result<()> {
         self.0.require_in_place()
+    }
+
+    fn read(&self, counter: u64) -> Result<u64> {
+        self.0.read(counter)
+    }
+
+    #[pyo3(signature = (counter, *, amount))]
+    fn add(&self, counter: u64, amount: u64) -> Result<u64> {
+        self.0.add(counter, amount)
+    }
+
+    #[pyo3(signature = (counter, *, amount, now, limit, period))]
+    fn take_window(&self, counter: u64, amount: u64, now: u64, limit: u64, period: u64) -> Result<(bool, u64, u64)> {
+        let taken = self.0.take_window(counter, amount, now, limit, period)?;
+        Ok((taken.granted, taken.left, taken.wait))
+    }
+
+    #[pyo3(signature = (counter, *, amount, now, interval, burst))]
+    fn take_bucket(&self, counter: u64, amount: u64, now: u64, interval: u64, burst: u64) -> Result<(bool, u64, u64)> {
+        let taken = self.0.take_bucket(counter, amount, now, interval.max(1), burst)?;
+        Ok((taken.granted, taken.left, taken.wait))
     }
 
     #[pyo3(signature = (counter, *, floor))]
@@ -420,6 +441,6 @@ mod _core {
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,
         open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, Context, DataKey, KeyHandle,
-        LocalRootKey, NonceCounters, Protection, SealedHeader, Signature,
+        LocalRootKey, Protection, SealedHeader, SharedCounters, Signature,
     };
 }

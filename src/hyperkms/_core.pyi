@@ -109,11 +109,11 @@ class Signature:
         """27 or 28."""
 
 @final
-class NonceCounters:
+class SharedCounters:
     """Counters in a mapped file that all processes of a host share; nothing secret."""
 
     @staticmethod
-    def open(path: str | PathLike[str]) -> NonceCounters:
+    def open(path: str | PathLike[str]) -> SharedCounters:
         """Map the file, made whole (1 MiB) if it is not there."""
     def draw(self, counter: int, *, now: int, limit: int) -> int:
         """max(now, last + 1), atomically; Unavailable when that is past `limit`. Milliseconds."""
@@ -121,6 +121,20 @@ class NonceCounters:
         """Unavailable when the file at the path is no longer the one that is mapped."""
     def raise_to(self, counter: int, *, floor: int) -> None:
         """Never draw `floor` or anything below it again."""
+    def read(self, counter: int) -> int:
+        """The value as it stands."""
+    def add(self, counter: int, *, amount: int) -> int:
+        """Add, atomically; the new value."""
+    def take_window(self, counter: int, *, amount: int, now: int, limit: int, period: int) -> tuple[bool, int, int]:
+        """Take `amount` of the `limit` (below 2**22) of a window that begins with the first one taken.
+
+        All or nothing: (granted, what is left, milliseconds until the window ends).
+        """
+    def take_bucket(self, counter: int, *, amount: int, now: int, interval: int, burst: int) -> tuple[bool, int, int]:
+        """Take tokens of a bucket that holds `burst` and gains one every `interval` nanoseconds.
+
+        All or nothing: (granted, what is left, nanoseconds until it is full, or until it would be granted).
+        """
 
 def start_memory(lock: Literal["auto", "memfd_secret", "mlock"]) -> Protection:
     """Make this process's secret arena; Refused if it exists in another mode."""

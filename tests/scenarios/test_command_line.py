@@ -230,7 +230,7 @@ def _scribble_over_the_database(data: Path) -> dict[str, str]:
     [
         (_break_nothing_but_the_mode, "wrong-mode"),
         (_remove_the_root_key, "root-key-missing"),
-        (_shorten_the_nonces, "nonce-file-unavailable"),
+        (_shorten_the_nonces, "counter-file-unavailable"),
         (_scribble_over_the_database, "database-damaged"),
     ],
 )

@@ -10,12 +10,14 @@ import signal
 import sys
 from pathlib import Path
 
-from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms._core import SharedCounters
+from hyperkms.cli.assemble import DATABASE, SHARED, assemble
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.generate import NewWallet, generate, import_key
 from hyperkms.operations.parts import Parts
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import open_database
+from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, SealedKey, Wallet, WalletId, parse_wallet_id
 
@@ -47,8 +49,9 @@ class DyingKeyStore:
 class DyingWallets(WalletRecords):
     """The real wallet records, and death on one side of `create`."""
 
-    def __init__(self, database: Database, point: str) -> None:
-        super().__init__(database)
+    def __init__(self, data: Path, point: str) -> None:
+        generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
+        super().__init__(open_database(data / DATABASE), generation)
         self._point = point
 
     def create(self, wallet: Wallet) -> None:
@@ -71,7 +74,7 @@ def _dying(parts: Parts, data: Path, point: str) -> Parts:
     return dataclasses.replace(
         parts,
         key_store=DyingKeyStore(parts.key_store, point),
-        wallets=DyingWallets(open_database(data / DATABASE), point),
+        wallets=DyingWallets(data, point),
     )
 
 

@@ -1,17 +1,24 @@
 """API keys: found by prefix, compared in constant time, kept as hashes only."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hyperkms._core import SharedCounters
 from hyperkms.access.clients import ADMINISTRATOR, LEGACY, Client, Clients, ConfiguredKey, Role, Scope
 from hyperkms.errors import Forbidden, Unauthorized
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import open_database
+from hyperkms.state.generation import CLIENT_CHANGES, Generation
+
+OpenClients = Callable[..., Clients]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "state.db")
+def open_clients(tmp_path: Path) -> OpenClients:
+    database = open_database(tmp_path / "state.db")
+    generation = Generation(SharedCounters.open(tmp_path / "shared"), CLIENT_CHANGES)
+    return lambda configured=None: Clients(database, generation, configured)
 
 
 def _administrator_key(clients: Clients) -> str:
@@ -21,15 +28,15 @@ def _administrator_key(clients: Clients) -> str:
     return key
 
 
-def test_the_first_administrator_is_made_once(database: Database) -> None:
-    clients = Clients(database, None)
+def test_the_first_administrator_is_made_once(open_clients: OpenClients) -> None:
+    clients = open_clients(None)
     key = _administrator_key(clients)
     assert not clients.ensure_administrator(lambda _: pytest.fail("a second key"), now=2)
     assert clients.authenticate(key) == Client(ADMINISTRATOR, Role.ADMINISTRATOR)
 
 
-def test_a_key_that_could_not_be_published_is_not_made(database: Database) -> None:
-    clients = Clients(database, None)
+def test_a_key_that_could_not_be_published_is_not_made(open_clients: OpenClients) -> None:
+    clients = open_clients()
 
     def fail(_key: str) -> None:
         raise OSError("disk full")
@@ -39,8 +46,8 @@ def test_a_key_that_could_not_be_published_is_not_made(database: Database) -> No
     _administrator_key(clients)
 
 
-def test_only_the_exact_key_is_accepted(database: Database) -> None:
-    clients = Clients(database, None)
+def test_only_the_exact_key_is_accepted(open_clients: OpenClients) -> None:
+    clients = open_clients(None)
     key = _administrator_key(clients)
     changed = [key[:at] + ("A" if key[at] != "A" else "B") + key[at + 1 :] for at in range(len(key))]
     for wrong in [None, "", key[:-1], key + "x", key.upper(), key[:11], "hk_", "\u00e9" * 40, "\ud800", *changed]:
@@ -49,15 +56,15 @@ def test_only_the_exact_key_is_accepted(database: Database) -> None:
         assert refused.value.message == "Unauthorized: Invalid API key"
 
 
-def test_the_database_holds_no_key(database: Database, tmp_path: Path) -> None:
-    key = _administrator_key(Clients(database, None))
+def test_the_database_holds_no_key(open_clients: OpenClients, tmp_path: Path) -> None:
+    key = _administrator_key(open_clients(None))
     secret = key.split("_", 2)[2]
     assert secret.encode() not in (tmp_path / "state.db").read_bytes()
 
 
-def test_the_configured_key_is_its_client(database: Database) -> None:
+def test_the_configured_key_is_its_client(open_clients: OpenClients) -> None:
     legacy = Client(LEGACY, Role.LEGACY)
-    clients = Clients(database, ConfiguredKey("a configured key", legacy))
+    clients = open_clients(ConfiguredKey("a configured key", legacy))
     assert clients.authenticate("a configured key") == legacy
     assert "a configured key" not in repr(ConfiguredKey("a configured key", legacy))
 

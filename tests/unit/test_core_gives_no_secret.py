@@ -225,8 +225,8 @@ def ask_header(bench: Bench) -> _core.SealedHeader:
     return _core.inspect_sealed_key(bench.sealed["ed25519"])
 
 
-def ask_counters(bench: Bench) -> _core.NonceCounters:
-    return _core.NonceCounters.open(bench.folder / "nonces")
+def ask_counters(bench: Bench) -> _core.SharedCounters:
+    return _core.SharedCounters.open(bench.folder / "nonces")
 
 
 def of(make: Callable[[Bench], Any], name: str) -> Callable[[Bench], object]:
@@ -252,11 +252,17 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         *bench.each_kind(lambda kind: bench.root_key.new_data_key(bench.contexts[kind]))
     ],
     "LocalRootKey.unwrap": lambda bench: [*ask_unwrap(bench)],
-    "NonceCounters": ask_counters,
-    "NonceCounters.open": ask_counters,
-    "NonceCounters.draw": lambda bench: ask_counters(bench).draw(1, now=5, limit=10),
-    "NonceCounters.raise_to": lambda bench: ask_counters(bench).raise_to(1, floor=6),
-    "NonceCounters.require_in_place": lambda bench: ask_counters(bench).require_in_place(),
+    "SharedCounters": ask_counters,
+    "SharedCounters.open": ask_counters,
+    "SharedCounters.draw": lambda bench: ask_counters(bench).draw(1, now=5, limit=10),
+    "SharedCounters.read": lambda bench: ask_counters(bench).read(1),
+    "SharedCounters.add": lambda bench: ask_counters(bench).add(1, amount=2),
+    "SharedCounters.take_window": lambda bench: ask_counters(bench).take_window(2, amount=1, now=5, limit=2, period=9),
+    "SharedCounters.take_bucket": lambda bench: ask_counters(bench).take_bucket(
+        3, amount=1, now=5, interval=9, burst=2
+    ),
+    "SharedCounters.raise_to": lambda bench: ask_counters(bench).raise_to(1, floor=6),
+    "SharedCounters.require_in_place": lambda bench: ask_counters(bench).require_in_place(),
     "Protection": lambda _: _core.memory_protection(),
     **{f"Protection.{name}": of(lambda _: _core.memory_protection(), name) for name in ("lock", "private", "size")},
     "SealedHeader": ask_header,

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from hyperkms.errors import Refused, Tampered, Unavailable
 from hyperkms.state import facts
 from hyperkms.state.database import SCHEMA, open_database
-from hyperkms.state.schema import metadata
+from hyperkms.state.schema import client_keys, clients, key_versions, metadata
 
 
 def test_every_connection_is_durable(tmp_path: Path) -> None:
@@ -73,3 +73,18 @@ def test_a_fact_is_settled_once(tmp_path: Path) -> None:
     database = open_database(tmp_path / "state.db")
     assert facts.settle(database, "mode", "development") == "development"
     assert facts.settle(database, "mode", "production") == "development"
+
+
+def test_a_database_of_the_first_schema_keeps_its_clients_and_wallets(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as old:
+        old.executescript((Path(__file__).parents[1] / "golden" / "schema-0001.sql").read_text())
+    old.close()
+    with open_database(path).read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        client = connection.execute(sa.select(clients)).one()
+        key = connection.execute(sa.select(client_keys)).one()
+        version = connection.execute(sa.select(key_versions)).one()
+    assert (client.name, client.number, key.client, key.prefix) == ("administrator", 1, client.id, "hk_0a1b2c3d")
+    assert (version.wallet, version.state, version.activated_at) == ("old", "active", 1780000000000)
+    assert path.with_name(f"state.db.before-{SCHEMA}").exists()

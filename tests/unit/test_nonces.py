@@ -34,7 +34,7 @@ class Clock:
 
 
 def _nonces(folder: Path, clock: Clock, file: str = "nonces") -> Nonces:
-    return Nonces(open_database(folder / "state.db"), _core.NonceCounters.open(folder / file), clock)
+    return Nonces(open_database(folder / "state.db"), _core.SharedCounters.open(folder / file), clock)
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_nonce_file_that_was_replaced_stops_the_one_who_uses_the_old(tmp_path:
     issued.append(second.allocate(SIGNER))
     with pytest.raises(Unavailable) as refused:
         first.allocate(SIGNER)
-    assert refused.value.code == "nonce-file-unavailable"
+    assert refused.value.code == "counter-file-unavailable"
     assert len(set(issued)) == 2
 
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from hyperkms.errors import Forbidden, Unauthorized
 from hyperkms.state.database import Database
-from hyperkms.state.schema import clients
+from hyperkms.state.generation import Generation
+from hyperkms.state.schema import client_keys, clients
 
 ADMINISTRATOR = "administrator"
 LEGACY = "legacy"
@@ -73,8 +74,9 @@ class Clients:
     SHA-256 in constant time.
     """
 
-    def __init__(self, database: Database, configured: ConfiguredKey | None) -> None:
+    def __init__(self, database: Database, generation: Generation, configured: ConfiguredKey | None) -> None:
         self._database = database
+        self._generation = generation
         self._configured = None if configured is None else (_sha256(configured.key), configured.client)
         self._known: dict[str, tuple[bytes, Client | None]] = {}
 
@@ -103,7 +105,7 @@ class Clients:
         `publish` must make the key durable for its owner; it is called inside the transaction, so a
         crash leaves either both or a key file that the next start replaces.
         """
-        with self._database.write() as connection:
+        with self._generation.change(self._database) as connection:
             query = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
             if connection.execute(query).first() is not None:
                 return False
@@ -111,21 +113,29 @@ class Clients:
             publish(key)
             row = {
                 "id": secrets.token_hex(16),
+                "number": 1 + (connection.execute(sa.select(sa.func.max(clients.c.number))).scalar() or 0),
                 "name": ADMINISTRATOR,
                 "role": Role.ADMINISTRATOR.value,
-                "key_prefix": key[:_PREFIX_LENGTH],
-                "key_sha256": _sha256(key),
                 "created_at": now,
             }
             connection.execute(clients.insert().values(row))
+            connection.execute(
+                client_keys.insert().values(
+                    prefix=key[:_PREFIX_LENGTH], client=row["id"], sha256=_sha256(key), created_at=now
+                )
+            )
             return True
 
     def _remember(self, prefix: str) -> None:
-        query = sa.select(clients.c.name, clients.c.role, clients.c.key_sha256).where(clients.c.key_prefix == prefix)
+        query = (
+            sa.select(clients.c.name, clients.c.role, client_keys.c.sha256)
+            .join(client_keys, client_keys.c.client == clients.c.id)
+            .where(client_keys.c.prefix == prefix)
+        )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is not None:
-            self._known[prefix] = (bytes(row.key_sha256), Client(row.name, Role(row.role)))
+            self._known[prefix] = (bytes(row.sha256), Client(row.name, Role(row.role)))
 
 
 def _sha256(key: str) -> bytes:

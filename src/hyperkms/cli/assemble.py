@@ -23,12 +23,14 @@ from hyperkms.mode import Mode
 from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state import facts
 from hyperkms.state.database import Database, open_database
+from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
 
 DATABASE = "hyperkms.db"
 ROOT_KEY = "root.key"
 NONCES = "nonces"
+SHARED = "shared"
 RECORDS = "records"
 ADMIN_KEY = "admin.key"
 
@@ -56,16 +58,18 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     database = open_database(config.data / DATABASE)
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
-    wallets = WalletRecords(database)
     key_store = _key_store(config, database)
-    counters = _core.NonceCounters.open(config.data / NONCES)  # (5)
-    clients = Clients(database, _configured_key(config))
+    counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
+    shared = _core.SharedCounters.open(config.data / SHARED)
+    wallets = WalletRecords(database, Generation(shared, WALLET_CHANGES))
+    clients = Clients(database, Generation(shared, CLIENT_CHANGES), _configured_key(config))
     _ensure_administrator(config, clients, tell)
     record = FileSink(config.data / RECORDS)
 
     def check_writable() -> None:
         database.check_writable()
         counters.require_in_place()
+        shared.require_in_place()
 
     def close() -> None:
         record.close()

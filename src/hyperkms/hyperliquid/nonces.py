@@ -16,7 +16,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from hyperkms._core import NonceCounters
+from hyperkms._core import SharedCounters
 from hyperkms.errors import Conflict, Malformed
 from hyperkms.state.database import Database
 from hyperkms.state.schema import caller_nonces, signers
@@ -46,7 +46,7 @@ class _Signer:
 class Nonces:
     """Allocates nonces and accepts those that callers choose; durable before either returns."""
 
-    def __init__(self, database: Database, counters: NonceCounters, clock: Callable[[], int]) -> None:
+    def __init__(self, database: Database, counters: SharedCounters, clock: Callable[[], int]) -> None:
         self._database = database
         self._counters = counters
         self._clock = clock

@@ -24,7 +24,7 @@ from hyperkms.state.schema import facts
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration; a database with another one that is not older is refused."""
 
 BUSY_TIMEOUT_MS = 5000

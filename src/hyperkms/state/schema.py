@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -18,6 +19,7 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
     }
 )
 
@@ -38,6 +40,9 @@ wallets = Table(
     Column("current_version", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("metadata", Text, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="1", comment="one more with every change"),
+    Column("retired_at", BigInteger),
+    Column("retired_reason", Text),
 )
 
 key_versions = Table(
@@ -49,7 +54,24 @@ key_versions = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("activated_at", BigInteger),
+    Column("expires_at", BigInteger, comment="the end of its grace, once another version is current"),
+    Column("retired_at", BigInteger),
+    Column("destroyed_at", BigInteger, comment="since then no live store has its sealed key"),
     PrimaryKeyConstraint("wallet", "number"),
+    Index("ix_key_versions_state_expires_at", "state", "expires_at"),
+)
+
+rotations = Table(
+    "rotations",
+    metadata,
+    Column("wallet", String(64), ForeignKey("wallets.id"), nullable=False),
+    Column("to_version", Integer, nullable=False),
+    Column("from_version", Integer, nullable=False),
+    Column("rotated_at", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("client", String(64), nullable=False),
+    PrimaryKeyConstraint("wallet", "to_version"),
 )
 
 sealed_keys = Table(
@@ -66,11 +88,41 @@ clients = Table(
     "clients",
     metadata,
     Column("id", String(32), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True, comment="from 1; its place among the shared limits"),
     Column("name", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
-    Column("key_prefix", String(16), nullable=False, unique=True),
-    Column("key_sha256", LargeBinary(32), nullable=False),
+    Column("wallets", Text, comment="a JSON list of wallet ids; none: every wallet"),
+    Column("operations", Text, comment="a JSON list of operations; none: those of the role"),
     Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(64)),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+
+client_keys = Table(
+    "client_keys",
+    metadata,
+    Column("prefix", String(16), primary_key=True),
+    Column("client", String(32), ForeignKey("clients.id"), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, comment="the end of the overlap, once another key has been made"),
+    Column("revoked_at", BigInteger),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("client", String(64), nullable=False),
+    Column("key", String(255), nullable=False, comment="the Idempotency-Key"),
+    Column("fingerprint", LargeBinary(32), nullable=False, comment="SHA-256 of route and body"),
+    Column("request_id", String(32), nullable=False, comment="of the request that reserved it"),
+    Column("state", String(16), nullable=False, comment="reserved or recorded"),
+    Column("plan", Text, comment="what was settled before signing: the nonce, the key version"),
+    Column("answer", Text, comment="the body of the answer, once it is durable"),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("client", "key"),
+    Index("ix_requests_created_at", "created_at"),
 )
 
 signers = Table(

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.state.database import Database
+from hyperkms.state.generation import Generation
 from hyperkms.state.schema import key_versions, wallets
 from hyperkms.wallet import KeyType, KeyVersion, Network, Origin, PublicKey, VersionState, Wallet, WalletId
 
@@ -27,13 +28,14 @@ _JOINED = sa.select(
 class WalletRecords:
     """Wallets in the database: created once, found by id, listed in order of id."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, generation: Generation) -> None:
         self._database = database
+        self._generation = generation
 
     def create(self, wallet: Wallet) -> None:
         """Insert a wallet with its first key version, atomic and durable; Conflict if the id exists."""
         try:
-            with self._database.write() as connection:
+            with self._generation.change(self._database) as connection:
                 connection.execute(wallets.insert().values(_wallet_row(wallet)))
                 connection.execute(key_versions.insert().values(_version_row(wallet)))
         except IntegrityError as error:
@@ -88,6 +90,7 @@ def _version_row(wallet: Wallet) -> dict[str, object]:
         "public_key": wallet.current.public_key,
         "origin": wallet.current.origin.value,
         "created_at": wallet.current.created_at,
+        "activated_at": wallet.current.created_at,
     }
 
 
