@@ -5,16 +5,14 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
 from hyperkms.audit.record import SignatureRecord, encode
-from hyperkms.audit.sink import Position
+from hyperkms.audit.sink import Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 
 MAX_GROUP = 512
-_Waiting = tuple[SignatureRecord, "Future[Position]"]
 
 
 class FileSink:
@@ -32,22 +30,26 @@ class FileSink:
         self._file: _LogFile | None = _LogFile.create(folder)
         self._failure: Unavailable | None = None
         self._closed = False
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Ticket] | None] = queue.SimpleQueue()
         self._taking = threading.Lock()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
-    def append(self, record: SignatureRecord) -> "Future[Position]":
-        """Take a record; the future is done when its line is on the disk. It cannot be cancelled."""
-        future: Future[Position] = Future()
-        future.set_running_or_notify_cancel()
+    def append(self, record: SignatureRecord) -> Ticket:
+        """Take a record; its ticket is settled when its line is on the disk."""
+        ticket = Ticket(record)
+        self.append_group([ticket])
+        return ticket
+
+    def append_group(self, tickets: Sequence[Ticket]) -> None:
+        """Take several, to be written together unless there are too many."""
         with self._taking:
-            if self._closed:
-                future.set_exception(Unavailable("record-closed", "the record is closed: the service is stopping"))
-            else:
-                self._queue.put((record, future))
-        return future
+            if not self._closed:
+                self._queue.put(tickets)
+                return
+        closed = Unavailable("record-closed", "the record is closed: the service is stopping")
+        settle_all((ticket, closed) for ticket in tickets)
 
     def check(self) -> None:
         """Unavailable once an fsync has failed, and while no file can be made."""
@@ -78,26 +80,24 @@ class FileSink:
                 with self._writing:
                     self._commit(group)
 
-    def _take_group(self) -> tuple[Sequence[_Waiting], bool]:
-        group: list[_Waiting] = []
+    def _take_group(self) -> tuple[Sequence[Ticket], bool]:
+        group: list[Ticket] = []
         entry = self._queue.get()
         while entry is not None:
-            group.append(entry)
-            if len(group) == MAX_GROUP or self._queue.empty():
+            group.extend(entry)
+            if len(group) >= MAX_GROUP or self._queue.empty():
                 return group, False
             entry = self._queue.get_nowait()
         return group, True
 
-    def _commit(self, group: Sequence[_Waiting]) -> None:
+    def _commit(self, group: Sequence[Ticket]) -> None:
         """Release the group if all of it is durable, else fail all of it."""
         try:
-            positions = self._write([record for record, _ in group])
+            positions = self._write([ticket.record for ticket in group])
         except Unavailable as failure:
-            for _, future in group:
-                future.set_exception(failure)
+            settle_all([(ticket, failure) for ticket in group])
             return
-        for (_, future), position in zip(group, positions, strict=True):
-            future.set_result(position)
+        settle_all(zip(group, positions, strict=True))
 
     def _write(self, records: Sequence[SignatureRecord]) -> Sequence[Position]:
         if self._failure:

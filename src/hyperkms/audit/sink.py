@@ -1,10 +1,13 @@
-"""Where records go."""
+"""Where records go, and how one learns that its record is durable."""
 
-from concurrent.futures import Future
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from hyperkms.audit.record import SignatureRecord
+from hyperkms.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -15,11 +18,60 @@ class Position:
     index: int
 
 
+class Ticket:
+    """A record that was handed over; settled once, by the thread that writes.
+
+    It is waited for by a thread (`wait`) or by an event loop (`released`), by one of them only.
+    """
+
+    __slots__ = ("_event", "_outcome", "_waiter", "record")
+
+    def __init__(self, record: SignatureRecord) -> None:
+        self.record = record
+        self._outcome: Position | Unavailable | None = None
+        self._event: threading.Event | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the outcome is known."""
+        return self._outcome is not None
+
+    def wait(self) -> Position:
+        """Block until the record is durable; Unavailable if it cannot be."""
+        self._event = threading.Event()
+        # The writer looks for the event after it has set the outcome, so one of the two sees the other.
+        if self._outcome is None:
+            self._event.wait()
+        return self._position()
+
+    async def released(self) -> Position:
+        """The same without blocking a thread."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        if self._outcome is None:
+            await self._waiter
+        return self._position()
+
+    def _position(self) -> Position:
+        if isinstance(self._outcome, Position):
+            return self._outcome
+        if self._outcome is None:
+            raise Unavailable("record-unwritable", "the record is not durable; no signature leaves without it")
+        raise Unavailable(self._outcome.code, self._outcome.message) from self._outcome
+
+    def settle(self, outcome: Position | Unavailable) -> "asyncio.Future[None] | None":
+        """For the writer: set the outcome; answers the future of a loop that must be woken."""
+        self._outcome = outcome
+        if self._event is not None:
+            self._event.set()
+        return self._waiter
+
+
 class RecordSink(Protocol):
     """An append-only place for records."""
 
-    def append(self, record: SignatureRecord) -> "Future[Position]":
-        """Take a record; the future is done when it is durable, and fails Unavailable if it cannot be.
+    def append(self, record: SignatureRecord) -> Ticket:
+        """Take a record; its ticket is settled when it is durable, or cannot be.
 
         After one failure every later append fails too: a gap is never written over.
         """
@@ -29,3 +81,56 @@ class RecordSink(Protocol):
 
     def close(self) -> None:
         """Write what was taken, then take no more."""
+
+
+class GroupSink(RecordSink, Protocol):
+    """A sink that takes several at once."""
+
+    def append_group(self, tickets: Sequence[Ticket]) -> None:
+        """Take the records of these tickets, in this order."""
+
+
+def settle_all(outcomes: Iterable[tuple[Ticket, Position | Unavailable]]) -> None:
+    """Settle every ticket and wake each event loop once for all of its own."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for ticket, outcome in outcomes:
+        waiter = ticket.settle(outcome)
+        if waiter is not None:
+            waiting.setdefault(waiter.get_loop(), []).append(waiter)
+    for loop, waiters in waiting.items():
+        _wake(loop, waiters)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, waiters: Sequence["asyncio.Future[None]"]) -> None:
+    def wake() -> None:
+        for waiter in waiters:
+            if not waiter.done():  # a caller that went away cancelled it
+                waiter.set_result(None)
+
+    try:
+        loop.call_soon_threadsafe(wake)
+    except RuntimeError:  # the loop is closed: nobody waits any more
+        return
+
+
+class LoopRecords:
+    """The records of one event loop: those of one turn of it are handed over together."""
+
+    def __init__(self, sink: GroupSink, loop: asyncio.AbstractEventLoop) -> None:
+        self._sink = sink
+        self._loop = loop
+        self._gathered: list[Ticket] = []
+        self.check: Callable[[], None] = sink.check
+        self.close: Callable[[], None] = sink.close
+
+    def append(self, record: SignatureRecord) -> Ticket:
+        """Take a record; called in the loop's own thread."""
+        ticket = Ticket(record)
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(ticket)
+        return ticket
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._sink.append_group(gathered)

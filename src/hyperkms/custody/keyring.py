@@ -7,6 +7,7 @@ from hyperkms import _core
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import NotFound, Tampered
+from hyperkms.state.waiting import about_to_wait
 from hyperkms.wallet import SealedKey, Wallet, WalletId
 
 
@@ -53,6 +54,7 @@ class Keyring:
         place = (wallet.id, wallet.current.number)
         found = self._handles.get(place)
         if found is None:
+            about_to_wait()
             with self._opening:
                 found = self._handles.get(place) or self._load(wallet)
                 self._handles[place] = found

@@ -1,6 +1,7 @@
 """Request bodies: read within a limit, parsed strictly, converted to their struct."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,8 +41,9 @@ def body_of(kind: type[S], required: str) -> Callable[[Request], Awaitable[S]]:
 
 def convert(value: dict[str, Any], kind: type[S]) -> S:
     """The struct; Malformed names the member that does not fit."""
+    names = _names(kind)
     for name in value:
-        if name not in {member.encode_name for member in msgspec.structs.fields(kind)}:
+        if name not in names:
             raise Malformed.at(shown(name), "is not a member of this request (case matters)", "unknown-field")
     try:
         return msgspec.convert(value, kind)
@@ -50,6 +52,11 @@ def convert(value: dict[str, Any], kind: type[S]) -> S:
         if words.startswith("Invalid enum value"):  # it goes on with what was sent, which may be anything
             words = "is none of the values that are allowed here; they are listed in /docs"
         raise Malformed.at(path.strip("`.") or "body", words.replace("decimal", "number")) from None
+
+
+@cache
+def _names(kind: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(member.encode_name for member in msgspec.structs.fields(kind))
 
 
 async def _raw(request: Request) -> bytes:

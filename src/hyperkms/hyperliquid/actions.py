@@ -26,7 +26,7 @@ from hyperkms.hyperliquid.members import (
     struct,
     word,
 )
-from hyperkms.hyperliquid.wire import Numbers, read_decimal, require_price
+from hyperkms.hyperliquid.wire import Numbers, read_decimal, require_price_text
 
 PERP_DECIMALS = 6
 SPOT_DECIMALS = 8
@@ -98,8 +98,11 @@ def _require_sound(order: Mapping[str, Any], path: str) -> None:
     """What holds for every asset; the market's own decimals are checked where they are known."""
     decimals = price_decimals(order["a"], 0) if order["a"] < _FIRST_OUTCOME else SPOT_DECIMALS
     for place, text in prices_of(order):
-        require_price(Decimal(text), f"{path}.{place}", decimals)
-    size = Decimal(order["s"])
+        require_price_text(text, f"{path}.{place}", decimals)
+    size = order["s"]
+    if size[0] not in "-0":
+        return
+    size = Decimal(size)
     # Size 0 on a reduce-only trigger means the whole position.
     if size < 0 or (size == 0 and not (order["r"] and "trigger" in order["t"])):
         raise Malformed.at(f"{path}.s", "a size is above 0", "invalid-size")

@@ -19,7 +19,8 @@ import msgspec
 
 from hyperkms.errors import Malformed, Unavailable
 from hyperkms.hyperliquid.actions import Action, price_decimals, prices_of
-from hyperkms.hyperliquid.wire import require_decimals, require_price
+from hyperkms.hyperliquid.wire import require_decimals, require_price_text
+from hyperkms.state.waiting import about_to_wait
 
 FRESH_MS = 300_000
 RETRY_MS = 10_000
@@ -172,6 +173,7 @@ class Market:
         """Until the reading under way is done, but no longer than 2 s from its start."""
         reading = self._reading
         if reading:
+            about_to_wait()
             reading.done.wait(max(0.0, reading.started + WAIT_S - time.monotonic()))
 
     def _read(self, reading: _Reading) -> None:
@@ -191,8 +193,10 @@ def check_order(asset: Asset, order: Mapping[str, Any], path: str) -> None:
     """Refuse a price or size that the market of this asset does not take, naming the nearest."""
     decimals = price_decimals(asset.index, asset.size_decimals)
     for place, text in prices_of(order):
-        require_price(Decimal(text), f"{path}.{place}", decimals)
-    require_decimals(Decimal(order["s"]), f"{path}.s", asset.size_decimals)
+        require_price_text(text, f"{path}.{place}", decimals)
+    size: str = order["s"]
+    if len(size.partition(".")[2]) > asset.size_decimals:
+        require_decimals(Decimal(size), f"{path}.s", asset.size_decimals)
 
 
 def _perp_assets(perps: _Perps) -> list[Asset]:

@@ -1,7 +1,7 @@
 """How the members of an action are read: strictly, each into its canonical form."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -37,32 +37,26 @@ class Member:
 
 def struct(*members: Member) -> Kind:
     """An object with exactly these members, answered in this order."""
-    names = {member.name for member in members}
+    names = frozenset(member.name for member in members)
+    table = tuple((m.name, m.kind, m.presence is Presence.REQUIRED, m.presence is Presence.ONLY_TRUE) for m in members)
 
     def read(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise Malformed.at(path, "an object is due")
-        for name in value:
-            if name not in names:
-                raise Malformed.at(f"{path}.{shown(name)}", "is not a member of this action", "unknown-field")
-        return dict(_read_members(members, value, path, numbers))
+        if not names.issuperset(value):
+            unknown = next(name for name in value if name not in names)
+            raise Malformed.at(f"{path}.{shown(unknown)}", "is not a member of this action", "unknown-field")
+        canonical: dict[str, Any] = {}
+        for name, kind, required, only_true in table:
+            if name in value:
+                one = kind(value[name], f"{path}.{name}", numbers)
+                if one is not False or not only_true:
+                    canonical[name] = one
+            elif required:
+                raise Malformed.at(f"{path}.{name}", "is missing", "missing-field")
+        return canonical
 
     return read
-
-
-def _read_members(
-    members: tuple[Member, ...], value: Mapping[str, object], path: str, numbers: Numbers
-) -> Iterator[tuple[str, Any]]:
-    for member in members:
-        place = f"{path}.{member.name}"
-        if member.name not in value:
-            if member.presence is Presence.REQUIRED:
-                raise Malformed.at(place, "is missing", "missing-field")
-            continue
-        read = member.kind(value[member.name], place, numbers)
-        if member.presence is Presence.ONLY_TRUE and read is False:
-            continue
-        yield member.name, read
 
 
 def list_of(kind: Kind) -> Kind:

@@ -16,6 +16,11 @@ MAX_DECIMALS = 8
 MAX_SIGNIFICANT = 5
 _MAX_TEXT = 40
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_CERTAIN = re.compile(r"(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{0,7}[1-9])?", re.ASCII)
+"""Texts that are canonical and have at most MAX_DECIMALS decimals; not all of them, -1 for one."""
+_CERTAIN_PRICE = re.compile(r"[1-9][0-9]{0,19}|(?=.{3,6}\Z)[1-9][0-9]{0,3}\.[0-9]{0,3}[1-9]", re.ASCII)
+"""Prices that every market with 4 decimals takes: whole, or of 5 figures or fewer."""
+_CERTAIN_DECIMALS = 4
 _WIDE = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
@@ -45,6 +50,8 @@ def read_decimal(value: object, path: str, numbers: Numbers) -> str:
     """A decimal string of an action, e.g. "1670.1"; Malformed if it is not one in canonical form."""
     if not isinstance(value, str):
         raise Malformed.at(path, 'a decimal string is due, e.g. "1670.1"; a JSON number is not exact')
+    if _CERTAIN.fullmatch(value):
+        return value
     if len(value) > _MAX_TEXT or not _DECIMAL.fullmatch(value):
         raise Malformed.at(path, 'a plain decimal string is due, e.g. "1670.1", without exponent or sign +')
     if numbers is Numbers.AS_WRITTEN:
@@ -55,6 +62,12 @@ def read_decimal(value: object, path: str, numbers: Numbers) -> str:
         raise Malformed.at(path, words, "not-canonical", canonical=wanted)
     require_decimals(Decimal(value), path, MAX_DECIMALS, "invalid-number")
     return value
+
+
+def require_price_text(text: str, path: str, decimals: int) -> None:
+    """`require_price` for a text that `read_decimal` has answered."""
+    if decimals < _CERTAIN_DECIMALS or not _CERTAIN_PRICE.fullmatch(text):
+        require_price(Decimal(text), path, decimals)
 
 
 def require_price(price: Decimal, path: str, decimals: int) -> None:

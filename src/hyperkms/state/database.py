@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, Operationa
 
 from hyperkms.errors import Refused, Tampered, Unavailable
 from hyperkms.state.schema import facts
+from hyperkms.state.waiting import about_to_wait
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
@@ -71,6 +72,7 @@ class Database:
 
     @contextmanager
     def _connection(self, begin: str) -> Iterator[sa.Connection]:
+        about_to_wait()
         try:
             with self._engine.connect().execution_options(hyperkms_begin=begin) as connection, connection.begin():
                 yield connection

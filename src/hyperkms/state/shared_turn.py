@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hyperkms.errors import Unavailable
+from hyperkms.state.waiting import about_to_wait
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ class SharedTurn:
 
     def take(self, work: Callable[[], T]) -> T:
         """The result of `work`; Unavailable as it raised it, or as the work before it did meanwhile."""
+        about_to_wait()
         came = time.monotonic()
         with self._lock:
             if self._failure and self._failure[0] >= came:
