@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
+from hyperkms.access.limits import DEFAULTS, Limit, What
 from hyperkms.errors import Malformed, Refused
 from hyperkms.mode import Mode
 from hyperkms.wallet import KeyType, Network
@@ -43,6 +44,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
     "HYPERKMS_BEHIND_TLS_PROXY": "behind_tls_proxy",
+    **{f"HYPERKMS_LIMIT_{what.name}": f"limit_{what.name.lower()}" for what in What},
 }
 """The name of every setting, and its member of Config; docs/settings.md describes them."""
 
@@ -71,6 +73,7 @@ class Config:
     memory_lock: MemoryLock
     replay_vectors: bool
     behind_tls_proxy: bool
+    limits: Mapping[What, Limit]
     notes: tuple[str, ...] = ()
     """What an operator should hear of the settings."""
 
@@ -80,13 +83,15 @@ class Config:
     def redacted(self) -> dict[str, str | int | bool | None]:
         """Every setting by name; the API key only as set or unset."""
         shown: dict[str, str | int | bool | None] = {}
+        for what, limit in self.limits.items():
+            shown[f"limit_{what.name.lower()}"] = str(limit)
         for member in fields(self):
             value: Any = getattr(self, member.name)
             if isinstance(value, Mode | KeyType | Network):
                 value = value.value
             shown[member.name] = str(value) if isinstance(value, Path) else value
         shown["api_key"] = None if self.api_key is None else "(set)"
-        del shown["notes"]
+        del shown["notes"], shown["limits"]
         return shown
 
 
@@ -111,6 +116,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         memory_lock=_memory_lock(values),
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
+        limits={what: _limit(values, what) for what in What},
         notes=tuple(_notes(values)),
     )
     if _flag(values, "MPC_ENABLED"):
@@ -225,6 +231,11 @@ def _flag(values: Mapping[str, str], name: str) -> bool:
     if text in ("", "0", "false", "no"):
         return False
     raise _wrong(name, f"is {text!r}; true or false is due")
+
+
+def _limit(values: Mapping[str, str], what: What) -> Limit:
+    name = f"HYPERKMS_LIMIT_{what.name}"
+    return Limit.parse(values.get(name) or DEFAULTS[what], name)
 
 
 def _port(value: object) -> int:

@@ -8,6 +8,7 @@ HyperkmsError
 ├── NotFound       there is no such thing
 ├── Conflict       it exists already, or something else came first
 ├── Unavailable    something needed is away: retry later
+│   └── Limited        too many requests: retry after the time it names
 └── Tampered       stored bytes are not what was stored: stop and look
 
 Messages name the wallet, key version and rule, never key bytes, tokens or request bodies.
@@ -71,6 +72,18 @@ class Conflict(HyperkmsError):
 
 class Unavailable(HyperkmsError):
     """Something that is needed is away; the same call may succeed later."""
+
+
+class Limited(Unavailable):
+    """Too many requests of one kind; `retry_after_s` seconds later there is room again."""
+
+    def __init__(self, message: str, *, retry_after_s: int, retry_after: str, most: int, left: int) -> None:
+        super().__init__("rate-limited", message)
+        self.retry_after_s = retry_after_s
+        self.retry_after = retry_after
+        """The period in words, e.g. `5 minutes`."""
+        self.most = most
+        self.left = left
 
 
 class Tampered(HyperkmsError):

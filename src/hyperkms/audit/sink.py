@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,18 +76,14 @@ class RecordSink(Protocol):
         After one failure every later append fails too: a gap is never written over.
         """
 
+    def append_group(self, tickets: Sequence[Ticket]) -> None:
+        """Take the records of these tickets, in this order."""
+
     def check(self) -> None:
         """Unavailable if records cannot be taken."""
 
     def close(self) -> None:
         """Write what was taken, then take no more."""
-
-
-class GroupSink(RecordSink, Protocol):
-    """A sink that takes several at once."""
-
-    def append_group(self, tickets: Sequence[Ticket]) -> None:
-        """Take the records of these tickets, in this order."""
 
 
 def settle_all(outcomes: Iterable[tuple[Ticket, Position | Unavailable]]) -> None:
@@ -116,12 +112,10 @@ def _wake(loop: asyncio.AbstractEventLoop, waiters: Sequence["asyncio.Future[Non
 class LoopRecords:
     """The records of one event loop: those of one turn of it are handed over together."""
 
-    def __init__(self, sink: GroupSink, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, sink: RecordSink, loop: asyncio.AbstractEventLoop) -> None:
         self._sink = sink
         self._loop = loop
         self._gathered: list[Ticket] = []
-        self.check: Callable[[], None] = sink.check
-        self.close: Callable[[], None] = sink.close
 
     def append(self, record: SignatureRecord) -> Ticket:
         """Take a record; called in the loop's own thread."""
@@ -130,6 +124,17 @@ class LoopRecords:
             self._loop.call_soon(self._hand_over)
         self._gathered.append(ticket)
         return ticket
+
+    def append_group(self, tickets: Sequence[Ticket]) -> None:
+        """Take several."""
+        self._sink.append_group(tickets)
+
+    def check(self) -> None:
+        """Unavailable if records cannot be taken."""
+        self._sink.check()
+
+    def close(self) -> None:
+        """The sink is closed by who made it."""
 
     def _hand_over(self) -> None:
         gathered, self._gathered = self._gathered, []

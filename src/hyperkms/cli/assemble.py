@@ -1,6 +1,7 @@
 """Open a data directory and put the parts together: which back end stands behind which Protocol."""
 
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from hyperkms import _core
 from hyperkms.access.clients import LEGACY, Client, Clients, ConfiguredKey, Role
+from hyperkms.access.limits import Limits, wall_clock_ns
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
@@ -84,6 +86,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         key_store=key_store,
         keyring=Keyring(root_key, key_store),
         clients=clients,
+        limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns),
         nonces=Nonces(database, counters, clock),
         markets={
             Network.MAINNET: Market(config.mainnet_url, clock),
@@ -167,6 +170,10 @@ def _root_key(config: Config, database: Database) -> RootKey:
     if standing != root_key.id:
         raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")
     return root_key
+
+
+def _address_salt(database: Database) -> bytes:
+    return bytes.fromhex(facts.settle(database, "address_salt", secrets.token_hex(16)))
 
 
 def _key_store(config: Config, database: Database) -> KeyStore:

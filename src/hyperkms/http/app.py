@@ -16,15 +16,17 @@ from hyperkms.errors import HyperkmsError, Malformed, NotFound
 from hyperkms.http.facts import facts_of
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
-from hyperkms.http.routes import health, hyperliquid, mpc, wallets
+from hyperkms.http.routes import health, mpc, wallets
+from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ALL
+from hyperkms.http.signing import SIGNING_ROUTES, SigningRoutes
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 
 _METHOD_NOT_ALLOWED = 405
 
 
-def create_app(parts: Parts) -> RequestLog:
+def create_app(parts: Parts) -> SigningRoutes:
     """The application over these parts; it does not close them."""
     app = FastAPIOffline(
         title="hyperkms",
@@ -38,8 +40,8 @@ def create_app(parts: Parts) -> RequestLog:
         redirect_slashes=False,
     )
     app.state.parts = parts
-    app.state.threads = Threads()
-    for module in (health, wallets, hyperliquid, mpc):
+    app.state.threads = threads = Threads()
+    for module in (health, wallets, mpc):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -47,7 +49,7 @@ def create_app(parts: Parts) -> RequestLog:
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(Exception, _internal_error)
     _document(app)
-    return RequestLog(app)
+    return SigningRoutes(RequestLog(app), parts, threads)
 
 
 async def _hyperkms_error(request: Request, error: Exception) -> Response:
@@ -97,12 +99,30 @@ def _document(app: FastAPI) -> None:
         document.setdefault("components", {}).setdefault("schemas", {}).update(components)
         for leftover in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(leftover, None)
+        document["paths"].update(_signing_paths())
         for operations in document["paths"].values():
             for operation in operations.values():
                 _drop_what_never_happens(operation["responses"])
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def _signing_paths() -> dict[str, Any]:
+    """The routes that the framework does not see, as it describes its own."""
+    return {
+        route.path: {
+            "post": {
+                "tags": [route.tag],
+                "summary": route.summary,
+                "description": route.description,
+                "operationId": route.path.strip("/").replace("/", "_").replace("-", "_"),
+                "security": [{"APIKeyHeader": []}, {"HTTPBearer": []}],
+                **documented(route.answer, route.body),
+            }
+        }
+        for route in SIGNING_ROUTES
+    }
 
 
 def _drop_what_never_happens(responses: dict[str, Any]) -> None:

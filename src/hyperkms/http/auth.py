@@ -1,6 +1,6 @@
 """Authentication of a request: `X-API-Key`, or `Authorization: Bearer`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -22,6 +22,17 @@ def _refuse_idempotency(request: Request) -> None:
             "Idempotency-Key is not honoured by this release, and to ignore it would break its promise; leave it out"
         )
         raise Malformed("idempotency-not-available", words)
+
+
+def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The API key of a request: X-API-Key, else Authorization: Bearer."""
+    bearer = None
+    for name, value in headers:
+        if name == b"x-api-key":
+            return value.decode("latin-1")
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            bearer = value[7:].decode("latin-1")
+    return bearer
 
 
 def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:

@@ -18,25 +18,28 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def body_of(kind: type[S], required: str) -> Callable[[Request], Awaitable[S]]:
-    """A dependency that answers the request's body as a struct of this kind.
+    """A dependency that answers the request's body as a struct of this kind; see `read_struct`."""
+
+    async def read(request: Request) -> S:
+        return await read_struct(await _raw(request), kind, required)
+
+    return read
+
+
+async def read_struct(raw: bytes, kind: type[S], required: str) -> S:
+    """A body as a struct of this kind.
 
     `required` is the sentence of the first system for a body that lacks what it needs; those of the
     struct's members that are required are meant, and an empty string counts as missing there.
     """
-    names = tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
-
-    async def read(request: Request) -> S:
-        raw = await _raw(request)
-        # A large body takes milliseconds, in which the loop would answer nobody.
-        value = parse(raw) if len(raw) <= SMALL_BODY else await run_in_threadpool(parse, raw)
-        if not isinstance(value, dict):
-            raise Malformed("malformed-body", "The request body must be a JSON object.")
-        for name in names:
-            if value.get(name) in (None, ""):
-                raise Malformed("missing-field", required, {"field": name})
-        return convert(value, kind)
-
-    return read
+    # A large body takes milliseconds, in which the loop would answer nobody.
+    value = parse(raw) if len(raw) <= SMALL_BODY else await run_in_threadpool(parse, raw)
+    if not isinstance(value, dict):
+        raise Malformed("malformed-body", "The request body must be a JSON object.")
+    for name in _required(kind):
+        if value.get(name) in (None, ""):
+            raise Malformed("missing-field", required, {"field": name})
+    return convert(value, kind)
 
 
 def convert(value: dict[str, Any], kind: type[S]) -> S:
@@ -57,6 +60,11 @@ def convert(value: dict[str, Any], kind: type[S]) -> S:
 @cache
 def _names(kind: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(member.encode_name for member in msgspec.structs.fields(kind))
+
+
+@cache
+def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
 
 
 async def _raw(request: Request) -> bytes:

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents; the only place that knows status codes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import Response
@@ -9,6 +10,7 @@ from hyperkms.errors import (
     Conflict,
     Forbidden,
     HyperkmsError,
+    Limited,
     Malformed,
     NotFound,
     Refused,
@@ -24,16 +26,31 @@ _STATUS: dict[type[HyperkmsError], tuple[int, str]] = {
     Refused: (403, "Refused"),
     NotFound: (404, "Not Found"),
     Conflict: (409, "Conflict"),
+    Limited: (429, "Too Many Requests"),
     Unavailable: (503, "Service Unavailable"),
     Tampered: (500, "Integrity Check Failed"),
 }
+PROBLEM_TYPE = "application/problem+json"
 _BY_CODE = {
     "body-too-large": (413, "Content Too Large"),
     "method-not-allowed": (405, "Method Not Allowed"),
 }
 
 
-def problem(error: HyperkmsError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+RETRY_AFTER_S = 1
+"""What an answer 503 proposes: whatever is away is asked again no sooner."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as it is answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def problem_of(error: HyperkmsError, request_id: str) -> Problem:
     """The document: type, title, status, detail, code, requestId, and `error` for first-system clients."""
     status, title = _status(error)
     sentence = error.message
@@ -47,9 +64,31 @@ def problem(error: HyperkmsError, request_id: str, headers: Mapping[str, str] | 
         "error": sentence,
         **error.details,
     }
+    headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
-        headers = {"WWW-Authenticate": "Bearer"}
-    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
+        headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, Limited):
+        headers = _limit_headers(error)
+        body |= {"statusCode": status, "error": title, "message": sentence, "retryAfter": error.retry_after}
+    elif isinstance(error, Unavailable):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return Problem(status, headers, msgspec.json.encode(body))
+
+
+def problem(error: HyperkmsError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The same as a response of the framework, with these headers beside its own."""
+    made = problem_of(error, request_id)
+    return Response(made.body, made.status, {**(headers or {}), **made.headers}, PROBLEM_TYPE)
+
+
+def _limit_headers(error: Limited) -> dict[str, str]:
+    """The names that the first system's limiter used."""
+    return {
+        "Retry-After": str(error.retry_after_s),
+        "X-RateLimit-Limit": str(error.most),
+        "X-RateLimit-Remaining": str(error.left),
+        "X-RateLimit-Reset": str(error.retry_after_s),
+    }
 
 
 def too_large(limit: int) -> Malformed:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyperkms.access.clients import Clients
+from hyperkms.access.limits import Limits
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
@@ -36,6 +37,7 @@ class Parts:
     key_store: KeyStore
     keyring: Keyring
     clients: Clients
+    limits: Limits
     nonces: Nonces
     markets: dict[Network, Market]
     record: RecordSink

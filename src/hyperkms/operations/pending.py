@@ -5,22 +5,22 @@ from typing import Generic, TypeVar
 
 from hyperkms.audit.sink import Position, Ticket
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Pending(Generic[T]):
+class Pending(Generic[T_co]):
     """An answer that can be had only once its record is durable."""
 
     __slots__ = ("_finish", "_ticket")
 
-    def __init__(self, ticket: Ticket, finish: Callable[[Position], T]) -> None:
+    def __init__(self, ticket: Ticket, finish: Callable[[Position], T_co]) -> None:
         self._ticket = ticket
         self._finish = finish
 
-    def wait(self) -> T:
+    def wait(self) -> T_co:
         """Block until the record is durable; Unavailable if it cannot be, and then no signature."""
         return self._finish(self._ticket.wait())
 
-    async def released(self) -> T:
+    async def released(self) -> T_co:
         """The same without blocking a thread."""
         return self._finish(await self._ticket.released())

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
+from hyperkms.state.remembered import Remembered
 from hyperkms.state.schema import key_versions, wallets
 from hyperkms.wallet import KeyType, KeyVersion, Network, Origin, PublicKey, VersionState, Wallet, WalletId
 
@@ -31,6 +32,7 @@ class WalletRecords:
     def __init__(self, database: Database, generation: Generation) -> None:
         self._database = database
         self._generation = generation
+        self._remembered: Remembered[WalletId, Wallet] = Remembered(generation)
 
     def create(self, wallet: Wallet) -> None:
         """Insert a wallet with its first key version, atomic and durable; Conflict if the id exists."""
@@ -49,7 +51,10 @@ class WalletRecords:
         return found
 
     def find(self, wallet: WalletId) -> Wallet | None:
-        """The wallet, or None."""
+        """The wallet, or None; remembered until a wallet changes."""
+        return self._remembered.get(wallet, lambda: self._read(wallet))
+
+    def _read(self, wallet: WalletId) -> Wallet | None:
         with self._database.read() as connection:
             row = connection.execute(_JOINED.where(wallets.c.id == wallet)).one_or_none()
         return None if row is None else _wallet(row)

@@ -8,21 +8,16 @@ from starlette.responses import Response
 from hyperkms.access.clients import Client, Scope
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
-from hyperkms.http.request import caller_of, parts_of, threads_of, wallet_of
+from hyperkms.http.request import parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import (
     GenerateAnswer,
     GenerateRequest,
     PublicKeyAnswer,
-    SignAnswer,
-    SignOrderRequest,
-    SignRequest,
     WalletsAnswer,
 )
-from hyperkms.http.views import answer, signed_view, wallet_view
+from hyperkms.http.views import answer, wallet_view
 from hyperkms.operations.generate import NewWallet, generate
-from hyperkms.operations.sign import sign_message
-from hyperkms.operations.sign_order import sign_order
 from hyperkms.wallet import KeyType, Network
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
@@ -52,34 +47,6 @@ async def generate_wallet(
     wallet = await threads_of(request).make(generate, parts, wanted)
     note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
     return answer(GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note))
-
-
-@router.post("/sign", summary="Sign a message", openapi_extra=documented(SignAnswer, SignRequest))
-async def sign(
-    request: Request,
-    client: Authenticated,
-    body: Annotated[SignRequest, Depends(body_of(SignRequest, "walletId and message are required"))],
-) -> Response:
-    """Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have."""
-    parts = parts_of(request)
-    wallet = wallet_of(request, body.wallet_id)
-    pending = await threads_of(request).sign(
-        sign_message, parts, caller_of(request, client), wallet, body.message.encode()
-    )
-    return answer(signed_view(await pending.released()))
-
-
-@router.post("/sign-order", summary="Sign an order payload", openapi_extra=documented(SignAnswer, SignOrderRequest))
-async def sign_order_payload(
-    request: Request,
-    client: Authenticated,
-    body: Annotated[SignOrderRequest, Depends(body_of(SignOrderRequest, "walletId and orderPayload are required"))],
-) -> Response:
-    """Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it."""
-    parts = parts_of(request)
-    wallet = wallet_of(request, body.wallet_id)
-    pending = await threads_of(request).sign(sign_order, parts, caller_of(request, client), wallet, body.order_payload)
-    return answer(signed_view(await pending.released()))
 
 
 @router.get("/{wallet_id}/public-key", summary="A wallet's public key", openapi_extra=documented(PublicKeyAnswer))

@@ -1,0 +1,236 @@
+"""The signing routes, answered in front of the framework, which costs more than a signature.
+
+A request is served in the event loop's own thread as long as nothing in it would wait; else its work is
+done again from the start in a thread (state/waiting.py). What the routes take and answer stands in
+SIGNING_ROUTES, of which the OpenAPI document is made too.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hyperkms.access.clients import Client
+from hyperkms.access.clients import Scope as ClientScope
+from hyperkms.access.limits import What
+from hyperkms.audit.sink import LoopRecords
+from hyperkms.errors import HyperkmsError, Malformed
+from hyperkms.http.auth import sent_key
+from hyperkms.http.body import MAX_BODY, read_struct
+from hyperkms.http.facts import Facts, begin
+from hyperkms.http.lines import RequestLines
+from hyperkms.http.log import describe
+from hyperkms.http.problems import PROBLEM_TYPE, problem_of, too_large
+from hyperkms.http.schemas import (
+    SignActionAnswer,
+    SignActionRequest,
+    SignAnswer,
+    SignOrderRequest,
+    SignRequest,
+)
+from hyperkms.http.threads import Threads
+from hyperkms.http.views import action_view, signed_view
+from hyperkms.hyperliquid.members import parse_address
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.pending import Pending
+from hyperkms.operations.sign import ActionRequest, Caller, sign_action, sign_message
+from hyperkms.operations.sign_order import sign_order
+from hyperkms.state.waiting import MustWait, without_waiting
+from hyperkms.wallet import Network, parse_wallet_id
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_log = structlog.stdlib.get_logger("hyperkms.http")
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True)
+class SigningRoute:
+    """What one of the routes takes and answers; all are POST."""
+
+    path: str
+    tag: str
+    summary: str
+    description: str
+    scope: ClientScope
+    body: type[msgspec.Struct]
+    answer: type[msgspec.Struct]
+    required: str
+    """The first system's sentence for a body that lacks what it needs."""
+
+
+SIGNING_ROUTES = (
+    SigningRoute(
+        "/wallets/sign",
+        "wallets",
+        "Sign a message",
+        "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
+        ClientScope.INHERITED,
+        SignRequest,
+        SignAnswer,
+        "walletId and message are required",
+    ),
+    SigningRoute(
+        "/wallets/sign-order",
+        "wallets",
+        "Sign an order payload",
+        "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
+        ClientScope.INHERITED,
+        SignOrderRequest,
+        SignAnswer,
+        "walletId and orderPayload are required",
+    ),
+    SigningRoute(
+        "/hyperliquid/sign",
+        "hyperliquid",
+        "Sign an action",
+        "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
+        ClientScope.HYPERLIQUID,
+        SignActionRequest,
+        SignActionAnswer,
+        "walletId and action are required",
+    ),
+)
+
+
+class SigningRoutes:
+    """Answers the signing routes and hands every other request on."""
+
+    def __init__(self, app: ASGIApp, parts: Parts, threads: Threads) -> None:
+        self._app = app
+        self._parts = parts
+        self._threads = threads
+        self._turn: _Turn | None = None
+        works: dict[str, _Work] = {
+            "/wallets/sign": self._message,
+            "/wallets/sign-order": self._order,
+            "/hyperliquid/sign": self._action,
+        }
+        self._routes = {route.path: (route, works[route.path]) for route in SIGNING_ROUTES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        turn = self._turn = self._turn or _Turn.of(asyncio.get_running_loop(), self._parts)
+        started = time.perf_counter()
+        facts = begin(scope)
+        route, work = found
+        status, headers, body = await self._answer(route, work, facts, scope, receive)
+        headers.append((b"content-length", b"%d" % len(body)))
+        headers.append((b"x-request-id", facts.request_id.encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        turn.lines.add(facts, route.path, status, started)
+
+    async def _answer(
+        self, route: SigningRoute, work: "_Work", facts: Facts, scope: Scope, receive: Receive
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        try:
+            client = await self._authenticate(scope)
+            facts.client = client.name
+            client.require(route.scope)
+            self._parts.limits.take(0, What.SIGN)
+            raw = await _read(receive)
+            body = await read_struct(raw, route.body, route.required)
+            answer = await work(body, Caller(client, facts.request_id), facts)
+        except HyperkmsError as error:
+            return _refusal(error, facts)
+        except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
+            _log.error("failed", requestId=facts.request_id, **describe(error))
+            words = f"Something went wrong here; the log has it under {facts.request_id}."
+            return _refusal(HyperkmsError("internal-error", words), facts)
+        return 200, [_JSON], _encode(answer)
+
+    async def _authenticate(self, scope: Scope) -> Client:
+        key = sent_key(scope["headers"])
+        client = self._parts.clients.known(key)
+        if client is None:
+            client = await self._threads.sign(self._parts.clients.authenticate, key)
+        return client
+
+    async def _message(self, body: SignRequest, caller: Caller, facts: Facts) -> SignAnswer:
+        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
+        return signed_view(await self._do(sign_message, caller, wallet, body.message.encode()))
+
+    async def _order(self, body: SignOrderRequest, caller: Caller, facts: Facts) -> SignAnswer:
+        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
+        return signed_view(await self._do(sign_order, caller, wallet, body.order_payload))
+
+    async def _action(self, body: SignActionRequest, caller: Caller, facts: Facts) -> SignActionAnswer:
+        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
+        wanted = ActionRequest(
+            wallet=wallet,
+            action=body.action,
+            nonce=body.nonce,
+            vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),
+            expires_after=body.expires_after,
+            network=Network(body.network) if body.network else None,
+        )
+        return action_view(await self._do(sign_action, caller, wanted))
+
+    async def _do(self, operation: Callable[..., Pending[T]], *arguments: object) -> T:
+        """Here if nothing waits, else in a thread; and then until the record is durable."""
+        at_hand = self._turn.parts if self._turn else self._parts
+        try:
+            with without_waiting():
+                pending = operation(at_hand, *arguments)
+        except MustWait:
+            pending = await self._threads.sign(operation, self._parts, *arguments)
+        return await pending.released()
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What gathers during one turn of the event loop."""
+
+    parts: Parts
+    lines: RequestLines
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop, parts: Parts) -> "_Turn":
+        return cls(replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
+
+
+_Work = Callable[[Any, Caller, Facts], Awaitable[msgspec.Struct]]
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if message["type"] == "http.disconnect":
+            raise _gone()
+        if len(body) > MAX_BODY:
+            raise too_large(MAX_BODY)
+        return body
+    chunks = bytearray(body)
+    while message.get("more_body"):
+        if len(chunks) > MAX_BODY:
+            raise too_large(MAX_BODY)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _gone()
+        chunks += message.get("body", b"")
+    if len(chunks) > MAX_BODY:
+        raise too_large(MAX_BODY)
+    return bytes(chunks)
+
+
+def _gone() -> Malformed:
+    return Malformed("client-gone", "The client closed the connection before its body had arrived.")
+
+
+def _refusal(error: HyperkmsError, facts: Facts) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    facts.code = error.code
+    made = problem_of(error, facts.request_id)
+    headers = [(name.lower().encode(), value.encode()) for name, value in made.headers.items()]
+    return made.status, [(b"content-type", PROBLEM_TYPE.encode()), *headers], made.body

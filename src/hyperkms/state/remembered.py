@@ -1,0 +1,42 @@
+"""What was read of the database, remembered until it changes."""
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from hyperkms.state.generation import Generation
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+MOST = 20_000
+
+
+class Remembered(Generic[K, V]):
+    """Values by key, read once a generation; never one that a finished change has replaced.
+
+    Any change makes all of it forgotten, and so does growth beyond `most` values.
+    """
+
+    def __init__(self, generation: Generation, most: int = MOST) -> None:
+        self._generation = generation
+        self._most = most
+        self._under: tuple[int | None, dict[K, V]] = (None, {})
+
+    def get(self, key: K, read: Callable[[], V | None]) -> V | None:
+        """The value; `read` asks the database where it is not remembered. None is never remembered."""
+        number = self._generation.current()
+        if number is None:
+            return read()
+        under, values = self._under
+        if under != number:
+            values = {}
+            self._under = (number, values)
+        found = values.get(key)
+        if found is None:
+            found = read()
+            if found is not None:
+                if len(values) >= self._most:
+                    values.clear()
+                # Read under `number` or later: another thread may have begun a new dictionary meanwhile.
+                values[key] = found
+        return found
