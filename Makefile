@@ -3,16 +3,18 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run test check demo lock FORCE
+.PHONY: help setup run test check demo bench lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
 	@echo 'make test    the Rust tests, then the Python tests'
 	@echo 'make demo    the service and the sandbox together, start to end'
+	@echo 'make bench   speed and memory: the service, the core and what they are measured against, in 10 minutes'
+	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
-	@echo 'ARGS="..." is handed on to the service (run) or to pytest (test); PYTHON=... prefers an interpreter'
+	@echo 'ARGS="..." is handed on to the service (run), pytest (test) or the bench; PYTHON=... prefers an interpreter'
 
 # Before a recipe calls cargo: the chosen one and its rustc come first, and pyo3 asks our interpreter.
 WITH_CARGO = . ./.stamps/tools; PATH="$${CARGO%/*}:$$PATH"; PYO3_PYTHON='$(CURDIR)/.venv/bin/python'; \
@@ -71,6 +73,10 @@ run: setup
 demo: setup
 	@exec env HYPERKMS_ENV=development .venv/bin/python -m demo
 
+# Fails on no figure: it measures. Linux; where Node is, it installs bare Fastify handlers into target/bench.
+bench: setup
+	@exec .venv/bin/python -m bench $(ARGS)
+
 # ---- work --------------------------------------------------------------------------------------------
 
 # src is not on the path of pytest: the tests meet the installed package, the only one with a core.
@@ -90,7 +96,7 @@ check: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@echo 'check: mypy'
-	@.venv/bin/mypy src tests demo
+	@.venv/bin/mypy src tests demo bench
 	@echo 'check: import contracts'
 	@.venv/bin/lint-imports
 	@echo 'check: cargo fmt'
