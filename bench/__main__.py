@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import machine, signing
+from bench import core, machine, signing
 from bench.results import Report
 from bench.rounds import Pace
 from bench.signing import Places
 
-PARTS = ("http",)
+PARTS = ("core", "http")
 ROUTES = ("sign", "order", "sign-order", "batch", "public-key", "health")
 _SHM = Path("/dev/shm")  # noqa: S108 (tmpfs is what is measured; the folder in it has a random name and mode 0700)
 
@@ -44,7 +44,9 @@ def _run(report: Report, places: Places, asked: argparse.Namespace) -> None:
         rounds=asked.rounds or (2 if asked.quick else 5), seconds=asked.seconds or (0.5 if asked.quick else 1.5)
     )
     for part in asked.parts or PARTS:
-        if part == "http":
+        if part == "core":
+            core.measure(report, rounds=15 if asked.quick else 61)
+        elif part == "http":
             signing.measure(report, places, only=asked.only or ROUTES, connections=asked.connections, pace=pace)
 
 
