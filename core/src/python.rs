@@ -11,7 +11,7 @@ use crate::key_file::read_private_key;
 use crate::memory::{self, Counters, Idle, Lock, LockChoice, Slot};
 use crate::root_file::RootFile;
 use crate::sealed::{self, Binding, Origin};
-use crate::single::{self, EcdsaSignature, KeyType};
+use crate::single::{self, EcdsaSignature, KeyType, Public};
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
 
@@ -182,7 +182,7 @@ impl SealedHeader {
 #[pyclass(frozen, module = "hyperkms._core")]
 struct KeyHandle {
     context: sealed::Context,
-    public_key: Vec<u8>,
+    public_key: Public,
     key: Idle,
 }
 
@@ -197,7 +197,7 @@ impl KeyHandle {
                 format!("wallet {} has an {found} key; this needs an {wanted} key", self.context.wallet),
             ));
         }
-        self.key.open(&self.public_key)
+        self.key.open(self.public_key.as_bytes())
     }
 
     fn require_network(&self, network: Network) -> Result<()> {
@@ -222,7 +222,7 @@ impl KeyHandle {
 
     #[getter]
     fn public_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.public_key)
+        PyBytes::new(py, self.public_key.as_bytes())
     }
 
     fn __repr__(&self) -> String {
@@ -376,8 +376,10 @@ fn inspect_sealed_key(sealed: &[u8]) -> Result<SealedHeader> {
 fn open_sealed_key(py: Python<'_>, sealed: &[u8], context: &Context, data_key: &DataKey) -> Result<KeyHandle> {
     py.detach(|| {
         let (secret, header) = sealed::open(sealed, &context.0, &data_key.open()?)?;
-        let key = Idle::seal(&secret, &header.public_key)?;
-        Ok(KeyHandle { context: header.context, public_key: header.public_key, key })
+        // `sealed::open` has derived this very public key from the secret.
+        let public_key = Public::read(header.context.key_type, &header.public_key)?;
+        let key = Idle::seal(&secret, public_key.as_bytes())?;
+        Ok(KeyHandle { context: header.context, public_key, key })
     })
 }
 

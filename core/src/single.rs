@@ -53,6 +53,33 @@ pub struct EcdsaSignature {
     pub v: u8,
 }
 
+/// A public key in the form that a signature needs, read once.
+pub enum Public {
+    /// With its point at hand, which takes longer to find than anything of a signature but the signature.
+    Ed25519(Box<VerifyingKey>),
+    Secp256k1([u8; 33]),
+}
+
+impl Public {
+    /// 32 bytes for Ed25519, 33 bytes compressed for secp256k1.
+    pub fn read(key_type: KeyType, bytes: &[u8]) -> Result<Public> {
+        match key_type {
+            KeyType::Ed25519 => {
+                let bytes = bytes.try_into().map_err(|_| bad_public())?;
+                Ok(Public::Ed25519(Box::new(VerifyingKey::from_bytes(bytes).map_err(|_| bad_public())?)))
+            }
+            KeyType::Secp256k1 => Ok(Public::Secp256k1(bytes.try_into().map_err(|_| bad_public())?)),
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Public::Ed25519(point) => point.as_bytes(),
+            Public::Secp256k1(bytes) => bytes,
+        }
+    }
+}
+
 /// A new secret key, uniformly random.
 pub fn generate(key_type: KeyType) -> Result<Slot> {
     loop {
@@ -83,16 +110,15 @@ pub fn public_key(key_type: KeyType, secret: &Slot) -> Result<Vec<u8>> {
     })
 }
 
-/// RFC 8032 section 5.1.6; `public` must be the secret's own public key (32 bytes).
+/// RFC 8032 section 5.1.6; `public` must be the secret's own public key, of Ed25519.
 ///
 /// A handle derives `public` from its secret when it is opened. A foreign one would leak the secret
 /// (two signatures with one nonce), which is why no caller outside the core can name it.
-pub fn sign_ed25519(secret: &Slot, public: &[u8], message: &[u8]) -> Result<[u8; 64]> {
-    let public = public.try_into().map_err(|_| bad_public())?;
-    let public = VerifyingKey::from_bytes(public).map_err(|_| bad_public())?;
+pub fn sign_ed25519(secret: &Slot, public: &Public, message: &[u8]) -> Result<[u8; 64]> {
+    let Public::Ed25519(public) = public else { return Err(bad_public()) };
     Ok(on_wiped_stack(|| {
         let expanded = ExpandedSecretKey::from(secret.key());
-        raw_sign::<Sha512>(&expanded, message, &public).to_bytes()
+        raw_sign::<Sha512>(&expanded, message, public).to_bytes()
     }))
 }
 

@@ -7,7 +7,7 @@ use secp256k1::{PublicKey, Secp256k1, SecretKey};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType};
+use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType, Public};
 use crate::testing::{hex, slot, unhex, vectors};
 
 fn text<'a>(case: &'a Value, field: &str) -> &'a str {
@@ -32,6 +32,7 @@ fn ed25519_keys_and_signatures_are_those_of_rfc_8032_and_of_the_authors_file() {
             let seed = slot(&unhex(text(case, "seed")));
             let public = public_key(KeyType::Ed25519, &seed).unwrap();
             assert_eq!(hex(&public), text(case, "public"));
+            let public = Public::read(KeyType::Ed25519, &public).unwrap();
             let signature = sign_ed25519(&seed, &public, &unhex(text(case, "message"))).unwrap();
             assert_eq!(hex(&signature), text(case, "signature"));
             seen += 1;

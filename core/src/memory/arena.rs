@@ -1,6 +1,7 @@
 //! The secret arena: one a process, made after the fork, in slots that are wiped when given back.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
@@ -24,11 +25,16 @@ pub struct Protection {
 
 pub struct Arena {
     base: *mut u8,
-    pid: u32,
     choice: LockChoice,
     protection: Protection,
-    free: Mutex<Vec<usize>>,
+    free: Mutex<Free>,
     given_back: Condvar,
+}
+
+struct Free {
+    slots: Vec<usize>,
+    /// Threads that wait for one; nobody is woken, which is a system call, while there are none.
+    waiting: usize,
 }
 
 // SAFETY: the pages live as long as the process; `free` hands each slot to one owner at a time, and
@@ -37,6 +43,14 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 static ARENA: OnceLock<Result<Arena>> = OnceLock::new();
+
+/// True in a process forked from one that had an arena.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// The only thing a child does at its birth: to ask for the pid at each use costs a system call.
+extern "C" fn forked() {
+    FORKED.store(true, Ordering::Relaxed);
+}
 
 /// Makes the arena of this process; to ask again for the same choice is harmless.
 ///
@@ -57,7 +71,7 @@ pub fn protection() -> Result<Protection> {
 fn existing(choice: LockChoice) -> Result<&'static Arena> {
     let arena = ARENA.get_or_init(|| Arena::make(choice)).as_ref().map_err(Clone::clone)?;
     // After a fork the pages are not there (MADV_DONTFORK): touching them would end the process.
-    if arena.pid != std::process::id() {
+    if FORKED.load(Ordering::Relaxed) {
         return Err(Error::refused("arena-forked", "the secret arena belongs to the process this one was forked from"));
     }
     Ok(arena)
@@ -66,12 +80,12 @@ fn existing(choice: LockChoice) -> Result<&'static Arena> {
 impl Arena {
     fn make(choice: LockChoice) -> Result<Arena> {
         let mapping = platform::map_secret(ARENA_SIZE, choice)?;
+        platform::in_every_child(forked)?;
         let arena = Arena {
             base: mapping.base,
-            pid: std::process::id(),
             choice,
             protection: Protection { lock: mapping.lock, private: mapping.private, size: ARENA_SIZE },
-            free: Mutex::new((FIRST_FREE..SLOTS).rev().collect()),
+            free: Mutex::new(Free { slots: (FIRST_FREE..SLOTS).rev().collect(), waiting: 0 }),
             given_back: Condvar::new(),
         };
         // SAFETY: slot 0 is mapped and nobody else knows of it yet.
@@ -111,10 +125,12 @@ impl Slot {
         let arena = existing(LockChoice::Auto)?;
         let mut free = arena.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(index) = free.pop() {
+            if let Some(index) = free.slots.pop() {
                 return Ok(Slot { arena, index });
             }
+            free.waiting += 1;
             free = arena.given_back.wait(free).unwrap_or_else(PoisonError::into_inner);
+            free.waiting -= 1;
         }
     }
 
@@ -149,14 +165,16 @@ impl DerefMut for Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         // A child of a fork must not touch pages it did not inherit.
-        if self.arena.pid != std::process::id() {
+        if FORKED.load(Ordering::Relaxed) {
             return;
         }
         // SAFETY: the slot is ours.
         unsafe { super::allocator::wipe(self.arena.slot_start(self.index), SLOT_SIZE) };
         let mut free = self.arena.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(self.index);
-        self.arena.given_back.notify_one();
+        free.slots.push(self.index);
+        if free.waiting > 0 {
+            self.arena.given_back.notify_one();
+        }
     }
 }
 

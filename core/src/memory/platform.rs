@@ -64,6 +64,20 @@ pub fn harden_process() -> Result<()> {
     Ok(())
 }
 
+/// Calls `child` in every process that is forked from this one, before anything else runs there.
+///
+/// A raw `clone` passes it by; the pages are not there then either, and touching them ends that process.
+pub(super) fn in_every_child(child: extern "C" fn()) -> Result<()> {
+    // SAFETY: the function lives as long as the process and only stores a flag.
+    match unsafe { libc::pthread_atfork(None, None, Some(child)) } {
+        0 => Ok(()),
+        code => {
+            let cause = std::io::Error::from_raw_os_error(code);
+            Err(Error::unavailable("memory-unavailable", format!("pthread_atfork failed: {cause}")))
+        }
+    }
+}
+
 pub fn effective_user() -> u32 {
     // SAFETY: no pointers.
     unsafe { libc::geteuid() }
@@ -156,7 +170,7 @@ fn keep_private(base: *mut u8, len: usize) -> bool {
     }
 }
 
-// macOS has neither advice; RLIMIT_CORE 0 and the pid check of the arena stand in.
+// macOS has neither advice; RLIMIT_CORE 0 and `in_every_child` stand in.
 #[cfg(not(target_os = "linux"))]
 fn keep_private(_base: *mut u8, _len: usize) -> bool {
     false

@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::memory::{Idle, Slot};
-    use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType};
+    use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType, Public};
 
     const PAINT: u8 = 0xa7;
     const PAINTED: usize = 4 * WIPED;
@@ -90,6 +90,7 @@ mod tests {
             let secret = crate::testing::slot(&[7; 32]);
             let opened = Idle::seal(&secret, b"test").unwrap().open(b"test").unwrap();
             let public = public_key(KeyType::Ed25519, &opened).unwrap();
+            let public = Public::read(KeyType::Ed25519, &public).unwrap();
             sign_ed25519(&opened, &public, &[1; 4096]).unwrap();
             public_key(KeyType::Secp256k1, &opened).unwrap();
             sign_secp256k1(&opened, &[2; 32]).unwrap();
