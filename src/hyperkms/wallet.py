@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NewType
 
 from hyperkms import _core
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, NotFound
 
 WalletId = NewType("WalletId", str)
 """1 to 64 ASCII characters: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`; case matters."""
@@ -115,6 +115,11 @@ def parse_wallet_id(text: object) -> WalletId:
             "malformed-wallet-id",
         )
     return WalletId(text)
+
+
+def no_such_wallet(wallet: WalletId) -> NotFound:
+    """The one refusal of a wallet that is not there, or is not the caller's to know of."""
+    return NotFound("wallet-not-found", f"there is no wallet {wallet}")
 
 
 def iso_time(milliseconds: int) -> str:

@@ -22,6 +22,11 @@ KEYED = [
     ("POST", "/mpc/wallets/sign"),
     ("POST", "/mpc/wallets/sign-order"),
     ("POST", "/mpc/wallets/rotate"),
+    ("GET", "/clients"),
+    ("POST", "/clients"),
+    ("GET", "/clients/w"),
+    ("POST", "/clients/w/revoke"),
+    ("POST", "/clients/w/rotate"),
 ]
 
 
@@ -157,7 +162,7 @@ def test_the_documentation_page_is_served(line: Line) -> None:
 
 def test_every_route_is_described(document: Any) -> None:
     described = {
-        (method.upper(), path.replace("{wallet_id}", "w"))
+        (method.upper(), path.replace("{wallet_id}", "w").replace("{name}", "w"))
         for path, methods in document["paths"].items()
         for method in methods
     }
@@ -188,7 +193,7 @@ def _references(value: Any) -> Iterator[str]:
 def test_the_description_says_which_routes_need_a_key(document: Any) -> None:
     for path, methods in document["paths"].items():
         for method, route in methods.items():
-            place = (method.upper(), path.replace("{wallet_id}", "w"))
+            place = (method.upper(), path.replace("{wallet_id}", "w").replace("{name}", "w"))
             assert bool(route.get("security")) == (place in KEYED), place
 
 

@@ -1,76 +1,66 @@
-"""API keys: found by prefix, compared in constant time, kept as hashes only."""
-
-from collections.abc import Callable
-from pathlib import Path
+"""Who may do what: every operation, every role, every scope of wallets."""
 
 import pytest
 
-from hyperkms._core import SharedCounters
-from hyperkms.access.clients import ADMINISTRATOR, LEGACY, Client, Clients, ConfiguredKey, Role, Scope
-from hyperkms.errors import Forbidden, Unauthorized
-from hyperkms.state.database import open_database
-from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from hyperkms.access.clients import SIGNING, Client, Operation, Role, client
+from hyperkms.errors import Forbidden, NotFound
+from hyperkms.wallet import WalletId, no_such_wallet
 
-OpenClients = Callable[..., Clients]
-
-
-@pytest.fixture
-def open_clients(tmp_path: Path) -> OpenClients:
-    database = open_database(tmp_path / "state.db")
-    generation = Generation(SharedCounters.open(tmp_path / "shared"), CLIENT_CHANGES)
-    return lambda configured=None: Clients(database, generation, configured)
-
-
-def _administrator_key(clients: Clients) -> str:
-    published: list[str] = []
-    assert clients.ensure_administrator(published.append, now=1)
-    (key,) = published
-    return key
-
-
-def test_the_first_administrator_is_made_once(open_clients: OpenClients) -> None:
-    clients = open_clients(None)
-    key = _administrator_key(clients)
-    assert not clients.ensure_administrator(lambda _: pytest.fail("a second key"), now=2)
-    assert clients.authenticate(key) == Client(ADMINISTRATOR, Role.ADMINISTRATOR)
+O = Operation  # noqa: E741 (a table is read better narrow)
+MINE, FOREIGN = WalletId("mine"), WalletId("foreign")
+LEGACY_MAY = {O.SIGN_ORDER, O.SIGN_BYTES, O.SIGN_TEXT, O.READ, O.GENERATE, O.ROTATE, O.MIGRATE}
+MAY = {
+    "an administrator": (client("a", Role.ADMINISTRATOR), set(Operation)),
+    "the legacy client": (client("l", Role.LEGACY), LEGACY_MAY),
+    "a bot that is allowed nothing": (client("b", Role.BOT), set()),
+    "trade": (client("b", Role.BOT, allowed=[O.TRADE]), {O.TRADE, O.SIGN_ORDER, O.READ}),
+    "sign-order": (client("b", Role.BOT, allowed=[O.SIGN_ORDER]), {O.SIGN_ORDER, O.READ}),
+    "sign-bytes": (client("b", Role.BOT, allowed=[O.SIGN_BYTES]), {O.SIGN_BYTES, O.READ}),
+    "sign-text": (client("b", Role.BOT, allowed=[O.SIGN_TEXT]), {O.SIGN_TEXT, O.READ}),
+    **{
+        only.value: (client("b", Role.BOT, allowed=[only]), {only})
+        for only in (O.READ, O.GENERATE, O.ROTATE, O.RETIRE, O.MIGRATE, O.METRICS)
+    },
+}
 
 
-def test_a_key_that_could_not_be_published_is_not_made(open_clients: OpenClients) -> None:
-    clients = open_clients()
-
-    def fail(_key: str) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        clients.ensure_administrator(fail, now=1)
-    _administrator_key(clients)
-
-
-def test_only_the_exact_key_is_accepted(open_clients: OpenClients) -> None:
-    clients = open_clients(None)
-    key = _administrator_key(clients)
-    changed = [key[:at] + ("A" if key[at] != "A" else "B") + key[at + 1 :] for at in range(len(key))]
-    for wrong in [None, "", key[:-1], key + "x", key.upper(), key[:11], "hk_", "\u00e9" * 40, "\ud800", *changed]:
-        with pytest.raises(Unauthorized) as refused:
-            clients.authenticate(wrong)
-        assert refused.value.message == "Unauthorized: Invalid API key"
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("who", list(MAY))
+def test_a_client_may_what_its_role_or_its_grant_says_and_nothing_else(who: str, operation: Operation) -> None:
+    asking, may = MAY[who]
+    if operation in may:
+        asking.require(operation)
+        return
+    with pytest.raises(Forbidden) as refused:
+        asking.require(operation)
+    assert refused.value.code == "scope-missing"
+    assert operation.value in refused.value.message
 
 
-def test_the_database_holds_no_key(open_clients: OpenClients, tmp_path: Path) -> None:
-    key = _administrator_key(open_clients(None))
-    secret = key.split("_", 2)[2]
-    assert secret.encode() not in (tmp_path / "state.db").read_bytes()
-
-
-def test_the_configured_key_is_its_client(open_clients: OpenClients) -> None:
-    legacy = Client(LEGACY, Role.LEGACY)
-    clients = open_clients(ConfiguredKey("a configured key", legacy))
-    assert clients.authenticate("a configured key") == legacy
-    assert "a configured key" not in repr(ConfiguredKey("a configured key", legacy))
-
-
-def test_the_legacy_client_reaches_the_inherited_routes_only() -> None:
-    legacy = Client(LEGACY, Role.LEGACY)
-    legacy.require(Scope.INHERITED)
+def test_one_of_several_operations_is_enough() -> None:
+    client("b", Role.BOT, allowed=[O.SIGN_TEXT]).require(*SIGNING)
     with pytest.raises(Forbidden):
-        legacy.require(Scope.HYPERLIQUID)
+        client("b", Role.BOT, allowed=[O.METRICS]).require(*SIGNING)
+
+
+@pytest.mark.parametrize("role", [Role.BOT, Role.LEGACY])
+def test_a_foreign_wallet_is_refused_in_the_words_for_a_missing_one(role: Role) -> None:
+    held = client("b", role, wallets=frozenset({MINE}), allowed=[O.TRADE, O.GENERATE])
+    held.require_wallet(MINE)
+    held.require_new_wallet(MINE)
+    with pytest.raises(NotFound) as refused:
+        held.require_wallet(FOREIGN)
+    assert _words(refused.value) == _words(no_such_wallet(FOREIGN))
+    with pytest.raises(Forbidden):
+        held.require_new_wallet(FOREIGN)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_without_a_list_every_wallet_is_meant(role: Role) -> None:
+    everywhere: Client = client("b", role)
+    everywhere.require_wallet(FOREIGN)
+    everywhere.require_new_wallet(FOREIGN)
+
+
+def _words(error: NotFound) -> tuple[str, str, object]:
+    return error.code, error.message, dict(error.details)

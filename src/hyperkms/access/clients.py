@@ -1,142 +1,138 @@
-"""Who asks: clients, found by their API key."""
+"""Who asks, and what they may do: clients, their roles and operations. Pure values."""
 
-import hashlib
-import hmac
-import secrets
-from collections.abc import Callable
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-import sqlalchemy as sa
-
-from hyperkms.errors import Forbidden, Unauthorized
-from hyperkms.state.database import Database
-from hyperkms.state.generation import Generation
-from hyperkms.state.schema import client_keys, clients
+from hyperkms.errors import Forbidden, Malformed
+from hyperkms.wallet import WalletId, no_such_wallet
 
 ADMINISTRATOR = "administrator"
 LEGACY = "legacy"
-_PREFIX_LENGTH = 11
+CONFIGURED = "API_KEY"
+UNNUMBERED = 0
+"""The number of a client that the database does not hold: the one of the API_KEY setting, or a command."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_TAKEN = frozenset({LEGACY, CONFIGURED})
+
+
+class Operation(StrEnum):
+    """What can be allowed to a client, or is for administrators."""
+
+    TRADE = "trade"
+    """Sign Hyperliquid actions, by whatever route."""
+    SIGN_ORDER = "sign-order"
+    """Sign the limit orders that the first system's route of this name makes, and no other action."""
+    SIGN_BYTES = "sign-bytes"
+    """Let an Ed25519 wallet sign bytes of which nobody here knows the meaning."""
+    SIGN_TEXT = "sign-text"
+    """Let a secp256k1 wallet sign a text in its EIP-191 form, which no action can have."""
+    READ = "read"
+    """Public keys, versions, histories, lists."""
+    GENERATE = "generate"
+    ROTATE = "rotate"
+    RETIRE = "retire"
+    MIGRATE = "migrate"
+    METRICS = "metrics"
+    ADMINISTER = "administer"
+    """Make, list and revoke clients; it comes with the role of administrator and is never allowed alone."""
+
+
+SIGNING = (Operation.TRADE, Operation.SIGN_ORDER, Operation.SIGN_BYTES, Operation.SIGN_TEXT)
 
 
 class Role(StrEnum):
-    """What a client may do."""
+    """Where a client's operations come from."""
 
     ADMINISTRATOR = "administrator"
-    """Everything."""
+    """Everything, on every wallet."""
+    BOT = "bot"
+    """What was allowed when it was made; nothing unless something was."""
     LEGACY = "legacy"
     """The routes of the first system only."""
 
 
-class Scope(StrEnum):
-    """A part of the interface."""
+_OF_ROLE = {
+    Role.ADMINISTRATOR: frozenset(Operation),
+    Role.LEGACY: frozenset(
+        {
+            Operation.SIGN_ORDER,
+            Operation.SIGN_BYTES,
+            Operation.SIGN_TEXT,
+            Operation.READ,
+            Operation.GENERATE,
+            Operation.ROTATE,
+            Operation.MIGRATE,
+        }
+    ),
+}
 
-    INHERITED = "inherited"
-    """The routes of the first system."""
-    HYPERLIQUID = "hyperliquid"
-    """Signing of Hyperliquid actions."""
 
-
-_SCOPES = {Role.ADMINISTRATOR: frozenset(Scope), Role.LEGACY: frozenset({Scope.INHERITED})}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Client:
-    """A bot or a person that has authenticated."""
+    """A bot or a person that has authenticated, with everything that it may do."""
 
     name: str
+    number: int
+    """Its own for ever; from 1 in the database, else UNNUMBERED."""
     role: Role
+    wallets: frozenset[WalletId] | None
+    """The wallets it is for, there or not; None for every wallet."""
+    operations: frozenset[Operation]
 
-    def require(self, scope: Scope) -> None:
-        """Forbidden unless the client's role has the scope."""
-        if scope not in _SCOPES[self.role]:
-            words = (
-                f"client {self.name} reaches the first system's routes only, not {scope.value}: ask with another key"
-            )
-            raise Forbidden("scope-missing", f"{words}: use another key")
+    def require(self, *operations: Operation) -> None:
+        """Forbidden unless it may do one of these; ask before anything of a wallet is read."""
+        if self.operations.isdisjoint(operations):
+            wanted = " or ".join(operation.value for operation in operations)
+            held = ", ".join(sorted(self.operations)) or "nothing"
+            words = f"client {self.name} may not {wanted}; it may: {held}"
+            raise Forbidden("scope-missing", f"{words}. Ask with another key, or have a client made that may")
 
+    def require_wallet(self, wallet: WalletId) -> None:
+        """NotFound for a wallet that is not its own, in the words for one that does not exist.
 
-@dataclass(frozen=True)
-class ConfiguredKey:
-    """The key of the API_KEY setting and the client it stands for."""
-
-    key: str
-    client: Client
-
-    def __repr__(self) -> str:
-        return f"ConfiguredKey({self.client!r})"
-
-
-class Clients:
-    """Clients in the database, and the one of the API_KEY setting if there is one.
-
-    Keys are random, so a fast hash is enough; a key is found by its public prefix and compared as
-    SHA-256 in constant time.
-    """
-
-    def __init__(self, database: Database, generation: Generation, configured: ConfiguredKey | None) -> None:
-        self._database = database
-        self._generation = generation
-        self._configured = None if configured is None else (_sha256(configured.key), configured.client)
-        self._known: dict[str, tuple[bytes, Client | None]] = {}
-
-    def authenticate(self, key: str | None) -> Client:
-        """The client of an API key; Unauthorized for every other text, and for none."""
-        if key and key.isascii():
-            self._remember(key[:_PREFIX_LENGTH])
-        client = self.known(key)
-        if client is None:
-            raise Unauthorized("invalid-api-key", "Unauthorized: Invalid API key")
-        return client
-
-    def known(self, key: str | None) -> Client | None:
-        """The client of a key that was seen before or is configured; asks no database."""
-        if not key or not key.isascii():
-            return None
-        digest = _sha256(key)
-        if self._configured and hmac.compare_digest(digest, self._configured[0]):
-            return self._configured[1]
-        stored, client = self._known.get(key[:_PREFIX_LENGTH], (bytes(32), None))
-        return client if hmac.compare_digest(digest, stored) else None
-
-    def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
-        """Make the first administrator if there is none; answers whether it was made now.
-
-        `publish` must make the key durable for its owner; it is called inside the transaction, so a
-        crash leaves either both or a key file that the next start replaces.
+        The answer depends on the client alone: who is held to some wallets learns of no other whether it is there.
         """
-        with self._generation.change(self._database) as connection:
-            query = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
-            if connection.execute(query).first() is not None:
-                return False
-            key = f"hk_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
-            publish(key)
-            row = {
-                "id": secrets.token_hex(16),
-                "number": 1 + (connection.execute(sa.select(sa.func.max(clients.c.number))).scalar() or 0),
-                "name": ADMINISTRATOR,
-                "role": Role.ADMINISTRATOR.value,
-                "created_at": now,
-            }
-            connection.execute(clients.insert().values(row))
-            connection.execute(
-                client_keys.insert().values(
-                    prefix=key[:_PREFIX_LENGTH], client=row["id"], sha256=_sha256(key), created_at=now
-                )
-            )
-            return True
+        if self.wallets is not None and wallet not in self.wallets:
+            raise no_such_wallet(wallet)
 
-    def _remember(self, prefix: str) -> None:
-        query = (
-            sa.select(clients.c.name, clients.c.role, client_keys.c.sha256)
-            .join(client_keys, client_keys.c.client == clients.c.id)
-            .where(client_keys.c.prefix == prefix)
-        )
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is not None:
-            self._known[prefix] = (bytes(row.sha256), Client(row.name, Role(row.role)))
+    def require_new_wallet(self, wallet: WalletId) -> None:
+        """Forbidden to make a wallet that would not be its own; the answer does not depend on what exists."""
+        if self.wallets is not None and wallet not in self.wallets:
+            words = f"client {self.name} is held to certain wallets, and {wallet} is none of them"
+            raise Forbidden("scope-missing", f"{words}: have a client made that may, or take one of its ids")
 
 
-def _sha256(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def client(
+    name: str,
+    role: Role,
+    *,
+    number: int = UNNUMBERED,
+    wallets: frozenset[WalletId] | None = None,
+    allowed: Collection[Operation] = (),
+) -> Client:
+    """The client with the operations of its role, or for a bot with those allowed and what they bring with them."""
+    operations = _OF_ROLE[role] if role in _OF_ROLE else _with_what_follows(allowed)
+    return Client(name=name, number=number, role=role, wallets=wallets, operations=operations)
+
+
+def parse_client_name(text: object) -> str:
+    """A name for a new client; Malformed otherwise, without repeating what was sent."""
+    if not isinstance(text, str) or not _NAME.fullmatch(text):
+        words = "must be 1 to 64 ASCII letters, digits, '.', '_' or '-', and start with a letter or digit"
+        raise Malformed.at("name", words, "malformed-client-name")
+    if text in _TAKEN:
+        raise Malformed.at("name", "is kept for the client of the API_KEY setting", "malformed-client-name")
+    return text
+
+
+def _with_what_follows(allowed: Collection[Operation]) -> frozenset[Operation]:
+    """Who may trade may make orders by either route; who may sign may see whose signature it gets."""
+    operations = set(allowed)
+    if Operation.TRADE in operations:
+        operations.add(Operation.SIGN_ORDER)
+    if not operations.isdisjoint(SIGNING):
+        operations.add(Operation.READ)
+    return frozenset(operations)

@@ -9,7 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from hyperkms import _core
-from hyperkms.access.clients import LEGACY, Client, Clients, ConfiguredKey, Role
+from hyperkms.access.administration import Clients
+from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
+from hyperkms.access.client_records import read_keys
+from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
 from hyperkms.access.limits import Limits, wall_clock_ns
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.config import Config
@@ -64,7 +67,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallets = WalletRecords(database, Generation(shared, WALLET_CHANGES))
-    clients = Clients(database, Generation(shared, CLIENT_CHANGES), _configured_key(config))
+    client_changes = Generation(shared, CLIENT_CHANGES)
+    clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
     record = FileSink(config.data / RECORDS)
 
@@ -85,6 +89,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         wallets=wallets,
         key_store=key_store,
         keyring=Keyring(root_key, key_store),
+        api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         clients=clients,
         limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns),
         nonces=Nonces(database, counters, clock),
@@ -197,8 +202,8 @@ def _configured_key(config: Config) -> ConfiguredKey | None:
     if config.api_key is None:
         return None
     if config.mode is Mode.DEVELOPMENT:
-        return ConfiguredKey(config.api_key, Client("API_KEY", Role.ADMINISTRATOR))
-    return ConfiguredKey(config.api_key, Client(LEGACY, Role.LEGACY))
+        return ConfiguredKey(config.api_key, client(CONFIGURED, Role.ADMINISTRATOR))
+    return ConfiguredKey(config.api_key, client(LEGACY, Role.LEGACY))
 
 
 def _ensure_administrator(config: Config, clients: Clients, tell: Tell) -> None:

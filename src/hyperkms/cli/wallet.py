@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from hyperkms.access.clients import Client, Role
+from hyperkms.access.clients import Role, client
 from hyperkms.cli.assemble import assemble, defaults_of
 from hyperkms.cli.settings import JSON, settings, with_settings
 from hyperkms.config import Config
@@ -133,7 +133,7 @@ def sign_command(
         text = sys.stdin.buffer.read() if message == "-" else message.encode()
     except UnicodeEncodeError:
         raise Malformed.at("--message", "is not UTF-8; other bytes come through a pipe: --message -") from None
-    caller = Caller(Client(f"cli:uid-{os.geteuid()}", Role.ADMINISTRATOR), secrets.token_hex(8))
+    caller = Caller(client(f"cli:uid-{os.geteuid()}", Role.ADMINISTRATOR), secrets.token_hex(8))
     with _parts(settings(data, env_file), create=False) as parts:
         signed = sign_message(parts, caller, parse_wallet_id(wallet_id), text).wait()
         _print(msgspec.to_builtins(signed_view(signed)), as_json=as_json)

@@ -13,10 +13,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
+from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
-from hyperkms.http.routes import health, mpc, wallets
+from hyperkms.http.routes import clients, health, mpc, wallets
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ALL
 from hyperkms.http.signing import SIGNING_ROUTES, SigningRoutes
@@ -41,7 +42,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     )
     app.state.parts = parts
     app.state.threads = threads = Threads()
-    for module in (health, wallets, mpc):
+    for module in (health, wallets, clients, mpc):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -95,7 +96,9 @@ def _document(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = made()
-        _, components = msgspec.json.schema_components(ALL, ref_template="#/components/schemas/{name}")
+        _, components = msgspec.json.schema_components(
+            (*ALL, *CLIENT_BODIES), ref_template="#/components/schemas/{name}"
+        )
         document.setdefault("components", {}).setdefault("schemas", {}).update(components)
         for leftover in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(leftover, None)

@@ -1,19 +1,73 @@
 """Authentication of a request: `X-API-Key`, or `Authorization: Bearer`."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Scope
 
-from hyperkms.access.clients import Client, Scope
+from hyperkms.access.api_keys import Loading, unauthorized
+from hyperkms.access.clients import Client, Operation
 from hyperkms.errors import Malformed
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
+from hyperkms.operations.parts import Parts
 
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 _BEARER = HTTPBearer(auto_error=False)
+
+
+InThread: TypeAlias = Callable[[Callable[[str | None], Client], str | None], Awaitable[Client]]
+
+
+async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Client:
+    """The client of an ASGI request; Unauthorized without a key that is in force.
+
+    A thread is needed only after clients have changed; every other request is told apart at once, also
+    while every thread is busy.
+    """
+    key = sent_key(scope["headers"])
+    client = parts.api_keys.known(key)
+    if isinstance(client, Loading):
+        client = await in_thread(parts.api_keys.authenticate, key)
+    if client is None:
+        raise unauthorized()
+    return client
+
+
+def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The API key among ASGI headers (their names are in lower case); `X-API-Key` comes first."""
+    bearer = b""
+    for name, value in headers:
+        if name == b"x-api-key" and value:
+            return value.decode("latin-1")
+        if name == b"authorization" and not bearer:
+            bearer = value
+    scheme, _, token = bearer.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def client_with(*operations: Operation) -> Callable[..., Awaitable[Client]]:
+    """A dependency that answers the client; Unauthorized without a valid key, Forbidden without one of these.
+
+    What depends on the wallet is checked where the wallet is found (operations/permission.py).
+    """
+
+    async def authenticated(
+        request: Request,
+        _key: Annotated[str | None, Depends(_KEY)],
+        _bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    ) -> Client:
+        client = await authenticate(parts_of(request), request.scope, run_in_threadpool)
+        facts_of(request).client = client.name
+        _refuse_idempotency(request)
+        if operations:
+            client.require(*operations)
+        return client
+
+    return authenticated
 
 
 def _refuse_idempotency(request: Request) -> None:
@@ -22,36 +76,3 @@ def _refuse_idempotency(request: Request) -> None:
             "Idempotency-Key is not honoured by this release, and to ignore it would break its promise; leave it out"
         )
         raise Malformed("idempotency-not-available", words)
-
-
-def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The API key of a request: X-API-Key, else Authorization: Bearer."""
-    bearer = None
-    for name, value in headers:
-        if name == b"x-api-key":
-            return value.decode("latin-1")
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            bearer = value[7:].decode("latin-1")
-    return bearer
-
-
-def client_with(scope: Scope) -> Callable[..., Awaitable[Client]]:
-    """A dependency that answers the client; Unauthorized without a valid key, Forbidden without the scope."""
-
-    async def authenticate(
-        request: Request,
-        key: Annotated[str | None, Depends(_KEY)],
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-    ) -> Client:
-        parts = parts_of(request)
-        sent = key or (bearer.credentials if bearer else None)
-        # Known keys need no thread, so they are told apart even while every thread waits.
-        client = parts.clients.known(sent)
-        if client is None:
-            client = await run_in_threadpool(parts.clients.authenticate, sent)
-        facts_of(request).client = client.name
-        _refuse_idempotency(request)
-        client.require(scope)
-        return client
-
-    return authenticate

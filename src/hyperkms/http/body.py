@@ -17,11 +17,12 @@ SMALL_BODY = 8 * 1024
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def body_of(kind: type[S], required: str) -> Callable[[Request], Awaitable[S]]:
+def body_of(kind: type[S], required: str = "") -> Callable[[Request], Awaitable[S]]:
     """A dependency that answers the request's body as a struct of this kind; see `read_struct`."""
 
     async def read(request: Request) -> S:
-        return await read_struct(await _raw(request), kind, required)
+        raw = await _raw(request)
+        return await read_struct(raw, kind, required) if raw or _required(kind) else kind()
 
     return read
 

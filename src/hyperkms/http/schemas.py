@@ -11,15 +11,15 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """Whole milliseconds that JavaScript can hold as well."""
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    pass
+class RequestBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A body that is sent: nothing is in it but what is declared."""
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    pass
+class AnswerBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A body that is answered: what is not there is left out."""
 
 
-class GenerateRequest(_Request, frozen=True):
+class GenerateRequest(RequestBody, frozen=True):
     """Make a wallet; `keyType` defaults to ed25519 (HYPERKMS_DEFAULT_KEY_TYPE)."""
 
     wallet_id: str
@@ -28,21 +28,21 @@ class GenerateRequest(_Request, frozen=True):
     network: NetworkName | None = None
 
 
-class SignRequest(_Request, frozen=True):
+class SignRequest(RequestBody, frozen=True):
     """Sign the UTF-8 bytes of a message."""
 
     wallet_id: str
     message: str
 
 
-class SignOrderRequest(_Request, frozen=True):
+class SignOrderRequest(RequestBody, frozen=True):
     """Sign an order payload."""
 
     wallet_id: str
     order_payload: Object
 
 
-class SignActionRequest(_Request, frozen=True):
+class SignActionRequest(RequestBody, frozen=True):
     """Sign a Hyperliquid action; a nonce is allocated unless one is given."""
 
     wallet_id: str
@@ -53,7 +53,7 @@ class SignActionRequest(_Request, frozen=True):
     network: Literal["mainnet", "testnet"] | None = None
 
 
-class WalletView(_Answer, frozen=True):
+class WalletView(AnswerBody, frozen=True):
     """A wallet; times are RFC 3339 in UTC."""
 
     wallet_id: str
@@ -67,7 +67,7 @@ class WalletView(_Answer, frozen=True):
     metadata: Object | None = None
 
 
-class GenerateAnswer(_Answer, frozen=True):
+class GenerateAnswer(AnswerBody, frozen=True):
     """A new wallet."""
 
     success: Literal[True]
@@ -75,7 +75,7 @@ class GenerateAnswer(_Answer, frozen=True):
     note: str | None = None
 
 
-class WalletsAnswer(_Answer, frozen=True):
+class WalletsAnswer(AnswerBody, frozen=True):
     """A page of wallets in order of id; `next` is the `after` of the next page."""
 
     success: Literal[True]
@@ -85,7 +85,7 @@ class WalletsAnswer(_Answer, frozen=True):
     next: str | None = None
 
 
-class PublicKeyAnswer(_Answer, frozen=True):
+class PublicKeyAnswer(AnswerBody, frozen=True):
     """The public key of a wallet."""
 
     success: Literal[True]
@@ -95,7 +95,7 @@ class PublicKeyAnswer(_Answer, frozen=True):
     address: str | None = None
 
 
-class ReceiptView(_Answer, frozen=True):
+class ReceiptView(AnswerBody, frozen=True):
     """Where the signature stands in the record; it was durable before this answer was sent."""
 
     log: str
@@ -105,7 +105,7 @@ class ReceiptView(_Answer, frozen=True):
     digest: str
 
 
-class SignAnswer(_Answer, frozen=True):
+class SignAnswer(AnswerBody, frozen=True):
     """A signature: 0x and 128 hex digits (Ed25519) or 130 (secp256k1: r, s, v)."""
 
     success: Literal[True]
@@ -118,7 +118,7 @@ class SignAnswer(_Answer, frozen=True):
     nonce: int | None = None
 
 
-class SignatureView(_Answer, frozen=True):
+class SignatureView(AnswerBody, frozen=True):
     """What the exchange takes: r and s 0x and 64 hex digits, v 27 or 28."""
 
     r: str
@@ -140,7 +140,7 @@ class SignActionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     receipt: ReceiptView
 
 
-class ProblemView(_Answer, frozen=True):
+class ProblemView(AnswerBody, frozen=True):
     """RFC 9457, with the sentence again as `error`."""
 
     type: str

@@ -15,12 +15,11 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hyperkms.access.clients import Client
-from hyperkms.access.clients import Scope as ClientScope
+from hyperkms.access.clients import Operation
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import HyperkmsError, Malformed
-from hyperkms.http.auth import sent_key
+from hyperkms.http.auth import authenticate
 from hyperkms.http.body import MAX_BODY, read_struct
 from hyperkms.http.facts import Facts, begin
 from hyperkms.http.lines import RequestLines
@@ -58,7 +57,8 @@ class SigningRoute:
     tag: str
     summary: str
     description: str
-    scope: ClientScope
+    operations: tuple[Operation, ...]
+    """One of them is needed; which one, the wallet says."""
     body: type[msgspec.Struct]
     answer: type[msgspec.Struct]
     required: str
@@ -71,7 +71,7 @@ SIGNING_ROUTES = (
         "wallets",
         "Sign a message",
         "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
-        ClientScope.INHERITED,
+        (Operation.SIGN_BYTES, Operation.SIGN_TEXT),
         SignRequest,
         SignAnswer,
         "walletId and message are required",
@@ -81,7 +81,7 @@ SIGNING_ROUTES = (
         "wallets",
         "Sign an order payload",
         "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
-        ClientScope.INHERITED,
+        (Operation.SIGN_BYTES, Operation.SIGN_ORDER),
         SignOrderRequest,
         SignAnswer,
         "walletId and orderPayload are required",
@@ -91,7 +91,7 @@ SIGNING_ROUTES = (
         "hyperliquid",
         "Sign an action",
         "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
-        ClientScope.HYPERLIQUID,
+        (Operation.TRADE,),
         SignActionRequest,
         SignActionAnswer,
         "walletId and action are required",
@@ -135,10 +135,10 @@ class SigningRoutes:
         self, route: SigningRoute, work: "_Work", facts: Facts, scope: Scope, receive: Receive
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         try:
-            client = await self._authenticate(scope)
+            client = await authenticate(self._parts, scope, self._threads.sign)
             facts.client = client.name
-            client.require(route.scope)
-            self._parts.limits.take(0, What.SIGN)
+            client.require(*route.operations)
+            self._parts.limits.take(client.number, What.SIGN)
             raw = await _read(receive)
             body = await read_struct(raw, route.body, route.required)
             answer = await work(body, Caller(client, facts.request_id), facts)
@@ -149,13 +149,6 @@ class SigningRoutes:
             words = f"Something went wrong here; the log has it under {facts.request_id}."
             return _refusal(HyperkmsError("internal-error", words), facts)
         return 200, [_JSON], _encode(answer)
-
-    async def _authenticate(self, scope: Scope) -> Client:
-        key = sent_key(scope["headers"])
-        client = self._parts.clients.known(key)
-        if client is None:
-            client = await self._threads.sign(self._parts.clients.authenticate, key)
-        return client
 
     async def _message(self, body: SignRequest, caller: Caller, facts: Facts) -> SignAnswer:
         facts.wallet = wallet = parse_wallet_id(body.wallet_id)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hyperkms.access.clients import Clients
+from hyperkms.access.administration import Clients
+from hyperkms.access.api_keys import ApiKeys
 from hyperkms.access.limits import Limits
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
@@ -36,6 +37,7 @@ class Parts:
     wallets: WalletRecords
     key_store: KeyStore
     keyring: Keyring
+    api_keys: ApiKeys
     clients: Clients
     limits: Limits
     nonces: Nonces

@@ -14,6 +14,7 @@ from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.wire import Numbers, msgpack
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.permission import require_signing, wallet_for
 from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, Network, Wallet, WalletId
 
@@ -76,7 +77,8 @@ class _Made:
 
 def sign_message(parts: Parts, caller: Caller, wallet_id: WalletId, message: bytes) -> Pending[SignedMessage]:
     """Sign bytes: raw by an Ed25519 wallet, in EIP-191 form by a secp256k1 wallet."""
-    return sign_bytes(parts, caller, parts.wallets.get(wallet_id), message, operation="sign-message")
+    wallet = wallet_for(parts, caller.client, wallet_id)
+    return sign_bytes(parts, caller, wallet, message, operation="sign-message")
 
 
 def sign_bytes(
@@ -84,9 +86,10 @@ def sign_bytes(
 ) -> Pending[SignedMessage]:
     """The same for a wallet that is at hand.
 
-    1. Take the key.  2. Sign.  3. Write the record.  4. Release when it is durable.
+    1. Check that the caller may; take the key.  2. Sign.  3. Write the record.  4. Release when it is durable.
     """
-    handle = parts.keyring.handle(wallet)  # (1)
+    require_signing(caller.client, wallet, operation)  # (1)
+    handle = parts.keyring.handle(wallet)
     if wallet.key_type is KeyType.ED25519:  # (2)
         signature = "0x" + _core.sign_ed25519_message(handle, message).hex()
         digest = hashlib.sha256(message).digest()
@@ -109,7 +112,7 @@ def sign_action(
     """Sign a Hyperliquid L1 action; `known` is the request's wallet for who has read it already.
 
     1. Read the action strictly.
-    2. Find the wallet; settle the network.
+    2. Find the wallet, check that the caller may; settle the network.
     3. Check the action against the market and the clock.
     4. Number it: nothing after this line refuses.
     5. Sign; the core hashes.
@@ -117,8 +120,9 @@ def sign_action(
     7. Release when it is durable.
     """
     action = parse_action(request.action, _numbers(parts))  # (1)
-    wallet = known or parts.wallets.get(request.wallet)  # (2)
-    handle = parts.keyring.handle(_require_secp256k1(wallet))
+    wallet = _require_secp256k1(known or wallet_for(parts, caller.client, request.wallet))  # (2)
+    require_signing(caller.client, wallet, request.operation)
+    handle = parts.keyring.handle(wallet)
     network = _settle_network(wallet, request.network)
     _check(parts, action, request, network)  # (3)
     nonce = _number(parts, wallet, request)  # (4)

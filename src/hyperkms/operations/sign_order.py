@@ -11,6 +11,7 @@ from hyperkms.hyperliquid.members import cloid, flag
 from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.permission import require_signing, wallet_for
 from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Wallet, WalletId
@@ -32,7 +33,8 @@ def sign_order(
     reduceOnly (false), cloid; `sz` and `limitPx` are exact decimals, `timestamp` is only checked to be
     within 60 s, and the nonce is allocated.
     """
-    wallet = parts.wallets.get(wallet_id)
+    wallet = wallet_for(parts, caller.client, wallet_id)
+    require_signing(caller.client, wallet, "sign-order")
     if wallet.key_type is KeyType.ED25519:
         message = ecmascript(payload).encode()
         return sign_bytes(parts, caller, wallet, message, operation="sign-order")

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from hyperkms.errors import Conflict, NotFound
+from hyperkms.errors import Conflict
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.schema import key_versions, wallets
-from hyperkms.wallet import KeyType, KeyVersion, Network, Origin, PublicKey, VersionState, Wallet, WalletId
+from hyperkms.wallet import (
+    KeyType,
+    KeyVersion,
+    Network,
+    Origin,
+    PublicKey,
+    VersionState,
+    Wallet,
+    WalletId,
+    no_such_wallet,
+)
 
 _JOINED = sa.select(
     wallets,
@@ -47,7 +57,7 @@ class WalletRecords:
         """The wallet; NotFound if there is none of that id."""
         found = self.find(wallet)
         if found is None:
-            raise NotFound("wallet-not-found", f"there is no wallet {wallet}")
+            raise no_such_wallet(wallet)
         return found
 
     def find(self, wallet: WalletId) -> Wallet | None:
@@ -59,16 +69,21 @@ class WalletRecords:
             row = connection.execute(_JOINED.where(wallets.c.id == wallet)).one_or_none()
         return None if row is None else _wallet(row)
 
-    def page(self, *, after: str, limit: int) -> Sequence[Wallet]:
-        """At most `limit` wallets whose ids come after `after`, in byte order of the id."""
-        query = _JOINED.where(wallets.c.id > after).order_by(wallets.c.id).limit(limit)
+    def page(self, *, after: str, limit: int, among: frozenset[WalletId] | None = None) -> Sequence[Wallet]:
+        """At most `limit` wallets (among these) whose ids come after `after`, in byte order of the id."""
+        query = _JOINED.where(wallets.c.id > after, _are_among(among)).order_by(wallets.c.id).limit(limit)
         with self._database.read() as connection:
             return [_wallet(row) for row in connection.execute(query)]
 
-    def count(self) -> int:
-        """How many wallets there are."""
+    def count(self, *, among: frozenset[WalletId] | None = None) -> int:
+        """How many wallets there are (among these)."""
+        query = sa.select(sa.func.count()).select_from(wallets).where(_are_among(among))
         with self._database.read() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(wallets)).scalar_one())
+            return int(connection.execute(query).scalar_one())
+
+
+def _are_among(ids: frozenset[WalletId] | None) -> sa.ColumnElement[bool]:
+    return sa.true() if ids is None else wallets.c.id.in_(ids)
 
 
 def wallet_exists(wallet: WalletId) -> Conflict:

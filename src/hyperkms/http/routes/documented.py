@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from hyperkms.http.client_schemas import CreateClientRequest, RevokeClientRequest, RotateClientRequest
 from hyperkms.http.schemas import GenerateRequest, SignActionRequest, SignOrderRequest, SignRequest
 
 _ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
@@ -29,6 +30,17 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
         "a cancel": {"walletId": "bot-1", "action": {"type": "cancel", "cancels": [{"a": 0, "o": 82382}]}},
         "nothing, to use up a nonce": {"walletId": "bot-1", "action": {"type": "noop"}},
     },
+    CreateClientRequest: {
+        "a bot that trades with one wallet": {
+            "name": "bot-07",
+            "wallets": ["bot-1"],
+            "allow": ["trade"],
+            "expiresInDays": 90,
+        },
+        "a second administrator": {"name": "alex", "role": "administrator"},
+    },
+    RevokeClientRequest: {"at once": {}},
+    RotateClientRequest: {"a day to change over": {"overlapHours": 24}, "the old key leaked": {"overlapHours": 0}},
 }
 """Bodies that work as they stand, once the wallet is there (and with a timestamp of now)."""
 
@@ -36,7 +48,7 @@ _PROBLEMS = {
     "400": "Malformed: `field` names the place.",
     "401": "No valid API key.",
     "403": "Refused by a rule, which `code` names.",
-    "404": "No such wallet.",
+    "404": "No such wallet or client.",
     "409": "It exists already, or came second.",
     "413": "The body is larger than 64 KiB.",
     "500": "Stored bytes are not what was stored, or nobody expected it; the log says more.",
@@ -55,7 +67,8 @@ def documented(answer: type[msgspec.Struct], body: type[msgspec.Struct] | None =
     if body is not None:
         content = _json(body)
         content["application/json"]["examples"] = {name: {"value": value} for name, value in EXAMPLES[body].items()}
-        extra["requestBody"] = {"required": True, "content": content}
+        required = any(member.required for member in msgspec.structs.fields(body))
+        extra["requestBody"] = {"required": required, "content": content}
     return extra
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from hyperkms.access.clients import Client, Scope
+from hyperkms.access.clients import Client
 from hyperkms.errors import Malformed
 from hyperkms.http.auth import client_with
 from hyperkms.http.routes.documented import always_refused
@@ -12,7 +12,7 @@ from hyperkms.http.routes.documented import always_refused
 router = APIRouter(prefix="/mpc", tags=["mpc"])
 _WORDS = "MPC is not enabled. Set MPC_ENABLED=true in .env"
 _OFF = always_refused(_WORDS)
-Authenticated = Annotated[Client, Depends(client_with(Scope.INHERITED))]
+Authenticated = Annotated[Client, Depends(client_with())]
 
 
 @router.get("/status", summary="Whether threshold signing is on")

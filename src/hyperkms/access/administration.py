@@ -1,0 +1,171 @@
+"""Clients made, listed and revoked, their keys changed; every process knows of each change at once."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from hyperkms.access.api_keys import NEVER, PREFIX_LENGTH, new_key, sha256
+from hyperkms.access.client_records import ClientRecord, all_clients, find_client, get_client, stored
+from hyperkms.access.clients import ADMINISTRATOR, Operation, Role
+from hyperkms.access.limits import MAX_CLIENTS
+from hyperkms.errors import Conflict, Malformed, Refused
+from hyperkms.state.database import Database
+from hyperkms.state.generation import Generation
+from hyperkms.state.schema import client_keys, clients
+from hyperkms.wallet import WalletId
+
+_ADMINISTRATORS = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewClient:
+    """What is asked for."""
+
+    name: str
+    role: Role
+    wallets: frozenset[WalletId] | None = None
+    """None for every wallet."""
+    allowed: frozenset[Operation] | None = None
+    """None for those of the role."""
+    expires_at: int | None = None
+    """Milliseconds since 1970."""
+
+    def __post_init__(self) -> None:
+        """Malformed if its members do not go together."""
+        if self.role is not Role.BOT and self.allowed is not None:
+            raise Malformed.at("allow", f"is for the role bot; the role {self.role.value} says what it may")
+        if self.role is Role.ADMINISTRATOR and self.wallets is not None:
+            raise Malformed.at("wallets", "an administrator is for every wallet: leave it out")
+        if self.allowed and Operation.ADMINISTER in self.allowed:
+            raise Malformed.at("allow", "administer comes with the role administrator, never alone")
+        if self.wallets is not None and not self.wallets:
+            raise Malformed.at("wallets", "name at least one wallet; left out it means every wallet")
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A client with its new API key, which is shown once and kept nowhere."""
+
+    record: ClientRecord
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Issued({self.record.client!r})"
+
+
+class Clients:
+    """Clients by name. A name is never used twice: a revoked client keeps its own."""
+
+    def __init__(self, database: Database, generation: Generation) -> None:
+        self._database = database
+        self._generation = generation
+
+    def create(self, new: NewClient, *, by: str, now: int) -> Issued:
+        """A client with its first key, durable; Conflict if the name was ever taken."""
+        with self._generation.change(self._database) as connection:
+            if find_client(connection, new.name):
+                words = f"client {new.name} exists already, or once did; a name is never used twice"
+                raise Conflict("client-exists", words)
+            key = _insert(connection, new, by=by, now=now)
+            return Issued(get_client(connection, new.name), key)
+
+    def list(self) -> list[ClientRecord]:
+        """Every client, revoked ones included, in the order in which they were made."""
+        with self._database.read() as connection:
+            return all_clients(connection)
+
+    def get(self, name: str) -> ClientRecord:
+        """The client; NotFound if there never was one of that name."""
+        with self._database.read() as connection:
+            return get_client(connection, name)
+
+    def revoke(self, name: str, *, now: int) -> ClientRecord:
+        """End a client and all its keys, for ever; one that is revoked stays as it is.
+
+        Refused for the last administrator in force: nobody could administer the service any more.
+        """
+        with self._generation.change(self._database) as connection:
+            found = get_client(connection, name)
+            if found.revoked_at is not None:
+                return found
+            if found.client.role is Role.ADMINISTRATOR:
+                _require_another_administrator(connection, name, now)
+            connection.execute(clients.update().where(clients.c.name == name).values(revoked_at=now))
+            keys = client_keys.update().where(client_keys.c.prefix.in_([key.prefix for key in found.keys]))
+            connection.execute(keys.values(revoked_at=now))
+            return get_client(connection, name)
+
+    def rotate(self, name: str, *, overlap: int, now: int) -> Issued:
+        """A further key; those before it are good for `overlap` milliseconds more, and no longer than they were."""
+        with self._generation.change(self._database) as connection:
+            found = get_client(connection, name)
+            _require_in_force(found, now)
+            for key in found.keys:
+                until = now + overlap if key.expires_at is None else min(key.expires_at, now + overlap)
+                ended = client_keys.update().where(client_keys.c.prefix == key.prefix)
+                connection.execute(ended.values(expires_at=until))
+            issued = _insert_key(connection, name, now)
+            return Issued(get_client(connection, name), issued)
+
+    def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
+        """Make the first administrator if there never was one; answers whether it was made now.
+
+        `publish` must make the key durable for its owner; it is called inside the transaction, so a
+        crash leaves either both or a key file that the next start replaces.
+        """
+        with self._database.read() as connection:
+            if connection.execute(_ADMINISTRATORS).first() is not None:
+                return False
+        with self._generation.change(self._database) as connection:
+            if connection.execute(_ADMINISTRATORS).first() is not None:
+                return False
+            publish(_insert(connection, NewClient(name=ADMINISTRATOR, role=Role.ADMINISTRATOR), by=None, now=now))
+            return True
+
+
+def _insert(connection: sa.Connection, new: NewClient, *, by: str | None, now: int) -> str:
+    number = 1 + (connection.execute(sa.select(sa.func.max(clients.c.number))).scalar() or 0)
+    if number >= MAX_CLIENTS:  # each has a number for ever, and with it a place among the limits
+        raise Refused("too-many-clients", f"{number - 1} clients were made here, and there is room for no more")
+    row = {
+        "id": secrets.token_hex(16),
+        "number": number,
+        "name": new.name,
+        "role": new.role.value,
+        "wallets": stored(new.wallets),
+        "operations": stored(new.allowed),
+        "created_at": now,
+        "created_by": by,
+        "expires_at": new.expires_at,
+    }
+    connection.execute(clients.insert().values(row))
+    return _insert_key(connection, new.name, now)
+
+
+def _insert_key(connection: sa.Connection, name: str, now: int) -> str:
+    key = new_key()
+    while connection.execute(sa.select(client_keys).where(client_keys.c.prefix == key[:PREFIX_LENGTH])).first():
+        key = new_key()
+    owner = sa.select(clients.c.id).where(clients.c.name == name).scalar_subquery()
+    row = {"prefix": key[:PREFIX_LENGTH], "client": owner, "sha256": sha256(key), "created_at": now}
+    connection.execute(client_keys.insert().values(row))
+    return key
+
+
+def _require_in_force(found: ClientRecord, now: int) -> None:
+    if found.state(now) != "active":
+        words = f"client {found.client.name} is {found.state(now)} and gets no further key; make another"
+        raise Conflict("client-ended", words)
+
+
+def _require_another_administrator(connection: sa.Connection, name: str, now: int) -> None:
+    others = _ADMINISTRATORS.where(
+        clients.c.name != name,
+        clients.c.revoked_at.is_(None),
+        sa.func.coalesce(clients.c.expires_at, NEVER) > now,
+    )
+    if connection.execute(others).first() is None:
+        words = f"client {name} is the last administrator: make another before it is revoked"
+        raise Refused("last-administrator", words)

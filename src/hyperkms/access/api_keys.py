@@ -1,0 +1,137 @@
+"""API keys: their form, and the keys in force as each process has them at hand."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple, TypeAlias
+
+from hyperkms.access.clients import Client
+from hyperkms.errors import Unauthorized
+from hyperkms.state.database import Database
+from hyperkms.state.generation import Generation
+from hyperkms.state.shared_turn import SharedTurn
+
+PREFIX_LENGTH = 11
+NEVER = 2**63 - 1
+"""A time in milliseconds that no clock reaches."""
+_PLACE_LENGTH = 8
+
+
+class Loading(Enum):
+    """The keys at hand may be out of date: the database has to be asked, by a thread that may wait."""
+
+    NEEDED = "needed"
+
+
+NEEDS_LOADING: Final = Loading.NEEDED
+
+
+@dataclass(frozen=True)
+class ConfiguredKey:
+    """The key of the API_KEY setting and the client it stands for."""
+
+    key: str
+    client: Client
+
+    def __repr__(self) -> str:
+        return f"ConfiguredKey({self.client!r})"
+
+
+class KeyInForce(NamedTuple):
+    """The hash of a key that is not revoked, its client, and when it ends."""
+
+    sha256: bytes
+    client: Client | None
+    """None only for the key that stands where no place is found."""
+    not_after: int
+    """Milliseconds since 1970; it is refused from then on."""
+
+
+ReadKeys: TypeAlias = Callable[[Database], list[KeyInForce]]
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    generation: int | None
+    places: Mapping[bytes, KeyInForce]
+
+
+class ApiKeys:
+    """Tells the client of an API key, without the database as long as no client has changed.
+
+    A key has 256 random bits, so one SHA-256 is enough. Its place is found by the first bytes of that hash,
+    and the whole hash is compared in constant time; where there is no place, with a random one. So every
+    key that is not in force takes the same path: nobody can make one whose hash begins like another's.
+    (Found by the public prefix, a wrong key takes some nanoseconds more than an unknown one.)
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        generation: Generation,
+        read: ReadKeys,
+        configured: ConfiguredKey | None,
+        clock: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._generation = generation
+        self._read = read
+        self._configured = configured
+        self._clock = clock
+        self._turn = SharedTurn()
+        self._at_hand: _AtHand | None = None
+        self._nobody = KeyInForce(secrets.token_bytes(32), None, NEVER)
+
+    def known(self, key: str | None) -> Client | Loading | None:
+        """The client of a key; None for a key that is not in force. Takes a microsecond and never waits."""
+        at_hand = self._at_hand
+        if at_hand is None or at_hand.generation != self._generation.current():
+            return NEEDS_LOADING
+        return self._find(at_hand, key)
+
+    def authenticate(self, key: str | None) -> Client:
+        """The client of a key; Unauthorized for every other text, and for none. May wait for the database."""
+        found = self.known(key)
+        if found is NEEDS_LOADING:
+            found = self._find(self._turn.take(self._load), key)
+        if not isinstance(found, Client):
+            raise unauthorized()
+        return found
+
+    def _find(self, at_hand: _AtHand, key: str | None) -> Client | None:
+        if not key or not key.isascii():
+            return None
+        digest = sha256(key)
+        stored, client, not_after = at_hand.places.get(digest[:_PLACE_LENGTH], self._nobody)
+        in_time = self._clock() < not_after
+        return client if hmac.compare_digest(digest, stored) and in_time else None
+
+    def _load(self) -> _AtHand:
+        generation = self._generation.current()
+        at_hand = self._at_hand
+        if at_hand is not None and generation is not None and at_hand.generation == generation:
+            return at_hand  # another thread has loaded while this one waited for its turn
+        keys = self._read(self._database)
+        if self._configured:
+            keys.append(KeyInForce(sha256(self._configured.key), self._configured.client, NEVER))
+        loaded = _AtHand(generation, {key.sha256[:_PLACE_LENGTH]: key for key in keys})
+        self._at_hand = None if generation is None else loaded
+        return loaded
+
+
+def new_key() -> str:
+    """hk_, 8 hex digits, _ and 43 characters of unpadded base64url: 32 random bytes."""
+    return f"hk_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+
+
+def sha256(key: str) -> bytes:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def unauthorized() -> Unauthorized:
+    """The one refusal of every key that is not in force."""
+    return Unauthorized("invalid-api-key", "Unauthorized: Invalid API key")

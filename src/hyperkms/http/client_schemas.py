@@ -1,0 +1,96 @@
+"""Bodies of the requests and answers about clients."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from hyperkms.access.client_records import ClientState
+from hyperkms.http.schemas import AnswerBody, RequestBody
+from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS, MAX_EXPIRY_DAYS, MAX_OVERLAP_HOURS
+
+RoleName = Literal["administrator", "bot", "legacy"]
+Allowable = Literal[
+    "trade", "sign-order", "sign-bytes", "sign-text", "read", "generate", "rotate", "retire", "migrate", "metrics"
+]
+Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXPIRY_DAYS)]
+Hours = Annotated[int, msgspec.Meta(ge=0, le=MAX_OVERLAP_HOURS)]
+
+
+class CreateClientRequest(RequestBody, frozen=True):
+    """Make a client: for these wallets (every one if left out), allowed these operations (none if left out)."""
+
+    name: str
+    wallets: Annotated[list[str], msgspec.Meta(max_length=1000)] | None = None
+    allow: list[Allowable] | None = None
+    expires_in_days: Days | None = None
+    role: RoleName = "bot"
+
+
+class RevokeClientRequest(RequestBody, frozen=True):
+    """Nothing more has to be said."""
+
+
+class RotateClientRequest(RequestBody, frozen=True):
+    """How long the keys until now stay good."""
+
+    overlap_hours: Hours = DEFAULT_OVERLAP_HOURS
+
+
+class KeyView(AnswerBody, frozen=True):
+    """An API key as it may be shown: its first 11 characters."""
+
+    prefix: str
+    created_at: str
+    expires_at: str | None = None
+
+
+class ClientView(AnswerBody, frozen=True):
+    """A client; without `wallets` it is for every one. `may` is what `allow` or the role comes to."""
+
+    name: str
+    role: RoleName
+    state: ClientState
+    may: list[str]
+    keys: list[KeyView]
+    created_at: str
+    created_by: str | None = None
+    wallets: list[str] | None = None
+    allow: list[Allowable] | None = None
+    expires_at: str | None = None
+    revoked_at: str | None = None
+
+
+class ClientAnswer(AnswerBody, frozen=True):
+    """One client."""
+
+    success: Literal[True]
+    client: ClientView
+
+
+class ClientsAnswer(AnswerBody, frozen=True):
+    """Every client."""
+
+    success: Literal[True]
+    clients: list[ClientView]
+    count: int
+
+
+class IssuedAnswer(AnswerBody, frozen=True):
+    """A client and its new API key: keep it now, it is not shown again."""
+
+    success: Literal[True]
+    client: ClientView
+    api_key: str
+
+    def __repr__(self) -> str:
+        return f"IssuedAnswer({self.client.name})"
+
+
+CLIENT_BODIES = (
+    CreateClientRequest,
+    RevokeClientRequest,
+    RotateClientRequest,
+    ClientAnswer,
+    ClientsAnswer,
+    IssuedAnswer,
+)

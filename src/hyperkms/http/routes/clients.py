@@ -1,0 +1,99 @@
+"""Administration of clients."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from hyperkms.access.administration import NewClient
+from hyperkms.access.clients import Client, Operation, Role, parse_client_name
+from hyperkms.http.auth import client_with
+from hyperkms.http.body import body_of
+from hyperkms.http.client_schemas import (
+    ClientAnswer,
+    ClientsAnswer,
+    CreateClientRequest,
+    IssuedAnswer,
+    RevokeClientRequest,
+    RotateClientRequest,
+)
+from hyperkms.http.client_views import client_view, issued_view
+from hyperkms.http.request import caller_of, parts_of
+from hyperkms.http.routes.documented import documented
+from hyperkms.http.views import answer
+from hyperkms.operations.clients import (
+    create_client,
+    expiry,
+    list_clients,
+    revoke_client,
+    rotate_client_key,
+    show_client,
+)
+from hyperkms.wallet import parse_wallet_id
+
+router = APIRouter(prefix="/clients", tags=["clients"])
+Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER))]
+
+
+@router.post("", summary="Make a client", openapi_extra=documented(IssuedAnswer, CreateClientRequest))
+def create(
+    request: Request,
+    client: Administrator,
+    body: Annotated[CreateClientRequest, Depends(body_of(CreateClientRequest, "name is required"))],
+) -> Response:
+    """`apiKey` is shown in this answer and never again. Without `allow` a bot may do nothing."""
+    parts = parts_of(request)
+    new = NewClient(
+        name=parse_client_name(body.name),
+        role=Role(body.role),
+        wallets=None if body.wallets is None else frozenset(map(parse_wallet_id, body.wallets)),
+        allowed=None if body.allow is None else frozenset(map(Operation, body.allow)),
+        expires_at=expiry(parts, body.expires_in_days),
+    )
+    return answer(issued_view(create_client(parts, caller_of(request, client), new), parts.clock()))
+
+
+@router.get("", summary="List clients", openapi_extra=documented(ClientsAnswer))
+def list_all(request: Request, client: Administrator) -> Response:
+    """All of them, revoked ones included, in the order in which they were made."""
+    parts = parts_of(request)
+    now = parts.clock()
+    views = [client_view(found, now) for found in list_clients(parts, caller_of(request, client))]
+    return answer(ClientsAnswer(success=True, clients=views, count=len(views)))
+
+
+@router.get("/{name}", summary="Show a client", openapi_extra=documented(ClientAnswer))
+def show(request: Request, name: str, client: Administrator) -> Response:
+    """Its wallets and operations, and of its keys the public prefixes."""
+    parts = parts_of(request)
+    found = show_client(parts, caller_of(request, client), parse_client_name(name))
+    return answer(ClientAnswer(success=True, client=client_view(found, parts.clock())))
+
+
+@router.post("/{name}/revoke", summary="Revoke a client", openapi_extra=documented(ClientAnswer, RevokeClientRequest))
+def revoke(
+    request: Request,
+    name: str,
+    client: Administrator,
+    _body: Annotated[RevokeClientRequest, Depends(body_of(RevokeClientRequest))],
+) -> Response:
+    """For ever, with all its keys; they are refused as soon as this is answered."""
+    parts = parts_of(request)
+    found = revoke_client(parts, caller_of(request, client), parse_client_name(name))
+    return answer(ClientAnswer(success=True, client=client_view(found, parts.clock())))
+
+
+@router.post(
+    "/{name}/rotate", summary="Give a client a new key", openapi_extra=documented(IssuedAnswer, RotateClientRequest)
+)
+def rotate(
+    request: Request,
+    name: str,
+    client: Administrator,
+    body: Annotated[RotateClientRequest, Depends(body_of(RotateClientRequest))],
+) -> Response:
+    """Its keys until now stay good for `overlapHours` (24); with 0 they end at once."""
+    parts = parts_of(request)
+    caller = caller_of(request, client)
+    issued = rotate_client_key(parts, caller, parse_client_name(name), overlap_hours=body.overlap_hours)
+    return answer(issued_view(issued, parts.clock()))

@@ -1,0 +1,55 @@
+"""Make, list, show and revoke clients, and change their keys. Administrators only."""
+
+from hyperkms.access.administration import Issued, NewClient
+from hyperkms.access.client_records import ClientRecord
+from hyperkms.access.clients import Operation
+from hyperkms.errors import Malformed
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import Caller
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+DEFAULT_OVERLAP_HOURS = 24
+MAX_OVERLAP_HOURS = 30 * 24
+MAX_EXPIRY_DAYS = 3650
+
+
+def create_client(parts: Parts, caller: Caller, new: NewClient) -> Issued:
+    """A client with its first key, durable; the key is in this answer and nowhere else."""
+    caller.client.require(Operation.ADMINISTER)
+    return parts.clients.create(new, by=caller.client.name, now=parts.clock())
+
+
+def list_clients(parts: Parts, caller: Caller) -> list[ClientRecord]:
+    """Every client, revoked ones included, in the order in which they were made."""
+    caller.client.require(Operation.ADMINISTER)
+    return parts.clients.list()
+
+
+def show_client(parts: Parts, caller: Caller, name: str) -> ClientRecord:
+    """One client."""
+    caller.client.require(Operation.ADMINISTER)
+    return parts.clients.get(name)
+
+
+def revoke_client(parts: Parts, caller: Caller, name: str) -> ClientRecord:
+    """End a client and its keys, for ever; no process accepts one of them once this has returned."""
+    caller.client.require(Operation.ADMINISTER)
+    return parts.clients.revoke(name, now=parts.clock())
+
+
+def rotate_client_key(parts: Parts, caller: Caller, name: str, *, overlap_hours: int) -> Issued:
+    """A new key; those before it are good for the overlap and no longer, with 0 not at all."""
+    caller.client.require(Operation.ADMINISTER)
+    if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
+        raise Malformed.at("overlapHours", f"0 to {MAX_OVERLAP_HOURS} hours are due")
+    return parts.clients.rotate(name, overlap=overlap_hours * HOUR_MS, now=parts.clock())
+
+
+def expiry(parts: Parts, days: int | None) -> int | None:
+    """The end of a client that is to last so many days from now; milliseconds since 1970."""
+    if days is None:
+        return None
+    if not 1 <= days <= MAX_EXPIRY_DAYS:
+        raise Malformed.at("expiresInDays", f"1 to {MAX_EXPIRY_DAYS} days are due")
+    return parts.clock() + days * DAY_MS

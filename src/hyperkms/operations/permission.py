@@ -1,0 +1,26 @@
+"""May this client do this with this wallet: asked before a key is touched."""
+
+from hyperkms.access.clients import Client, Operation
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import KeyType, Wallet, WalletId
+
+_BY_OPERATION = {
+    "sign-action": Operation.TRADE,
+    "sign-order": Operation.SIGN_ORDER,
+    "sign-message": Operation.SIGN_TEXT,
+}
+
+
+def wallet_for(parts: Parts, client: Client, wallet: WalletId) -> Wallet:
+    """The wallet; NotFound in the same words if it is not the client's or is not there."""
+    client.require_wallet(wallet)
+    return parts.wallets.get(wallet)
+
+
+def require_signing(client: Client, wallet: Wallet, operation: str) -> None:
+    """Forbidden unless the client may do this with a wallet of this kind; `operation` as the record names it.
+
+    Whatever is asked of an Ed25519 wallet, it signs bytes whose meaning nobody here knows.
+    """
+    client.require_wallet(wallet.id)
+    client.require(Operation.SIGN_BYTES if wallet.key_type is KeyType.ED25519 else _BY_OPERATION[operation])

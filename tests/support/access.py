@@ -1,0 +1,52 @@
+"""Clients and their keys over a real database, with a clock that a test turns."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hyperkms._core import SharedCounters
+from hyperkms.access.administration import Clients, Issued, NewClient
+from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
+from hyperkms.access.client_records import read_keys
+from hyperkms.access.clients import Operation, Role
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.generation import CLIENT_CHANGES, Generation
+
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Clock:
+    """Milliseconds since 1970, as the test says."""
+
+    now: int = 1_780_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Access:
+    """What one process has; `another` is a second process on the same directory."""
+
+    folder: Path
+    configured: ConfiguredKey | None = None
+    clock: Clock = field(default_factory=Clock)
+    database: Database = field(init=False)
+    clients: Clients = field(init=False)
+    api_keys: ApiKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.database = open_database(self.folder / "state.db")
+        changes = Generation(SharedCounters.open(self.folder / "shared"), CLIENT_CHANGES)
+        self.clients = Clients(self.database, changes)
+        self.api_keys = ApiKeys(self.database, changes, read_keys, self.configured, self.clock)
+
+    def another(self) -> "Access":
+        return Access(self.folder, self.configured, self.clock)
+
+    def make(self, name: str, *allowed: Operation, expires_at: int | None = None) -> Issued:
+        new = NewClient(name=name, role=Role.BOT, allowed=frozenset(allowed), expires_at=expires_at)
+        return self.clients.create(new, by="a test", now=self.clock())
+
+    def administrator(self, name: str) -> Issued:
+        return self.clients.create(NewClient(name=name, role=Role.ADMINISTRATOR), by="a test", now=self.clock())
