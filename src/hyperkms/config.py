@@ -23,6 +23,9 @@ from hyperkms.wallet import KeyType, Network
 
 MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
 
+GRACE_DAYS = 30
+MAX_DAYS = 3650
+_DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
 MIN_DIFFERENT = 8
 _PLACEHOLDER = re.compile(r"^your.*(key|secret|token)|change|placeholder|example|insert|replace|^(test|secret|apikey)$")
@@ -42,6 +45,8 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
+    "HYPERKMS_GRACE_DAYS": "grace_days",
+    "HYPERKMS_ROTATE_AFTER_DAYS": "rotate_after_days",
     "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
     "HYPERKMS_BEHIND_TLS_PROXY": "behind_tls_proxy",
     **{f"HYPERKMS_LIMIT_{what.name}": f"limit_{what.name.lower()}" for what in What},
@@ -71,6 +76,8 @@ class Config:
     root_key: str
     key_store: str
     memory_lock: MemoryLock
+    grace_days: float
+    rotate_after_days: float | None
     replay_vectors: bool
     behind_tls_proxy: bool
     limits: Mapping[What, Limit]
@@ -80,9 +87,9 @@ class Config:
     def __repr__(self) -> str:
         return f"Config({self.redacted()!r})"
 
-    def redacted(self) -> dict[str, str | int | bool | None]:
+    def redacted(self) -> dict[str, str | float | bool | None]:
         """Every setting by name; the API key only as set or unset."""
-        shown: dict[str, str | int | bool | None] = {}
+        shown: dict[str, str | float | bool | None] = {}
         for what, limit in self.limits.items():
             shown[f"limit_{what.name.lower()}"] = str(limit)
         for member in fields(self):
@@ -114,6 +121,8 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
         key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
         memory_lock=_memory_lock(values),
+        grace_days=_days(values, "HYPERKMS_GRACE_DAYS", GRACE_DAYS),
+        rotate_after_days=_days(values, "HYPERKMS_ROTATE_AFTER_DAYS", 0) or None,
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
         limits={what: _limit(values, what) for what in What},
@@ -222,6 +231,13 @@ def _memory_lock(values: Mapping[str, str]) -> MemoryLock:
         if text == allowed:
             return cast("MemoryLock", text)
     raise _wrong("HYPERKMS_MEMORY_LOCK", f"is {text!r}; one of {', '.join(get_args(MemoryLock))} is due")
+
+
+def _days(values: Mapping[str, str], name: str, default: float) -> float:
+    text = values.get(name) or str(default)
+    if not _DAYS.fullmatch(text) or float(text) > MAX_DAYS:
+        raise _wrong(name, f"is {text[:40]!r}; days are due, from 0 to {MAX_DAYS}, e.g. 30 or 0.5")
+    return float(text)
 
 
 def _flag(values: Mapping[str, str], name: str) -> bool:

@@ -19,6 +19,7 @@ PublicKey = NewType("PublicKey", bytes)
 SealedKey = NewType("SealedKey", bytes)
 """A stored record in sealed key format v1 (docs/formats.md)."""
 
+_COMPRESSED = 33
 _WALLET_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -46,9 +47,16 @@ class Origin(StrEnum):
 
 
 class VersionState(StrEnum):
-    """The life of a key version; this release makes only active ones."""
+    """The life of a key version; `wallet_life` has the legal moves."""
 
+    PENDING = "pending"
+    """It has a key and an address, and signs nothing yet."""
     ACTIVE = "active"
+    """The current version of its wallet."""
+    RETIRING = "retiring"
+    """In grace: it signs for who names it, until it expires."""
+    RETIRED = "retired"
+    """It never signs again; its sealed key is destroyed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +68,25 @@ class KeyVersion:
     public_key: PublicKey
     origin: Origin
     created_at: int
-    """Milliseconds since 1970."""
+    """Milliseconds since 1970, as the other times."""
+    activated_at: int | None = None
+    expires_at: int | None = None
+    """The end of its grace, exclusive; there once another version is current, or the wallet is retired."""
+    retired_at: int | None = None
+    destroyed_at: int | None = None
+    """Since then the key store has no sealed key of it."""
+
+    @property
+    def public_key_text(self) -> str:
+        """0x and 64 (Ed25519) or 66 (secp256k1) lower-case hex digits."""
+        return "0x" + self.public_key.hex()
+
+    @property
+    def address(self) -> str | None:
+        """0x and 40 lower-case hex digits; None for Ed25519."""
+        if len(self.public_key) != _COMPRESSED:
+            return None
+        return "0x" + _core.address(self.public_key).hex()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +101,25 @@ class Wallet:
     created_at: int
     """Milliseconds since 1970."""
     metadata: Mapping[str, object]
+    revision: int = 1
+    """One more with every change of the wallet or its versions."""
+    retired_at: int | None = None
+    """Since then nothing signs; the id and the addresses are never used again."""
+    retired_reason: str | None = None
 
     @property
     def address(self) -> str | None:
-        """0x and 40 lower-case hex digits; None for Ed25519."""
-        if self.key_type is not KeyType.SECP256K1:
-            return None
-        return "0x" + _core.address(self.current.public_key).hex()
+        """That of the current version."""
+        return self.current.address
 
     @property
     def public_key_text(self) -> str:
-        """0x and 64 (Ed25519) or 66 (secp256k1) lower-case hex digits."""
-        return "0x" + self.current.public_key.hex()
+        """That of the current version."""
+        return self.current.public_key_text
 
-    def context(self) -> _core.Context:
-        """What the sealed key of the current version must be for."""
-        return key_context(self.id, self.key_type, self.network, self.current.origin, version=self.current.number)
+    def context_of(self, version: KeyVersion) -> _core.Context:
+        """What the sealed key of a version must be for."""
+        return key_context(self.id, self.key_type, self.network, version.origin, version=version.number)
 
 
 def key_context(

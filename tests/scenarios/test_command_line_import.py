@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from eth_account import Account
 
 from support.commands import ADDRESS, KEY, key_file, refusal, run
 from support.service import Service
@@ -40,15 +41,27 @@ def _refused(service: Service, wallet: str, file: Path | str, *, stdin: str = ""
     return told
 
 
-@pytest.mark.parametrize("text", [KEY, f"  0x{KEY.upper()}\n"])
+def _another(number: int) -> str:
+    """A key of its own: no two wallets have the same one."""
+    return f"{KEY[:-2]}{number:02x}"
+
+
+def test_a_key_that_another_wallet_has_is_refused(served: Service, tmp_path: Path) -> None:
+    file = key_file(tmp_path / "key", _another(4))
+    assert run(*_words(served, "first-to-have-it", file), cwd=tmp_path).returncode == 0
+    assert "[key-known]" in _refused(served, "second-to-want-it", file)
+
+
+@pytest.mark.parametrize("text", [_another(1), f"  0x{_another(2).upper()}\n"])
 def test_a_key_is_imported_and_the_running_service_signs_with_it(served: Service, tmp_path: Path, text: str) -> None:
+    address = Account.from_key(text.strip().lower()).address.lower()
     wallet = f"imported-{len(text)}"
     done = run(*_words(served, wallet, key_file(tmp_path / "key", text)), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     made = json.loads(done.stdout)
-    assert (made["address"], made["origin"]) == (ADDRESS, "imported")
+    assert (made["address"], made["origin"]) == (address, "imported")
     signed = served.post("/hyperliquid/sign", {"walletId": wallet, "action": {"type": "noop"}})
-    assert (signed.status, signed.json["address"]) == (200, ADDRESS)
+    assert (signed.status, signed.json["address"]) == (200, address)
 
 
 def test_an_ed25519_seed_is_imported(served: Service, tmp_path: Path) -> None:
@@ -121,7 +134,8 @@ def test_an_existing_id_keeps_its_key(served: Service, tmp_path: Path) -> None:
 
 
 def test_a_key_file_is_not_changed_by_its_import(served: Service, tmp_path: Path) -> None:
-    file = key_file(tmp_path / "key", mode=0o400)
+    text = _another(3)
+    file = key_file(tmp_path / "key", text, mode=0o400)
     assert run(*_words(served, "untouched", file), cwd=tmp_path).returncode == 0
-    assert file.read_text() == KEY
+    assert file.read_text() == text
     assert file.stat().st_mode & 0o777 == 0o400

@@ -175,17 +175,20 @@ REQUESTS: dict[str, tuple[type[msgspec.Struct], Json, dict[str, tuple[type, ...]
     "/wallets/sign": (
         schemas.SignRequest,
         {"walletId": "bytes", "message": "m"},
-        {"walletId": (), "message": (str,)},
+        {"walletId": (), "message": (str,), "version": (int,)},
     ),
     "/wallets/sign-order": (
         schemas.SignOrderRequest,
         {"walletId": "bytes", "orderPayload": {}},
-        {"walletId": (), "orderPayload": (dict,)},
+        {"walletId": (), "orderPayload": (dict,), "version": (int,)},
     ),
     "/hyperliquid/sign": (
         schemas.SignActionRequest,
         {"walletId": "bot", "action": NOOP},
-        dict.fromkeys(("walletId", "action", "nonce", "vaultAddress", "expiresAfter", "network"), ()),
+        {
+            **dict.fromkeys(("walletId", "action", "nonce", "vaultAddress", "expiresAfter", "network"), ()),
+            "version": (int,),
+        },
     ),
 }
 """Each route's struct, a good body, and for every member the types that may be good."""

@@ -58,6 +58,10 @@ def test_the_mode_is_named_or_follows_node(environment: dict[str, str], mode: Mo
         ({"HYPERKMS_TESTNET_URL": "file:///etc/passwd"}, "malformed-setting"),
         ({"HYPERKMS_MEMORY_LOCK": "off"}, "malformed-setting"),
         ({"HYPERKMS_REPLAY_VECTORS": "maybe"}, "malformed-setting"),
+        ({"HYPERKMS_GRACE_DAYS": "-1"}, "malformed-setting"),
+        ({"HYPERKMS_GRACE_DAYS": "3651"}, "malformed-setting"),
+        ({"HYPERKMS_GRACE_DAYS": "nan"}, "malformed-setting"),
+        ({"HYPERKMS_ROTATE_AFTER_DAYS": "1e3"}, "malformed-setting"),
         ({"HYPERKMS_REPLAY_VECTORS": "1"}, "replay-in-production"),
         ({"HYPERKMS_NETWORK": "any"}, "any-network-in-production"),
         ({"API_KEY": "short"}, "api-key-short"),
@@ -74,6 +78,14 @@ def test_the_mode_is_named_or_follows_node(environment: dict[str, str], mode: Mo
 )
 def test_a_setting_that_is_wrong_or_unsafe_stops_the_start(environment: dict[str, str], code: str) -> None:
     assert _refusal(**environment) == code
+
+
+def test_the_grace_is_thirty_days_and_nothing_rotates_by_itself() -> None:
+    config = _load()
+    assert (config.grace_days, config.rotate_after_days) == (30, None)
+    config = _load(HYPERKMS_GRACE_DAYS="0.5", HYPERKMS_ROTATE_AFTER_DAYS="90")
+    assert (config.grace_days, config.rotate_after_days) == (0.5, 90)
+    assert _load(HYPERKMS_ROTATE_AFTER_DAYS="0").rotate_after_days is None
 
 
 def test_a_tls_proxy_in_front_allows_a_public_bind() -> None:

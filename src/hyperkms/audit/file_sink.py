@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hyperkms.audit.record import SignatureRecord, encode
+from hyperkms.audit.record import Record, encode
 from hyperkms.audit.sink import Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 
@@ -36,7 +36,7 @@ class FileSink:
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
-    def append(self, record: SignatureRecord) -> Ticket:
+    def append(self, record: Record) -> Ticket:
         """Take a record; its ticket is settled when its line is on the disk."""
         ticket = Ticket(record)
         self.append_group([ticket])
@@ -99,7 +99,7 @@ class FileSink:
             return
         settle_all(zip(group, positions, strict=True))
 
-    def _write(self, records: Sequence[SignatureRecord]) -> Sequence[Position]:
+    def _write(self, records: Sequence[Record]) -> Sequence[Position]:
         if self._failure:
             raise self._failure
         file = self._at_hand()
@@ -152,7 +152,7 @@ class _LogFile:
             raise _unwritable(error) from error
         return cls(path, log, descriptor)
 
-    def write(self, records: Sequence[SignatureRecord]) -> Sequence[Position]:
+    def write(self, records: Sequence[Record]) -> Sequence[Position]:
         """Append lines, not yet durable; after an error the file may end in half a line."""
         first = self._next
         positions = [Position(self._log, first + number) for number in range(len(records))]

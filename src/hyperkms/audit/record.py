@@ -1,6 +1,6 @@
-"""What is written down of every signature, before it is handed out."""
+"""What is written down: every signature before it is handed out, every change of a wallet before it holds."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -23,18 +23,45 @@ class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     signature: str
 
 
+class VersionRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A key version as it stands after a change."""
+
+    version: int
+    state: str
+    public_key: str
+
+
+class LifeRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A change in the life of a wallet: who asked for it, and which versions it changed."""
+
+    time: int
+    request_id: str
+    client: str
+    wallet: str
+    operation: str
+    """rotate, activate, retire-version, retire-wallet, expire, destroy."""
+    versions: list[VersionRecord]
+    reason: str | None
+
+
+Record: TypeAlias = SignatureRecord | LifeRecord
+
+
 class Line(msgspec.Struct, frozen=True, rename="camel"):
     """A record in its place."""
 
     v: int
     log: str
     index: int
-    record: SignatureRecord
+    record: Record
 
 
-FORMAT = 1
+SIGNATURE = 1
+LIFE = 2
+"""Formats: what the member `record` of a line is."""
 
 
-def encode(log: str, index: int, record: SignatureRecord) -> bytes:
+def encode(log: str, index: int, record: Record) -> bytes:
     """One JSON line, ended by a newline; no member contains a raw newline."""
-    return msgspec.json.encode(Line(FORMAT, log, index, record)) + b"\n"
+    kind = SIGNATURE if isinstance(record, SignatureRecord) else LIFE
+    return msgspec.json.encode(Line(kind, log, index, record)) + b"\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hyperkms.audit.record import SignatureRecord
+from hyperkms.audit.record import Record
 from hyperkms.errors import Unavailable
 
 
@@ -26,7 +26,7 @@ class Ticket:
 
     __slots__ = ("_event", "_outcome", "_waiter", "record")
 
-    def __init__(self, record: SignatureRecord) -> None:
+    def __init__(self, record: Record) -> None:
         self.record = record
         self._outcome: Position | Unavailable | None = None
         self._event: threading.Event | None = None
@@ -70,7 +70,7 @@ class Ticket:
 class RecordSink(Protocol):
     """An append-only place for records."""
 
-    def append(self, record: SignatureRecord) -> Ticket:
+    def append(self, record: Record) -> Ticket:
         """Take a record; its ticket is settled when it is durable, or cannot be.
 
         After one failure every later append fails too: a gap is never written over.
@@ -117,7 +117,7 @@ class LoopRecords:
         self._loop = loop
         self._gathered: list[Ticket] = []
 
-    def append(self, record: SignatureRecord) -> Ticket:
+    def append(self, record: Record) -> Ticket:
         """Take a record; called in the loop's own thread."""
         ticket = Ticket(record)
         if not self._gathered:

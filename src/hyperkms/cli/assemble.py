@@ -25,7 +25,7 @@ from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Un
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.mode import Mode
-from hyperkms.operations.parts import Defaults, Parts
+from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.state import facts
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
@@ -38,6 +38,7 @@ NONCES = "nonces"
 SHARED = "shared"
 RECORDS = "records"
 ADMIN_KEY = "admin.key"
+DAY_MS = 24 * 3600 * 1000
 
 Tell = Callable[[str], None]
 
@@ -84,6 +85,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     return Parts(
         mode=config.mode,
         defaults=defaults_of(config),
+        lifetimes=_lifetimes(config),
         replay_vectors=config.replay_vectors,
         clock=clock,
         wallets=wallets,
@@ -106,6 +108,13 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
 def defaults_of(config: Config) -> Defaults:
     """What a request that does not say gets."""
     return Defaults(key_type=config.default_key_type, network=config.default_network)
+
+
+def _lifetimes(config: Config) -> Lifetimes:
+    days = config.rotate_after_days
+    return Lifetimes(
+        grace_ms=round(config.grace_days * DAY_MS), rotate_after_ms=None if days is None else round(days * DAY_MS)
+    )
 
 
 def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:

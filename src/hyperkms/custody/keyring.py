@@ -1,6 +1,9 @@
 """Sealing new keys, and the opened ones at hand."""
 
 import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hyperkms import _core
@@ -8,20 +11,23 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import NotFound, Tampered
 from hyperkms.state.waiting import about_to_wait
-from hyperkms.wallet import SealedKey, Wallet, WalletId
+from hyperkms.wallet import KeyVersion, SealedKey, Wallet, WalletId
+
+MOST_HANDLES = 10_000
 
 
 class Keyring:
     """Seals keys under the root key and keeps handles of those in use.
 
     A handle is an opaque object of the core, sealed in memory while idle. It is opened from the key
-    store once and then kept for the life of the process.
+    store when it is first used, and kept until its version is retired or `most` others were used since.
     """
 
-    def __init__(self, root_key: RootKey, key_store: KeyStore) -> None:
+    def __init__(self, root_key: RootKey, key_store: KeyStore, *, most: int = MOST_HANDLES) -> None:
         self._root_key = root_key
         self._key_store = key_store
-        self._handles: dict[tuple[WalletId, int], _core.KeyHandle] = {}
+        self._most = most
+        self._handles: OrderedDict[tuple[WalletId, int], _core.KeyHandle] = OrderedDict()
         self._opening = threading.Lock()
 
     def generate(self, context: _core.Context) -> SealedKey:
@@ -46,29 +52,43 @@ class Keyring:
         data_key = self._root_key.unwrap(header.wrapped, context)
         return _core.open_sealed_key(sealed, context, data_key)
 
-    def handle(self, wallet: Wallet) -> _core.KeyHandle:
-        """The handle of the wallet's current key; its public key is the recorded one.
+    def handle(self, wallet: Wallet, version: KeyVersion) -> _core.KeyHandle:
+        """The handle of a version's key; its public key is the recorded one.
 
-        Tampered when the sealed key is missing, was changed, or is not the wallet's.
+        Tampered when the sealed key is missing, was changed, or is not the version's.
         """
-        place = (wallet.id, wallet.current.number)
+        place = (wallet.id, version.number)
         found = self._handles.get(place)
         if found is None:
             about_to_wait()
             with self._opening:
-                found = self._handles.get(place) or self._load(wallet)
+                found = self._handles.get(place) or self._load(wallet, version)
                 self._handles[place] = found
-        if found.public_key != wallet.current.public_key:
+                while len(self._handles) > self._most:
+                    self._handles.popitem(last=False)
+        with suppress(KeyError):  # another thread may have dropped it since
+            self._handles.move_to_end(place)
+        if found.public_key != version.public_key:
             raise Tampered(
                 "public-key-mismatch", f"the record of wallet {wallet.id} names another public key than its key has"
             )
         return found
 
-    def _load(self, wallet: Wallet) -> _core.KeyHandle:
+    def forget(self, wallet: WalletId, version: int) -> None:
+        """Drop the handle; harmless if there is none."""
+        with self._opening:
+            self._handles.pop((wallet, version), None)
+
+    def at_hand(self) -> Sequence[tuple[WalletId, int]]:
+        """The wallets and versions whose handles are kept."""
+        with self._opening:
+            return list(self._handles)
+
+    def _load(self, wallet: Wallet, version: KeyVersion) -> _core.KeyHandle:
         try:
-            sealed = self._key_store.get(wallet.id, wallet.current.number)
+            sealed = self._key_store.get(wallet.id, version.number)
         except NotFound as missing:
             raise Tampered(
                 "sealed-key-missing", f"wallet {wallet.id} is listed and its sealed key is gone"
             ) from missing
-        return self.open(sealed, wallet.context())
+        return self.open(sealed, wallet.context_of(version))

@@ -42,13 +42,13 @@ class RequestLines:
         self._gathered: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
 
-    def add(self, facts: Facts, route: str, status: int, started: float) -> None:
-        """Take the line of a POST that ends now; `started` is of time.perf_counter."""
+    def add(self, facts: Facts, method: str, route: str, status: int, started: float) -> None:
+        """Take the line of a request that ends now; `started` is of time.perf_counter."""
         if not self._wanted:
             return
         line = RequestLine(
             facts.request_id,
-            "POST",
+            method,
             route,
             status,
             facts.client,

@@ -5,6 +5,7 @@ from fastapi import Request
 from hyperkms.access.clients import Client
 from hyperkms.http.facts import facts_of
 from hyperkms.http.threads import Threads
+from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import Caller
 from hyperkms.wallet import WalletId, parse_wallet_id
@@ -32,3 +33,8 @@ def wallet_of(request: Request, text: str) -> WalletId:
 def caller_of(request: Request, client: Client) -> Caller:
     """Who asks, for the record."""
     return Caller(client, facts_of(request).request_id)
+
+
+def actor_of(request: Request, client: Client) -> Actor:
+    """Who asks for a change, for the record."""
+    return Actor(client.name, facts_of(request).request_id)

@@ -11,6 +11,11 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """Whole milliseconds that JavaScript can hold as well."""
 
 
+Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1, description="A key version, from 1.")]
+Reason = Annotated[str, msgspec.Meta(max_length=500, description="For the record and the history.")]
+StateName = Literal["pending", "active", "retiring", "retired"]
+
+
 class RequestBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A body that is sent: nothing is in it but what is declared."""
 
@@ -33,6 +38,7 @@ class SignRequest(RequestBody, frozen=True):
 
     wallet_id: str
     message: str
+    version: Version | None = None
 
 
 class SignOrderRequest(RequestBody, frozen=True):
@@ -40,6 +46,7 @@ class SignOrderRequest(RequestBody, frozen=True):
 
     wallet_id: str
     order_payload: Object
+    version: Version | None = None
 
 
 class SignActionRequest(RequestBody, frozen=True):
@@ -51,6 +58,36 @@ class SignActionRequest(RequestBody, frozen=True):
     vault_address: str | None = None
     expires_after: Milliseconds | None = None
     network: Literal["mainnet", "testnet"] | None = None
+    version: Version | None = None
+
+
+class RotateRequest(RequestBody, frozen=True):
+    """Make a new key version; current at once for ed25519, pending for secp256k1, unless `activate` says."""
+
+    wallet_id: str
+    reason: Reason | None = None
+    activate: bool | None = None
+
+
+class ActivateRequest(RequestBody, frozen=True):
+    """Make the pending version the current one."""
+
+    version: Version
+    reason: Reason | None = None
+
+
+class RetireRequest(RequestBody, frozen=True):
+    """Retire a wallet, or one version of it; `destroy` does not wait for the end of the grace."""
+
+    version: Version | None = None
+    reason: Reason | None = None
+    destroy: bool = False
+
+
+class MigrateRequest(RequestBody, frozen=True):
+    """The first system's call that made a wallet versioned."""
+
+    wallet_id: str
 
 
 class WalletView(AnswerBody, frozen=True):
@@ -65,6 +102,15 @@ class WalletView(AnswerBody, frozen=True):
     address: str | None = None
     network: NetworkName | None = None
     metadata: Object | None = None
+    retired_at: str | None = None
+    retired_reason: str | None = None
+
+
+class WalletAnswer(AnswerBody, frozen=True):
+    """One wallet."""
+
+    success: Literal[True]
+    wallet: WalletView
 
 
 class GenerateAnswer(AnswerBody, frozen=True):
@@ -93,6 +139,105 @@ class PublicKeyAnswer(AnswerBody, frozen=True):
     public_key: str
     key_type: KeyTypeName
     address: str | None = None
+
+
+class VersionView(AnswerBody, frozen=True):
+    """A key version; it signs while it is active, and in grace (retiring) until `expiresAt`."""
+
+    version: int
+    state: StateName
+    public_key: str
+    origin: Literal["generated", "imported"]
+    created_at: str
+    address: str | None = None
+    activated_at: str | None = None
+    expires_at: str | None = None
+    retired_at: str | None = None
+    destroyed_at: str | None = None
+
+
+class VersionsAnswer(AnswerBody, frozen=True):
+    """Every version of a wallet, in order of number."""
+
+    success: Literal[True]
+    wallet_id: str
+    current_version: int
+    versions: list[VersionView]
+
+
+class RotationView(AnswerBody, frozen=True):
+    """`state` is the new version's: active, or pending until it is activated."""
+
+    wallet_id: str
+    new_version: int
+    new_public_key: str
+    old_version: int
+    old_public_key: str
+    grace_period_days: float
+    state: StateName
+    new_address: str | None = None
+    old_address: str | None = None
+    expires_at: str | None = None
+    """The end of the old version's grace."""
+
+
+class RotateAnswer(AnswerBody, frozen=True):
+    """What a rotation came to."""
+
+    success: Literal[True]
+    rotation: RotationView
+
+
+class HistoryVersionView(AnswerBody, frozen=True):
+    """A version as the first system shows it."""
+
+    public_key: str
+    status: StateName
+    created_at: str
+    rotated_at: str | None = None
+    expires_at: str | None = None
+
+
+class HistoryRotationView(AnswerBody, frozen=True):
+    """A rotation as the first system shows it."""
+
+    from_version: int
+    to_version: int
+    rotated_at: str
+    reason: str
+
+
+class HistoryView(AnswerBody, frozen=True):
+    """The versions by number, and the rotations in order."""
+
+    wallet_id: str
+    current_version: int
+    versions: dict[str, HistoryVersionView]
+    rotation_history: list[HistoryRotationView]
+
+
+class HistoryAnswer(AnswerBody, frozen=True):
+    """The history of a wallet."""
+
+    success: Literal[True]
+    wallet_id: str
+    history: HistoryView
+
+
+class RetireAnswer(AnswerBody, frozen=True):
+    """What stands of a wallet after one or all of its versions were retired."""
+
+    success: Literal[True]
+    wallet: WalletView
+    versions: list[VersionView]
+
+
+class MigrateAnswer(AnswerBody, frozen=True):
+    """The first system's answer."""
+
+    success: Literal[True]
+    message: str
+    wallet_id: str
 
 
 class ReceiptView(AnswerBody, frozen=True):
@@ -160,6 +305,16 @@ ALL = (
     SignRequest,
     SignOrderRequest,
     SignActionRequest,
+    RotateRequest,
+    ActivateRequest,
+    RetireRequest,
+    MigrateRequest,
+    WalletAnswer,
+    VersionsAnswer,
+    RotateAnswer,
+    HistoryAnswer,
+    RetireAnswer,
+    MigrateAnswer,
     GenerateAnswer,
     WalletsAnswer,
     PublicKeyAnswer,

@@ -116,8 +116,9 @@ class SigningRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if found is None:
+        found = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        # A wallet may be named `sign`, and GET /wallets/sign shows it.
+        if found is None or (scope["method"] == "GET" and scope["path"].startswith("/wallets/")):
             await self._app(scope, receive, send)
             return
         turn = self._turn = self._turn or _Turn.of(asyncio.get_running_loop(), self._parts)
@@ -129,12 +130,13 @@ class SigningRoutes:
         headers.append((b"x-request-id", facts.request_id.encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        turn.lines.add(facts, route.path, status, started)
+        turn.lines.add(facts, scope["method"], route.path, status, started)
 
     async def _answer(
         self, route: SigningRoute, work: "_Work", facts: Facts, scope: Scope, receive: Receive
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         try:
+            _require_post(scope)
             client = await authenticate(self._parts, scope, self._threads.sign)
             facts.client = client.name
             client.require(*route.operations)
@@ -143,7 +145,8 @@ class SigningRoutes:
             body = await read_struct(raw, route.body, route.required)
             answer = await work(body, Caller(client, facts.request_id), facts)
         except HyperkmsError as error:
-            return _refusal(error, facts)
+            status, headers, document = _refusal(error, facts)
+            return status, headers if scope["method"] == "POST" else [*headers, (b"allow", b"POST")], document
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             _log.error("failed", requestId=facts.request_id, **describe(error))
             words = f"Something went wrong here; the log has it under {facts.request_id}."
@@ -152,11 +155,11 @@ class SigningRoutes:
 
     async def _message(self, body: SignRequest, caller: Caller, facts: Facts) -> SignAnswer:
         facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        return signed_view(await self._do(sign_message, caller, wallet, body.message.encode()))
+        return signed_view(await self._do(sign_message, caller, wallet, body.message.encode(), body.version))
 
     async def _order(self, body: SignOrderRequest, caller: Caller, facts: Facts) -> SignAnswer:
         facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        return signed_view(await self._do(sign_order, caller, wallet, body.order_payload))
+        return signed_view(await self._do(sign_order, caller, wallet, body.order_payload, body.version))
 
     async def _action(self, body: SignActionRequest, caller: Caller, facts: Facts) -> SignActionAnswer:
         facts.wallet = wallet = parse_wallet_id(body.wallet_id)
@@ -167,6 +170,7 @@ class SigningRoutes:
             vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),
             expires_after=body.expires_after,
             network=Network(body.network) if body.network else None,
+            version=body.version,
         )
         return action_view(await self._do(sign_action, caller, wanted))
 
@@ -194,6 +198,11 @@ class _Turn:
 
 
 _Work = Callable[[Any, Caller, Facts], Awaitable[msgspec.Struct]]
+
+
+def _require_post(scope: Scope) -> None:
+    if scope["method"] != "POST":
+        raise Malformed("method-not-allowed", "This route has no such method.")
 
 
 async def _read(receive: Receive) -> bytes:

@@ -26,6 +26,8 @@ def wallet_view(wallet: Wallet) -> WalletView:
         address=wallet.address,
         network=wallet.network.value if wallet.network else None,
         metadata=dict(wallet.metadata) or None,
+        retired_at=_time(wallet.retired_at),
+        retired_reason=wallet.retired_reason,
     )
 
 
@@ -42,14 +44,14 @@ def receipt_view(receipt: Receipt) -> ReceiptView:
 
 def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
     """The answer of the first system's signing routes, with what a secp256k1 wallet adds."""
-    wallet = signed.wallet
+    wallet, version = signed.wallet, signed.version
     common = SignAnswer(
         success=True,
         signature=signed.signature if isinstance(signed, SignedMessage) else signature_text(signed.signature),
-        public_key=wallet.public_key_text,
+        public_key=version.public_key_text,
         wallet_id=wallet.id,
         receipt=receipt_view(signed.receipt),
-        address=wallet.address,
+        address=version.address,
     )
     if isinstance(signed, SignedMessage):
         return common
@@ -62,7 +64,7 @@ def action_view(signed: SignedAction) -> SignActionAnswer:
     return SignActionAnswer(
         success=True,
         wallet_id=signed.wallet.id,
-        address=str(signed.wallet.address),
+        address=str(signed.version.address),
         action=dict(signed.action),
         nonce=signed.nonce,
         vault_address=signed.vault_address,
@@ -70,3 +72,7 @@ def action_view(signed: SignedAction) -> SignActionAnswer:
         signature=SignatureView(r="0x" + signature.r.hex(), s="0x" + signature.s.hex(), v=signature.v),
         receipt=receipt_view(signed.receipt),
     )
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else iso_time(milliseconds)

@@ -51,7 +51,7 @@ def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_c
     """Create-only and atomic: whatever is killed, the id names a wallet that signs, or nothing.
 
     1. Settle key type and network; refuse an id that is taken.
-    2. Make and seal the key.
+    2. Make and seal the key; refuse one that another wallet has, or ever had.
     3. Store the sealed key: durable, and never in the place of another.
     4. Open what is stored, as a later signature will.
     5. List the wallet: the one insert that decides who made it.
@@ -66,6 +66,7 @@ def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_c
         raise wallet_exists(request.id)
     context = key_context(request.id, key_type, network, origin, version=_FIRST)
     made = make(context)  # (2)
+    parts.wallets.require_new_key(request.id, PublicKey(_core.inspect_sealed_key(made).public_key))
     stored = _store(parts, request.id, made)  # (3)
     header = _core.inspect_sealed_key(stored)
     _require_asked(header, context, made)
@@ -131,6 +132,7 @@ def _wallet(wallet: WalletId, header: _core.SealedHeader, metadata: Mapping[str,
         public_key=PublicKey(header.public_key),
         origin=Origin(context.origin),
         created_at=now,
+        activated_at=now,
     )
     return Wallet(
         id=wallet,

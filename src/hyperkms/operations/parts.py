@@ -25,11 +25,22 @@ class Defaults:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lifetimes:
+    """How long key versions live; milliseconds."""
+
+    grace_ms: int
+    """How long a version signs after another one became current."""
+    rotate_after_ms: int | None
+    """The age at which a current version is rotated by itself; None: never."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """The layers below the operations."""
 
     mode: Mode
     defaults: Defaults
+    lifetimes: Lifetimes
     replay_vectors: bool
     """Development only: a caller's action is signed without nonce window, expiry and number checks."""
     clock: Callable[[], int]

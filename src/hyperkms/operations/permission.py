@@ -3,6 +3,7 @@
 from hyperkms.access.clients import Client, Operation
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import KeyType, Wallet, WalletId
+from hyperkms.wallet_life import WalletHistory
 
 _BY_OPERATION = {
     "sign-action": Operation.TRADE,
@@ -17,7 +18,13 @@ def wallet_for(parts: Parts, client: Client, wallet: WalletId) -> Wallet:
     return parts.wallets.get(wallet)
 
 
-def require_signing(client: Client, wallet: Wallet, operation: str) -> None:
+def history_for(parts: Parts, client: Client, wallet: WalletId) -> WalletHistory:
+    """The wallet with all its versions, under the same rule."""
+    client.require_wallet(wallet)
+    return parts.wallets.history(wallet)
+
+
+def require_permission(client: Client, wallet: Wallet, operation: str) -> None:
     """Forbidden unless the client may do this with a wallet of this kind; `operation` as the record names it.
 
     Whatever is asked of an Ed25519 wallet, it signs bytes whose meaning nobody here knows.

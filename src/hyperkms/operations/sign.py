@@ -14,9 +14,9 @@ from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.wire import Numbers, msgpack
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.permission import require_signing, wallet_for
+from hyperkms.operations.signer import Signer, resolve
 from hyperkms.receipt import Receipt
-from hyperkms.wallet import KeyType, Network, Wallet, WalletId
+from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class SignedMessage:
     """The signature of a message or of an order payload by an Ed25519 or secp256k1 wallet."""
 
     wallet: Wallet
+    version: KeyVersion
+    """The one that signed."""
     signature: str
     """0x and 128 hex digits (Ed25519: R, S), or 130 (secp256k1: r, s, v)."""
     receipt: Receipt
@@ -51,6 +53,8 @@ class ActionRequest:
     expires_after: int | None = None
     """Milliseconds since 1970."""
     network: Network | None = None
+    version: int | None = None
+    """None: the current one."""
     operation: str = field(default="sign-action")
 
 
@@ -59,6 +63,8 @@ class SignedAction:
     """An action with its signature, ready to be posted to the exchange."""
 
     wallet: Wallet
+    version: KeyVersion
+    """The one that signed."""
     action: Mapping[str, Any]
     nonce: int
     vault_address: str | None
@@ -75,44 +81,45 @@ class _Made:
     signed: dict[str, Any]
 
 
-def sign_message(parts: Parts, caller: Caller, wallet_id: WalletId, message: bytes) -> Pending[SignedMessage]:
+def sign_message(
+    parts: Parts, caller: Caller, wallet_id: WalletId, message: bytes, version: int | None = None
+) -> Pending[SignedMessage]:
     """Sign bytes: raw by an Ed25519 wallet, in EIP-191 form by a secp256k1 wallet."""
-    wallet = wallet_for(parts, caller.client, wallet_id)
-    return sign_bytes(parts, caller, wallet, message, operation="sign-message")
+    signer = resolve(parts, caller.client, wallet_id, version, operation="sign-message")
+    return sign_bytes(parts, caller, signer, message, operation="sign-message")
 
 
 def sign_bytes(
-    parts: Parts, caller: Caller, wallet: Wallet, message: bytes, *, operation: str
+    parts: Parts, caller: Caller, signer: Signer, message: bytes, *, operation: str
 ) -> Pending[SignedMessage]:
-    """The same for a wallet that is at hand.
+    """The same by a signer that is at hand.
 
-    1. Check that the caller may; take the key.  2. Sign.  3. Write the record.  4. Release when it is durable.
+    1. Sign.  2. Write the record.  3. Release when it is durable.
     """
-    require_signing(caller.client, wallet, operation)  # (1)
-    handle = parts.keyring.handle(wallet)
-    if wallet.key_type is KeyType.ED25519:  # (2)
-        signature = "0x" + _core.sign_ed25519_message(handle, message).hex()
+    if signer.wallet.key_type is KeyType.ED25519:  # (1)
+        signature = "0x" + _core.sign_ed25519_message(signer.handle, message).hex()
         digest = hashlib.sha256(message).digest()
     else:
-        signed = _core.sign_eip191(handle, message)
+        signed = _core.sign_eip191(signer.handle, message)
         signature, digest = signature_text(signed), signed.digest
     made = _Made(digest, signature, operation, {"messageBytes": len(message)})
-    record = _record(parts, caller, wallet, made)
-    durable = parts.record.append(record)  # (3)
+    record = _record(parts, caller, signer, made)
+    durable = parts.record.append(record)  # (2)
 
-    def finish(position: Position) -> SignedMessage:  # (4)
-        return SignedMessage(wallet=wallet, signature=signature, receipt=_receipt(position, record))
+    def finish(position: Position) -> SignedMessage:  # (3)
+        receipt = _receipt(position, record)
+        return SignedMessage(wallet=signer.wallet, version=signer.version, signature=signature, receipt=receipt)
 
     return Pending(durable, finish)
 
 
 def sign_action(
-    parts: Parts, caller: Caller, request: ActionRequest, *, known: Wallet | None = None
+    parts: Parts, caller: Caller, request: ActionRequest, *, known: Signer | None = None
 ) -> Pending[SignedAction]:
-    """Sign a Hyperliquid L1 action; `known` is the request's wallet for who has read it already.
+    """Sign a Hyperliquid L1 action; `known` is the request's signer for who has it already.
 
     1. Read the action strictly.
-    2. Find the wallet, check that the caller may; settle the network.
+    2. Find wallet, version and key, check that the caller may; settle the network.
     3. Check the action against the market and the clock.
     4. Number it: nothing after this line refuses.
     5. Sign; the core hashes.
@@ -120,15 +127,15 @@ def sign_action(
     7. Release when it is durable.
     """
     action = parse_action(request.action, _numbers(parts))  # (1)
-    wallet = _require_secp256k1(known or wallet_for(parts, caller.client, request.wallet))  # (2)
-    require_signing(caller.client, wallet, request.operation)
-    handle = parts.keyring.handle(wallet)
+    client = caller.client
+    signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
+    wallet = _require_secp256k1(signer.wallet)
     network = _settle_network(wallet, request.network)
     _check(parts, action, request, network)  # (3)
-    nonce = _number(parts, wallet, request)  # (4)
+    nonce = _number(parts, signer.version, request)  # (4)
     vault = None if request.vault_address is None else bytes.fromhex(request.vault_address[2:])
     signature = _core.sign_l1(  # (5)
-        handle,
+        signer.handle,
         msgpack(action.wire),
         nonce=nonce,
         vault=vault,
@@ -143,12 +150,13 @@ def sign_action(
         "network": network.value,
     }
     made = _Made(signature.digest, signature_text(signature), request.operation, signed)
-    record = _record(parts, caller, wallet, made)
+    record = _record(parts, caller, signer, made)
     durable = parts.record.append(record)  # (6)
 
     def finish(position: Position) -> SignedAction:  # (7)
         return SignedAction(
             wallet=wallet,
+            version=signer.version,
             action=action.wire,
             nonce=nonce,
             vault_address=request.vault_address,
@@ -200,23 +208,23 @@ def _check(parts: Parts, action: Action, request: ActionRequest, network: Networ
         raise Malformed.at("expiresAfter", words, "already-expired")
 
 
-def _number(parts: Parts, wallet: Wallet, request: ActionRequest) -> int:
-    signer = str(wallet.address)
+def _number(parts: Parts, version: KeyVersion, request: ActionRequest) -> int:
+    address = str(version.address)
     if request.nonce is None:
-        return parts.nonces.allocate(signer)
+        return parts.nonces.allocate(address)
     if not parts.replay_vectors:
-        parts.nonces.claim(signer, request.nonce)
+        parts.nonces.claim(address, request.nonce)
     return request.nonce
 
 
-def _record(parts: Parts, caller: Caller, wallet: Wallet, made: _Made) -> SignatureRecord:
+def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> SignatureRecord:
     return SignatureRecord(
         time=parts.clock(),
         request_id=caller.request_id,
         client=caller.client.name,
-        wallet=wallet.id,
-        key_version=wallet.current.number,
-        public_key=wallet.public_key_text,
+        wallet=signer.wallet.id,
+        key_version=signer.version.number,
+        public_key=signer.version.public_key_text,
         operation=made.operation,
         signed=made.signed,
         digest="0x" + made.digest.hex(),

@@ -11,8 +11,8 @@ from hyperkms.hyperliquid.members import cloid, flag
 from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.permission import require_signing, wallet_for
 from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
+from hyperkms.operations.signer import resolve
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Wallet, WalletId
 
@@ -24,7 +24,7 @@ _OPTIONAL = ("tif", "reduceOnly", "cloid")
 
 
 def sign_order(
-    parts: Parts, caller: Caller, wallet_id: WalletId, payload: dict[str, object]
+    parts: Parts, caller: Caller, wallet_id: WalletId, payload: dict[str, object], version: int | None = None
 ) -> Pending[SignedMessage] | Pending[SignedAction]:
     """Sign an order payload.
 
@@ -33,13 +33,12 @@ def sign_order(
     reduceOnly (false), cloid; `sz` and `limitPx` are exact decimals, `timestamp` is only checked to be
     within 60 s, and the nonce is allocated.
     """
-    wallet = wallet_for(parts, caller.client, wallet_id)
-    require_signing(caller.client, wallet, "sign-order")
-    if wallet.key_type is KeyType.ED25519:
+    signer = resolve(parts, caller.client, wallet_id, version, operation="sign-order")
+    if signer.wallet.key_type is KeyType.ED25519:
         message = ecmascript(payload).encode()
-        return sign_bytes(parts, caller, wallet, message, operation="sign-order")
-    request = ActionRequest(wallet=wallet_id, action=_action(parts, wallet, payload), operation="sign-order")
-    return sign_action(parts, caller, request, known=wallet)
+        return sign_bytes(parts, caller, signer, message, operation="sign-order")
+    request = ActionRequest(wallet=wallet_id, action=_action(parts, signer.wallet, payload), operation="sign-order")
+    return sign_action(parts, caller, request, known=signer)
 
 
 def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[str, object]:

@@ -115,6 +115,7 @@ def _engine(path: Path) -> sa.Engine:
         cursor.execute("PRAGMA journal_mode = DELETE")
         cursor.execute("PRAGMA synchronous = EXTRA")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # a sealed key that is destroyed leaves zeros, not itself
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -60,6 +60,7 @@ key_versions = Table(
     Column("destroyed_at", BigInteger, comment="since then no live store has its sealed key"),
     PrimaryKeyConstraint("wallet", "number"),
     Index("ix_key_versions_state_expires_at", "state", "expires_at"),
+    Index("ix_key_versions_public_key", "public_key"),
 )
 
 rotations = Table(
@@ -68,7 +69,7 @@ rotations = Table(
     Column("wallet", String(64), ForeignKey("wallets.id"), nullable=False),
     Column("to_version", Integer, nullable=False),
     Column("from_version", Integer, nullable=False),
-    Column("rotated_at", BigInteger, nullable=False),
+    Column("rotated_at", BigInteger, comment="null while the new version is pending"),
     Column("reason", Text),
     Column("client", String(64), nullable=False),
     PrimaryKeyConstraint("wallet", "to_version"),
@@ -82,6 +83,17 @@ sealed_keys = Table(
     Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("wallet", "version"),
     comment="the database as a key store; no foreign key: a sealed key is durable before its wallet is listed",
+)
+
+orphans = Table(
+    "orphans",
+    metadata,
+    Column("wallet", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger, comment="from then on no version may be listed in this place"),
+    PrimaryKeyConstraint("wallet", "version"),
+    comment="sealed keys that no version names, until they are removed",
 )
 
 clients = Table(

@@ -1,7 +1,7 @@
 """Wallet records: what is known of a wallet without touching its key."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import Enum
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -9,49 +9,80 @@ from sqlalchemy.exc import IntegrityError
 from hyperkms.errors import Conflict
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
+from hyperkms.state.listing import require_listable, require_new_key
 from hyperkms.state.remembered import Remembered
-from hyperkms.state.schema import key_versions, wallets
-from hyperkms.wallet import (
-    KeyType,
-    KeyVersion,
-    Network,
-    Origin,
-    PublicKey,
-    VersionState,
-    Wallet,
-    WalletId,
-    no_such_wallet,
+from hyperkms.state.schema import key_versions, rotations, wallets
+from hyperkms.state.wallet_rows import (
+    CURRENT,
+    VERSION_COLUMNS,
+    rotation_of,
+    rotation_row,
+    version_of,
+    version_row,
+    version_state,
+    wallet_of,
+    wallet_row,
+    wallet_state,
 )
+from hyperkms.wallet import KeyVersion, PublicKey, Wallet, WalletId, no_such_wallet
+from hyperkms.wallet_life import Change, Rotation, WalletHistory, no_such_version
 
-_JOINED = sa.select(
-    wallets,
-    key_versions.c.number,
-    key_versions.c.state,
-    key_versions.c.public_key,
-    key_versions.c.origin,
-    key_versions.c.created_at.label("version_created_at"),
-).join(
-    key_versions,
-    sa.and_(key_versions.c.wallet == wallets.c.id, key_versions.c.number == wallets.c.current_version),
-)
+
+class Which(Enum):
+    """The wallets that a list shows."""
+
+    LIVE = "live"
+    RETIRED = "retired"
+    ALL = "all"
 
 
 class WalletRecords:
-    """Wallets in the database: created once, found by id, listed in order of id."""
+    """Wallets in the database: created once, changed by comparison with what was read, listed in order of id."""
 
     def __init__(self, database: Database, generation: Generation) -> None:
         self._database = database
         self._generation = generation
         self._remembered: Remembered[WalletId, Wallet] = Remembered(generation)
+        self._versions: Remembered[tuple[WalletId, int], KeyVersion] = Remembered(generation)
 
     def create(self, wallet: Wallet) -> None:
-        """Insert a wallet with its first key version, atomic and durable; Conflict if the id exists."""
+        """Insert a wallet with its first key version, atomic and durable.
+
+        Conflict if the id exists, or if its key belongs to another wallet, or ever did.
+        """
         try:
             with self._generation.change(self._database) as connection:
-                connection.execute(wallets.insert().values(_wallet_row(wallet)))
-                connection.execute(key_versions.insert().values(_version_row(wallet)))
+                require_listable(connection, wallet.id, wallet.current)
+                connection.execute(wallets.insert().values(wallet_row(wallet)))
+                connection.execute(key_versions.insert().values(version_row(wallet.id, wallet.current)))
         except IntegrityError as error:
             raise wallet_exists(wallet.id) from error
+
+    def apply(self, change: Change, *, before_commit: Callable[[], None]) -> None:
+        """Write a change, atomic and durable; Conflict if the wallet has changed since it was planned.
+
+        `before_commit` is called once nothing else can be refused, and what it raises undoes the change.
+        """
+        wallet = change.wallet
+        with self._generation.change(self._database) as connection:
+            planned_on = sa.and_(wallets.c.id == wallet.id, wallets.c.revision == wallet.revision - 1)
+            done = connection.execute(wallets.update().where(planned_on).values(wallet_state(wallet)))
+            if done.rowcount != 1:
+                words = f"another call changed wallet {wallet.id} at the same time: look at it, and ask again"
+                raise Conflict("wallet-changed", words)
+            for version in change.versions:
+                _write_version(connection, wallet.id, version)
+            if change.rotation:
+                _write_rotation(connection, wallet.id, change.rotation)
+            before_commit()
+
+    def note_destroyed(self, wallet: WalletId, number: int, *, now: int, before_commit: Callable[[], None]) -> None:
+        """A retired version has no sealed key any more; harmless if that is noted already."""
+        due = sa.and_(_is_version(wallet, number), key_versions.c.destroyed_at.is_(None))
+        with self._generation.change(self._database) as connection:
+            done = connection.execute(key_versions.update().where(due).values(destroyed_at=now))
+            if done.rowcount:
+                before_commit()
 
     def get(self, wallet: WalletId) -> Wallet:
         """The wallet; NotFound if there is none of that id."""
@@ -66,18 +97,52 @@ class WalletRecords:
 
     def _read(self, wallet: WalletId) -> Wallet | None:
         with self._database.read() as connection:
-            row = connection.execute(_JOINED.where(wallets.c.id == wallet)).one_or_none()
-        return None if row is None else _wallet(row)
+            row = connection.execute(CURRENT.where(wallets.c.id == wallet)).mappings().one_or_none()
+        return None if row is None else wallet_of(row)
 
-    def page(self, *, after: str, limit: int, among: frozenset[WalletId] | None = None) -> Sequence[Wallet]:
-        """At most `limit` wallets (among these) whose ids come after `after`, in byte order of the id."""
-        query = _JOINED.where(wallets.c.id > after, _are_among(among)).order_by(wallets.c.id).limit(limit)
+    def version(self, wallet: Wallet, number: int) -> KeyVersion:
+        """A version of the wallet, remembered until a wallet changes; NotFound if there is none of that number."""
+        found = self._versions.get((wallet.id, number), lambda: self._read_version(wallet.id, number))
+        if found is None:
+            raise no_such_version(wallet.id, number)
+        return found
+
+    def _read_version(self, wallet: WalletId, number: int) -> KeyVersion | None:
+        query = sa.select(*VERSION_COLUMNS).where(_is_version(wallet, number))
         with self._database.read() as connection:
-            return [_wallet(row) for row in connection.execute(query)]
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else version_of(row)
 
-    def count(self, *, among: frozenset[WalletId] | None = None) -> int:
+    def history(self, wallet: WalletId) -> WalletHistory:
+        """The wallet with all its versions and rotations, of one moment; NotFound if there is none of that id."""
+        versions = sa.select(*VERSION_COLUMNS).where(key_versions.c.wallet == wallet).order_by(key_versions.c.number)
+        rotated = sa.select(rotations).where(rotations.c.wallet == wallet).order_by(rotations.c.to_version)
+        with self._database.read() as connection:
+            row = connection.execute(CURRENT.where(wallets.c.id == wallet)).mappings().one_or_none()
+            if row is None:
+                raise no_such_wallet(wallet)
+            return WalletHistory(
+                wallet=wallet_of(row),
+                versions=tuple(version_of(found) for found in connection.execute(versions).mappings()),
+                rotations=tuple(rotation_of(found) for found in connection.execute(rotated).mappings()),
+            )
+
+    def require_new_key(self, wallet: WalletId, public_key: PublicKey) -> None:
+        """Conflict if a wallet has this key, or ever had it."""
+        with self._database.read() as connection:
+            require_new_key(connection, wallet, public_key)
+
+    def page(
+        self, *, after: str, limit: int, which: Which = Which.LIVE, among: frozenset[WalletId] | None = None
+    ) -> Sequence[Wallet]:
+        """At most `limit` wallets (among these) whose ids come after `after`, in byte order of the id."""
+        query = CURRENT.where(wallets.c.id > after, _are(which), _are_among(among)).order_by(wallets.c.id).limit(limit)
+        with self._database.read() as connection:
+            return [wallet_of(row) for row in connection.execute(query).mappings()]
+
+    def count(self, which: Which = Which.LIVE, *, among: frozenset[WalletId] | None = None) -> int:
         """How many wallets there are (among these)."""
-        query = sa.select(sa.func.count()).select_from(wallets).where(_are_among(among))
+        query = sa.select(sa.func.count()).select_from(wallets).where(_are(which), _are_among(among))
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
@@ -91,43 +156,25 @@ def wallet_exists(wallet: WalletId) -> Conflict:
     return Conflict("wallet-exists", f"wallet {wallet} exists already; an id is never used twice")
 
 
-def _wallet_row(wallet: Wallet) -> dict[str, object]:
-    return {
-        "id": wallet.id,
-        "key_type": wallet.key_type.value,
-        "network": wallet.network.value if wallet.network else None,
-        "current_version": wallet.current.number,
-        "created_at": wallet.created_at,
-        "metadata": json.dumps(dict(wallet.metadata), ensure_ascii=False),
-    }
+def _write_version(connection: sa.Connection, wallet: WalletId, version: KeyVersion) -> None:
+    standing = key_versions.update().where(_is_version(wallet, version.number)).values(version_state(version))
+    if connection.execute(standing).rowcount == 0:
+        require_listable(connection, wallet, version)
+        connection.execute(key_versions.insert().values(version_row(wallet, version)))
 
 
-def _version_row(wallet: Wallet) -> dict[str, object]:
-    return {
-        "wallet": wallet.id,
-        "number": wallet.current.number,
-        "state": wallet.current.state.value,
-        "public_key": wallet.current.public_key,
-        "origin": wallet.current.origin.value,
-        "created_at": wallet.current.created_at,
-        "activated_at": wallet.current.created_at,
-    }
+def _write_rotation(connection: sa.Connection, wallet: WalletId, rotation: Rotation) -> None:
+    same = sa.and_(rotations.c.wallet == wallet, rotations.c.to_version == rotation.to_version)
+    connection.execute(rotations.delete().where(same))
+    connection.execute(rotations.insert().values(rotation_row(wallet, rotation)))
 
 
-def _wallet(row: sa.Row[tuple[object, ...]]) -> Wallet:
-    fields = row._mapping  # noqa: SLF001 (SQLAlchemy's documented name for a row as a mapping)
-    current = KeyVersion(
-        number=fields["number"],
-        state=VersionState(fields["state"]),
-        public_key=PublicKey(fields["public_key"]),
-        origin=Origin(fields["origin"]),
-        created_at=fields["version_created_at"],
-    )
-    return Wallet(
-        id=WalletId(fields["id"]),
-        key_type=KeyType(fields["key_type"]),
-        network=Network(fields["network"]) if fields["network"] else None,
-        current=current,
-        created_at=fields["created_at"],
-        metadata=json.loads(fields["metadata"]),
-    )
+def _is_version(wallet: WalletId, number: int) -> sa.ColumnElement[bool]:
+    return sa.and_(key_versions.c.wallet == wallet, key_versions.c.number == number)
+
+
+def _are(which: Which) -> sa.ColumnElement[bool]:
+    if which is Which.ALL:
+        return sa.true()
+    retired = wallets.c.retired_at.is_not(None)
+    return retired if which is Which.RETIRED else ~retired

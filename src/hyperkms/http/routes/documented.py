@@ -6,7 +6,16 @@ from typing import Any
 import msgspec
 
 from hyperkms.http.client_schemas import CreateClientRequest, RevokeClientRequest, RotateClientRequest
-from hyperkms.http.schemas import GenerateRequest, SignActionRequest, SignOrderRequest, SignRequest
+from hyperkms.http.schemas import (
+    ActivateRequest,
+    GenerateRequest,
+    MigrateRequest,
+    RetireRequest,
+    RotateRequest,
+    SignActionRequest,
+    SignOrderRequest,
+    SignRequest,
+)
 
 _ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
@@ -41,6 +50,17 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     },
     RevokeClientRequest: {"at once": {}},
     RotateClientRequest: {"a day to change over": {"overlapHours": 24}, "the old key leaked": {"overlapHours": 0}},
+    RotateRequest: {
+        "a new key": {"walletId": "bot-1", "reason": "quarterly"},
+        "a new address, current at once": {"walletId": "bot-1", "activate": True},
+    },
+    ActivateRequest: {"once the exchange knows the new address": {"version": 2}},
+    RetireRequest: {
+        "the whole wallet": {"reason": "the bot is shut down"},
+        "one version, before its grace ends": {"version": 1, "reason": "the key may be known"},
+        "the whole wallet, and its keys at once": {"destroy": True},
+    },
+    MigrateRequest: {"a wallet": {"walletId": "bot-1"}},
 }
 """Bodies that work as they stand, once the wallet is there (and with a timestamp of now)."""
 

@@ -1,35 +1,31 @@
-"""The first system's routes for wallets."""
+"""Making and retiring wallets."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
-from hyperkms.http.request import parts_of, threads_of, wallet_of
+from hyperkms.http.life_views import version_view
+from hyperkms.http.request import actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.schemas import (
-    GenerateAnswer,
-    GenerateRequest,
-    PublicKeyAnswer,
-    WalletsAnswer,
-)
+from hyperkms.http.schemas import GenerateAnswer, GenerateRequest, RetireAnswer, RetireRequest
 from hyperkms.http.views import answer, wallet_view
+from hyperkms.operations import retire
 from hyperkms.operations.generate import NewWallet, generate
-from hyperkms.operations.permission import wallet_for
 from hyperkms.wallet import KeyType, Network
+from hyperkms.wallet_life import KeyFate
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Maker = Annotated[Client, Depends(client_with(Operation.GENERATE))]
-Reader = Annotated[Client, Depends(client_with(Operation.READ))]
+Retirer = Annotated[Client, Depends(client_with(Operation.RETIRE))]
 
 _NOTE = (
     "This is an ed25519 wallet, as the first system made them. Hyperliquid verifies secp256k1 signatures "
     'only: give "keyType": "secp256k1" for a wallet that trades.'
 )
-MAX_PAGE = 1000
 
 
 @router.post("/generate", summary="Make a wallet", openapi_extra=documented(GenerateAnswer, GenerateRequest))
@@ -53,33 +49,28 @@ async def generate_wallet(
     return answer(GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note))
 
 
-@router.get("/{wallet_id}/public-key", summary="A wallet's public key", openapi_extra=documented(PublicKeyAnswer))
-def public_key(request: Request, wallet_id: str, client: Reader) -> Response:
-    """Read from the record; no key is touched."""
-    parts = parts_of(request)
-    wallet = wallet_for(parts, client, wallet_of(request, wallet_id))
-    return answer(
-        PublicKeyAnswer(
-            success=True,
-            wallet_id=wallet.id,
-            public_key=wallet.public_key_text,
-            key_type=wallet.key_type.value,
-            address=wallet.address,
-        )
-    )
-
-
-@router.get("", summary="List wallets", openapi_extra=documented(WalletsAnswer))
-def list_wallets(
+@router.post(
+    "/{wallet_id}/retire", summary="Retire a wallet or a version", openapi_extra=documented(RetireAnswer, RetireRequest)
+)
+async def retire_wallet(
     request: Request,
-    client: Reader,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Wallets a page.")] = MAX_PAGE,
-    after: Annotated[str, Query(max_length=64, description="The `next` of the page before.")] = "",
+    wallet_id: str,
+    client: Retirer,
+    body: Annotated[RetireRequest, Depends(body_of(RetireRequest, "an object is due"))],
 ) -> Response:
-    """Those of the client, in byte order of the id; `next` is there while more follow, `total` counts all."""
-    parts = parts_of(request)
-    page = parts.wallets.page(after=after, limit=limit + 1, among=client.wallets)
-    shown = [wallet_view(wallet) for wallet in page[:limit]]
-    following = shown[-1].wallet_id if len(page) > limit else None
-    total = parts.wallets.count(among=client.wallets)
-    return answer(WalletsAnswer(success=True, wallets=shown, count=len(shown), total=total, next=following))
+    """For ever. A wallet stops signing at once, and its keys are destroyed at the end of a last grace, or now.
+
+    A version that is named is destroyed now; the current one cannot be. The id stays taken and an address
+    is never used again.
+    """
+    wallet = wallet_of(request, wallet_id)
+    client.require_wallet(wallet)
+    wanted = retire.RetireRequest(
+        wallet=wallet,
+        version=body.version,
+        reason=body.reason,
+        fate=KeyFate.AT_ONCE if body.destroy else KeyFate.AFTER_GRACE,
+    )
+    history = await threads_of(request).make(retire.retire, parts_of(request), actor_of(request, client), wanted)
+    versions = [version_view(version) for version in history.versions]
+    return answer(RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=versions))

@@ -24,16 +24,25 @@ def _wallets() -> None:
         op.add_column("key_versions", sa.Column(name, sa.BigInteger))
     op.execute("UPDATE key_versions SET activated_at = created_at")
     op.create_index("ix_key_versions_state_expires_at", "key_versions", ["state", "expires_at"])
+    op.create_index("ix_key_versions_public_key", "key_versions", ["public_key"])
     op.create_table(
         "rotations",
         sa.Column("wallet", sa.String(64), nullable=False),
         sa.Column("to_version", sa.Integer, nullable=False),
         sa.Column("from_version", sa.Integer, nullable=False),
-        sa.Column("rotated_at", sa.BigInteger, nullable=False),
+        sa.Column("rotated_at", sa.BigInteger),
         sa.Column("reason", sa.Text),
         sa.Column("client", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("wallet", "to_version", name="pk_rotations"),
         sa.ForeignKeyConstraint(["wallet"], ["wallets.id"], name="fk_rotations_wallet"),
+    )
+    op.create_table(
+        "orphans",
+        sa.Column("wallet", sa.String(64), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("found_at", sa.BigInteger, nullable=False),
+        sa.Column("removed_at", sa.BigInteger),
+        sa.PrimaryKeyConstraint("wallet", "version", name="pk_orphans"),
     )
 
 

@@ -1,0 +1,71 @@
+"""New key versions of a wallet."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from hyperkms.access.clients import Client, Operation
+from hyperkms.http.auth import client_with
+from hyperkms.http.body import body_of
+from hyperkms.http.life_views import rotation_view
+from hyperkms.http.request import actor_of, parts_of, threads_of, wallet_of
+from hyperkms.http.routes.documented import documented
+from hyperkms.http.schemas import ActivateRequest, MigrateAnswer, MigrateRequest, RotateAnswer, RotateRequest
+from hyperkms.http.views import answer
+from hyperkms.operations import rotate
+from hyperkms.operations.activate import activate
+from hyperkms.operations.permission import wallet_for
+
+router = APIRouter(prefix="/wallets", tags=["wallets"])
+Rotator = Annotated[Client, Depends(client_with(Operation.ROTATE))]
+Migrator = Annotated[Client, Depends(client_with(Operation.MIGRATE))]
+
+
+@router.post("/rotate", summary="Make a new key version", openapi_extra=documented(RotateAnswer, RotateRequest))
+async def rotate_wallet(
+    request: Request,
+    client: Rotator,
+    body: Annotated[RotateRequest, Depends(body_of(RotateRequest, "walletId is required"))],
+) -> Response:
+    """Ed25519: current at once. secp256k1: pending, until the exchange knows its address and it is activated.
+
+    The version before it signs for who names it, until its grace ends. Of several calls at once one wins,
+    and the others are answered 409 `wallet-changed`. While a version is pending, it is the answer.
+    """
+    parts, wallet = parts_of(request), wallet_of(request, body.wallet_id)
+    client.require_wallet(wallet)
+    wanted = rotate.RotateRequest(wallet=wallet, reason=body.reason, activate=body.activate)
+    rotated = await threads_of(request).make(rotate.rotate, parts, actor_of(request, client), wanted)
+    return answer(RotateAnswer(success=True, rotation=rotation_view(rotated, parts.lifetimes)))
+
+
+@router.post(
+    "/{wallet_id}/activate", summary="Use the pending version", openapi_extra=documented(RotateAnswer, ActivateRequest)
+)
+async def activate_version(
+    request: Request,
+    wallet_id: str,
+    client: Rotator,
+    body: Annotated[ActivateRequest, Depends(body_of(ActivateRequest, "version is required"))],
+) -> Response:
+    """It is the current one from now on, and the one before it is in grace."""
+    parts, wallet = parts_of(request), wallet_of(request, wallet_id)
+    client.require_wallet(wallet)
+    rotated = await threads_of(request).make(
+        activate, parts, actor_of(request, client), wallet, body.version, reason=body.reason
+    )
+    return answer(RotateAnswer(success=True, rotation=rotation_view(rotated, parts.lifetimes)))
+
+
+@router.post("/migrate", summary="Nothing to do here", openapi_extra=documented(MigrateAnswer, MigrateRequest))
+async def migrate_wallet(
+    request: Request,
+    client: Migrator,
+    body: Annotated[MigrateRequest, Depends(body_of(MigrateRequest, "walletId is required"))],
+) -> Response:
+    """The first system made a wallet versioned by this call; here every wallet is, from the start."""
+    wallet = await run_in_threadpool(wallet_for, parts_of(request), client, wallet_of(request, body.wallet_id))
+    words = f"Wallet {wallet.id} is versioned already (current version {wallet.current.number}); nothing was changed."
+    return answer(MigrateAnswer(success=True, message=words, wallet_id=wallet.id))

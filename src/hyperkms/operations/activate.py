@@ -1,0 +1,40 @@
+"""Activate: the pending version of a wallet becomes the current one."""
+
+from dataclasses import dataclass
+
+from hyperkms import wallet_life
+from hyperkms.operations.changing import Actor, Deed, commit
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import KeyVersion, Wallet, WalletId
+from hyperkms.wallet_life import Change, WalletHistory, require_live
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotated:
+    """What a rotation came to: the new version is current, or pending, and the old one in grace, or current."""
+
+    wallet: Wallet
+    old: KeyVersion
+    new: KeyVersion
+
+    @classmethod
+    def of(cls, history: WalletHistory, change: Change, number: int) -> "Rotated":
+        """What a change made of the wallet's current version and the one of that number."""
+        made = wallet_life.after(history, change)
+        return cls(wallet=made.wallet, old=made.version(history.wallet.current.number), new=made.version(number))
+
+
+def activate(parts: Parts, actor: Actor, wallet: WalletId, number: int, *, reason: str | None = None) -> Rotated:
+    """The version is current when this returns, and the one before it in grace. Asked for again, it answers the same.
+
+    1. Read the wallet.  2. Make the change in one transaction, if the wallet is as it was at 1.
+    """
+    history = parts.wallets.history(wallet)  # (1)
+    require_live(history.wallet)
+    rotation = history.rotation_to(number)
+    if number == history.wallet.current.number and rotation:
+        old, new = history.version(rotation.from_version), history.wallet.current
+        return Rotated(wallet=history.wallet, old=old, new=new)
+    change = wallet_life.activate(history, number, now=parts.clock(), grace_ms=parts.lifetimes.grace_ms)
+    commit(parts, actor, change, Deed(operation="activate", reason=reason))  # (2)
+    return Rotated.of(history, change, number)

@@ -1,0 +1,79 @@
+"""A change in the life of a wallet: written down before it holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hyperkms.audit.record import LifeRecord, VersionRecord
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import KeyVersion, VersionState, WalletId
+from hyperkms.wallet_life import Change, WalletHistory
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks for a change, in which request."""
+
+    client: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """What the record says of a change."""
+
+    operation: str
+    reason: str | None = None
+
+
+def commit(parts: Parts, actor: Actor, change: Change, deed: Deed) -> None:
+    """Make the change: its line in the record is durable before it commits, so none goes unrecorded.
+
+    Conflict if the wallet has changed since the change was planned. A crash between the line and the
+    commit leaves a line of a change that did not happen: the database says what stands.
+    """
+    parts.wallets.apply(
+        change, before_commit=lambda: _write_down(parts, actor, change.wallet.id, change.versions, deed)
+    )
+
+
+def destroy_retired(parts: Parts, actor: Actor, history: WalletHistory) -> Sequence[KeyVersion]:
+    """Destroy the sealed keys of the wallet's retired versions; answers those that were due.
+
+    1. Delete the sealed key and drop its handle.  2. Note when: from then on it is known to be gone.
+    A process killed between the two leaves it to the next sweep.
+    """
+    due = [
+        version
+        for version in history.versions
+        if version.state is VersionState.RETIRED and version.destroyed_at is None
+    ]
+    for version in due:
+        parts.key_store.delete(history.wallet.id, version.number)  # (1)
+        parts.keyring.forget(history.wallet.id, version.number)
+        _note_destroyed(parts, actor, history.wallet.id, version)  # (2)
+    return due
+
+
+def _note_destroyed(parts: Parts, actor: Actor, wallet: WalletId, version: KeyVersion) -> None:
+    parts.wallets.note_destroyed(
+        wallet,
+        version.number,
+        now=parts.clock(),
+        before_commit=lambda: _write_down(parts, actor, wallet, [version], Deed(operation="destroy")),
+    )
+
+
+def _write_down(parts: Parts, actor: Actor, wallet: WalletId, versions: Sequence[KeyVersion], deed: Deed) -> None:
+    record = LifeRecord(
+        time=parts.clock(),
+        request_id=actor.request_id,
+        client=actor.client,
+        wallet=wallet,
+        operation=deed.operation,
+        versions=[
+            VersionRecord(version=version.number, state=version.state.value, public_key=version.public_key_text)
+            for version in versions
+        ],
+        reason=deed.reason,
+    )
+    parts.record.append(record).wait()

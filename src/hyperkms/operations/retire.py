@@ -1,0 +1,49 @@
+"""Retire: a wallet, or one of its versions, never signs again."""
+
+from dataclasses import dataclass
+
+from hyperkms.operations.changing import Actor, Deed, commit, destroy_retired
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import WalletId
+from hyperkms.wallet_life import Change, KeyFate, WalletHistory, retire_version, retire_wallet
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetireRequest:
+    """What is asked for."""
+
+    wallet: WalletId
+    version: int | None = None
+    """None: the wallet with all its versions."""
+    reason: str | None = None
+    fate: KeyFate = KeyFate.AFTER_GRACE
+    """Of the wallet's sealed keys; that of a single version is destroyed at once in any case."""
+
+
+def retire(parts: Parts, actor: Actor, request: RetireRequest) -> WalletHistory:
+    """Nothing signs with it once this returns; the tombstone stays. Asked for again, it answers the same.
+
+    1. Read the wallet.
+    2. Make the change in one transaction, if the wallet is as it was at 1.
+    3. Drop the handles, and destroy the sealed keys that are due.
+
+    A process killed after 2 leaves 3 to the next sweep, or to the next one to ask.
+    """
+    history = parts.wallets.history(request.wallet)  # (1)
+    change = _plan(parts, request, history)
+    if change:
+        operation = "retire-wallet" if request.version is None else "retire-version"
+        commit(parts, actor, change, Deed(operation=operation, reason=request.reason))  # (2)
+        for version in change.versions:  # (3)
+            parts.keyring.forget(request.wallet, version.number)
+    if destroy_retired(parts, actor, parts.wallets.history(request.wallet)) or change:
+        return parts.wallets.history(request.wallet)
+    return history
+
+
+def _plan(parts: Parts, request: RetireRequest, history: WalletHistory) -> Change | None:
+    now = parts.clock()
+    if request.version is not None:
+        return retire_version(history, request.version, now=now)
+    grace = parts.lifetimes.grace_ms
+    return retire_wallet(history, now=now, grace_ms=grace, fate=request.fate, reason=request.reason)

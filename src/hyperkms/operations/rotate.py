@@ -1,0 +1,81 @@
+"""Rotate: a wallet gets a new key version."""
+
+from dataclasses import dataclass
+
+from hyperkms import _core
+from hyperkms.custody.key_store import KeyStore
+from hyperkms.errors import Conflict, NotFound
+from hyperkms.operations.activate import Rotated, activate
+from hyperkms.operations.changing import Actor, Deed, commit
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import KeyType, Origin, PublicKey, SealedKey, WalletId, key_context
+from hyperkms.wallet_life import Asked, Change, WalletHistory, add_pending, require_live, rotate_at_once
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateRequest:
+    """What is asked for."""
+
+    wallet: WalletId
+    reason: str | None = None
+    activate: bool | None = None
+    """Whether the new version is current at once; None: it is for Ed25519, and pending for secp256k1,
+    whose new address the exchange must know first."""
+
+
+def rotate(parts: Parts, actor: Actor, request: RotateRequest) -> Rotated:
+    """A new version, current or pending. Of several calls at once one wins; the others are told Conflict.
+
+    1. Read the wallet. A version that is pending already is the answer, activated if that is asked for.
+    2. Make and seal a key for the next number.
+    3. Store it: durable, and never in the place of another.
+    4. Open what is stored, as a later signature will.
+    5. List the version and make it what was asked for, in one transaction, if the wallet is as it was at 1.
+
+    A process killed between 3 and 5 leaves a sealed key that no version names. The next rotation finds
+    it at 3 and lists it, as it was never used; the sweep removes it if no rotation comes.
+    """
+    history = parts.wallets.history(request.wallet)  # (1)
+    require_live(history.wallet)
+    if history.pending and _is_at_once(request, history):
+        return activate(parts, actor, request.wallet, history.pending.number, reason=request.reason)
+    if history.pending:
+        return Rotated(wallet=history.wallet, old=history.wallet.current, new=history.pending)
+    context = _context(history)
+    stored = _store(parts.key_store, history, parts.keyring.generate(context))  # (2) (3)
+    public_key = PublicKey(parts.keyring.open(stored, context).public_key)  # (4)
+    change = _plan(parts, actor, request, history, public_key)
+    commit(parts, actor, change, Deed(operation="rotate", reason=request.reason))  # (5)
+    return Rotated.of(history, change, history.next_number)
+
+
+def _context(history: WalletHistory) -> _core.Context:
+    wallet = history.wallet
+    return key_context(wallet.id, wallet.key_type, wallet.network, Origin.GENERATED, version=history.next_number)
+
+
+def _store(key_store: KeyStore, history: WalletHistory, made: SealedKey) -> SealedKey:
+    wallet, number = history.wallet.id, history.next_number
+    try:
+        key_store.create(wallet, number, made)
+    except Conflict:
+        try:
+            return key_store.get(wallet, number)
+        except NotFound as removed:
+            words = f"another call changed wallet {wallet} at the same time: look at it, and ask again"
+            raise Conflict("wallet-changed", words) from removed
+    return made
+
+
+def _plan(parts: Parts, actor: Actor, request: RotateRequest, history: WalletHistory, public_key: PublicKey) -> Change:
+    asked = Asked(client=actor.client, reason=request.reason)
+    if _is_at_once(request, history):
+        grace = parts.lifetimes.grace_ms
+        return rotate_at_once(history, public_key, now=parts.clock(), grace_ms=grace, asked=asked)
+    return add_pending(history, public_key, now=parts.clock(), asked=asked)
+
+
+def _is_at_once(request: RotateRequest, history: WalletHistory) -> bool:
+    if request.activate is None:
+        return history.wallet.key_type is KeyType.ED25519
+    return request.activate

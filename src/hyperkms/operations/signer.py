@@ -1,0 +1,35 @@
+"""Who signs: a wallet, one of its key versions, and the handle of its key."""
+
+from dataclasses import dataclass
+
+from hyperkms import _core
+from hyperkms.access.clients import Client
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.permission import require_permission, wallet_for
+from hyperkms.wallet import KeyVersion, Wallet, WalletId
+from hyperkms.wallet_life import require_signing
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key version that may sign now."""
+
+    wallet: Wallet
+    version: KeyVersion
+    handle: _core.KeyHandle
+
+
+def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, *, operation: str) -> Signer:
+    """The current version of a wallet, or the one of that number; no key is touched before the client may.
+
+    NotFound if there is no such wallet or version, or it is not the client's; Forbidden if the client may
+    not do this with a wallet of its kind; Refused if it does not sign now: the wallet or the version is
+    retired, its grace has ended, or it is pending.
+    """
+    wallet = wallet_for(parts, client, wallet_id)
+    require_permission(client, wallet, operation)
+    version = wallet.current
+    if number not in (None, version.number):
+        version = parts.wallets.version(wallet, number)
+    require_signing(wallet, version, now=parts.clock())
+    return Signer(wallet, version, parts.keyring.handle(wallet, version))
