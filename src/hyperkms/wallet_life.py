@@ -232,8 +232,9 @@ def _at_the_end(versions: Sequence[KeyVersion], *, now: int, grace_ms: int, fate
         if fate is KeyFate.AT_ONCE or version.state is VersionState.PENDING:
             yield _retired(version, now)
         else:
-            end = min(now + grace_ms, version.expires_at or now + grace_ms)
-            yield replace(version, state=VersionState.RETIRING, expires_at=end)
+            end = now + grace_ms
+            if version.expires_at is None or version.expires_at > end:
+                yield replace(version, state=VersionState.RETIRING, expires_at=end)
 
 
 def _change(wallet: Wallet, versions: tuple[KeyVersion, ...]) -> Change:

@@ -29,6 +29,8 @@ from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.state import facts
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
+from hyperkms.state.orphans import Orphans
+from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
 
@@ -37,6 +39,7 @@ ROOT_KEY = "root.key"
 NONCES = "nonces"
 SHARED = "shared"
 RECORDS = "records"
+SWEEP = "sweep.lock"
 ADMIN_KEY = "admin.key"
 DAY_MS = 24 * 3600 * 1000
 
@@ -89,6 +92,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         replay_vectors=config.replay_vectors,
         clock=clock,
         wallets=wallets,
+        upkeep=Upkeep(database),
+        orphans=Orphans(database),
         key_store=key_store,
         keyring=Keyring(root_key, key_store),
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),

@@ -12,7 +12,8 @@ import uvicorn
 import uvloop
 
 from hyperkms import _core
-from hyperkms.cli.assemble import ADMIN_KEY, assemble, tell_operator
+from hyperkms.cli.assemble import ADMIN_KEY, SWEEP, assemble, tell_operator
+from hyperkms.cli.sweeper import Sweeper
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
 from hyperkms.http.app import create_app
@@ -30,9 +31,12 @@ def run(config: Config) -> None:
     parts = assemble(config, create=True)
     if config.default_network in parts.markets:
         parts.markets[config.default_network].refresh()
+    sweeper = Sweeper(parts, config.data / SWEEP)
+    sweeper.start()
     try:
         uvloop.run(_run(config, parts))
     finally:
+        sweeper.stop()
         parts.close()
         _log.info("stopped")
 

@@ -1,8 +1,11 @@
 """Sealed keys in the service's own database."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from hyperkms.custody.key_store import Place
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.state.database import Database
 from hyperkms.state.schema import sealed_keys
@@ -36,6 +39,13 @@ class DatabaseKeyStore:
         """Forget it; harmless if it is not there."""
         with self._database.write() as connection:
             connection.execute(sealed_keys.delete().where(*_place(wallet, version)))
+
+    def places(self, *, after: Place, limit: int) -> Sequence[Place]:
+        """At most `limit` places after `after`, in order of wallet and version."""
+        columns = sealed_keys.c.wallet, sealed_keys.c.version
+        query = sa.select(*columns).where(sa.tuple_(*columns) > sa.tuple_(*after)).order_by(*columns).limit(limit)
+        with self._database.read() as connection:
+            return [Place(WalletId(row.wallet), row.version) for row in connection.execute(query)]
 
 
 def _place(wallet: WalletId, version: int) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

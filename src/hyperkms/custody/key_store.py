@@ -1,8 +1,16 @@
 """Where sealed keys are kept."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from hyperkms.wallet import SealedKey, WalletId
+
+
+class Place(NamedTuple):
+    """Where a sealed key is kept; places sort by wallet, then version."""
+
+    wallet: WalletId
+    version: int
 
 
 class KeyStore(Protocol):
@@ -20,3 +28,11 @@ class KeyStore(Protocol):
 
     def delete(self, wallet: WalletId, version: int) -> None:
         """Forget it; harmless if it is not there. Durable on return."""
+
+
+@runtime_checkable
+class ListingKeyStore(Protocol):
+    """A key store that can say what it has; what a cut-off call left in another one stays there."""
+
+    def places(self, *, after: Place, limit: int) -> Sequence[Place]:
+        """At most `limit` places after `after`, in order; one that is created meanwhile may be missing."""

@@ -12,6 +12,8 @@ from hyperkms.custody.keyring import Keyring
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.mode import Mode
+from hyperkms.state.orphans import Orphans
+from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, Network
 
@@ -46,6 +48,8 @@ class Parts:
     clock: Callable[[], int]
     """Milliseconds since 1970."""
     wallets: WalletRecords
+    upkeep: Upkeep
+    orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
     api_keys: ApiKeys

@@ -34,8 +34,9 @@ def retire(parts: Parts, actor: Actor, request: RetireRequest) -> WalletHistory:
     if change:
         operation = "retire-wallet" if request.version is None else "retire-version"
         commit(parts, actor, change, Deed(operation=operation, reason=request.reason))  # (2)
-        for version in change.versions:  # (3)
-            parts.keyring.forget(request.wallet, version.number)
+        for version in history.versions:  # (3)
+            if request.version in (None, version.number):
+                parts.keyring.forget(request.wallet, version.number)
     if destroy_retired(parts, actor, parts.wallets.history(request.wallet)) or change:
         return parts.wallets.history(request.wallet)
     return history
