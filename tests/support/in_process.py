@@ -1,0 +1,55 @@
+"""The layers below HTTP in this process, over a real data directory, with a clock that a test sets."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.config import load
+from hyperkms.operations.changing import Actor
+from hyperkms.operations.generate import NewWallet, generate
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import KeyType, Wallet, WalletId
+from support.service import environment
+
+ACTOR = Actor("desk", "0123456789abcdef")
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass
+class Here:
+    """Parts and their clock."""
+
+    parts: Parts
+    data: Path
+    now: int
+
+    def wallet(self, wallet: str, key_type: KeyType = KeyType.ED25519) -> Wallet:
+        """A new wallet."""
+        return generate(self.parts, NewWallet(id=WalletId(wallet), key_type=key_type))
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What stands in the database file."""
+        with closing(sqlite3.connect(self.data / DATABASE)) as database:
+            return database.execute(query, values).fetchall()
+
+    def sealed(self, wallet: str) -> list[int]:
+        """The versions of a wallet that have a sealed key."""
+        rows = self.rows("SELECT version FROM sealed_keys WHERE wallet = ? ORDER BY version", wallet)
+        return [version for (version,) in rows]
+
+
+@contextmanager
+def here(data: Path, **settings: str) -> Iterator[Here]:
+    """Open the data directory, made if there is none."""
+    parts = assemble(load(environment(**settings), {"data": data}), create=True, tell=lambda _: None)
+    opened = Here(parts, data, now=parts.clock())
+    opened.parts = dataclasses.replace(parts, clock=lambda: opened.now)
+    try:
+        yield opened
+    finally:
+        parts.close()
