@@ -12,8 +12,15 @@ INVALID_KEY = "Unauthorized: Invalid API key"
 OPEN = [("GET", "/health"), ("GET", "/ready"), ("GET", "/mpc/status"), ("GET", "/docs"), ("GET", "/openapi.json")]
 KEYED = [
     ("GET", "/wallets"),
+    ("GET", "/wallets/w"),
     ("GET", "/wallets/w/public-key"),
+    ("GET", "/wallets/w/versions"),
+    ("GET", "/wallets/w/rotation-history"),
     ("POST", "/wallets/generate"),
+    ("POST", "/wallets/rotate"),
+    ("POST", "/wallets/migrate"),
+    ("POST", "/wallets/w/activate"),
+    ("POST", "/wallets/w/retire"),
     ("POST", "/wallets/sign"),
     ("POST", "/wallets/sign-order"),
     ("POST", "/hyperliquid/sign"),

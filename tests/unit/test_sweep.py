@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hyperkms.cli.assemble import DATABASE
+from hyperkms.cli.assemble import DATABASE, ROOT_KEY
 from hyperkms.custody.key_store import KeyStore, ListingKeyStore, Place
+from hyperkms.custody.keyring import Keyring
+from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.retire import RetireRequest, retire
@@ -138,6 +140,15 @@ def test_the_handle_of_a_version_that_another_process_retired_is_dropped(at: Her
         retire(there.parts, ACTOR, RetireRequest(wallet=W))
     drop_retired_handles(at.parts)
     assert at.parts.keyring.at_hand() == [("other", 1)]
+
+
+def test_no_more_handles_are_kept_than_were_used_last(at: Here) -> None:
+    wallets = [at.wallet(name) for name in ("a", "b", "c")]
+    keyring = Keyring(LocalFileRootKey.open(at.data / ROOT_KEY), at.parts.key_store, most=2)
+    for wallet in (*wallets[:2], wallets[0], wallets[2]):
+        assert keyring.handle(wallet, wallet.current).public_key == wallet.current.public_key
+    assert keyring.at_hand() == [("a", 1), ("c", 1)]
+    assert keyring.handle(wallets[1], wallets[1].current).public_key == wallets[1].current.public_key
 
 
 def test_every_change_is_in_the_record_with_who_asked_for_it(tmp_path: Path) -> None:
