@@ -192,7 +192,7 @@ impl KeyHandle {
         let found = self.context.key_type;
         if found != wanted {
             let (found, wanted) = (found.name(), wanted.name());
-            return Err(Error::refused(
+            return Err(Error::malformed(
                 "wrong-key-type",
                 format!("wallet {} has an {found} key; this needs an {wanted} key", self.context.wallet),
             ));

@@ -9,7 +9,15 @@ from support.keep_alive import Line, line_to
 from support.service import Answer, Service
 
 INVALID_KEY = "Unauthorized: Invalid API key"
-OPEN = [("GET", "/health"), ("GET", "/ready"), ("GET", "/mpc/status"), ("GET", "/docs"), ("GET", "/openapi.json")]
+OPEN = [
+    ("GET", "/health"),
+    ("GET", "/ready"),
+    ("GET", "/mpc/status"),
+    ("GET", "/problems"),
+    ("GET", "/problems/malformed"),
+    ("GET", "/docs"),
+    ("GET", "/openapi.json"),
+]
 KEYED = [
     ("GET", "/wallets"),
     ("GET", "/wallets/w"),
@@ -174,9 +182,13 @@ def test_the_documentation_page_is_served(line: Line) -> None:
     assert b"/openapi.json" in answer.body
 
 
+def _example(path: str) -> str:
+    return path.replace("{wallet_id}", "w").replace("{name}", "w").replace("{code}", "malformed")
+
+
 def test_every_route_is_described(document: Any) -> None:
     described = {
-        (method.upper(), path.replace("{wallet_id}", "w").replace("{name}", "w"))
+        (method.upper(), _example(path))
         for path, methods in document["paths"].items()
         for method in methods
     }
@@ -207,7 +219,7 @@ def _references(value: Any) -> Iterator[str]:
 def test_the_description_says_which_routes_need_a_key(document: Any) -> None:
     for path, methods in document["paths"].items():
         for method, route in methods.items():
-            place = (method.upper(), path.replace("{wallet_id}", "w").replace("{name}", "w"))
+            place = (method.upper(), _example(path))
             assert bool(route.get("security")) == (place in KEYED), place
 
 

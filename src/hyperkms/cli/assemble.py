@@ -169,7 +169,7 @@ def _protect_memory(config: Config, tell: Tell) -> None:
         return
     words = "memory for keys could not be locked (raise RLIMIT_MEMLOCK to at least 512 KiB)"
     if config.mode is Mode.PRODUCTION:
-        raise Refused("memory-unprotected", words)
+        raise Unavailable("memory-unprotected", words)
     tell(f"hyperkms: warning: {words}")
 
 

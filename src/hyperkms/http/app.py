@@ -17,7 +17,7 @@ from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
-from hyperkms.http.routes import clients, health, mpc, reading, rotation, wallets
+from hyperkms.http.routes import clients, health, mpc, problems, reading, rotation, wallets
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ALL
 from hyperkms.http.signing import SIGNING_ROUTES, SigningRoutes
@@ -42,7 +42,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     )
     app.state.parts = parts
     app.state.threads = threads = Threads()
-    for module in (health, wallets, rotation, reading, clients, mpc):
+    for module in (health, wallets, rotation, reading, clients, mpc, problems):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)

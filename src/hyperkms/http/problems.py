@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem documents; the only place that knows status codes."""
+"""Errors as RFC 9457 problem documents; the only place that knows status codes.
+
+What a code means stands in `hyperkms.problem_table`; here its family becomes a status.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from hyperkms.errors import (
     Unauthorized,
     Unavailable,
 )
+from hyperkms.problem_table import PROBLEMS, Problem, situation_of
 
 _STATUS: dict[type[HyperkmsError], tuple[int, str]] = {
     Malformed: (400, "Bad Request"),
@@ -52,11 +56,12 @@ class Problem:
 
 def problem_of(error: HyperkmsError, request_id: str) -> Problem:
     """The document: type, title, status, detail, code, requestId, and `error` for first-system clients."""
-    status, title = _status(error)
+    status, title = _status(error.code, type(error))
+    listed = PROBLEMS.get(error.code)
     sentence = error.message
     body = {
         "type": f"/problems/{error.code}",
-        "title": title,
+        "title": listed.title if listed else title,
         "status": status,
         "detail": sentence,
         "code": error.code,
@@ -96,7 +101,12 @@ def too_large(limit: int) -> Malformed:
     return Malformed("body-too-large", f"The request body is larger than {limit} bytes.")
 
 
-def _status(error: HyperkmsError) -> tuple[int, str]:
-    if error.code in _BY_CODE:
-        return _BY_CODE[error.code]
-    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), (500, "Internal Error"))
+def status_of(listed: Problem) -> int | None:
+    """The status with which this code is answered; None for one that only stops a command."""
+    return _status(listed.code, listed.family)[0] if situation_of(listed.code).over_http else None
+
+
+def _status(code: str, family: type[HyperkmsError]) -> tuple[int, str]:
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    return next((_STATUS[kind] for kind in family.__mro__ if kind in _STATUS), (500, "Internal Error"))

@@ -300,6 +300,27 @@ class ProblemView(AnswerBody, frozen=True):
     nearest: str | list[str] | None = None
 
 
+class ProblemDescription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a code means; `status` is null for one that stops a command and is never an answer."""
+
+    type: str
+    code: str
+    title: str
+    status: int | None
+    situation: str
+    cause: str
+    next_step: str
+    retry: Literal["no", "yes", "after Retry-After"]
+    shown_by: str
+
+
+class ProblemsAnswer(_Answer, frozen=True):
+    """Every code of this release, by situation."""
+
+    problems: list[ProblemDescription]
+    count: int
+
+
 ALL = (
     GenerateRequest,
     SignRequest,
@@ -321,4 +342,6 @@ ALL = (
     SignAnswer,
     SignActionAnswer,
     ProblemView,
+    ProblemDescription,
+    ProblemsAnswer,
 )

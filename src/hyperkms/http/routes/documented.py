@@ -92,6 +92,17 @@ def documented(answer: type[msgspec.Struct], body: type[msgspec.Struct] | None =
     return extra
 
 
+def described(answer: type[msgspec.Struct], *refusals: str) -> dict[str, Any]:
+    """The `openapi_extra` of an open route that answers this as JSON, or the same as a page."""
+    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
+    page = {"text/html": {"schema": {"type": "string"}}}
+    responses: dict[str, Any] = {
+        "200": {"description": "JSON or a page, by Accept.", "content": {**_json(answer), **page}}
+    }
+    responses |= {status: {"description": "This release has no such code.", "content": problem} for status in refusals}
+    return {"responses": responses}
+
+
 def always_refused(words: str) -> dict[str, Any]:
     """The `openapi_extra` of a route that answers nothing but 400 (and 401 without a key)."""
     problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}

@@ -1,0 +1,78 @@
+"""Write the parts of docs/ that are made of the table of problems, or say with --check which are out of date.
+
+`make docs` runs it. docs/errors.md is made whole; of docs/troubleshooting.md the part below the marker.
+"""
+
+import sys
+from pathlib import Path
+
+from hyperkms.http.problems import status_of
+from hyperkms.problem_table import SITUATIONS, Problem, Situation
+
+DOCS = Path(__file__).parents[1] / "docs"
+MARKER = "<!-- Below this line `make docs` writes; edit src/hyperkms/problem_table/ instead. -->\n"
+_ERRORS_HEAD = """# Error codes
+
+`make docs` writes this page from `src/hyperkms/problem_table/`; edit it there.
+
+A refusal over HTTP is an RFC 9457 problem document; its `type` is `/problems/` and the code, and the service answers
+there, without a key, with what stands here: as a page for a browser, as JSON for a program. A command prints one line
+that ends with the code in brackets. [troubleshooting.md](troubleshooting.md) has the commands that show what is wrong.
+
+*Retry*: whether the same call may succeed later, unchanged. A status of - is never answered: that code stops a command.
+"""
+
+
+def main() -> int:
+    """Write both files; with --check only compare, and answer 1 if one differs."""
+    made = {DOCS / "errors.md": errors(), DOCS / "troubleshooting.md": troubleshooting()}
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+    for path in stale:
+        if "--check" in sys.argv[1:]:
+            sys.stderr.write(f"docs/{path.name} is not what src/hyperkms/problem_table/ makes of it: run `make docs`\n")
+        else:
+            path.write_text(made[path], "utf-8")
+    return 1 if stale and "--check" in sys.argv[1:] else 0
+
+
+def errors() -> str:
+    """The reference: a table a situation."""
+    parts = [_ERRORS_HEAD]
+    for situation in SITUATIONS:
+        parts.append(f"\n## {situation.title}\n{situation.words}\n")
+        parts.append("\n| code | status | why | what to do | retry |\n|---|---|---|---|---|\n")
+        parts += [_row(problem) for problem in situation.problems]
+    return "".join(parts)
+
+
+def troubleshooting() -> str:
+    """The part that is written by hand, and an entry for each code."""
+    by_hand = (DOCS / "troubleshooting.md").read_text("utf-8").partition(MARKER)[0]
+    parts = [by_hand, MARKER]
+    for situation in SITUATIONS:
+        parts.append(f"\n## {situation.title}\n{situation.words}\n")
+        parts += [_entry(problem, situation) for problem in situation.problems]
+    return "".join(parts)
+
+
+def _row(problem: Problem) -> str:
+    link = f"[{problem.code}](troubleshooting.md#{problem.code})"
+    why = f"{problem.title}. {problem.cause}"
+    return f"| {link} | {status_of(problem) or '-'} | {why} | {problem.next_step} | {problem.retry.value} |\n"
+
+
+def _entry(problem: Problem, situation: Situation) -> str:
+    status = status_of(problem)
+    seen = f"status {status}, `code` {problem.code}" if status else f"one line that ends with `[{problem.code}]`"
+    return (
+        f"\n### {problem.code}\n"
+        f"{problem.title}.\n\n"
+        f"* You see: {seen}.\n"
+        f"* Why: {problem.cause}\n"
+        f"* What to do: {problem.next_step} Retry: {problem.retry.value}.\n"
+        f"* What shows it: `{problem.shown_by or situation.shown_by}`\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

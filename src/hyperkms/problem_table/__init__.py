@@ -1,0 +1,40 @@
+"""Every code that the service, the core and the commands can answer.
+
+A new code is one entry in the module of its situation. /problems, docs/errors.md and docs/troubleshooting.md are
+made of this table (`make docs` writes the two files).
+"""
+
+from collections.abc import Mapping
+
+from hyperkms.problem_table.access import ACCESS
+from hyperkms.problem_table.actions import ACTIONS
+from hyperkms.problem_table.entry import Problem, Retry, Situation
+from hyperkms.problem_table.guards import GUARDS
+from hyperkms.problem_table.nonces import NONCES
+from hyperkms.problem_table.requests import REQUESTS
+from hyperkms.problem_table.running import RUNNING
+from hyperkms.problem_table.starting import STARTING
+from hyperkms.problem_table.stored import STORED
+from hyperkms.problem_table.wallets import WALLETS
+
+__all__ = ["PROBLEMS", "SITUATIONS", "Problem", "Retry", "Situation", "situation_of"]
+
+SITUATIONS: tuple[Situation, ...] = (
+    ACCESS,
+    REQUESTS,
+    WALLETS,
+    ACTIONS,
+    NONCES,
+    RUNNING,
+    STORED,
+    STARTING,
+    GUARDS,
+)
+
+PROBLEMS: Mapping[str, Problem] = {problem.code: problem for situation in SITUATIONS for problem in situation.problems}
+"""By code."""
+
+
+def situation_of(code: str) -> Situation:
+    """The situation under which a code of the table stands."""
+    return next(found for found in SITUATIONS if any(problem.code == code for problem in found.problems))

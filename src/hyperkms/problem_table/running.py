@@ -1,0 +1,86 @@
+"""Something that the running service needs is away."""
+
+from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.problem_table.entry import Problem, Retry, Situation
+
+RUNNING = Situation(
+    title="The service cannot do it now",
+    words="The request was right. Nothing was signed; the same request may succeed when the cause is gone.",
+    shown_by='curl -i "$URL/ready"',
+    problems=(
+        Problem(
+            code="record-unwritable",
+            family=Unavailable,
+            title="The record cannot be written",
+            cause=(
+                "No signature leaves before its record is on the disk, and the disk did not take it: it is full, "
+                "read-only or failing, or the folder `records` was removed. After a failed fsync nothing is written "
+                "until the service is restarted."
+            ),
+            next_step="Make room or mend the disk, then restart the service. /ready says when it can sign again.",
+            retry=Retry.YES,
+            shown_by='curl -i "$URL/ready"; df -h DIR',
+        ),
+        Problem(
+            code="record-closed",
+            family=Unavailable,
+            title="The record is closed",
+            cause="The service is stopping, or what writes its record has ended.",
+            next_step="Try again when it has started again; restart it if it has not.",
+            retry=Retry.YES,
+        ),
+        Problem(
+            code="database-unavailable",
+            family=Unavailable,
+            title="The database did not answer",
+            cause="The database could not be read or written: locked by another process, no room, no permission.",
+            next_step="Look at the disk and at other programs that hold the file open; then try again.",
+            retry=Retry.YES,
+            shown_by='curl -i "$URL/ready"; hyperkms doctor --data DIR',
+        ),
+        Problem(
+            code="market-unavailable",
+            family=Unavailable,
+            title="The exchange's list of coins is not known",
+            cause="Coin names are read from the exchange's /info, which has not answered since the service started.",
+            next_step=(
+                "Look whether this machine reaches the exchange (HYPERKMS_TESTNET_URL, HYPERKMS_MAINNET_URL). Assets "
+                "given by number are signed without it, with /hyperliquid/sign."
+            ),
+            retry=Retry.YES,
+            shown_by=(
+                "curl -s https://api.hyperliquid-testnet.xyz/info "
+                """-H 'content-type: application/json' -d '{"type": "meta"}'"""
+            ),
+        ),
+        Problem(
+            code="memory-unavailable",
+            family=Unavailable,
+            title="There is no memory for keys",
+            cause="The system did not give the pages in which keys are used.",
+            next_step="Give the machine or the container more memory and start again.",
+            retry=Retry.YES,
+            shown_by="hyperkms doctor",
+        ),
+        Problem(
+            code="randomness-unavailable",
+            family=Unavailable,
+            title="The system gives no randomness",
+            cause="getrandom failed. No key is made and nothing is signed without it.",
+            next_step="Look whether a sandbox or seccomp profile forbids getrandom.",
+            retry=Retry.YES,
+            shown_by="hyperkms doctor",
+        ),
+        Problem(
+            code="internal-error",
+            family=HyperkmsError,
+            title="Something went wrong in the service",
+            cause="Nobody expected what happened. The answer hides it, since its text could repeat what was sent.",
+            next_step=(
+                "Find the lines with the answer's `requestId` in the service's log: they say what failed and where. "
+                "Look whether the action arrived before you repeat it. Report it: it is a defect."
+            ),
+            shown_by="grep REQUEST_ID LOGFILE",
+        ),
+    ),
+)

@@ -1,0 +1,85 @@
+"""Stored bytes are not what was stored: the ones to page someone for."""
+
+from hyperkms.errors import Tampered
+from hyperkms.problem_table.entry import Problem, Situation
+
+STORED = Situation(
+    title="Stored bytes are not what was stored",
+    words=(
+        "A disk that fails, a backup half restored, or someone who changed records. Stop the service, keep a copy of "
+        "the data directory as it is, find out which of them, then restore a backup. Never repeat the request blindly."
+    ),
+    shown_by="hyperkms doctor --data DIR",
+    problems=(
+        Problem(
+            code="sealed-key-tampered",
+            family=Tampered,
+            title="A sealed key was changed",
+            cause="The sealed key does not open: its bytes, its data key or its public key were changed.",
+            next_step="Restore the wallet's record from a backup, and find out who or what changed it.",
+        ),
+        Problem(
+            code="sealed-key-misplaced",
+            family=Tampered,
+            title="A sealed key is in another's place",
+            cause="The sealed key belongs to another wallet, version, network or purpose than its place.",
+            next_step="Restore the record from a backup. Someone moved records, or a backup was merged by hand.",
+        ),
+        Problem(
+            code="sealed-key-malformed",
+            family=Tampered,
+            title="A sealed key is no sealed key",
+            cause="The bytes are not of the format in docs/formats.md: cut short, overwritten, or of a newer release.",
+            next_step="Look whether a newer release wrote the directory; otherwise restore the record from a backup.",
+        ),
+        Problem(
+            code="sealed-key-missing",
+            family=Tampered,
+            title="A listed wallet has no key",
+            cause="The wallet is listed and its sealed key is gone from the key store.",
+            next_step="Restore the database from a backup; without the sealed key nobody can sign for that wallet.",
+        ),
+        Problem(
+            code="public-key-mismatch",
+            family=Tampered,
+            title="The record names another public key",
+            cause="The recorded public key of the wallet is not that of its sealed key.",
+            next_step="Trust no address that was shown for this wallet since; restore the database from a backup.",
+        ),
+        Problem(
+            code="invalid-public-key",
+            family=Tampered,
+            title="The recorded public key is no point of its curve",
+            cause="The bytes recorded as the wallet's public key were changed.",
+            next_step="Restore the database from a backup.",
+        ),
+        Problem(
+            code="data-key-tampered",
+            family=Tampered,
+            title="A wrapped data key was changed",
+            cause="The data key of the wallet does not open under the root key for this wallet and version.",
+            next_step="Look whether the root key file was replaced; otherwise restore the database from a backup.",
+        ),
+        Problem(
+            code="wrong-root-key",
+            family=Tampered,
+            title="This is another root key",
+            cause="The root key in use is not the one that the data directory, or this wallet, is sealed under.",
+            next_step="Point HYPERKMS_ROOT_KEY at the root key whose id `detail` names. A new one opens nothing old.",
+        ),
+        Problem(
+            code="database-damaged",
+            family=Tampered,
+            title="The database is damaged",
+            cause="SQLite says that the file is no sound database any more.",
+            next_step="Copy the data directory aside, look at the disk, restore the database from a backup.",
+        ),
+        Problem(
+            code="memory-tampered",
+            family=Tampered,
+            title="A key in memory no longer opens",
+            cause="The sealed copy of a key in this process's memory was changed: failing memory, or a foreign hand.",
+            next_step="Restart the service; if it comes again, test the machine's memory and do not trust it.",
+        ),
+    ),
+)
