@@ -3,7 +3,7 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run test check demo bench lock FORCE
+.PHONY: help setup run test check demo bench docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
@@ -13,6 +13,7 @@ help:
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
+	@echo 'make docs    docs/errors.md and the entries of docs/troubleshooting.md again from the table of problems'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
 	@echo 'ARGS="..." is handed on to the service (run), pytest (test) or the bench; PYTHON=... prefers an interpreter'
 
@@ -96,13 +97,16 @@ check: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@echo 'check: mypy'
-	@.venv/bin/mypy src tests demo bench
+	@.venv/bin/mypy src tests demo bench scripts
 	@echo 'check: import contracts'
 	@.venv/bin/lint-imports
 	@echo 'check: cargo fmt'
 	@$(WITH_CARGO); cargo fmt --all --check
 	@echo 'check: cargo clippy'
 	@$(WITH_CARGO); cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+docs: setup
+	@.venv/bin/python scripts/make_docs.py
 
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url pyproject.toml
