@@ -4,6 +4,7 @@
 #   tests/demo-test.sh                                     starts a service of its own, on a free port
 #   HYPERKMS_API_KEY=... tests/demo-test.sh URL            checks that one; the key is an administrator's
 #
+# Within 5 minutes a second run on one service may meet its limit for new wallets, and fails then.
 # It makes two wallets, demo-<time>-e and demo-<time>-s. DEMO_WITHOUT_ROTATION=1 leaves rotation out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

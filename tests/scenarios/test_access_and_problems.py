@@ -187,11 +187,7 @@ def _example(path: str) -> str:
 
 
 def test_every_route_is_described(document: Any) -> None:
-    described = {
-        (method.upper(), _example(path))
-        for path, methods in document["paths"].items()
-        for method in methods
-    }
+    described = {(method.upper(), _example(path)) for path, methods in document["paths"].items() for method in methods}
     undocumented = {("GET", "/docs"), ("GET", "/openapi.json")}
     assert described == {*OPEN, *KEYED} - undocumented
 

@@ -57,11 +57,16 @@ def in_python(folder: Path) -> Iterator[Raised]:
     trees = {path: ast.parse(path.read_text("utf-8")) for path in paths}
     families = _families(trees.values())
     carriers = _carriers(trees.values(), families)
+    fixed = set()
+    for path, tree in trees.items():
+        for family, code in _fixed(tree, families):
+            fixed.add(family)
+            yield Raised(code.value, family, f"{_shown(path)}:{code.node.lineno}")
     for path, tree in trees.items():
         if path.name == "errors.py":  # the tree itself; the default of Malformed.at is taken at its calls
             continue
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            yield from _of_call(call, families, carriers, _shown(path))
+            yield from _of_call(call, families - fixed, carriers, _shown(path))
         for default in _defaults(tree, carriers):
             yield Raised(default.value, None, f"{_shown(path)}:{default.node.lineno}")
 
@@ -95,6 +100,16 @@ def _literal(code: ast.expr, family: str | None, place: str) -> Iterator[Raised]
         yield from _literal(code.orelse, family, place)
     else:
         assert _name(code) == _CODE, f"{place}: the code is computed; write it as a literal, or hand it on as `code`"
+
+
+def _fixed(tree: ast.AST, families: set[str]) -> Iterator[tuple[str, "_Default"]]:
+    """Families of one code, which stands in their own `super().__init__(...)`."""
+    for made in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name in families):
+        for call in (node for node in ast.walk(made) if isinstance(node, ast.Call)):
+            of_super = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
+            code = _argument(call, 0) if of_super and _name(call.func) == "__init__" else None
+            if isinstance(code, ast.Constant) and isinstance(code.value, str):
+                yield made.name, _Default(code.value, code)
 
 
 def _argument(call: ast.Call, position: int) -> ast.expr | None:

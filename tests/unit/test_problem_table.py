@@ -1,12 +1,14 @@
 """Every code that can be raised is explained, and nothing else is."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from hyperkms import errors
-from hyperkms.problem_table import PROBLEMS, SITUATIONS, Problem
+from hyperkms.http.problems import problem_of
+from hyperkms.problem_table import PROBLEMS, SITUATIONS, Problem, Retry
 from support.raised_codes import Raised, by_code, in_python, raised_codes
 
 CODE = re.compile(r"[a-z]+(-[a-z0-9]+)*")
@@ -63,6 +65,19 @@ def test_the_same_call_cures_no_wrong_key_no_missing_thing_and_no_tampering() ->
     hopeless = (errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Tampered)
     again = [problem.code for problem in EVERY if issubclass(problem.family, hopeless) and problem.retry.value != "no"]
     assert not again
+
+
+@pytest.mark.parametrize("problem", EVERY, ids=lambda problem: problem.code)
+def test_an_answer_has_the_title_of_the_table_and_proposes_a_retry_only_where_one_can_help(problem: Problem) -> None:
+    made: errors.HyperkmsError
+    if problem.family is errors.Limited:
+        made = errors.Limited("words", retry_after_s=7, retry_after="7 seconds", most=1, left=0)
+    else:
+        made = problem.family(problem.code, "words")
+    answered = problem_of(made, "a-request")
+    assert json.loads(answered.body)["title"] == problem.title
+    again = issubclass(problem.family, errors.Unavailable) and problem.retry is not Retry.NO
+    assert ("Retry-After" in answered.headers) == again
 
 
 def test_a_new_code_is_found_however_it_is_raised(tmp_path: Path) -> None:

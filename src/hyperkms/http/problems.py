@@ -21,7 +21,8 @@ from hyperkms.errors import (
     Unauthorized,
     Unavailable,
 )
-from hyperkms.problem_table import PROBLEMS, Problem, situation_of
+from hyperkms.problem_table import PROBLEMS, Retry, situation_of
+from hyperkms.problem_table import Problem as Explained
 
 _STATUS: dict[type[HyperkmsError], tuple[int, str]] = {
     Malformed: (400, "Bad Request"),
@@ -42,7 +43,7 @@ _BY_CODE = {
 
 
 RETRY_AFTER_S = 1
-"""What an answer 503 proposes: whatever is away is asked again no sooner."""
+"""What an answer 503 proposes where asking again can help: whatever is away is asked again no sooner."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def problem_of(error: HyperkmsError, request_id: str) -> Problem:
     elif isinstance(error, Limited):
         headers = _limit_headers(error)
         body |= {"statusCode": status, "error": title, "message": sentence, "retryAfter": error.retry_after}
-    elif isinstance(error, Unavailable):
+    elif isinstance(error, Unavailable) and not (listed and listed.retry is Retry.NO):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Problem(status, headers, msgspec.json.encode(body))
 
@@ -101,7 +102,7 @@ def too_large(limit: int) -> Malformed:
     return Malformed("body-too-large", f"The request body is larger than {limit} bytes.")
 
 
-def status_of(listed: Problem) -> int | None:
+def status_of(listed: Explained) -> int | None:
     """The status with which this code is answered; None for one that only stops a command."""
     return _status(listed.code, listed.family)[0] if situation_of(listed.code).over_http else None
 

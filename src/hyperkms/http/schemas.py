@@ -314,7 +314,7 @@ class ProblemDescription(msgspec.Struct, frozen=True, kw_only=True, rename="came
     shown_by: str
 
 
-class ProblemsAnswer(_Answer, frozen=True):
+class ProblemsAnswer(AnswerBody, frozen=True):
     """Every code of this release, by situation."""
 
     problems: list[ProblemDescription]

@@ -4,7 +4,7 @@ from hyperkms.errors import Conflict, Malformed, Unavailable
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 
 NONCES = Situation(
-    title="Nonces",
+    title="Nonces and counters",
     words="Leave `nonce` out and one is allocated that fits; these come to who chooses their own, or to a wrong clock.",
     shown_by="date +%s%3N",
     problems=(
@@ -49,10 +49,10 @@ NONCES = Situation(
             shown_by="timedatectl",
         ),
         Problem(
-            code="nonce-file-unavailable",
+            code="counter-file-unavailable",
             family=Unavailable,
-            title="The nonce file cannot be used",
-            cause="The file `nonces` in the data directory cannot be read, has another size, or was replaced in use.",
+            title="The counter file cannot be used",
+            cause="The file of counters in the data directory cannot be read, has another size, or was replaced.",
             next_step=(
                 "Look at permissions and disk, and restart the service. Never copy an old one back: the numbers in "
                 "use are also in the database, and after a loss the service makes a new file above them."
@@ -61,11 +61,18 @@ NONCES = Situation(
             shown_by="hyperkms doctor --data DIR",
         ),
         Problem(
-            code="nonce-file-full",
+            code="counter-file-full",
             family=Unavailable,
-            title="There are no nonce counters left",
-            cause="Every counter of the nonce file belongs to a signer.",
+            title="There are no counters left",
+            cause="Every counter of the file belongs to a signer.",
             next_step="Use a second service with a data directory of its own for further signers.",
+        ),
+        Problem(
+            code="limits-full",
+            family=Unavailable,
+            title="There is no room for this client's limits",
+            cause="The client's number is beyond those for which limits are counted, and nothing is done uncounted.",
+            next_step="Use an older client, or a second service with a data directory of its own.",
         ),
     ),
 )

@@ -19,7 +19,10 @@ WALLETS = Situation(
             code="wallet-not-found",
             family=NotFound,
             title="There is no such wallet",
-            cause="No wallet has this id here. Ids are compared letter by letter, and case matters.",
+            cause=(
+                "No wallet has this id here, or the client is held to other wallets: both are answered alike. Ids are "
+                "compared letter by letter, and case matters."
+            ),
             next_step=(
                 "Look at the list of wallets. If it is empty, the service may run on another data directory than "
                 "the one the wallet was made in: `data` in its first log line says which. Do not make your bot "
