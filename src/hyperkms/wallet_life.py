@@ -92,7 +92,7 @@ def add_pending(history: WalletHistory, public_key: PublicKey, *, now: int, aske
     wallet = require_live(history.wallet)
     if history.pending:
         words = f"version {history.pending.number} of wallet {wallet.id} is pending: activate or retire it first"
-        raise Conflict("version-pending", words)
+        raise Conflict("version-already-pending", words)
     made = KeyVersion(
         number=history.next_number,
         state=VersionState.PENDING,

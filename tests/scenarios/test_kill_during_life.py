@@ -17,11 +17,10 @@ from hyperkms import _core
 from hyperkms.operations.activate import activate
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
-from hyperkms.operations.signer import resolve
 from hyperkms.operations.sweep import sweep
 from hyperkms.wallet import KeyType, KeyVersion, VersionState, WalletId
 from hyperkms.wallet_life import KeyFate, WalletHistory
-from support.in_process import ACTOR, Here, here
+from support.in_process import ACTOR, Here, here, resolve
 from support.killed_in_life import (
     AFTER_CHANGE,
     AFTER_DELETE,

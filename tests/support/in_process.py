@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hyperkms.access.clients import Role, client
 from hyperkms.cli.assemble import DATABASE, assemble
 from hyperkms.config import load
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.signer import Signer
+from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from support.service import environment
 
@@ -41,6 +44,12 @@ class Here:
         """The versions of a wallet that have a sealed key."""
         rows = self.rows("SELECT version FROM sealed_keys WHERE wallet = ? ORDER BY version", wallet)
         return [version for (version,) in rows]
+
+
+def resolve(parts: Parts, wallet: WalletId, number: int | None) -> Signer:
+    """Who would sign for an administrator."""
+    administrator = client("desk", Role.ADMINISTRATOR)
+    return operations_resolve(parts, administrator, wallet, number, operation="sign-message")
 
 
 @contextmanager

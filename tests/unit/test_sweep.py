@@ -17,13 +17,12 @@ from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
-from hyperkms.operations.signer import resolve
 from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, drop_retired_handles, remove_orphans, sweep
 from hyperkms.state.database import open_database
 from hyperkms.state.schema import requests
 from hyperkms.wallet import KeyType, Origin, SealedKey, VersionState, WalletId, key_context
 from hyperkms.wallet_life import KeyFate
-from support.in_process import ACTOR, DAY_MS, Here, here
+from support.in_process import ACTOR, DAY_MS, Here, here, resolve
 
 W = WalletId("w")
 SWEEPER = Actor("hyperkms:sweep", "fedcba9876543210")
@@ -61,7 +60,7 @@ def test_a_version_is_retired_and_its_key_destroyed_when_its_grace_is_over(at: H
     resolve(at.parts, W, 1)
     at.now += 30 * DAY_MS - 1
     assert swept(at) == []
-    assert resolve(at.parts, W, 1).good_until == at.now + 1
+    assert resolve(at.parts, W, 1).version.expires_at == at.now + 1
     at.now += 1
     assert refusal(at, 1) == "version-retired"
     assert swept(at) == [Swept("version-expired", W, 1), Swept("key-destroyed", W, 1)]
@@ -69,15 +68,6 @@ def test_a_version_is_retired_and_its_key_destroyed_when_its_grace_is_over(at: H
     assert at.parts.keyring.at_hand() == []
     assert refusal(at, 1) == "version-retired"
     assert swept(at) == []
-
-
-def test_a_version_is_refused_the_moment_its_grace_is_over_by_who_holds_it(at: Here) -> None:
-    at.wallet("w")
-    rotate(at.parts, ACTOR, RotateRequest(wallet=W))
-    signer = resolve(at.parts, W, 1)
-    signer.require_good(at.now)
-    with pytest.raises(HyperkmsError):
-        signer.require_good(at.now + 30 * DAY_MS)
 
 
 def test_deleting_was_a_flag_and_here_a_retired_wallet_loses_its_keys_after_the_grace(at: Here) -> None:

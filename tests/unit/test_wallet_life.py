@@ -116,7 +116,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "expire before": "-", "expire": "-", "end": "g!", "end at once": "r!",
     },
     "waiting": {
-        "add": "version-pending", "rotate": "version-pending",
+        "add": "version-already-pending", "rotate": "version-already-pending",
         "activate 1": "version-not-pending", "activate 2": "ga", "activate 3": "version-not-found",
         "retire 1": "version-current", "retire 2": "ar", "retire 3": "version-not-found",
         "expire before": "-", "expire": "-", "end": "gr!", "end at once": "rr!",
@@ -128,7 +128,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
         "expire before": "-", "expire": "ra", "end": "gg!", "end at once": "rr!",
     },
     "rotated and waiting": {
-        "add": "version-pending", "rotate": "version-pending",
+        "add": "version-already-pending", "rotate": "version-already-pending",
         "activate 1": "version-not-pending", "activate 2": "version-not-pending", "activate 3": "gga",
         "retire 1": "rap", "retire 2": "version-current", "retire 3": "gar",
         "expire before": "-", "expire": "rap", "end": "ggr!", "end at once": "rrr!",

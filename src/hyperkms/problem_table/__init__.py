@@ -10,6 +10,7 @@ from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
+from hyperkms.problem_table.key_versions import KEY_VERSIONS
 from hyperkms.problem_table.nonces import NONCES
 from hyperkms.problem_table.requests import REQUESTS
 from hyperkms.problem_table.running import RUNNING
@@ -23,6 +24,7 @@ SITUATIONS: tuple[Situation, ...] = (
     ACCESS,
     REQUESTS,
     WALLETS,
+    KEY_VERSIONS,
     ACTIONS,
     NONCES,
     RUNNING,
