@@ -139,6 +139,34 @@ def load_from_process(flags: Mapping[str, object], env_file: Path | None = None)
     return load(os.environ, flags, env_file)
 
 
+@dataclass(frozen=True)
+class ServiceAddress:
+    """Where a running service answers, and the key to ask with."""
+
+    url: str
+    api_key: str
+
+    def __repr__(self) -> str:
+        return f"ServiceAddress({self.url!r})"
+
+
+def service_of_process(url: str | None, env_file: Path | None = None) -> ServiceAddress | None:
+    """The service that `url`, else HYPERKMS_URL, names; None if neither does."""
+    values = {**_read_env_file(env_file), **os.environ}
+    if url:
+        values["HYPERKMS_URL"] = url
+    if not values.get("HYPERKMS_URL"):
+        return None
+    if not url and values.get("HYPERKMS_DATA"):
+        words = "HYPERKMS_URL and HYPERKMS_DATA are both set: say --url or --data"
+        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_URL"})
+    key = values.get("HYPERKMS_API_KEY") or ""
+    if not key or not key.isascii() or not key.isprintable():
+        words = "HYPERKMS_API_KEY must be set, to a client's key, for a command that asks a service"
+        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_API_KEY"})
+    return ServiceAddress(_url(values, "HYPERKMS_URL", ""), key)
+
+
 def default_data(environment: Mapping[str, str]) -> Path:
     """Where a data directory is kept if nobody says: XDG, or Application Support on macOS."""
     home = Path(environment.get("HOME") or Path.home())

@@ -6,6 +6,7 @@ import sys
 import click
 
 from hyperkms import _core
+from hyperkms.cli.client import client
 from hyperkms.cli.doctor import doctor
 from hyperkms.cli.serve import sandbox, serve
 from hyperkms.cli.settings import config
@@ -19,7 +20,7 @@ def cli() -> None:
     """Key custody and signing for Hyperliquid trading bots."""
 
 
-for _command in (serve, sandbox, wallet, config, doctor):
+for _command in (serve, sandbox, wallet, client, config, doctor):
     cli.add_command(_command)
 
 

@@ -1,9 +1,7 @@
 """`hyperkms wallet`: generate, import, list, show, sign."""
 
 import json
-import os
 import re
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +11,15 @@ from typing import Any
 import click
 import msgspec
 
-from hyperkms.access.clients import Role, client
 from hyperkms.cli.assemble import assemble, defaults_of
+from hyperkms.cli.operator import operator
 from hyperkms.cli.settings import JSON, settings, with_settings
 from hyperkms.config import Config
 from hyperkms.errors import Malformed
 from hyperkms.http.views import signed_view, wallet_view
 from hyperkms.operations.generate import NewWallet, generate, import_key, settle
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import Caller, sign_message
+from hyperkms.operations.sign import sign_message
 from hyperkms.wallet import KeyType, Network, Wallet, parse_wallet_id
 
 _PAGE = 500
@@ -133,9 +131,8 @@ def sign_command(
         text = sys.stdin.buffer.read() if message == "-" else message.encode()
     except UnicodeEncodeError:
         raise Malformed.at("--message", "is not UTF-8; other bytes come through a pipe: --message -") from None
-    caller = Caller(client(f"cli:uid-{os.geteuid()}", Role.ADMINISTRATOR), secrets.token_hex(8))
     with _parts(settings(data, env_file), create=False) as parts:
-        signed = sign_message(parts, caller, parse_wallet_id(wallet_id), text).wait()
+        signed = sign_message(parts, operator(), parse_wallet_id(wallet_id), text).wait()
         _print(msgspec.to_builtins(signed_view(signed)), as_json=as_json)
 
 

@@ -1,11 +1,14 @@
-"""Clients as they are shown: nothing of a key but its public prefix, save once when it is issued."""
+"""Clients as they are asked for and shown: of a key its public prefix alone, save once when it is issued."""
 
 from typing import Any, cast
 
-from hyperkms.access.administration import Issued
+from hyperkms.access.administration import Issued, NewClient
 from hyperkms.access.client_records import ClientRecord
-from hyperkms.http.client_schemas import ClientView, IssuedAnswer, KeyView
-from hyperkms.wallet import iso_time
+from hyperkms.access.clients import Operation, Role, parse_client_name
+from hyperkms.http.client_schemas import ClientView, CreateClientRequest, IssuedAnswer, KeyView
+from hyperkms.operations.clients import expiry
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import iso_time, parse_wallet_id
 
 
 def client_view(found: ClientRecord, now: int) -> ClientView:
@@ -26,6 +29,17 @@ def client_view(found: ClientRecord, now: int) -> ClientView:
         allow=None if found.allowed is None else cast("Any", sorted(found.allowed)),
         expires_at=_time(found.expires_at),
         revoked_at=_time(found.revoked_at),
+    )
+
+
+def new_client(body: CreateClientRequest, parts: Parts) -> NewClient:
+    """What a body asks for; Malformed if it does not hold together."""
+    return NewClient(
+        name=parse_client_name(body.name),
+        role=Role(body.role),
+        wallets=None if body.wallets is None else frozenset(map(parse_wallet_id, body.wallets)),
+        allowed=None if body.allow is None else frozenset(map(Operation, body.allow)),
+        expires_at=expiry(parts, body.expires_in_days),
     )
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from hyperkms.access.administration import NewClient
-from hyperkms.access.clients import Client, Operation, Role, parse_client_name
+from hyperkms.access.clients import Client, Operation, parse_client_name
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.client_schemas import (
@@ -17,19 +16,17 @@ from hyperkms.http.client_schemas import (
     RevokeClientRequest,
     RotateClientRequest,
 )
-from hyperkms.http.client_views import client_view, issued_view
+from hyperkms.http.client_views import client_view, issued_view, new_client
 from hyperkms.http.request import caller_of, parts_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.views import answer
 from hyperkms.operations.clients import (
     create_client,
-    expiry,
     list_clients,
     revoke_client,
     rotate_client_key,
     show_client,
 )
-from hyperkms.wallet import parse_wallet_id
 
 router = APIRouter(prefix="/clients", tags=["clients"])
 Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER))]
@@ -43,14 +40,8 @@ def create(
 ) -> Response:
     """`apiKey` is shown in this answer and never again. Without `allow` a bot may do nothing."""
     parts = parts_of(request)
-    new = NewClient(
-        name=parse_client_name(body.name),
-        role=Role(body.role),
-        wallets=None if body.wallets is None else frozenset(map(parse_wallet_id, body.wallets)),
-        allowed=None if body.allow is None else frozenset(map(Operation, body.allow)),
-        expires_at=expiry(parts, body.expires_in_days),
-    )
-    return answer(issued_view(create_client(parts, caller_of(request, client), new), parts.clock()))
+    issued = create_client(parts, caller_of(request, client), new_client(body, parts))
+    return answer(issued_view(issued, parts.clock()))
 
 
 @router.get("", summary="List clients", openapi_extra=documented(ClientsAnswer))

@@ -1,0 +1,164 @@
+"""`hyperkms client`: create, list, show, revoke, rotate."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from hyperkms.cli.assemble import tell_operator
+from hyperkms.cli.client_desk import desk
+from hyperkms.cli.settings import JSON
+from hyperkms.cli.spans import Days, Hours
+from hyperkms.cli.target import with_target
+from hyperkms.http.client_schemas import Allowable, RoleName
+from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS
+
+_NAME = click.argument("name", metavar="NAME")
+
+
+@click.group()
+def client() -> None:
+    """Make, list and end the clients of a service: who may ask it, and for what."""
+
+
+@client.command("create")
+@_NAME
+@click.option("--wallet", "wallets", multiple=True, metavar="ID", help="A wallet it is for; without one, every wallet.")
+@click.option(
+    "--allow", multiple=True, type=click.Choice(get_args(Allowable)), help="What it may; without one, nothing."
+)
+@click.option("--expires", type=Days(), metavar="90d", help="When it ends by itself; never unless told.")
+@click.option("--role", type=click.Choice(get_args(RoleName)), default="bot", show_default=True)
+@with_target
+@JSON
+def create_command(
+    name: str,
+    wallets: tuple[str, ...],
+    allow: tuple[str, ...],
+    expires: int | None,
+    role: str,
+    url: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (click passes a flag)
+) -> None:
+    """Make a client and print the lines for its .env; its key is shown this once."""
+    body: dict[str, Any] = {"name": name, "role": role}
+    if wallets:
+        body["wallets"] = list(wallets)
+    if allow:
+        body["allow"] = list(allow)
+    if expires is not None:
+        body["expiresInDays"] = expires
+    with desk(url, data, env_file) as opened:
+        _show_key(opened.create(body), opened.url, as_json=as_json)
+
+
+@client.command("list")
+@with_target
+@JSON
+def list_command(
+    url: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Print every client, revoked ones included."""
+    with desk(url, data, env_file) as opened:
+        answer = opened.list()
+    if as_json:
+        _print_json({"clients": answer["clients"], "count": answer["count"]})
+        return
+    for view in answer["clients"]:
+        click.echo(f"{view['name']:24} {view['role']:13} {view['state']:8} {_sentence(view)}")
+
+
+@client.command("show")
+@_NAME
+@with_target
+@JSON
+def show_command(
+    name: str,
+    url: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Print one client; of its keys the first characters."""
+    with desk(url, data, env_file) as opened:
+        _show(opened.show(name)["client"], as_json=as_json)
+
+
+@client.command("revoke")
+@_NAME
+@with_target
+@JSON
+def revoke_command(
+    name: str,
+    url: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """End a client and its keys, at once and for ever."""
+    with desk(url, data, env_file) as opened:
+        _show(opened.revoke(name)["client"], as_json=as_json)
+
+
+@client.command("rotate")
+@_NAME
+@click.option(
+    "--overlap",
+    type=Hours(),
+    default=DEFAULT_OVERLAP_HOURS,
+    metavar="24h",
+    help="How long its keys until now stay good: 24h unless told; 0 ends them at once.",
+)
+@with_target
+@JSON
+def rotate_command(
+    name: str,
+    overlap: int,
+    url: str | None,
+    data: Path | None,
+    env_file: Path | None,
+    as_json: bool,  # noqa: FBT001 (as above)
+) -> None:
+    """Give a client a new key and print the lines for its .env."""
+    with desk(url, data, env_file) as opened:
+        _show_key(opened.rotate(name, overlap_hours=overlap), opened.url, as_json=as_json)
+
+
+def _show_key(answer: dict[str, Any], url: str, *, as_json: bool) -> None:
+    """On standard output exactly what the bot needs; on standard error what the person should know."""
+    view, key = answer["client"], answer["apiKey"]
+    if as_json:
+        _print_json({"client": view, "url": url, "apiKey": key})
+        return
+    tell_operator(f"hyperkms: client {view['name']} {_sentence(view)}")
+    made_at = next(own["createdAt"] for own in view["keys"] if key.startswith(own["prefix"]))
+    for older in view["keys"]:
+        if not key.startswith(older["prefix"]) and older.get("expiresAt", "") > made_at:
+            tell_operator(f"hyperkms: its key {older['prefix']}... is good until {older['expiresAt']}")
+    tell_operator("hyperkms: the key is not shown again; these lines go into its .env:")
+    click.echo(f"HYPERKMS_URL={url}\nHYPERKMS_API_KEY={key}")
+
+
+def _sentence(view: dict[str, Any]) -> str:
+    may = "everything" if view["role"] == "administrator" else ", ".join(view["may"]) or "nothing"
+    wallets = ", ".join(view["wallets"]) if "wallets" in view else "every wallet"
+    until = f", until {view['expiresAt']}" if "expiresAt" in view else ""
+    return f"may {may}; for {wallets}{until}"
+
+
+def _show(view: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(view)
+        return
+    for name, value in view.items():
+        click.echo(f"{name:12} {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def _print_json(view: dict[str, Any]) -> None:
+    click.echo(json.dumps(view, indent=2))

@@ -1,0 +1,118 @@
+"""Clients as the commands reach them: by a running service, or in its data directory. The answers are the same."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from hyperkms.access.clients import parse_client_name
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.operator import operator
+from hyperkms.cli.remote import Remote
+from hyperkms.cli.settings import settings
+from hyperkms.cli.target import remote_of
+from hyperkms.http.body import convert
+from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest
+from hyperkms.http.client_views import client_view, issued_view, new_client
+from hyperkms.operations.clients import (
+    create_client,
+    list_clients,
+    revoke_client,
+    rotate_client_key,
+    show_client,
+)
+from hyperkms.operations.parts import Parts
+
+View = dict[str, Any]
+
+
+class ClientDesk(Protocol):
+    """The routes under /clients: what they take, and what they answer as JSON."""
+
+    url: str
+    """Where the clients will find the service."""
+
+    def create(self, body: View) -> View:
+        """POST /clients."""
+
+    def list(self) -> View:
+        """GET /clients."""
+
+    def show(self, name: str) -> View:
+        """GET /clients/:name."""
+
+    def revoke(self, name: str) -> View:
+        """POST /clients/:name/revoke."""
+
+    def rotate(self, name: str, *, overlap_hours: int) -> View:
+        """POST /clients/:name/rotate."""
+
+
+@contextmanager
+def desk(url: str | None, data: Path | None, env_file: Path | None) -> Iterator[ClientDesk]:
+    """The desk of the service or directory that the options and settings name."""
+    remote = remote_of(url, data, env_file)
+    if remote:
+        yield _AtService(remote)
+        return
+    config = settings(data, env_file)
+    parts = assemble(config, create=False)
+    try:
+        yield _AtDirectory(parts, f"http://{config.host}:{config.port}")
+    finally:
+        parts.close()
+
+
+class _AtService:
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self.url = remote.url
+
+    def create(self, body: View) -> View:
+        return self._remote.post("/clients", body)
+
+    def list(self) -> View:
+        return self._remote.get("/clients")
+
+    def show(self, name: str) -> View:
+        return self._remote.get(f"/clients/{parse_client_name(name)}")
+
+    def revoke(self, name: str) -> View:
+        return self._remote.post(f"/clients/{parse_client_name(name)}/revoke", {})
+
+    def rotate(self, name: str, *, overlap_hours: int) -> View:
+        return self._remote.post(f"/clients/{parse_client_name(name)}/rotate", {"overlapHours": overlap_hours})
+
+
+class _AtDirectory:
+    def __init__(self, parts: Parts, url: str) -> None:
+        self._parts = parts
+        self.url = url
+
+    def create(self, body: View) -> View:
+        new = new_client(convert(body, CreateClientRequest), self._parts)
+        return _built(issued_view(create_client(self._parts, operator(), new), self._parts.clock()))
+
+    def list(self) -> View:
+        now = self._parts.clock()
+        views = [client_view(found, now) for found in list_clients(self._parts, operator())]
+        return _built(ClientsAnswer(success=True, clients=views, count=len(views)))
+
+    def show(self, name: str) -> View:
+        found = show_client(self._parts, operator(), parse_client_name(name))
+        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+
+    def revoke(self, name: str) -> View:
+        found = revoke_client(self._parts, operator(), parse_client_name(name))
+        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+
+    def rotate(self, name: str, *, overlap_hours: int) -> View:
+        issued = rotate_client_key(self._parts, operator(), parse_client_name(name), overlap_hours=overlap_hours)
+        return _built(issued_view(issued, self._parts.clock()))
+
+
+def _built(answer: msgspec.Struct) -> View:
+    view: View = msgspec.to_builtins(answer)
+    return view

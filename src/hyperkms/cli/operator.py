@@ -1,0 +1,12 @@
+"""Who works on a data directory with a command: whoever may read it, named by the number of the user."""
+
+import os
+import secrets
+
+from hyperkms.access.clients import Role, client
+from hyperkms.operations.sign import Caller
+
+
+def operator() -> Caller:
+    """The caller of this one command, for the record."""
+    return Caller(client(f"cli:uid-{os.geteuid()}", Role.ADMINISTRATOR), secrets.token_hex(8))
