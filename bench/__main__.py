@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import core, machine, signing
+from bench import client, core, machine, scale, signing, workers
 from bench.results import Report
 from bench.rounds import Pace
 from bench.signing import Places
 
-PARTS = ("core", "http")
+PARTS = ("core", "http", "workers", "scale", "client")
 ROUTES = ("sign", "order", "sign-order", "batch", "public-key", "health")
 _SHM = Path("/dev/shm")  # noqa: S108 (tmpfs is what is measured; the folder in it has a random name and mode 0700)
 
@@ -31,6 +31,8 @@ def main(words: Sequence[str]) -> int:
     report = Report()
     began = time.monotonic()
     print(f"machine: {machine.description()}\n{machine.pinning()}")
+    if warning := machine.busy():
+        print(warning)
     with _places() as places:
         _run(report, places, asked)
     print(f"\n{report.summary()}\n{time.monotonic() - began:.0f} s")
@@ -40,14 +42,28 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(report: Report, places: Places, asked: argparse.Namespace) -> None:
-    pace = Pace(
-        rounds=asked.rounds or (2 if asked.quick else 5), seconds=asked.seconds or (0.5 if asked.quick else 1.5)
-    )
+    rounds, seconds = (2, 0.5) if asked.quick else (5, 1.5)
+    pace = Pace(rounds=asked.rounds or rounds, seconds=asked.seconds or seconds)
     for part in asked.parts or PARTS:
-        if part == "core":
+        own = Places(*(folder / part for folder in (places.tmpfs, places.disk)))
+        own.tmpfs.mkdir()
+        own.disk.mkdir()
+        _part(report, part, own, pace, asked)
+
+
+def _part(report: Report, part: str, places: Places, pace: Pace, asked: argparse.Namespace) -> None:
+    match part:
+        case "core":
             core.measure(report, rounds=15 if asked.quick else 61)
-        elif part == "http":
+        case "http":
             signing.measure(report, places, only=asked.only or ROUTES, connections=asked.connections, pace=pace)
+        case "workers":
+            workers.measure(report, places.tmpfs, pace=pace)
+        case "scale":
+            medium, many = (1_000, 5_000) if asked.quick else (10_000, 100_000)
+            scale.measure(report, places.tmpfs, medium=medium, many=many, pace=pace)
+        case "client":
+            client.measure(report, places.tmpfs, rounds=5 if asked.quick else 20)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FSYNCS = 300
+_QUIET = 0.5
 _RECORD = b"x" * 600
 
 
@@ -24,6 +25,11 @@ def server_cpus(workers: int = 1) -> set[int]:
     if len(others) >= workers:
         return set(others[:workers])
     return set(_cpus()[-workers:])
+
+
+def crowded(workers: int) -> bool:
+    """Whether the generator has to share a CPU with one of so many workers."""
+    return len(_cpus()) <= workers
 
 
 @contextmanager
@@ -43,6 +49,12 @@ def description() -> str:
         f"{_cpu_model()}, {len(_cpus())} CPUs usable; Linux {platform.release()}; "
         f"{platform.python_implementation()} {platform.python_version()}"
     )
+
+
+def busy() -> str | None:
+    """A warning if others use this machine, from what waited for a CPU in the last minute."""
+    waiting = os.getloadavg()[0]
+    return None if waiting < _QUIET else f"the machine is not quiet (load {waiting:.1f}): trust ratios, not figures"
 
 
 def pinning() -> str:

@@ -62,14 +62,16 @@ def sandbox(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def service(folder: Path, exchange: str, words: Sequence[str] = (), *, workers: int = 1) -> Iterator[Service]:
-    """`hyperkms serve` with its data and its log in `folder`, on as many CPUs as it has workers."""
+def service(
+    folder: Path, exchange: str, words: Sequence[str] = (), *, cpus: set[int] | None = None
+) -> Iterator[Service]:
+    """`hyperkms serve` with its data and its log in `folder`, on the server's CPU or on these."""
     port = free_port()
     data = folder / "data"
     command = hyperkms("serve", "--data", str(data), "--port", str(port), *words)
     environment = {**SETTINGS, "HYPERKMS_TESTNET_URL": exchange}
     server = Server(command=command, port=port, ready="/ready", environment=environment)
-    with started(server, cpus=server_cpus(workers), output=folder / "service.log") as running:
+    with started(server, cpus=cpus or server_cpus(), output=folder / "service.log") as running:
         yield Service(running, (data / "admin.key").read_text("ascii").strip(), data)
 
 
