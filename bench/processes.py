@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.load import Address
 from bench.machine import pinned
 
 START_S = 60.0
@@ -45,7 +46,7 @@ class Running:
     """Seconds from its start to the first 200 of its readiness route."""
 
     @property
-    def address(self) -> tuple[str, int]:
+    def address(self) -> Address:
         """Where the load goes."""
         return "127.0.0.1", self.port
 

@@ -4,12 +4,14 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.load import Address, Load, run
-from bench.machine import generator_cpus, pinned
+from bench.load import Load, run
+from bench.machine import cpu_s, generator_cpus, pinned
+from bench.processes import Running
 from bench.results import Row, spread
 from bench.traffic import Route
 
 WARM_UP_S = 0.5
+"""Or half of a run, if that is less."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class Contestant:
     """A server that answers a route."""
 
     name: str
-    address: Address
-    key: str
+    running: Running
+    key: str = "no-key"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Measured:
     contestant: str
     signatures: int
     runs: list[Load] = field(default_factory=list)
+    cpu_s: float = 0.0
+    """CPU that the server took in all runs."""
 
     @property
     def rates(self) -> list[float]:
@@ -46,6 +50,11 @@ class Measured:
     def rate(self) -> float:
         """Their median."""
         return statistics.median(self.rates)
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of CPU a signature (or answer): the figure that neighbours on the machine disturb least."""
+        return self.cpu_s * 1e6 / (sum(load.count for load in self.runs) * self.signatures)
 
     def percentile_ms(self, percent: float) -> float:
         """Median over the runs of what this part of the answers took at most."""
@@ -63,10 +72,17 @@ class Measured:
             part=part,
             name=name,
             shown=(
-                f"{self.rate:10,.0f} /s   p50 {p50:7.3f}  p90 {p90:7.3f}  p99 {p99:7.3f}  "
-                f"max {self.max_ms:7.1f} ms   ({spread(self.rates)})"
+                f"{self.rate:10,.0f} /s   cpu {self.cpu_us:6.1f} us   p50 {p50:7.3f}  p90 {p90:7.3f}  p99 {p99:7.3f}  "
+                f"max {self.max_ms:6.1f} ms   ({spread(self.rates)})"
             ),
-            figures={"rate": self.rate, "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": self.max_ms},
+            figures={
+                "rate": self.rate,
+                "cpu_us": self.cpu_us,
+                "p50_ms": p50,
+                "p90_ms": p90,
+                "p99_ms": p99,
+                "max_ms": self.max_ms,
+            },
         )
 
 
@@ -75,10 +91,12 @@ def interleaved(contestants: Sequence[Contestant], route: Route, *, connections:
     measured = [Measured(contestant.name, route.signatures) for contestant in contestants]
     with pinned(generator_cpus()):
         for contestant in contestants:
-            _load(contestant, route, connections, WARM_UP_S)
+            _load(contestant, route, connections, min(WARM_UP_S, pace.seconds / 2))
         for _ in range(pace.rounds):
             for contestant, kept in zip(contestants, measured, strict=True):
+                before = cpu_s(contestant.running.pid)
                 kept.runs.append(_load(contestant, route, connections, pace.seconds))
+                kept.cpu_s += cpu_s(contestant.running.pid) - before
     return measured
 
 
@@ -88,4 +106,4 @@ def ratios(ours: Measured, theirs: Measured, of: Callable[[Measured], Sequence[f
 
 
 def _load(contestant: Contestant, route: Route, connections: int, seconds: float) -> Load:
-    return run(contestant.address, route.requests(contestant.key), connections=connections, seconds=seconds)
+    return run(contestant.running.address, route.requests(contestant.key), connections=connections, seconds=seconds)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.load import Address
 from bench.machine import generator_cpus, server_cpus
 from bench.processes import Running, Server, free_port, hyperkms, started
 
@@ -25,7 +24,6 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_LIMIT_SIGN": _OPEN,
     "HYPERKMS_LIMIT_GENERATE": _OPEN,
     "HYPERKMS_LIMIT_READ": _OPEN,
-    "HYPERKMS_LIMIT_HEALTH": _OPEN,
 }
 
 
@@ -36,11 +34,6 @@ class Service:
     running: Running
     key: str
     data: Path
-
-    @property
-    def address(self) -> Address:
-        """Where the load goes."""
-        return self.running.address
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """Status and JSON of one request."""

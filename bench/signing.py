@@ -73,7 +73,7 @@ def _everyone(report: Report, places: Places) -> Iterator[_Field]:
         services = [ends.enter_context(service(folder, exchange)) for folder in (places.tmpfs, places.disk)]
         for made in services:
             make_wallets(made)
-        ours = [Contestant(name, made.address, made.key) for name, made in zip((TMPFS, DISK), services, strict=True)]
+        ours = [Contestant(name, made.running, made.key) for name, made in zip((TMPFS, DISK), services, strict=True)]
         yield _Field(ours, _theirs(report, places, ends), services, fsync["disk"])
 
 
@@ -84,7 +84,7 @@ def _theirs(report: Report, places: Places, ends: ExitStack) -> list[Contestant]
         report.note(f"skipped: Fastify ({missing})")
         return []
     return [
-        Contestant(name, ends.enter_context(fastify.fastify(library, places.tmpfs)).address, "no-key")
+        Contestant(name, ends.enter_context(fastify.fastify(library, places.tmpfs)))
         for library, name in fastify.LIBRARIES.items()
     ]
 
@@ -96,7 +96,7 @@ def _what_the_generator_can(report: Report, places: Places) -> None:
         command=command, port=port, ready="/", environment={"PYTHONPATH": str(Path(__file__).parent.parent)}
     )
     with started(server, cpus=server_cpus(), output=places.tmpfs / "responder.log") as running:
-        fixed = Contestant("fixed answers", running.address, "no-key")
+        fixed = Contestant("fixed answers", running)
         for each in (1, 64):
             measured = interleaved([fixed], SIGN, connections=each, pace=Pace(rounds=3, seconds=0.7))
             report.add(measured[0].row(PART, f"the generator itself, {each} connections"))

@@ -34,7 +34,7 @@ def measure(report: Report, folder: Path, *, pace: Pace) -> None:
                 report.note(f"skipped: serve {' '.join(words)} does not start ({str(failed).strip().splitlines()[-1]})")
                 return
             make_wallets(made)
-            contestants.append(Contestant(f"{workers} worker{'s'[: workers - 1]}", made.address, made.key))
+            contestants.append(Contestant(f"{workers} worker{'s'[: workers - 1]}", made.running, made.key))
             report.add(_resident(made.running.pid, workers))
         for route in (SIGN, ORDER):
             one, two = interleaved(contestants, route, connections=_CONNECTIONS, pace=pace)
