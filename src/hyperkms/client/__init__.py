@@ -1,0 +1,78 @@
+"""What a bot imports: SigningClient, AsyncSigningClient, their results and errors.
+
+    with SigningClient.from_environment() as client:
+        signed = client.sign_action("bot-1", {"type": "noop"})
+        requests.post("https://api.hyperliquid-testnet.xyz/exchange", json=signed.post())
+
+It stands alone: the standard library and msgspec are all it needs. Adapters for the official SDK and for ccxt are in
+`hyperkms.client.hyperliquid_sdk` and `hyperkms.client.ccxt`.
+"""
+
+from hyperkms.client.asynchronous import AsyncSigningClient
+from hyperkms.client.calls import Idempotency
+from hyperkms.client.errors import (
+    Conflict,
+    Failed,
+    Malformed,
+    Misconfigured,
+    NoAnswer,
+    NotConnected,
+    NotFound,
+    NotSignable,
+    RateLimited,
+    Refused,
+    ServiceError,
+    SigningClientError,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from hyperkms.client.options import Options
+from hyperkms.client.results import (
+    ActionToSign,
+    Health,
+    MessageToSign,
+    PublicKey,
+    Receipt,
+    Rotation,
+    Signature,
+    SignedAction,
+    SignedMessage,
+    SignedOrder,
+    Wallet,
+)
+from hyperkms.client.retry import NO_RETRIES, Retries
+from hyperkms.client.synchronous import SigningClient
+
+__all__ = [
+    "NO_RETRIES",
+    "ActionToSign",
+    "AsyncSigningClient",
+    "Conflict",
+    "Failed",
+    "Health",
+    "Idempotency",
+    "Malformed",
+    "MessageToSign",
+    "Misconfigured",
+    "NoAnswer",
+    "NotConnected",
+    "NotFound",
+    "NotSignable",
+    "Options",
+    "PublicKey",
+    "RateLimited",
+    "Receipt",
+    "Refused",
+    "Retries",
+    "Rotation",
+    "ServiceError",
+    "Signature",
+    "SignedAction",
+    "SignedMessage",
+    "SignedOrder",
+    "SigningClient",
+    "SigningClientError",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Wallet",
+]

@@ -1,0 +1,215 @@
+"""The asynchronous client (asyncio)."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from hyperkms.client.async_connection import Connections
+from hyperkms.client.calls import PAGE, Calls, result_of
+from hyperkms.client.endpoint import parse_endpoint, url_and_key
+from hyperkms.client.errors import ServiceError, SigningClientError
+from hyperkms.client.options import DEFAULTS, Options
+from hyperkms.client.results import (
+    ActionToSign,
+    Health,
+    Json,
+    MessageToSign,
+    PublicKey,
+    Rotation,
+    SignedAction,
+    SignedMessage,
+    SignedOrder,
+    Wallet,
+)
+from hyperkms.client.wire import Call, Wire
+
+T = TypeVar("T")
+
+
+class AsyncSigningClient:
+    """As SigningClient, for asyncio; any number of tasks of one event loop may use it at once.
+
+    At most `options.connections` requests are under way; the others wait for their turn. A task that is cancelled
+    closes the connection of its request: whether that request was done is not known.
+    """
+
+    def __init__(self, url: str, api_key: str, *, options: Options = DEFAULTS) -> None:
+        endpoint = parse_endpoint(url)
+        self.url = endpoint.url
+        self._wire = Wire(endpoint, api_key)
+        self._options = options
+        self._calls = Calls(options.idempotency)
+        self._connections = Connections(endpoint, options)
+
+    @classmethod
+    def from_environment(cls, *, options: Options = DEFAULTS) -> Self:
+        """HYPERKMS_URL and HYPERKMS_API_KEY; Misconfigured names the one that is missing."""
+        return cls(*url_and_key(), options=options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections that are kept; the client can still be used, and opens new ones."""
+        await self._connections.close()
+
+    # ---- signing
+
+    async def sign_message(
+        self, wallet_id: str, message: str, *, version: int | None = None, idempotency_key: str | None = None
+    ) -> SignedMessage:
+        """The UTF-8 bytes of a message (Ed25519), or their EIP-191 form (secp256k1)."""
+        return await self._run(
+            self._calls.sign_message(
+                MessageToSign(wallet_id=wallet_id, message=message, version=version), idempotency_key
+            )
+        )
+
+    async def sign_order(
+        self,
+        wallet_id: str,
+        payload: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> SignedOrder:
+        """An order of the first system's form; give sizes and prices as decimal text, so that nothing is lost."""
+        return await self._run(self._calls.sign_order(wallet_id, payload, version, idempotency_key))
+
+    async def sign_action(
+        self,
+        wallet_id: str,
+        action: Json,
+        *,
+        nonce: int | None = None,
+        vault_address: str | None = None,
+        expires_after: int | None = None,
+        network: str | None = None,
+        version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> SignedAction:
+        """A Hyperliquid action; the service numbers it unless a nonce is given."""
+        request = ActionToSign(
+            wallet_id=wallet_id,
+            action=action,
+            nonce=nonce,
+            vault_address=vault_address,
+            expires_after=expires_after,
+            network=network,
+            version=version,
+        )
+        return await self._run(self._calls.sign_action(request, idempotency_key))
+
+    async def sign_messages(
+        self, requests: Iterable[MessageToSign], *, idempotency_key: str | None = None
+    ) -> list[SignedMessage | ServiceError]:
+        """At most 200 messages in one request; an answer or an error for each, in order."""
+        return await self._run(self._calls.sign_messages(requests, idempotency_key))
+
+    async def sign_actions(
+        self, requests: Iterable[ActionToSign], *, idempotency_key: str | None = None
+    ) -> list[SignedAction | ServiceError]:
+        """At most 200 actions in one request; an answer or an error for each, in order."""
+        return await self._run(self._calls.sign_actions(requests, idempotency_key))
+
+    # ---- wallets
+
+    async def public_key(self, wallet_id: str) -> PublicKey:
+        """The public key and address; no key is touched."""
+        return await self._run(self._calls.public_key(wallet_id))
+
+    async def wallet(self, wallet_id: str) -> Wallet:
+        """One wallet."""
+        return await self._run(self._calls.wallet(wallet_id))
+
+    async def wallets(self, *, page: int = PAGE) -> AsyncIterator[Wallet]:
+        """All wallets in order of id, asked for in pages of at most 1000."""
+        after: str | None = ""
+        while after is not None:
+            answer = await self._run(self._calls.wallets(after, page))
+            for wallet in answer.wallets:
+                yield wallet
+            after = answer.next
+
+    async def generate(
+        self,
+        wallet_id: str,
+        *,
+        key_type: str | None = None,
+        network: str | None = None,
+        metadata: Json | None = None,
+        idempotency_key: str | None = None,
+    ) -> Wallet:
+        """A new wallet; an id that exists is a Conflict. Hyperliquid verifies `key_type` secp256k1 only."""
+        members = {"walletId": wallet_id, "keyType": key_type, "network": network, "metadata": metadata}
+        return await self._run(self._calls.generate(members, idempotency_key))
+
+    async def rotate(
+        self,
+        wallet_id: str,
+        *,
+        reason: str | None = None,
+        activate: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Rotation:
+        """A new key version; `activate` makes a secp256k1 wallet's current before the exchange knows its address."""
+        members = {"walletId": wallet_id, "reason": reason, "activate": activate}
+        return await self._run(self._calls.rotate(members, idempotency_key))
+
+    async def retire(
+        self,
+        wallet_id: str,
+        *,
+        version: int | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """End a wallet, or one key version; the service's answer."""
+        return await self._run(self._calls.retire(wallet_id, {"version": version, "reason": reason}, idempotency_key))
+
+    async def versions(self, wallet_id: str) -> Json:
+        """The key versions and their states, as the service shows them."""
+        return await self._run(self._calls.versions(wallet_id))
+
+    async def rotation_history(self, wallet_id: str) -> Json:
+        """What was rotated when and why, as the service shows it."""
+        return await self._run(self._calls.rotation_history(wallet_id))
+
+    # ---- state of the service
+
+    async def health(self) -> Health:
+        """Whether the process lives."""
+        return await self._run(self._calls.health())
+
+    async def ready(self) -> Health:
+        """Whether it can sign now; Unavailable if not."""
+        return await self._run(self._calls.ready())
+
+    async def _run(self, call: Call[T]) -> T:
+        loop = asyncio.get_running_loop()
+        started, attempt = loop.time(), 1
+        while True:
+            try:
+                return result_of(call, await self._connections.exchange(self._wire, call))
+            except SigningClientError as error:
+                pause = self._options.retries.pause(
+                    error,
+                    attempt=attempt,
+                    elapsed_s=loop.time() - started,
+                    repeatable=call.repeatable,
+                    random=random.random,
+                )
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            attempt += 1

@@ -1,0 +1,227 @@
+"""Every request the library makes, and how its answer is read (pure); both clients send these."""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from hyperkms.client.errors import ServiceError, UnexpectedAnswer, service_error
+from hyperkms.client.response import Answer
+from hyperkms.client.results import (
+    ActionToSign,
+    Health,
+    Json,
+    MessageToSign,
+    PublicKey,
+    Rotation,
+    SignedAction,
+    SignedMessage,
+    SignedOrder,
+    Wallet,
+    WalletPage,
+)
+from hyperkms.client.wire import Call, checked_key
+
+T = TypeVar("T")
+PAGE = 1000
+_OK = 200
+_encode = msgspec.json.Encoder().encode
+
+
+class Idempotency(Enum):
+    """Which requests get an Idempotency-Key of their own; a key that a call names is sent in any case."""
+
+    AUTOMATIC = "automatic"
+    """Those that should be done once: orders, actions, batches of them, generate, rotate, retire."""
+    ON_REQUEST = "on-request"
+    """None but those that name one. A POST without a key is never sent twice, unless nothing was done."""
+
+
+class _WalletMember(msgspec.Struct, frozen=True):
+    wallet: Wallet
+
+
+class _RotationMember(msgspec.Struct, frozen=True):
+    rotation: Rotation
+
+
+class _Results(msgspec.Struct, frozen=True):
+    results: list[msgspec.Raw]
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    success: bool
+    problem: Json = {}
+
+
+def _reader(kind: type[T]) -> Callable[[bytes], T]:
+    return msgspec.json.Decoder(kind).decode
+
+
+class _Batch(Generic[T]):
+    """Reads the answers of a batch: the single answer, or the error that a single request would have raised."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._one = _reader(kind)
+
+    def __call__(self, body: bytes) -> list[T | ServiceError]:
+        return [self._read(raw) for raw in _read_results(body).results]
+
+    def _read(self, raw: msgspec.Raw) -> T | ServiceError:
+        outcome = _read_outcome(raw)
+        if outcome.success:
+            return self._one(bytes(raw))
+        status = outcome.problem.get("status")
+        return service_error(status if isinstance(status, int) else 0, outcome.problem)
+
+
+_read_results = _reader(_Results)
+_read_outcome = msgspec.json.Decoder(_Outcome).decode
+_read_wallet_member = _reader(_WalletMember)
+_read_rotation_member = _reader(_RotationMember)
+_read_signed_message = _reader(SignedMessage)
+_read_signed_order = _reader(SignedOrder)
+_read_signed_action = _reader(SignedAction)
+_read_public_key = _reader(PublicKey)
+_read_page = _reader(WalletPage)
+_read_health = _reader(Health)
+_read_object = _reader(Json)
+_read_messages = _Batch(SignedMessage)
+_read_actions = _Batch(SignedAction)
+
+
+class Calls:
+    """Makes the calls, with idempotency keys as this policy says."""
+
+    def __init__(self, idempotency: Idempotency) -> None:
+        self._automatic = idempotency is Idempotency.AUTOMATIC
+
+    def sign_message(self, request: MessageToSign, key: str | None) -> Call[SignedMessage]:
+        """POST /wallets/sign. A message signed twice does no harm, so no key is made for it."""
+        return Call("/wallets/sign", _read_signed_message, _encode(request), _given(key))
+
+    def sign_order(
+        self, wallet_id: str, payload: Mapping[str, Any], version: int | None, key: str | None
+    ) -> Call[SignedOrder]:
+        """POST /wallets/sign-order."""
+        body: Json = {"walletId": wallet_id, "orderPayload": payload}
+        if version is not None:
+            body["version"] = version
+        return Call("/wallets/sign-order", _read_signed_order, _encode(body), self._key(key))
+
+    def sign_action(self, request: ActionToSign, key: str | None) -> Call[SignedAction]:
+        """POST /hyperliquid/sign."""
+        return Call("/hyperliquid/sign", _read_signed_action, _encode(request), self._key(key))
+
+    def sign_messages(
+        self, requests: Iterable[MessageToSign], key: str | None
+    ) -> Call[list[SignedMessage | ServiceError]]:
+        """POST /wallets/sign-batch."""
+        return Call("/wallets/sign-batch", _read_messages, _encode({"requests": list(requests)}), _given(key))
+
+    def sign_actions(
+        self, requests: Iterable[ActionToSign], key: str | None
+    ) -> Call[list[SignedAction | ServiceError]]:
+        """POST /hyperliquid/sign-batch."""
+        body = _encode({"requests": list(requests)})
+        return Call("/hyperliquid/sign-batch", _read_actions, body, self._key(key))
+
+    def generate(self, members: Mapping[str, Any], key: str | None) -> Call[Wallet]:
+        """POST /wallets/generate."""
+        return Call("/wallets/generate", _wallet_member, _encode(_set(members)), self._key(key))
+
+    def rotate(self, members: Mapping[str, Any], key: str | None) -> Call[Rotation]:
+        """POST /wallets/rotate."""
+        return Call("/wallets/rotate", _rotation_member, _encode(_set(members)), self._key(key))
+
+    def retire(self, wallet_id: str, members: Mapping[str, Any], key: str | None) -> Call[Json]:
+        """POST /wallets/:id/retire."""
+        return Call(f"/wallets/{_segment(wallet_id)}/retire", _read_object, _encode(_set(members)), self._key(key))
+
+    @staticmethod
+    def public_key(wallet_id: str) -> Call[PublicKey]:
+        """GET /wallets/:id/public-key."""
+        return Call(f"/wallets/{_segment(wallet_id)}/public-key", _read_public_key)
+
+    @staticmethod
+    def wallet(wallet_id: str) -> Call[Wallet]:
+        """GET /wallets/:id."""
+        return Call(f"/wallets/{_segment(wallet_id)}", _wallet_member)
+
+    @staticmethod
+    def wallets(after: str, limit: int) -> Call[WalletPage]:
+        """GET /wallets, one page."""
+        return Call(f"/wallets?limit={limit}&after={_segment(after)}", _read_page)
+
+    @staticmethod
+    def versions(wallet_id: str) -> Call[Json]:
+        """GET /wallets/:id/versions."""
+        return Call(f"/wallets/{_segment(wallet_id)}/versions", _read_object)
+
+    @staticmethod
+    def rotation_history(wallet_id: str) -> Call[Json]:
+        """GET /wallets/:id/rotation-history."""
+        return Call(f"/wallets/{_segment(wallet_id)}/rotation-history", _read_object)
+
+    @staticmethod
+    def health() -> Call[Health]:
+        """GET /health."""
+        return Call("/health", _read_health)
+
+    @staticmethod
+    def ready() -> Call[Health]:
+        """GET /ready."""
+        return Call("/ready", _read_health)
+
+    def _key(self, given: str | None) -> str | None:
+        if given is None and self._automatic:
+            return secrets.token_hex(16)
+        return _given(given)
+
+
+def result_of(call: Call[T], answer: Answer) -> T:
+    """What the call asked for; ServiceError for a problem, UnexpectedAnswer if the service did not write this."""
+    if answer.status == _OK:
+        try:
+            return call.read(answer.body)
+        except msgspec.MsgspecError as error:
+            words = "what answered 200 does not answer as the signing service does"
+            raise UnexpectedAnswer(words, status=_OK, idempotency_key=call.key) from error
+    problem = _problem(answer.body)
+    if problem is None:
+        words = f"what answered {answer.status} gave no reason, and is not the signing service"
+        raise UnexpectedAnswer(words, status=answer.status, idempotency_key=call.key)
+    wait = answer.headers.get(b"retry-after", b"")
+    retry_after_s = float(wait) if wait.isdigit() else None
+    raise service_error(answer.status, problem, retry_after_s=retry_after_s, idempotency_key=call.key)
+
+
+def _problem(body: bytes) -> Json | None:
+    try:
+        members = _read_object(body)
+    except msgspec.MsgspecError:
+        return None
+    return members if isinstance(members.get("error"), str) else None
+
+
+def _wallet_member(body: bytes) -> Wallet:
+    return _read_wallet_member(body).wallet
+
+
+def _rotation_member(body: bytes) -> Rotation:
+    return _read_rotation_member(body).rotation
+
+
+def _given(key: str | None) -> str | None:
+    return None if key is None else checked_key(key)
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _set(members: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,151 @@
+"""What the service answers, as frozen values. Members that a newer service adds are passed over."""
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+Json: TypeAlias = dict[str, Any]
+
+
+class _Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    pass
+
+
+class Receipt(_Result, frozen=True):
+    """Where a signature stands in the service's record, and the digest that was signed."""
+
+    log: str
+    index: int
+    request_id: str
+    key_version: int
+    digest: str
+
+
+class Wallet(_Result, frozen=True):
+    """A wallet; `address` and `network` are those of a secp256k1 wallet. Times are RFC 3339 in UTC."""
+
+    wallet_id: str
+    public_key: str
+    created_at: str
+    key_type: str = ""
+    version: int = 1
+    origin: str = ""
+    address: str | None = None
+    network: str | None = None
+    metadata: Json | None = None
+
+
+class PublicKey(_Result, frozen=True):
+    """A wallet's public key (0x and hex); `address` is that of a secp256k1 wallet."""
+
+    wallet_id: str
+    public_key: str
+    key_type: str = ""
+    address: str | None = None
+
+
+class SignedMessage(_Result, frozen=True):
+    """`signature` is 0x and 128 hex digits (Ed25519: R, S) or 130 (secp256k1: r, s, v)."""
+
+    signature: str
+    public_key: str
+    wallet_id: str
+    receipt: Receipt | None = None
+    address: str | None = None
+
+
+class SignedOrder(_Result, frozen=True):
+    """A signed order payload; `action` and `nonce` are those of a secp256k1 wallet's order."""
+
+    signature: str
+    public_key: str
+    wallet_id: str
+    receipt: Receipt | None = None
+    address: str | None = None
+    action: Json | None = None
+    nonce: int | None = None
+
+    def post(self) -> Json:
+        """The body of the exchange's POST /exchange. ValueError for an Ed25519 wallet: it verifies none."""
+        if self.action is None or self.nonce is None:
+            raise ValueError(f"wallet {self.wallet_id} is no secp256k1 wallet; the exchange verifies no other")
+        digits = self.signature.removeprefix("0x")
+        signature = {"r": "0x" + digits[:64], "s": "0x" + digits[64:128], "v": int(digits[128:], 16)}
+        return {"action": self.action, "nonce": self.nonce, "signature": signature, "vaultAddress": None}
+
+
+class Signature(_Result, frozen=True):
+    """r and s (0x and 64 hex digits), v (27 or 28)."""
+
+    r: str
+    s: str
+    v: int
+
+
+class SignedAction(_Result, frozen=True):
+    """What the service signed, to be posted to the exchange exactly so."""
+
+    wallet_id: str
+    address: str
+    action: Json
+    nonce: int
+    signature: Signature
+    vault_address: str | None = None
+    expires_after: int | None = None
+    receipt: Receipt | None = None
+
+    def post(self) -> Json:
+        """The body of the exchange's POST /exchange."""
+        return {
+            "action": self.action,
+            "nonce": self.nonce,
+            "signature": {"r": self.signature.r, "s": self.signature.s, "v": self.signature.v},
+            "vaultAddress": self.vault_address,
+            "expiresAfter": self.expires_after,
+        }
+
+
+class Rotation(_Result, frozen=True):
+    """A new key version. On a secp256k1 wallet the old one stays current until the new one is activated."""
+
+    wallet_id: str
+    new_version: int
+    new_public_key: str
+    old_version: int
+    old_public_key: str
+    grace_period_days: float
+
+
+class Health(_Result, frozen=True):
+    """The process lives."""
+
+    status: str
+    service: str = ""
+
+
+class MessageToSign(_Result, frozen=True, omit_defaults=True):
+    """One entry of `sign_messages`; `version` selects a key version in grace."""
+
+    wallet_id: str
+    message: str
+    version: int | None = None
+
+
+class ActionToSign(_Result, frozen=True, omit_defaults=True):
+    """One entry of `sign_actions`; a nonce is allocated unless one is given."""
+
+    wallet_id: str
+    action: Json
+    nonce: int | None = None
+    vault_address: str | None = None
+    expires_after: int | None = None
+    network: str | None = None
+    version: int | None = None
+
+
+class WalletPage(_Result, frozen=True):
+    """Wallets in order of id; `next` is the `after` of the next page."""
+
+    wallets: tuple[Wallet, ...]
+    total: int = 0
+    next: str | None = None

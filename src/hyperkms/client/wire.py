@@ -1,0 +1,66 @@
+"""Requests as bytes of HTTP/1.1; the one place of this library that holds the API key."""
+
+import re
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from hyperkms.client.endpoint import Endpoint
+from hyperkms.client.errors import Misconfigured
+
+T = TypeVar("T")
+_KEY = re.compile(r"[!-~]{1,512}", re.ASCII)
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+class Call(NamedTuple, Generic[T]):
+    """One request, and how its answer is read. `key` is its Idempotency-Key."""
+
+    path: str
+    read: Callable[[bytes], T]
+    body: bytes | None = None
+    key: str | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again when it is not known what became of it."""
+        return self.body is None or self.key is not None
+
+
+class Wire:
+    """Writes requests for one endpoint and API key; neither `repr` nor any attribute without underscore shows the key.
+
+    What `bytes_of` returns holds the key: hand it on without giving it a name, since some error reporters print
+    the local variables of every frame.
+    """
+
+    __slots__ = ("_common", "_prefix")
+
+    def __init__(self, endpoint: Endpoint, api_key: str) -> None:
+        if not _KEY.fullmatch(api_key):
+            raise Misconfigured("the API key is empty, or has a character that no API key has")
+        self._prefix = endpoint.prefix
+        self._common = (
+            f" HTTP/1.1\r\nHost: {endpoint.host_header}\r\nX-API-Key: {api_key}\r\n"
+            "User-Agent: hyperkms-client\r\nAccept: application/json\r\n"
+        ).encode()
+
+    def bytes_of(self, call: Call[T]) -> bytes:
+        """The whole request."""
+        path = (self._prefix + call.path).encode()
+        if call.body is None:
+            return b"GET %b%b\r\n" % (path, self._common)
+        key = b"" if call.key is None else b"Idempotency-Key: %b\r\n" % call.key.encode()
+        return b"POST %b%b%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            path,
+            self._common,
+            key,
+            len(call.body),
+            call.body,
+        )
+
+
+def checked_key(key: str) -> str:
+    """An Idempotency-Key: 1 to 255 visible ASCII characters; ValueError for anything else."""
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
+    return key

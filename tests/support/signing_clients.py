@@ -1,0 +1,64 @@
+"""Both clients of the library behind one face, so that each test of a promise runs on both."""
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hyperkms.client import AsyncSigningClient, Idempotency, Options, SigningClient
+from support.service import Service
+
+KINDS = ("synchronous", "asynchronous")
+
+
+class OnALoop:
+    """The asynchronous client, called as the synchronous one is."""
+
+    def __init__(self, runner: asyncio.Runner, client: AsyncSigningClient) -> None:
+        self._runner = runner
+        self.client = client
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self.client, name)
+        if not callable(member):
+            return member
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            made = member(*arguments, **named)
+            if inspect.isasyncgen(made):
+                return iter(self._runner.run(_collected(made)))
+            return self._runner.run(made)
+
+        return call
+
+
+@contextmanager
+def signing_client(kind: str, url: str, key: str, options: Options | None = None) -> Iterator[Any]:
+    """A client of this kind, closed at the end."""
+    options = options or Options()
+    if kind == "synchronous":
+        with SigningClient(url, key, options=options) as client:
+            yield client
+        return
+    with asyncio.Runner() as runner:
+        on_a_loop = OnALoop(runner, AsyncSigningClient(url, key, options=options))
+        yield on_a_loop
+        on_a_loop.close()
+
+
+def honours_idempotency_keys(service: Service) -> bool:
+    """Whether this service takes the header."""
+    answer = service.post(
+        "/wallets/sign", {"walletId": "probe"}, headers={"X-API-Key": service.key, "Idempotency-Key": "probe"}
+    )
+    return bool(answer.json["code"] != "idempotency-not-available")
+
+
+def options_for(service: Service) -> Options:
+    """The defaults, as far as the service honours them."""
+    return Options() if honours_idempotency_keys(service) else Options(idempotency=Idempotency.ON_REQUEST)
+
+
+async def _collected(generator: Any) -> list[Any]:
+    return [value async for value in generator]
