@@ -109,6 +109,18 @@ def test_every_coin_has_a_mid_price(client: Client) -> None:
     assert mids["BTC"] == "60000"
 
 
+@pytest.mark.parametrize(("kind", "plain"), [("metaAndAssetCtxs", "meta"), ("spotMetaAndAssetCtxs", "spotMeta")])
+def test_every_market_comes_with_its_state_in_the_same_order(client: Client, kind: str, plain: str) -> None:
+    meta, contexts = _ask(client, type=kind)
+    assert meta == _ask(client, type=plain)
+    mids = _ask(client, type="allMids")
+    assert [context["midPx"] for context in contexts] == [mids[market["name"]] for market in meta["universe"]]
+
+
+def test_there_is_no_dex_but_the_exchanges_own(client: Client) -> None:
+    assert _ask(client, type="perpDexs") == [None]
+
+
 @pytest.mark.parametrize(
     "question",
     [

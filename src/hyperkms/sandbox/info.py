@@ -1,4 +1,4 @@
-"""Answers to POST /info, in the exchange's shapes: what the order methods of the official SDK ask for.
+"""Answers to POST /info, in the exchange's shapes: what the order methods of the official SDK and of ccxt ask for.
 
 Only the default dex ("") exists. Every account is worth a fixed 1,000,000 USDC; profit and margin are not
 kept.
@@ -10,7 +10,15 @@ from hyperkms.sandbox.account import Account, Leverage, OrderRecord, Position
 from hyperkms.sandbox.accounts import Accounts
 from hyperkms.sandbox.actions import Order, Trigger
 from hyperkms.sandbox.fields import Fields, address, one_of
-from hyperkms.sandbox.market import MARKETS, all_mids, perp_meta, spot_meta
+from hyperkms.sandbox.market import (
+    MARKETS,
+    all_mids,
+    perp_dexs,
+    perp_meta,
+    perp_meta_and_contexts,
+    spot_meta,
+    spot_meta_and_contexts,
+)
 from hyperkms.sandbox.parsing import order_ref
 from hyperkms.sandbox.placing import plain
 
@@ -133,6 +141,9 @@ _MARKET_ANSWERS: dict[str, Callable[[], object]] = {
     "meta": perp_meta,
     "spotMeta": spot_meta,
     "allMids": all_mids,
+    "metaAndAssetCtxs": perp_meta_and_contexts,
+    "spotMetaAndAssetCtxs": spot_meta_and_contexts,
+    "perpDexs": perp_dexs,
 }
 _USER_ANSWERS: dict[str, Callable[[Account, int], object]] = {
     "openOrders": _open_orders,

@@ -88,6 +88,36 @@ def all_mids() -> dict[str, str]:
     return {market.coin: market.mid for market in MARKETS.values()}
 
 
+def perp_meta_and_contexts() -> list[object]:
+    """Answer /info `metaAndAssetCtxs`: `meta`, and the state of each perpetual in the same order."""
+    return [perp_meta(), [_perp_context(market) for market in MARKETS.values() if not market.is_spot]]
+
+
+def spot_meta_and_contexts() -> list[object]:
+    """Answer /info `spotMetaAndAssetCtxs`: `spotMeta`, and the state of each pair in the same order."""
+    return [spot_meta(), [{**_context(market), "coin": market.coin} for market in MARKETS.values() if market.is_spot]]
+
+
+def perp_dexs() -> list[object]:
+    """Answer /info `perpDexs`: the first entry is the exchange's own, and there are no others."""
+    return [None]
+
+
+def _perp_context(market: Market) -> dict[str, object]:
+    return {
+        **_context(market),
+        "funding": "0.0000125",
+        "impactPxs": [market.mid, market.mid],
+        "openInterest": "0.0",
+        "oraclePx": market.mid,
+        "premium": "0.0",
+    }
+
+
+def _context(market: Market) -> dict[str, object]:
+    return {"dayNtlVlm": "0.0", "markPx": market.mid, "midPx": market.mid, "prevDayPx": market.mid}
+
+
 def _token(name: str, index: int, token_id: str, *, size_decimals: int, wei_decimals: int) -> dict[str, object]:
     return {
         "name": name,

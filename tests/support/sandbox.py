@@ -1,0 +1,47 @@
+"""The stand-in for the exchange, in a process of its own."""
+
+import json
+import re
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from support.service import command, environment
+
+_READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
+_START_S = 30
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running stand-in."""
+
+    url: str
+
+    def log(self) -> Any:
+        """Every post so far, oldest first: {posted, signer, answer{status, body}}."""
+        with urllib.request.urlopen(f"{self.url}/sandbox/log", timeout=_START_S) as answer:  # noqa: S310 (our own URL)
+            return json.load(answer)["entries"]
+
+    def control(self, path: str, **members: object) -> None:
+        """POST /sandbox/..., such as fund and faults."""
+        body = json.dumps(members).encode()
+        with urllib.request.urlopen(f"{self.url}/sandbox/{path}", body, timeout=_START_S) as answer:  # noqa: S310 (as above)
+            answer.read()
+
+
+@contextmanager
+def sandbox(*flags: str) -> Iterator[Sandbox]:
+    """A stand-in on a free port, stopped by its pid at the end; without flags only funded signers have accounts."""
+    words = command("sandbox", "--port", "0", *flags)
+    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = _READY.fullmatch(process.stdout.readline())
+            assert ready is not None
+            yield Sandbox(ready[1])
+        finally:
+            process.terminate()
