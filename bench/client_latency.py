@@ -1,6 +1,6 @@
 """Latency of hyperkms.client beside requests.Session and the official SDK's own signing.
 
-    python bench/client_latency.py --url http://127.0.0.1:3000 --key KEY --wallet bot-1 [--rounds 40] [--calls 50]
+    python -m bench.client_latency --url http://127.0.0.1:3000 --key KEY --wallet bot-1 [--rounds 40] [--calls 50]
 
 The wallet is a secp256k1 wallet of the network `--network`. Each round does the same number of calls with each
 contender, one after the other, so that whatever else the machine does meets all of them. It prints the median, the

@@ -17,7 +17,7 @@ from hyperkms.client.ccxt import RemoteHyperliquid
 from hyperkms.client.ccxt.async_support import RemoteHyperliquid as AsyncRemoteHyperliquid
 from support.sandbox import Sandbox, sandbox
 from support.service import NOWHERE, Service
-from support.signing_clients import options_for
+from support.signing_clients import ROOM, options_for
 
 ETH = "ETH/USDC:USDC"
 BTC = "BTC/USDC:USDC"
@@ -32,7 +32,7 @@ def exchange_url() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, exchange_url: Sandbox) -> Iterator[Service]:
     data = tmp_path_factory.mktemp("ccxt") / "data"
-    with Service.start(data, HYPERKMS_TESTNET_URL=exchange_url.url) as running:
+    with Service.start(data, HYPERKMS_TESTNET_URL=exchange_url.url, **ROOM) as running:
         yield running
 
 

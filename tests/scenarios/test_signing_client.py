@@ -28,7 +28,7 @@ from hyperkms.client import (
     SigningClientError,
 )
 from support.service import NOWHERE, Service
-from support.signing_clients import KINDS, options_for, signing_client
+from support.signing_clients import KINDS, ROOM, options_for, signing_client
 from support.unix_relay import relayed
 
 ORDER: dict[str, Any] = {
@@ -36,6 +36,12 @@ ORDER: dict[str, Any] = {
     "orders": [{"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}],
     "grouping": "na",
 }
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service.start(tmp_path_factory.mktemp("clients") / "data", **ROOM) as running:
+        yield running
 
 
 @pytest.fixture(params=KINDS)

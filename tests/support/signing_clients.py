@@ -10,6 +10,8 @@ from hyperkms.client import AsyncSigningClient, Idempotency, Options, SigningCli
 from support.service import Service
 
 KINDS = ("synchronous", "asynchronous")
+ROOM = {"HYPERKMS_LIMIT_GENERATE": "1000/s", "HYPERKMS_LIMIT_ROTATE": "1000/s", "HYPERKMS_LIMIT_READ": "5000/s"}
+"""Limits that no test here runs into."""
 
 
 class OnALoop:
@@ -49,9 +51,8 @@ def signing_client(kind: str, url: str, key: str, options: Options | None = None
 
 def honours_idempotency_keys(service: Service) -> bool:
     """Whether this service takes the header."""
-    answer = service.post(
-        "/wallets/sign", {"walletId": "probe"}, headers={"X-API-Key": service.key, "Idempotency-Key": "probe"}
-    )
+    sent = {"X-API-Key": service.key, "Idempotency-Key": "probe"}
+    answer = service.post("/wallets/generate", {}, headers=sent)
     return bool(answer.json["code"] != "idempotency-not-available")
 
 

@@ -16,10 +16,13 @@ from hyperkms.client.results import (
     Json,
     MessageToSign,
     PublicKey,
+    Retired,
     Rotation,
+    RotationHistory,
     SignedAction,
     SignedMessage,
     SignedOrder,
+    Versions,
     Wallet,
     WalletPage,
 )
@@ -46,6 +49,10 @@ class _WalletMember(msgspec.Struct, frozen=True):
 
 class _RotationMember(msgspec.Struct, frozen=True):
     rotation: Rotation
+
+
+class _HistoryMember(msgspec.Struct, frozen=True):
+    history: RotationHistory
 
 
 class _Results(msgspec.Struct, frozen=True):
@@ -82,6 +89,9 @@ _read_results = _reader(_Results)
 _read_outcome = msgspec.json.Decoder(_Outcome).decode
 _read_wallet_member = _reader(_WalletMember)
 _read_rotation_member = _reader(_RotationMember)
+_read_history_member = _reader(_HistoryMember)
+_read_retired = _reader(Retired)
+_read_versions = _reader(Versions)
 _read_signed_message = _reader(SignedMessage)
 _read_signed_order = _reader(SignedOrder)
 _read_signed_action = _reader(SignedAction)
@@ -137,34 +147,38 @@ class Calls:
         """POST /wallets/rotate."""
         return Call("/wallets/rotate", _rotation_member, _encode(_set(members)), self._key(key))
 
-    def retire(self, wallet_id: str, members: Mapping[str, Any], key: str | None) -> Call[Json]:
+    def activate(self, wallet_id: str, members: Mapping[str, Any], key: str | None) -> Call[Rotation]:
+        """POST /wallets/:id/activate."""
+        return Call(_path(wallet_id, "activate"), _rotation_member, _encode(_set(members)), self._key(key))
+
+    def retire(self, wallet_id: str, members: Mapping[str, Any], key: str | None) -> Call[Retired]:
         """POST /wallets/:id/retire."""
-        return Call(f"/wallets/{_segment(wallet_id)}/retire", _read_object, _encode(_set(members)), self._key(key))
+        return Call(_path(wallet_id, "retire"), _read_retired, _encode(_set(members)), self._key(key))
 
     @staticmethod
     def public_key(wallet_id: str) -> Call[PublicKey]:
         """GET /wallets/:id/public-key."""
-        return Call(f"/wallets/{_segment(wallet_id)}/public-key", _read_public_key)
+        return Call(_path(wallet_id, "public-key"), _read_public_key)
 
     @staticmethod
     def wallet(wallet_id: str) -> Call[Wallet]:
         """GET /wallets/:id."""
-        return Call(f"/wallets/{_segment(wallet_id)}", _wallet_member)
+        return Call(_path(wallet_id), _wallet_member)
 
     @staticmethod
     def wallets(after: str, limit: int) -> Call[WalletPage]:
         """GET /wallets, one page."""
-        return Call(f"/wallets?limit={limit}&after={_segment(after)}", _read_page)
+        return Call(f"/wallets?limit={limit}&after={quote(after, safe='')}", _read_page)
 
     @staticmethod
-    def versions(wallet_id: str) -> Call[Json]:
+    def versions(wallet_id: str) -> Call[Versions]:
         """GET /wallets/:id/versions."""
-        return Call(f"/wallets/{_segment(wallet_id)}/versions", _read_object)
+        return Call(_path(wallet_id, "versions"), _read_versions)
 
     @staticmethod
-    def rotation_history(wallet_id: str) -> Call[Json]:
+    def rotation_history(wallet_id: str) -> Call[RotationHistory]:
         """GET /wallets/:id/rotation-history."""
-        return Call(f"/wallets/{_segment(wallet_id)}/rotation-history", _read_object)
+        return Call(_path(wallet_id, "rotation-history"), _history_member)
 
     @staticmethod
     def health() -> Call[Health]:
@@ -215,12 +229,16 @@ def _rotation_member(body: bytes) -> Rotation:
     return _read_rotation_member(body).rotation
 
 
+def _history_member(body: bytes) -> RotationHistory:
+    return _read_history_member(body).history
+
+
 def _given(key: str | None) -> str | None:
     return None if key is None else checked_key(key)
 
 
-def _segment(text: str) -> str:
-    return quote(text, safe="")
+def _path(wallet_id: str, *rest: str) -> str:
+    return "/".join(["/wallets", quote(wallet_id, safe=""), *rest])
 
 
 def _set(members: Mapping[str, Any]) -> Json:

@@ -33,6 +33,8 @@ class Wallet(_Result, frozen=True):
     address: str | None = None
     network: str | None = None
     metadata: Json | None = None
+    retired_at: str | None = None
+    retired_reason: str | None = None
 
 
 class PublicKey(_Result, frozen=True):
@@ -105,8 +107,34 @@ class SignedAction(_Result, frozen=True):
         }
 
 
+class KeyVersion(_Result, frozen=True):
+    """One key pair of a wallet: `state` is pending, active, retiring (signs until `expires_at`) or retired."""
+
+    version: int
+    state: str
+    public_key: str
+    created_at: str
+    origin: str = ""
+    address: str | None = None
+    activated_at: str | None = None
+    expires_at: str | None = None
+    retired_at: str | None = None
+    destroyed_at: str | None = None
+
+
+class Versions(_Result, frozen=True):
+    """Every version of a wallet, in order of number."""
+
+    wallet_id: str
+    current_version: int
+    versions: tuple[KeyVersion, ...]
+
+
 class Rotation(_Result, frozen=True):
-    """A new key version. On a secp256k1 wallet the old one stays current until the new one is activated."""
+    """A new key version; `state` is its: active, or (secp256k1) pending until it is activated.
+
+    `expires_at` is the end of the old version's grace.
+    """
 
     wallet_id: str
     new_version: int
@@ -114,6 +142,34 @@ class Rotation(_Result, frozen=True):
     old_version: int
     old_public_key: str
     grace_period_days: float
+    state: str = ""
+    new_address: str | None = None
+    old_address: str | None = None
+    expires_at: str | None = None
+
+
+class PastRotation(_Result, frozen=True):
+    """One version took the place of another."""
+
+    from_version: int
+    to_version: int
+    rotated_at: str
+    reason: str = ""
+
+
+class RotationHistory(_Result, frozen=True):
+    """The rotations of a wallet, in order."""
+
+    wallet_id: str
+    current_version: int
+    rotation_history: tuple[PastRotation, ...]
+
+
+class Retired(_Result, frozen=True):
+    """What stands of a wallet after one or all of its versions were retired."""
+
+    wallet: Wallet
+    versions: tuple[KeyVersion, ...]
 
 
 class Health(_Result, frozen=True):

@@ -18,10 +18,13 @@ from hyperkms.client.results import (
     Json,
     MessageToSign,
     PublicKey,
+    Retired,
     Rotation,
+    RotationHistory,
     SignedAction,
     SignedMessage,
     SignedOrder,
+    Versions,
     Wallet,
 )
 from hyperkms.client.wire import Call, Wire
@@ -170,23 +173,32 @@ class SigningClient:
         members = {"walletId": wallet_id, "reason": reason, "activate": activate}
         return self._run(self._calls.rotate(members, idempotency_key))
 
+    def activate(
+        self, wallet_id: str, version: int, *, reason: str | None = None, idempotency_key: str | None = None
+    ) -> Rotation:
+        """The pending version becomes the current one: do it once the exchange knows its address."""
+        members = {"version": version, "reason": reason}
+        return self._run(self._calls.activate(wallet_id, members, idempotency_key))
+
     def retire(
         self,
         wallet_id: str,
         *,
         version: int | None = None,
         reason: str | None = None,
+        destroy: bool | None = None,
         idempotency_key: str | None = None,
-    ) -> Json:
-        """End a wallet, or one key version; the service's answer."""
-        return self._run(self._calls.retire(wallet_id, {"version": version, "reason": reason}, idempotency_key))
+    ) -> Retired:
+        """End a wallet, or one key version; `destroy` does not wait for the end of the grace."""
+        members = {"version": version, "reason": reason, "destroy": destroy}
+        return self._run(self._calls.retire(wallet_id, members, idempotency_key))
 
-    def versions(self, wallet_id: str) -> Json:
-        """The key versions and their states, as the service shows them."""
+    def versions(self, wallet_id: str) -> Versions:
+        """The key versions and their states."""
         return self._run(self._calls.versions(wallet_id))
 
-    def rotation_history(self, wallet_id: str) -> Json:
-        """What was rotated when and why, as the service shows it."""
+    def rotation_history(self, wallet_id: str) -> RotationHistory:
+        """What was rotated when and why."""
         return self._run(self._calls.rotation_history(wallet_id))
 
     # ---- state of the service
