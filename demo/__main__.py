@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -20,11 +19,11 @@ from hyperliquid.utils.error import Error as SdkError
 from demo import bot, processes, sdk_steps
 from demo.errors import DemoFailed
 from demo.exchange_log import confirm, read_log
-from demo.official_sdk import RemoteExchange, RemoteWallet
 from demo.processes import START_S, Running
 from demo.replies import Line
-from demo.service import TIMEOUT_S, Service
 from demo.table import header, row
+from hyperkms.client import SigningClient, SigningClientError
+from hyperkms.client.hyperliquid_sdk import RemoteExchange, RemoteWallet
 
 WALLET = "demo-bot"
 _INTERRUPTED = 130
@@ -41,7 +40,7 @@ def main() -> int:
             closing_line = _run(Path(folder))
     except KeyboardInterrupt:
         return _failed("interrupted; what it started is stopped", _INTERRUPTED)
-    except DemoFailed as failure:
+    except (DemoFailed, SigningClientError) as failure:
         return _failed(str(failure))
     except SdkError as failure:
         return _failed(f"the exchange answered the SDK with {failure.args[0]}")
@@ -63,26 +62,30 @@ def _run(folder: Path) -> str:
         _say(f"starting the signing service on an empty data directory, until it is ready (at most {START_S} s)")
         with (
             processes.service(folder, exchange.url) as signing,
-            closing(Service(signing.url, (folder / "data" / "admin.key").read_text().strip())) as service,
+            SigningClient(signing.url, _key_in(folder / "data"), options=bot.OPTIONS) as client,
         ):
             _say_running(signing)
-            wallet = bot.find_or_create_wallet(service, WALLET)  # (2)
+            wallet = bot.find_or_create_wallet(client, WALLET)  # (2)
             _say(f"wallet {wallet.id} has the address {wallet.address}")
-            lines = _trade(service, wallet, exchange.url)  # (3)
+            lines = _trade(client, wallet, exchange.url)  # (3)
             posts = confirm(read_log(exchange.url), lines, wallet.address)  # (4)
             _say("stopping both")
     return f"all {posts} actions were accepted, and the exchange recovered the wallet's address as signer of each"
 
 
-def _trade(service: Service, wallet: bot.Wallet, exchange_url: str) -> list[Line]:
+def _trade(client: SigningClient, wallet: bot.Wallet, exchange_url: str) -> list[Line]:
     print(header())
-    lines = _shown(bot.trade(service, wallet, exchange_url, bot.ORDERS))
-    remote = RemoteWallet(service, wallet.id, wallet.address)
-    lines += _shown(sdk_steps.trade(RemoteExchange(remote, exchange_url, timeout=TIMEOUT_S)))
+    lines = _shown(bot.trade(client, wallet, exchange_url, bot.ORDERS))
+    remote = RemoteWallet(client, wallet.id, wallet.address)
+    lines += _shown(sdk_steps.trade(RemoteExchange(remote, exchange_url, timeout=bot.TIMEOUT_S)))
     refused = sum(not line.accepted for line in lines)
     if refused:
         raise DemoFailed(f"{refused} of {len(lines)} lines were not accepted")
     return lines
+
+
+def _key_in(data: Path) -> str:
+    return (data / "admin.key").read_text().strip()
 
 
 def _shown(lines: Iterable[Line]) -> list[Line]:

@@ -8,21 +8,20 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
-from demo.errors import DemoFailed, ExchangeFailed, ServiceFailed
+from demo.errors import DemoFailed, ExchangeFailed, NotForTrading
 from demo.replies import Line, lines_of
-from demo.service import TIMEOUT_S, Service, SignedAction
 from demo.table import header, row
+from hyperkms.client import Idempotency, Malformed, NotFound, Options, SigningClient, SigningClientError
 
 WHO = "bot"
+TIMEOUT_S = 10
+OPTIONS = Options(read_s=TIMEOUT_S, idempotency=Idempotency.ON_REQUEST)
 _OK = 200
-_BAD_REQUEST = 400
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,61 +70,44 @@ ORDERS = (
 )
 
 
-def find_or_create_wallet(service: Service, wallet_id: str) -> Wallet:
+def find_or_create_wallet(client: SigningClient, wallet_id: str) -> Wallet:
     """The wallet; a new one only if the service says that there is none of that id.
 
-    Anything else, an outage above all, is no reason to make a key: ServiceFailed.
+    Anything else, an outage above all, is no reason to make a key: SigningClientError.
     """
     try:
-        found = service.public_key(wallet_id)
-    except ServiceFailed as failure:
+        address = client.public_key(wallet_id).address
+    except NotFound as missing:
         # A 404 without this code comes from something else, such as a proxy or a wrong KMS_URL.
-        if failure.status != _NOT_FOUND or failure.code != "wallet-not-found":
+        if missing.code != "wallet-not-found":
             raise
-        found = service.generate(wallet_id)
-    if not found.get("address"):
-        raise ServiceFailed(f"wallet {wallet_id} has no secp256k1 key; the exchange verifies no other")
-    return Wallet(wallet_id, found["address"])
+        address = client.generate(wallet_id, key_type="secp256k1", network="testnet").address
+    if address is None:
+        raise NotForTrading(f"wallet {wallet_id} has no secp256k1 key; the exchange verifies no other")
+    return Wallet(wallet_id, address)
 
 
-def trade(service: Service, wallet: Wallet, exchange_url: str, orders: Iterable[BotOrder]) -> Iterator[Line]:
+def trade(client: SigningClient, wallet: Wallet, exchange_url: str, orders: Iterable[BotOrder]) -> Iterator[Line]:
     """Sign and post each order; a line for each, with the exchange's answer or the service's refusal.
 
-    An order that is malformed gets a line that says so. Any other failure ends the run: ServiceFailed,
+    An order that is malformed gets a line that says so. Any other failure ends the run: SigningClientError,
     ExchangeFailed.
     """
     for order in orders:
         try:
-            signed = _sign(service, wallet, order)
-        except ServiceFailed as failure:
-            if failure.status != _BAD_REQUEST:
-                raise
-            yield _unsigned(order, failure)
+            signed = client.sign_order(wallet.id, order.payload(time.time_ns() // 1_000_000))
+        except Malformed as refusal:
+            yield _unsigned(order, refusal)
             continue
-        asset = signed.action["orders"][0]["a"]
-        yield from lines_of(WHO, signed, _post(exchange_url, signed), {asset: order.coin})
+        post = signed.post()
+        asset = post["action"]["orders"][0]["a"]
+        yield from lines_of(WHO, wallet.address, post, _post(exchange_url, post), {asset: order.coin})
 
 
-def split_signature(text: str) -> dict[str, Any]:
-    """0x and 130 hex digits as the exchange takes them: r and s of 32 bytes each, v of one."""
-    digits = text.removeprefix("0x")
-    return {"r": "0x" + digits[:64], "s": "0x" + digits[64:128], "v": int(digits[128:], 16)}
-
-
-def _sign(service: Service, wallet: Wallet, order: BotOrder) -> SignedAction:
-    answer = service.sign_order(wallet.id, order.payload(time.time_ns() // 1_000_000))
-    return SignedAction(
-        address=answer["address"],
-        action=answer["action"],
-        nonce=answer["nonce"],
-        signature=split_signature(answer["signature"]),
-    )
-
-
-def _post(exchange_url: str, signed: SignedAction) -> object:
+def _post(exchange_url: str, post: Mapping[str, Any]) -> object:
     url = f"{exchange_url.rstrip('/')}/exchange"
     try:
-        answer = requests.post(url, json=signed.post(), timeout=TIMEOUT_S)
+        answer = requests.post(url, json=post, timeout=TIMEOUT_S)
         if answer.status_code != _OK:
             raise ExchangeFailed(f"the exchange answered {answer.status_code}: {answer.text[:200]}")
         read: object = answer.json()
@@ -136,7 +118,7 @@ def _post(exchange_url: str, signed: SignedAction) -> object:
     return read
 
 
-def _unsigned(order: BotOrder, failure: ServiceFailed) -> Line:
+def _unsigned(order: BotOrder, refusal: Malformed) -> Line:
     return Line(
         who=WHO,
         what="order",
@@ -145,7 +127,7 @@ def _unsigned(order: BotOrder, failure: ServiceFailed) -> Line:
         size=order.size,
         price=order.price,
         accepted=False,
-        answer=str(failure),
+        answer=str(refusal),
     )
 
 
@@ -162,18 +144,18 @@ def main() -> int:
     """Trade once and print what was accepted; 0 if all was."""
     try:
         settings = settings_of(os.environ)
-        with closing(Service(settings.kms_url, settings.api_key)) as service:
-            return 0 if _run(service, settings) else 1
-    except DemoFailed as failure:
+        with SigningClient(settings.kms_url, settings.api_key, options=OPTIONS) as client:
+            return 0 if _run(client, settings) else 1
+    except (DemoFailed, SigningClientError) as failure:
         print(f"bot: {failure}", file=sys.stderr)
         return 1
 
 
-def _run(service: Service, settings: Settings) -> bool:
-    wallet = find_or_create_wallet(service, settings.wallet_id)
+def _run(client: SigningClient, settings: Settings) -> bool:
+    wallet = find_or_create_wallet(client, settings.wallet_id)
     print(f"bot: wallet {wallet.id}, address {wallet.address}\n{header()}")
     accepted = []
-    for line in trade(service, wallet, settings.exchange_url, ORDERS):
+    for line in trade(client, wallet, settings.exchange_url, ORDERS):
         print(row(line), flush=True)
         accepted.append(line.accepted)
     return all(accepted)

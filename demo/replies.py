@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from demo.errors import ExchangeFailed
-from demo.service import SignedAction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +32,9 @@ class Outcome:
     oid: int | None = None
 
 
-def lines_of(who: str, signed: SignedAction, reply: object, coins: Mapping[int, str]) -> list[Line]:
-    """One line for each part of a posted action; `coins` names the assets."""
-    parts = list(_parts(signed.action))
+def lines_of(who: str, signer: str, post: Mapping[str, Any], reply: object, coins: Mapping[int, str]) -> list[Line]:
+    """One line for each part of the action of a post; `coins` names the assets."""
+    parts = list(_parts(post["action"]))
     outcomes = outcomes_of(reply)
     if len(outcomes) == 1:
         outcomes *= len(parts)
@@ -47,8 +46,8 @@ def lines_of(who: str, signed: SignedAction, reply: object, coins: Mapping[int, 
             side=part.side,
             size=part.size,
             price=part.price,
-            nonce=signed.nonce,
-            signer=signed.address,
+            nonce=post["nonce"],
+            signer=signer,
             accepted=outcome.accepted,
             answer=outcome.words,
         )

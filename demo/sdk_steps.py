@@ -7,8 +7,8 @@ from typing import Any
 from hyperliquid.utils.types import Cloid
 
 from demo.errors import ExchangeFailed
-from demo.official_sdk import RemoteExchange
 from demo.replies import Line, lines_of, resting_oid
+from hyperkms.client.hyperliquid_sdk import RemoteExchange
 
 WHO = "SDK"
 GTC: Any = {"limit": {"tif": "Gtc"}}
@@ -40,10 +40,11 @@ def _batch(exchange: RemoteExchange) -> Iterator[Line]:
 
 
 def _lines(exchange: RemoteExchange, reply: object) -> list[Line]:
-    if exchange.last_signed is None:
+    signed = exchange.last_signed
+    if signed is None:
         raise ExchangeFailed("nothing was posted yet")
     coins = {asset: coin for coin, asset in exchange.info.coin_to_asset.items()}
-    return lines_of(WHO, exchange.last_signed, reply, coins)
+    return lines_of(WHO, signed.address, signed.post(), reply, coins)
 
 
 def _now_ms() -> int:

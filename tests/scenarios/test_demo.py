@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -20,14 +20,15 @@ from eth_account import Account
 pytest.importorskip("hyperliquid", reason="the official SDK is in the dependency group «demo»")
 
 from demo import bot, processes
-from demo.errors import LogDisagrees, NotAnAction, ProcessFailed, ServiceFailed
+from demo.errors import LogDisagrees, NotForTrading, ProcessFailed
 from demo.exchange_log import confirm, read_log
-from demo.official_sdk import RemoteExchange, RemoteWallet
 from demo.sdk_steps import GTC
-from demo.service import Service as Client
 from hyperliquid.exchange import Exchange
 
+from hyperkms.client import NO_RETRIES, Malformed, NoAnswer, NotSignable, Options, SigningClient
+from hyperkms.client.hyperliquid_sdk import RemoteExchange, RemoteWallet
 from support.service import NOWHERE, Service
+from support.signing_clients import ROOM
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"(bot|SDK) (.{15}) (.{4}) .*0x\w{4}\.\.\w{4} (.*)")
@@ -43,15 +44,19 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def signing(tmp_path_factory: pytest.TempPathFactory, sandbox: str) -> Iterator[Service]:
     data = tmp_path_factory.mktemp("signing") / "data"
-    with Service.start(data, HYPERKMS_TESTNET_URL=sandbox) as running:
+    with Service.start(data, HYPERKMS_TESTNET_URL=sandbox, **ROOM) as running:
         yield running
 
 
 @contextmanager
 def remote_exchange(signing: Service, sandbox: str, wallet: str, **options: Any) -> Iterator[RemoteExchange]:
-    with closing(Client(signing.url, signing.key)) as client:
+    with client_of(signing) as client:
         found = bot.find_or_create_wallet(client, wallet)
-        yield RemoteExchange(RemoteWallet(client, found.id, found.address), sandbox, timeout=10, **options)
+        yield RemoteExchange(RemoteWallet(client, found.id), sandbox, timeout=10, **options)
+
+
+def client_of(signing: Service) -> SigningClient:
+    return SigningClient(signing.url, signing.key, options=bot.OPTIONS)
 
 
 def run_bot(kms_url: str, key: str, wallet: str, exchange_url: str = NOWHERE) -> "subprocess.CompletedProcess[str]":
@@ -181,14 +186,14 @@ def test_the_bot_creates_its_wallet_once_and_trades(signing: Service, sandbox: s
 def test_the_bot_makes_no_wallet_while_the_service_is_down() -> None:
     ended = run_bot(NOWHERE, "hk_any", "w")
     assert ended.returncode == 1
-    assert ended.stderr == f"bot: the signing service at {NOWHERE} cannot be reached\n"
+    assert ended.stderr == f"bot: the signing service at {NOWHERE} cannot be reached: Connection refused\n"
 
 
 def test_the_bot_makes_no_wallet_with_a_wrong_key(signing: Service) -> None:
     before = signing.get("/wallets").json["total"]
     ended = run_bot(signing.url, "hk_wrong", "unwanted")
     assert ended.returncode == 1
-    assert ended.stderr == "bot: the signing service answered 401: Unauthorized: Invalid API key\n"
+    assert ended.stderr.startswith("bot: the signing service answered 401: Unauthorized: Invalid API key")
     assert signing.get("/wallets").json["total"] == before
 
 
@@ -196,12 +201,12 @@ def test_the_bot_makes_no_wallet_with_a_wrong_key(signing: Service) -> None:
     ("status", "body", "words"),
     [
         (503, b'{"error": "the database is away", "code": "x"}', "answered 503: the database is away"),
-        (500, b"", "answered 500: no reason given"),
-        (502, b"<html>", "answered 502: no reason given"),
+        (500, b"", "answered 500 gave no reason"),
+        (502, b"<html>", "answered 502 gave no reason"),
         (404, b'{"error": "no route"}', "answered 404: no route"),
-        (307, b"", "answered 307: no reason given"),
+        (307, b"", "answered 307 gave no reason"),
         (200, b"<html>", "does not answer as the signing service does"),
-        (0, b"", "cannot be reached"),
+        (0, b"", "before the answer"),
     ],
     ids=["unavailable", "error", "gateway", "404 of something else", "redirect", "web page", "hangs up"],
 )
@@ -211,14 +216,15 @@ def test_the_bot_makes_no_wallet_unless_the_service_says_there_is_none(status: i
     assert ended.returncode == 1
     assert words in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
-    assert stub.asked == ["GET /wallets/w/public-key"]
+    assert set(stub.asked) == {"GET /wallets/w/public-key"}
 
 
 def test_the_bot_makes_no_wallet_when_the_service_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(10)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with closing(Client(url, "hk_any", timeout_s=0.2)) as client, pytest.raises(ServiceFailed, match="not answer"):
+        options = Options(read_s=0.2, retries=NO_RETRIES)
+        with SigningClient(url, "hk_any", options=options) as client, pytest.raises(NoAnswer, match="not answer"):
             bot.find_or_create_wallet(client, "w")
         asked, _ = silent.accept()
         with asked:
@@ -230,19 +236,19 @@ def test_the_bot_makes_no_wallet_when_the_service_is_silent() -> None:
 
 def test_the_bot_does_not_trade_with_an_ed25519_wallet(signing: Service) -> None:
     signing.generate("old", keyType="ed25519")
-    with closing(Client(signing.url, signing.key)) as client, pytest.raises(ServiceFailed, match="no secp256k1 key"):
+    with client_of(signing) as client, pytest.raises(NotForTrading, match="no secp256k1 key"):
         bot.find_or_create_wallet(client, "old")
 
 
 def test_an_order_with_too_many_digits_is_reported_in_the_services_words(signing: Service, sandbox: str) -> None:
     orders = (bot.BotOrder(coin="BTC", is_buy=True, size="0.01", price="58000.5"), bot.ORDERS[1])
-    with closing(Client(signing.url, signing.key)) as client:
+    with client_of(signing) as client:
         wallet = bot.find_or_create_wallet(client, "digits")
         refused, placed = bot.trade(client, wallet, sandbox, orders)
     assert not refused.accepted
     assert "the nearest the exchange accepts is 58000" in refused.answer
     assert placed.accepted
-    with remote_exchange(signing, sandbox, "digits") as exchange, pytest.raises(ServiceFailed, match="nearest") as told:
+    with remote_exchange(signing, sandbox, "digits") as exchange, pytest.raises(Malformed, match="nearest") as told:
         exchange.order("BTC", is_buy=True, sz=0.01, limit_px=58000.5, order_type=GTC)
     assert told.value.code == "invalid-price"
 
@@ -281,18 +287,22 @@ def test_vault_and_expiry_of_the_sdk_are_signed_and_posted(signing: Service, san
 def test_what_is_no_trading_action_is_refused_by_the_adapter(signing: Service, sandbox: str) -> None:
     seen = len(read_log(sandbox))
     with remote_exchange(signing, sandbox, "transfers") as exchange:
-        with pytest.raises(NotAnAction, match="L1 trading actions only"):
+        with pytest.raises(NotSignable, match="does not sign the action usdSend"):
             exchange.usd_transfer(1, exchange.wallet.address)
-        with pytest.raises(ServiceFailed, match="not one of the types that can be signed"):
+        with pytest.raises(NotSignable, match="does not sign the action approveAgent"):
+            exchange.approve_agent("x")
+        with pytest.raises(NotSignable, match="does not sign the action createSubAccount"):
             exchange.create_sub_account("x")
-    with pytest.raises(NotAnAction, match="use a RemoteWallet"):
+        with pytest.raises(NotSignable, match="a hash, which does not name it"):
+            exchange.wallet.sign_message(b"")
+    with pytest.raises(NotSignable, match="use a RemoteWallet"):
         RemoteExchange(Account.create(), sandbox, timeout=10).schedule_cancel(None)
     assert len(read_log(sandbox)) == seen
 
 
 def test_a_report_that_differs_from_the_log_of_the_exchange_is_found(signing: Service, sandbox: str) -> None:
     seen = len(read_log(sandbox))
-    with closing(Client(signing.url, signing.key)) as client:
+    with client_of(signing) as client:
         wallet = bot.find_or_create_wallet(client, "reports")
         lines = list(bot.trade(client, wallet, sandbox, bot.ORDERS))
     entries = read_log(sandbox)[seen:]

@@ -1,7 +1,7 @@
 """The client's reader of answers: any cut, any framing, nothing from one answer in the next."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hyperkms.client import UnexpectedAnswer
@@ -26,6 +26,7 @@ def read(*pieces: bytes) -> Answer | None:
 
 
 @pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE.keys())
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a slow machine is no failure
 @given(data=st.data())
 def test_an_answer_reads_the_same_however_it_is_cut(whole: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), max_size=12)))
