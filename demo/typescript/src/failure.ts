@@ -1,0 +1,2 @@
+/** What ends the bot: a plain sentence for whoever runs it. */
+export class Failure extends Error {}
