@@ -383,6 +383,18 @@ fn open_sealed_key(py: Python<'_>, sealed: &[u8], context: &Context, data_key: &
     })
 }
 
+/// Bytes up to which a signature keeps the GIL. To hand it over in the middle of 25 us and win it back costs more than
+/// the signature as soon as another thread wants it, such as the one that writes the record.
+const SHORT: usize = 4 * 1024;
+
+fn signing<T: Send>(py: Python<'_>, len: usize, sign: impl FnOnce() -> T + Send) -> T {
+    if len <= SHORT {
+        sign()
+    } else {
+        py.detach(sign)
+    }
+}
+
 #[pyfunction]
 #[pyo3(signature = (handle, msgpack, *, nonce, vault, expires_after, network))]
 fn sign_l1(
@@ -401,7 +413,7 @@ fn sign_l1(
     };
     let vault = vault.map(<[u8; 20]>::try_from).transpose();
     let vault = vault.map_err(|_| Error::malformed("malformed-vault", "a vault address has 20 bytes"))?;
-    py.detach(|| {
+    signing(py, msgpack.len(), || {
         handle.require_network(network)?;
         let digest = digest::l1_action(msgpack, L1Extras { nonce, vault, expires_after }, network)?;
         sign_secp256k1(handle, digest)
@@ -410,7 +422,7 @@ fn sign_l1(
 
 #[pyfunction]
 fn sign_eip191(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Signature> {
-    py.detach(|| sign_secp256k1(handle, digest::eip191(message)))
+    signing(py, message.len(), || sign_secp256k1(handle, digest::eip191(message)))
 }
 
 fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signature> {
@@ -420,7 +432,7 @@ fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signature> {
 
 #[pyfunction]
 fn sign_ed25519_message<'py>(py: Python<'py>, handle: &KeyHandle, message: &[u8]) -> Result<Bound<'py, PyBytes>> {
-    let signature = py.detach(|| {
+    let signature = signing(py, message.len(), || {
         let secret = handle.open(KeyType::Ed25519)?;
         single::sign_ed25519(&secret, &handle.public_key, message)
     })?;

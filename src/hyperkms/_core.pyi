@@ -1,7 +1,8 @@
 """The typed face of the core: opaque handles, sealed bytes, public keys and signatures.
 
 Nothing here returns a secret. Every function raises the errors of `hyperkms.errors`; all release the
-GIL while they compute or read a file. Byte strings are big-endian.
+GIL while they compute or read a file, but for signatures of up to 4 KiB, which take microseconds. Byte
+strings are big-endian.
 """
 
 from os import PathLike
