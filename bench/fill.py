@@ -64,7 +64,7 @@ def _row(connection: sa.Connection, table: sa.Table, wallet: Wallet) -> Row:
 
 def _rows(parts: Parts, first: Wallet, model: list[Row], number: int) -> tuple[Mapping[str, Any], ...]:
     wallet = replace(first, id=WalletId(wallet_name(number)))
-    sealed = parts.keyring.generate(wallet.context())
+    sealed = parts.keyring.generate(wallet.context_of(wallet.current))
     public_key = PublicKey(_core.inspect_sealed_key(sealed).public_key)
     its, version, key = model
     return (
