@@ -70,7 +70,7 @@ KEY_VERSIONS = Situation(
             family=Conflict,
             title="Another wallet has this key, or had it",
             cause="A key belongs to one wallet for ever, so that its nonces and its retirement are in one place.",
-            next_step="Use the wallet that has the key. Lists show addresses, with state=all those of retired wallets too.",
+            next_step="Use the wallet that has the key. Lists show addresses; `state=all` adds the retired.",
         ),
         Problem(
             code="sealed-key-being-removed",
