@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import NewType
 
 from hyperkms import _core
@@ -76,12 +77,12 @@ class KeyVersion:
     destroyed_at: int | None = None
     """Since then the key store has no sealed key of it."""
 
-    @property
+    @cached_property
     def public_key_text(self) -> str:
         """0x and 64 (Ed25519) or 66 (secp256k1) lower-case hex digits."""
         return "0x" + self.public_key.hex()
 
-    @property
+    @cached_property
     def address(self) -> str | None:
         """0x and 40 lower-case hex digits; None for Ed25519."""
         if len(self.public_key) != _COMPRESSED:

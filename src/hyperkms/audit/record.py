@@ -1,5 +1,6 @@
 """What is written down: every signature before it is handed out, every change of a wallet before it holds."""
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -60,8 +61,22 @@ SIGNATURE = 1
 LIFE = 2
 """Formats: what the member `record` of a line is."""
 
+_encode = msgspec.json.Encoder().encode
 
-def encode(log: str, index: int, record: Record) -> bytes:
-    """One JSON line, ended by a newline; no member contains a raw newline."""
-    kind = SIGNATURE if isinstance(record, SignatureRecord) else LIFE
-    return msgspec.json.encode(Line(kind, log, index, record)) + b"\n"
+
+@dataclass(frozen=True)
+class Encoded:
+    """A record as the JSON that its line will hold: made by who hands it over, so that the writer only writes."""
+
+    kind: int
+    text: bytes
+
+
+def encode(record: Record) -> Encoded:
+    """The record's JSON; no member contains a raw newline."""
+    return Encoded(SIGNATURE if isinstance(record, SignatureRecord) else LIFE, _encode(record))
+
+
+def line(log: str, index: int, record: Encoded) -> bytes:
+    """One JSON line in the form of `Line`, ended by a newline."""
+    return b'{"v":%d,"log":"%b","index":%d,"record":%b}\n' % (record.kind, log.encode(), index, record.text)

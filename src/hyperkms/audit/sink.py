@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hyperkms.audit.record import Record
+from hyperkms.audit.record import Encoded, Record, encode
 from hyperkms.errors import Unavailable
 
 
@@ -27,7 +27,7 @@ class Ticket:
     __slots__ = ("_event", "_outcome", "_waiter", "record")
 
     def __init__(self, record: Record) -> None:
-        self.record = record
+        self.record: Encoded = encode(record)
         self._outcome: Position | Unavailable | None = None
         self._event: threading.Event | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -79,6 +79,9 @@ class RecordSink(Protocol):
     def append_group(self, tickets: Sequence[Ticket]) -> None:
         """Take the records of these tickets, in this order."""
 
+    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+        """The same in the calling thread, if that will be quicker than another's help; False if it was not done."""
+
     def check(self) -> None:
         """Unavailable if records cannot be taken."""
 
@@ -103,10 +106,21 @@ def _wake(loop: asyncio.AbstractEventLoop, waiters: Sequence["asyncio.Future[Non
             if not waiter.done():  # a caller that went away cancelled it
                 waiter.set_result(None)
 
+    if _is_running(loop):
+        wake()
+        return
     try:
         loop.call_soon_threadsafe(wake)
     except RuntimeError:  # the loop is closed: nobody waits any more
         return
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is the loop's own thread."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 class LoopRecords:
@@ -129,6 +143,10 @@ class LoopRecords:
         """Take several."""
         self._sink.append_group(tickets)
 
+    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+        """Take several now."""
+        return self._sink.write_here(tickets)
+
     def check(self) -> None:
         """Unavailable if records cannot be taken."""
         self._sink.check()
@@ -138,4 +156,5 @@ class LoopRecords:
 
     def _hand_over(self) -> None:
         gathered, self._gathered = self._gathered, []
-        self._sink.append_group(gathered)
+        if not self._sink.write_here(gathered):
+            self._sink.append_group(gathered)

@@ -1,6 +1,6 @@
 """What a request's log line says, gathered on its way."""
 
-import secrets
+import os
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -13,7 +13,7 @@ _KEY = "hyperkms"
 class Facts:
     """Identifiers only: never a body, a key or a token."""
 
-    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    request_id: str = field(default_factory=lambda: os.urandom(8).hex())
     client: str | None = None
     wallet: str | None = None
     code: str | None = None
