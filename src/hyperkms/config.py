@@ -53,7 +53,9 @@ SETTINGS: Mapping[str, str] = {
 }
 """The name of every setting, and its member of Config; docs/settings.md describes them."""
 
-_ELSEWHERE = frozenset({"HYPERKMS_URL", "HYPERKMS_API_KEY", "HYPERKMS_REQUIRE_VECTORS", "HYPERKMS_TEST_KILLS"})
+_ELSEWHERE = frozenset(
+    {"HYPERKMS_URL", "HYPERKMS_API_KEY", "HYPERKMS_REQUIRE_VECTORS", "HYPERKMS_TEST_KILLS", "HYPERKMS_TEST_ROTATIONS"}
+)
 """Names of that form that clients and tests read."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -63,11 +63,9 @@ def test_deleting_was_a_flag_and_here_a_retired_wallet_never_signs_again(line: L
     assert body["wallet"]["retiredAt"]
     for chosen in ({}, {"version": 1}, {"version": 2}):
         assert code(sign(line, wallet, **chosen)) == (403, "wallet-retired")
-    for route, content in (
-        ("/hyperliquid/sign", {"action": {"type": "noop"}}),
-        ("/wallets/sign-order", {"orderPayload": {}}),
-    ):
-        assert code(line.post(route, {"walletId": wallet, **content})) == (403, "wallet-retired")
+    assert code(line.post("/wallets/sign-order", {"walletId": wallet, "orderPayload": {}})) == (403, "wallet-retired")
+    action = line.post("/hyperliquid/sign", {"walletId": wallet, "action": {"type": "noop"}})
+    assert code(action) == (403, "wallet-retired")
     assert code(line.post("/wallets/rotate", {"walletId": wallet})) == (403, "wallet-retired")
     assert code(line.post(f"/wallets/{wallet}/activate", {"version": 2})) == (403, "wallet-retired")
 
@@ -207,3 +205,47 @@ def test_of_two_services_on_one_directory_one_sweeps(tmp_path_factory: pytest.Te
         one.kill()
         make(line, "second", rotations=1)
         assert event_of(two, "key-destroyed")["wallet"] == "second"
+
+
+# ---- who may -------------------------------------------------------------------------------------------
+
+
+def bot(line: Line, name: str, *allowed: str, wallets: list[str] | None = None) -> dict[str, str]:
+    """The header of a new client that may do this with these wallets."""
+    answer = line.post("/clients", {"name": name, "allow": list(allowed), "wallets": wallets})
+    assert answer.status == 200, answer.body
+    return {"X-API-Key": answer.json["apiKey"]}
+
+
+LIFE: tuple[tuple[str, str, dict[str, object] | None], ...] = (
+    ("POST", "/wallets/rotate", {"walletId": "not-its-own"}),
+    ("POST", "/wallets/migrate", {"walletId": "not-its-own"}),
+    ("POST", "/wallets/not-its-own/activate", {"version": 1}),
+    ("POST", "/wallets/not-its-own/retire", {}),
+    ("GET", "/wallets/not-its-own", None),
+    ("GET", "/wallets/not-its-own/versions", None),
+    ("GET", "/wallets/not-its-own/rotation-history", None),
+)
+
+
+@pytest.mark.parametrize(("method", "route", "body"), LIFE)
+def test_a_client_learns_nothing_of_a_wallet_that_is_not_its_own(
+    line: Line, method: str, route: str, body: dict[str, object] | None
+) -> None:
+    line.post("/wallets/generate", {"walletId": "not-its-own"})
+    header = bot(line, f"held-{route.rpartition('/')[2]}", "rotate", "retire", "migrate", "read", wallets=["its-own"])
+    content = None if body is None else json.dumps(body).encode()
+    answer = line.request(method, route, content, header)
+    assert code(answer) == (404, "wallet-not-found")
+    unknown = content and content.replace(b"not-its-own", b"nobody")
+    beside = line.request(method, route.replace("not-its-own", "nobody"), unknown, header)
+    assert beside.json["detail"] == answer.json["detail"].replace("not-its-own", "nobody")
+
+
+@pytest.mark.parametrize(("method", "route", "body"), LIFE[:4])
+def test_a_bot_that_trades_neither_rotates_nor_retires(
+    line: Line, method: str, route: str, body: dict[str, object] | None
+) -> None:
+    line.post("/wallets/generate", {"walletId": "not-its-own"})
+    header = bot(line, f"trader-{route.rpartition('/')[2]}", "trade")
+    assert code(line.request(method, route, json.dumps(body).encode(), header)) == (403, "scope-missing")

@@ -18,6 +18,7 @@ from hyperkms.operations.sweep import Swept, drop_retired_handles, remove_orphan
 NAME = "hyperkms:sweep"
 LONGEST_WAIT_S = 30.0
 _SHORTEST_WAIT_S = 0.25
+_FIRST_ORPHANS_S = 60.0
 _ORPHANS_EVERY_S = 600.0
 _log = structlog.stdlib.get_logger("hyperkms.sweep")
 
@@ -33,7 +34,8 @@ class Sweeper:
         self._parts = parts
         self._turn = _Turn(lock)
         self._stopping = threading.Event()
-        self._orphans_in = 0.0
+        self._orphans_in = _FIRST_ORPHANS_S
+        self._dropped_under: int | None = None
         self._wait_s = min(LONGEST_WAIT_S, max(_SHORTEST_WAIT_S, parts.lifetimes.grace_ms / 4000))
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
@@ -58,13 +60,20 @@ class Sweeper:
             self._stopping.wait(self._wait_s)
 
     def _once(self) -> None:
-        drop_retired_handles(self._parts)
+        self._drop_handles()
         if not self._turn.is_ours():
             return
         for done in self._due():
             _log.info(done.event, wallet=done.wallet, version=done.version)
             if self._stopping.is_set():
                 return
+
+    def _drop_handles(self) -> None:
+        """Nothing is to be dropped as long as no wallet has changed."""
+        generation = self._parts.wallets.generation()
+        if generation is None or generation != self._dropped_under:
+            drop_retired_handles(self._parts)
+            self._dropped_under = generation
 
     def _due(self) -> Iterator[Swept]:
         actor = Actor(NAME, secrets.token_hex(8))

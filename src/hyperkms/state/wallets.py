@@ -84,6 +84,10 @@ class WalletRecords:
             if done.rowcount:
                 before_commit()
 
+    def generation(self) -> int | None:
+        """A number that differs after every change of a wallet; None while one is under way."""
+        return self._generation.current()
+
     def get(self, wallet: WalletId) -> Wallet:
         """The wallet; NotFound if there is none of that id."""
         found = self.find(wallet)
