@@ -111,6 +111,40 @@ def test_public_keys_and_the_state_of_the_service_are_read(client: Any, kind: st
     assert client.ready().status == "ready"
 
 
+def test_an_ed25519_wallet_is_rotated_and_its_old_version_signs_in_grace(client: Any, kind: str) -> None:
+    wallet = client.generate(f"rotated-{kind}", key_type="ed25519")
+    rotation = client.rotate(wallet.wallet_id, reason="a test")
+    assert (rotation.old_version, rotation.new_version, rotation.state) == (1, 2, "active")
+    assert rotation.old_public_key == wallet.public_key
+    assert client.wallet(wallet.wallet_id).public_key == rotation.new_public_key
+    old, new = (client.sign_message(wallet.wallet_id, "x", version=version) for version in (1, None))
+    assert (old.receipt.key_version, new.receipt.key_version) == (1, 2)
+    [past] = client.rotation_history(wallet.wallet_id).rotation_history
+    assert (past.from_version, past.to_version, past.reason) == (1, 2, "a test")
+
+
+def test_a_secp256k1_wallet_rotates_when_its_new_version_is_activated(client: Any, kind: str) -> None:
+    wallet = client.generate(f"pending-{kind}", key_type="secp256k1")
+    rotation = client.rotate(wallet.wallet_id)
+    assert rotation.state == "pending"
+    assert client.sign_action(wallet.wallet_id, ORDER).address == wallet.address
+    assert client.activate(wallet.wallet_id, rotation.new_version).state == "active"
+    assert client.sign_action(wallet.wallet_id, ORDER).address == rotation.new_address
+    assert client.sign_action(wallet.wallet_id, ORDER, version=1).address == wallet.address
+
+
+def test_a_version_and_then_a_wallet_are_retired(client: Any, kind: str) -> None:
+    wallet = client.generate(f"retired-{kind}", key_type="ed25519").wallet_id
+    client.rotate(wallet)
+    client.retire(wallet, version=1)
+    versions = client.versions(wallet)
+    assert (versions.current_version, [one.state for one in versions.versions]) == (2, ["retired", "active"])
+    assert client.retire(wallet, reason="done").wallet.retired_at
+    with pytest.raises(SigningClientError):
+        client.sign_message(wallet, "x")
+    assert wallet not in [listed.wallet_id for listed in client.wallets()]
+
+
 def test_refusals_are_errors_that_carry_the_problem(client: Any, kind: str) -> None:
     with pytest.raises(NotFound) as unknown:
         client.public_key("nobody")
