@@ -43,21 +43,22 @@ class Desk:
 
     service: Service
     exchange: Sandbox
-    agent: str
     folder: Path
+    agent: str = ""
+    key: str = ""
 
-    def run(self, *words: str, cwd: Path | None = None, **settings: str) -> str:
+    def run(self, *words: str, folder: Path | None = None, **settings: str) -> str:
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.folder),
             "HYPERKMS_URL": self.service.url,
-            "HYPERKMS_API_KEY": self.service.key,
+            "HYPERKMS_API_KEY": self.key or self.service.key,
             "EXCHANGE_URL": self.exchange.url,
             "ACCOUNT": MASTER.address,
             **settings,
         }
         ended = subprocess.run(
-            words, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=110, check=False
+            words, cwd=folder or self.folder, env=environment, capture_output=True, text=True, timeout=110, check=False
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
@@ -65,7 +66,7 @@ class Desk:
     def python(self, block: str, *, then: str = "", **settings: str) -> str:
         script = self.folder / block
         script.write_text(BLOCKS[block] + then)
-        return self.run(sys.executable, str(script), **settings)
+        return self.run(sys.executable, str(script), folder=None, **settings)
 
     def signer_of_the_last_post(self) -> str:
         last = self.exchange.log()[-1]
@@ -80,11 +81,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         sandbox("--fund", MASTER.address) as exchange,
         Service.start(folder / "data", HYPERKMS_TESTNET_URL=exchange.url, **ROOM) as service,
     ):
-        made = Desk(service, exchange, "", folder)
+        made = Desk(service, exchange, folder)
         wallet = json.loads(made.run("sh", "-c", BLOCKS["generate.sh"]))["wallet"]
         for agent in (wallet["address"], OLD_AGENT.address):
             exchange.control("fund", address=agent, agentOf=MASTER.address)
-        yield Desk(service, exchange, wallet["address"], folder)
+        lines = made.run("sh", "-c", BLOCKS["client.sh"]).splitlines()
+        [key] = [line.removeprefix("HYPERKMS_API_KEY=") for line in lines if line.startswith("HYPERKMS_API_KEY=")]
+        yield Desk(service, exchange, folder, wallet["address"], key)
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +144,8 @@ def test_the_ccxt_bot_trades_before_and_after(desk: Desk) -> None:
 def test_the_typescript_bot_trades_before_and_after(desk: Desk, node: Path, block: str) -> None:
     (node / block).write_text(BLOCKS[block])
     compiler = ["--target", "es2022", "--module", "nodenext", "--strict", "--skipLibCheck", "--types", "node"]
-    desk.run(str(node / "node_modules" / ".bin" / "tsc"), *compiler, block, cwd=node)
-    shown = desk.run("node", block.replace(".mts", ".mjs"), cwd=node, PRIVATE_KEY="0x" + "04" * 32)
+    desk.run(str(node / "node_modules" / ".bin" / "tsc"), *compiler, block, folder=node)
+    shown = desk.run("node", block.replace(".mts", ".mjs"), folder=node, PRIVATE_KEY="0x" + "04" * 32)
     assert "resting" in shown
     assert desk.signer_of_the_last_post() == (OLD_AGENT.address.lower() if block == "before.mts" else desk.agent)
 
