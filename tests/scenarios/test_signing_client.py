@@ -20,6 +20,7 @@ from hyperkms.client import (
     AsyncSigningClient,
     Conflict,
     Malformed,
+    MessageToSign,
     NotConnected,
     NotFound,
     Options,
@@ -28,7 +29,7 @@ from hyperkms.client import (
     SigningClientError,
 )
 from support.service import NOWHERE, Service
-from support.signing_clients import KINDS, ROOM, options_for, signing_client
+from support.signing_clients import KINDS, ROOM, honours_idempotency_keys, options_for, signing_client
 from support.unix_relay import relayed
 
 ORDER: dict[str, Any] = {
@@ -306,7 +307,29 @@ def test_a_service_that_was_restarted_is_found_again(kind: str, tmp_path: Path) 
                 assert client.health().status == "ok"
 
 
-@pytest.mark.parametrize("batch", ["sign_actions", "sign_messages"])
-def test_a_batch_takes_typed_requests(client: Any, batch: str) -> None:
+def test_a_named_request_is_done_once_and_another_body_is_a_conflict(
+    client: Any, kind: str, shared_service: Service
+) -> None:
+    if not honours_idempotency_keys(shared_service):
+        pytest.skip("this service does not honour Idempotency-Key yet")
+    wallet = client.generate(f"once-{kind}", key_type="secp256k1").wallet_id
+    first, again = (client.sign_action(wallet, ORDER, idempotency_key=f"once-{kind}") for _ in range(2))
+    assert first == again
+    with pytest.raises(Conflict) as reused:
+        client.sign_action(wallet, {"type": "noop"}, idempotency_key=f"once-{kind}")
+    assert reused.value.code == "idempotency-key-reused"
+
+
+def test_a_batch_answers_or_refuses_each_of_its_requests(client: Any, kind: str, shared_service: Service) -> None:
+    if shared_service.post("/hyperliquid/sign-batch", {"requests": []}).status == 404:
+        pytest.skip("this service has no batches yet")
+    wallet = client.generate(f"batch-{kind}", key_type="secp256k1").wallet_id
+    signed, refused = client.sign_actions(
+        [ActionToSign(wallet_id=wallet, action=ORDER), ActionToSign(wallet_id=wallet, action={"type": "usdSend"})]
+    )
+    assert signed.action == ORDER
+    assert refused.code == "unknown-action"
+    messages = client.sign_messages(MessageToSign(wallet_id=wallet, message=text) for text in ("a", "b"))
+    assert [one.wallet_id for one in messages] == [wallet, wallet]
     with pytest.raises(SigningClientError):
-        getattr(client, batch)([ActionToSign(wallet_id="w", action={})] * 201)
+        client.sign_messages([MessageToSign(wallet_id=wallet, message="a")] * 201)
