@@ -26,7 +26,7 @@ from bench.processes import Server, free_port, hyperkms, started
 from hyperkms._core import SharedCounters
 from hyperkms.access.administration import Clients, NewClient
 from hyperkms.access.api_keys import PREFIX_LENGTH, ApiKeys, new_key
-from hyperkms.access.client_records import read_keys
+from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Role
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
@@ -61,11 +61,16 @@ def _in_process(folder: Path, count: int) -> Times:
     database = open_database(folder / "state.db")
     changes = Generation(SharedCounters.open(folder / "shared"), CLIENT_CHANGES)
     clients = Clients(database, changes)
+    noted: list[ClientRecord] = []
 
     def issue(name: str) -> str:
-        return clients.create(NewClient(name=name, role=Role.BOT), by="bench", now=1).key
+        new = NewClient(name=name, role=Role.BOT)
+        return clients.create(new, by="bench", now=1, before_commit=noted.append).key
 
-    keys = _classes(KEYS, issue, lambda name: clients.revoke(name, now=1))
+    def revoke(name: str) -> None:
+        clients.revoke(name, now=1, before_commit=noted.append)
+
+    keys = _classes(KEYS, issue, revoke)
     api_keys = ApiKeys(database, changes, read_keys, None, lambda: time.time_ns() // 1_000_000)
     api_keys.authenticate(issue("who loads the keys"))
     times = _interleaved(keys, count, api_keys.known)

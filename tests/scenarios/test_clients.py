@@ -1,5 +1,6 @@
 """Clients over HTTP: who is let in, for what, and for how long (rows 17 and 18 of the first system's defects)."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,23 @@ def test_a_second_administrator_can_take_over(service: Service) -> None:
     assert service.post("/clients/administrator/revoke", {}, headers=second).status == 200
     assert service.get("/clients").status == 401
     assert service.get("/clients", headers=second).status == 200
+
+
+def test_who_made_and_revoked_a_client_is_in_the_record(service: Service) -> None:
+    key = _make(service, "bot", wallets=["w7"], allow=["trade"])["X-API-Key"]
+    service.post("/clients/bot/rotate", {})
+    revoked = service.post("/clients/bot/revoke", {})
+    service.post("/clients/bot/revoke", {})
+    service.stop()
+    lines = [
+        json.loads(line) for path in (service.data / "records").iterdir() for line in path.read_text().splitlines()
+    ]
+    told = [(line["record"]["operation"], line["record"]["client"], line["record"]["subject"]) for line in lines]
+    assert told == [(did, "administrator", "bot") for did in ("create-client", "rotate-client-key", "revoke-client")]
+    assert [line["v"] for line in lines] == [3, 3, 3]
+    made = lines[0]["record"]
+    assert (made["wallets"], made["may"], made["keys"]) == (["w7"], ["read", "sign-order", "trade"], [key[:11]])
+    assert lines[2]["record"]["requestId"] == revoked.headers["x-request-id"]
 
 
 def test_old_and_new_key_work_side_by_side_after_a_rotation(shared_service: Service) -> None:

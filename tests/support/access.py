@@ -6,7 +6,7 @@ from pathlib import Path
 from hyperkms._core import SharedCounters
 from hyperkms.access.administration import Clients, Issued, NewClient
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
-from hyperkms.access.client_records import read_keys
+from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Operation, Role
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
@@ -31,6 +31,8 @@ class Access:
     folder: Path
     configured: ConfiguredKey | None = None
     clock: Clock = field(default_factory=Clock)
+    noted: list[ClientRecord] = field(default_factory=list)
+    """Every client as it was written down before a change of it held."""
     database: Database = field(init=False)
     clients: Clients = field(init=False)
     api_keys: ApiKeys = field(init=False)
@@ -46,7 +48,16 @@ class Access:
 
     def make(self, name: str, *allowed: Operation, expires_at: int | None = None) -> Issued:
         new = NewClient(name=name, role=Role.BOT, allowed=frozenset(allowed), expires_at=expires_at)
-        return self.clients.create(new, by="a test", now=self.clock())
+        return self.create(new)
 
     def administrator(self, name: str) -> Issued:
-        return self.clients.create(NewClient(name=name, role=Role.ADMINISTRATOR), by="a test", now=self.clock())
+        return self.create(NewClient(name=name, role=Role.ADMINISTRATOR))
+
+    def create(self, new: NewClient, by: str = "a test") -> Issued:
+        return self.clients.create(new, by=by, now=self.clock(), before_commit=self.noted.append)
+
+    def revoke(self, name: str) -> ClientRecord:
+        return self.clients.revoke(name, now=self.clock(), before_commit=self.noted.append)
+
+    def rotate(self, name: str, *, overlap: int) -> Issued:
+        return self.clients.rotate(name, overlap=overlap, now=self.clock(), before_commit=self.noted.append)

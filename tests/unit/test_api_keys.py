@@ -52,7 +52,7 @@ def test_a_key_has_256_random_bits_and_its_own_prefix(access: Access) -> None:
 
 def test_neither_database_nor_texts_of_values_hold_a_key(access: Access, tmp_path: Path) -> None:
     issued = access.make("bot")
-    rotated = access.clients.rotate("bot", overlap=DAY_MS, now=access.clock())
+    rotated = access.rotate("bot", overlap=DAY_MS)
     configured = ConfiguredKey("a configured key", client("API_KEY", Role.ADMINISTRATOR))
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     shown = repr([issued, rotated, access.clients.list(), configured])
@@ -103,14 +103,14 @@ def test_a_revoked_client_is_refused_by_every_process_from_the_next_request_on(a
     other = access.another()
     key = access.make("bot").key
     assert access.api_keys.authenticate(key) == other.api_keys.authenticate(key)
-    access.clients.revoke("bot", now=access.clock())
+    access.revoke("bot")
     _refused(other, key)
     _refused(access, key)
 
 
 def test_a_rotated_key_overlaps_with_the_one_before_it_and_no_longer(access: Access) -> None:
     old = access.make("bot").key
-    new = access.clients.rotate("bot", overlap=DAY_MS, now=access.clock()).key
+    new = access.rotate("bot", overlap=DAY_MS).key
     assert access.api_keys.authenticate(old) == access.api_keys.authenticate(new)
     access.clock.now += DAY_MS - 1
     assert access.api_keys.authenticate(old) == access.api_keys.authenticate(new)
@@ -121,15 +121,15 @@ def test_a_rotated_key_overlaps_with_the_one_before_it_and_no_longer(access: Acc
 
 def test_a_rotation_without_overlap_ends_the_old_key_at_once(access: Access) -> None:
     old = access.make("bot").key
-    new = access.clients.rotate("bot", overlap=0, now=access.clock()).key
+    new = access.rotate("bot", overlap=0).key
     _refused(access, old)
     assert access.api_keys.authenticate(new).name == "bot"
 
 
 def test_a_later_rotation_does_not_lengthen_an_overlap(access: Access) -> None:
     first = access.make("bot").key
-    second = access.clients.rotate("bot", overlap=10, now=access.clock()).key
-    third = access.clients.rotate("bot", overlap=DAY_MS, now=access.clock()).key
+    second = access.rotate("bot", overlap=10).key
+    third = access.rotate("bot", overlap=DAY_MS).key
     access.clock.now += 10
     _refused(access, first)
     assert access.api_keys.authenticate(second) == access.api_keys.authenticate(third)
@@ -137,7 +137,7 @@ def test_a_later_rotation_does_not_lengthen_an_overlap(access: Access) -> None:
 
 def test_a_client_expires_with_all_its_keys(access: Access) -> None:
     issued = access.make("bot", Operation.TRADE, expires_at=access.clock() + DAY_MS)
-    rotated = access.clients.rotate("bot", overlap=10 * DAY_MS, now=access.clock())
+    rotated = access.rotate("bot", overlap=10 * DAY_MS)
     access.clock.now += DAY_MS - 1
     assert access.api_keys.authenticate(issued.key) == access.api_keys.authenticate(rotated.key)
     access.clock.now += 1

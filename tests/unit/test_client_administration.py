@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hyperkms.access.administration import NewClient
+from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import ADMINISTRATOR, Operation, Role, parse_client_name
-from hyperkms.errors import Conflict, Malformed, NotFound, Refused
+from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Unavailable
 from hyperkms.wallet import WalletId
 from support.access import Access
 
@@ -42,7 +43,7 @@ def test_a_key_that_could_not_be_published_is_not_made(access: Access) -> None:
 
 def test_a_name_is_never_used_twice(access: Access) -> None:
     access.make("bot")
-    access.clients.revoke("bot", now=access.clock())
+    access.revoke("bot")
     with pytest.raises(Conflict) as refused:
         access.make("bot")
     assert refused.value.code == "client-exists"
@@ -52,7 +53,7 @@ def test_numbers_rise_and_stay(access: Access) -> None:
     _first_administrator(access)
     access.make("a")
     access.make("b")
-    access.clients.revoke("b", now=access.clock())
+    access.revoke("b")
     access.make("c")
     listed = [(record.client.name, record.client.number) for record in access.clients.list()]
     assert listed == [(ADMINISTRATOR, 1), ("a", 2), ("b", 3), ("c", 4)]
@@ -66,7 +67,7 @@ def test_what_is_listed_says_who_made_it_what_it_may_and_what_became_of_it(acces
         allowed=frozenset({Operation.TRADE}),
         expires_at=access.clock() + 5,
     )
-    issued = access.clients.create(new, by="alex", now=access.clock())
+    issued = access.create(new, by="alex")
     found = access.clients.get("bot")
     assert found == issued.record
     assert found.created_by == "alex"
@@ -75,45 +76,64 @@ def test_what_is_listed_says_who_made_it_what_it_may_and_what_became_of_it(acces
     assert [key.prefix for key in found.keys] == [issued.key[:11]]
     now = access.clock()
     assert [found.state(now), found.state(now + 5)] == ["active", "expired"]
-    assert access.clients.revoke("bot", now=now).state(now) == "revoked"
+    assert access.revoke("bot").state(now) == "revoked"
     assert access.clients.get("bot").keys == ()
 
 
 def test_the_last_administrator_is_not_revoked(access: Access) -> None:
     _first_administrator(access)
     with pytest.raises(Refused) as refused:
-        access.clients.revoke(ADMINISTRATOR, now=access.clock())
+        access.revoke(ADMINISTRATOR)
     assert refused.value.code == "last-administrator"
     second = access.administrator("second")
-    access.clients.revoke(ADMINISTRATOR, now=access.clock())
+    access.revoke(ADMINISTRATOR)
     assert access.api_keys.authenticate(second.key).name == "second"
     with pytest.raises(Refused):
-        access.clients.revoke("second", now=access.clock())
+        access.revoke("second")
 
 
 def test_an_expired_administrator_does_not_count_as_another(access: Access) -> None:
     _first_administrator(access)
     soon = NewClient(name="second", role=Role.ADMINISTRATOR, expires_at=access.clock() + 5)
-    access.clients.create(soon, by="a test", now=access.clock())
+    access.create(soon)
     access.clock.now += 5
     with pytest.raises(Refused):
-        access.clients.revoke(ADMINISTRATOR, now=access.clock())
+        access.revoke(ADMINISTRATOR)
+
+
+def test_a_change_that_could_not_be_written_down_does_not_happen(access: Access) -> None:
+    issued = access.make("bot")
+
+    def fail(_changed: ClientRecord) -> None:
+        raise Unavailable("record-unwritable", "the disk is full")
+
+    for change in (
+        lambda: access.clients.revoke("bot", now=access.clock(), before_commit=fail),
+        lambda: access.clients.rotate("bot", overlap=0, now=access.clock(), before_commit=fail),
+        lambda: access.clients.create(
+            NewClient(name="other", role=Role.BOT), by="a test", now=access.clock(), before_commit=fail
+        ),
+    ):
+        with pytest.raises(Unavailable):
+            change()
+    assert access.clients.list() == [issued.record]
+    assert access.api_keys.authenticate(issued.key).name == "bot"
 
 
 def test_to_revoke_twice_changes_nothing(access: Access) -> None:
     access.make("bot")
-    first = access.clients.revoke("bot", now=access.clock())
+    first = access.revoke("bot")
     access.clock.now += 5
-    assert access.clients.revoke("bot", now=access.clock()) == first
+    assert access.revoke("bot") == first
 
 
 def test_who_has_ended_gets_no_further_key(access: Access) -> None:
     access.make("revoked")
-    access.clients.revoke("revoked", now=access.clock())
+    access.revoke("revoked")
     access.make("expired", expires_at=access.clock())
     for name in ("revoked", "expired"):
         with pytest.raises(Conflict) as refused:
-            access.clients.rotate(name, overlap=0, now=access.clock())
+            access.rotate(name, overlap=0)
         assert refused.value.code == "client-ended"
 
 
@@ -121,9 +141,9 @@ def test_an_unknown_client_is_not_found(access: Access) -> None:
     with pytest.raises(NotFound):
         access.clients.get("nobody")
     with pytest.raises(NotFound):
-        access.clients.revoke("nobody", now=1)
+        access.revoke("nobody")
     with pytest.raises(NotFound):
-        access.clients.rotate("nobody", overlap=0, now=1)
+        access.rotate("nobody", overlap=0)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -15,6 +16,9 @@ from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.schema import client_keys, clients
 from hyperkms.wallet import WalletId
+
+BeforeCommit: TypeAlias = Callable[[ClientRecord], None]
+"""Called with the client as it will stand, once nothing else can be refused; what it raises undoes the change."""
 
 _ADMINISTRATORS = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
 
@@ -62,14 +66,14 @@ class Clients:
         self._database = database
         self._generation = generation
 
-    def create(self, new: NewClient, *, by: str, now: int) -> Issued:
+    def create(self, new: NewClient, *, by: str, now: int, before_commit: BeforeCommit) -> Issued:
         """A client with its first key, durable; Conflict if the name was ever taken."""
         with self._generation.change(self._database) as connection:
             if find_client(connection, new.name):
                 words = f"client {new.name} exists already, or once did; a name is never used twice"
                 raise Conflict("client-exists", words)
             key = _insert(connection, new, by=by, now=now)
-            return Issued(get_client(connection, new.name), key)
+            return Issued(_changed(connection, new.name, before_commit), key)
 
     def list(self) -> list[ClientRecord]:
         """Every client, revoked ones included, in the order in which they were made."""
@@ -81,7 +85,7 @@ class Clients:
         with self._database.read() as connection:
             return get_client(connection, name)
 
-    def revoke(self, name: str, *, now: int) -> ClientRecord:
+    def revoke(self, name: str, *, now: int, before_commit: BeforeCommit) -> ClientRecord:
         """End a client and all its keys, for ever; one that is revoked stays as it is.
 
         Refused for the last administrator in force: nobody could administer the service any more.
@@ -95,9 +99,9 @@ class Clients:
             connection.execute(clients.update().where(clients.c.name == name).values(revoked_at=now))
             keys = client_keys.update().where(client_keys.c.prefix.in_([key.prefix for key in found.keys]))
             connection.execute(keys.values(revoked_at=now))
-            return get_client(connection, name)
+            return _changed(connection, name, before_commit)
 
-    def rotate(self, name: str, *, overlap: int, now: int) -> Issued:
+    def rotate(self, name: str, *, overlap: int, now: int, before_commit: BeforeCommit) -> Issued:
         """A further key; those before it are good for `overlap` milliseconds more, and no longer than they were."""
         with self._generation.change(self._database) as connection:
             found = get_client(connection, name)
@@ -107,7 +111,7 @@ class Clients:
                 ended = client_keys.update().where(client_keys.c.prefix == key.prefix)
                 connection.execute(ended.values(expires_at=until))
             issued = _insert_key(connection, name, now)
-            return Issued(get_client(connection, name), issued)
+            return Issued(_changed(connection, name, before_commit), issued)
 
     def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
         """Make the first administrator if there never was one; answers whether it was made now.
@@ -123,6 +127,12 @@ class Clients:
                 return False
             publish(_insert(connection, NewClient(name=ADMINISTRATOR, role=Role.ADMINISTRATOR), by=None, now=now))
             return True
+
+
+def _changed(connection: sa.Connection, name: str, before_commit: BeforeCommit) -> ClientRecord:
+    found = get_client(connection, name)
+    before_commit(found)
+    return found
 
 
 def _insert(connection: sa.Connection, new: NewClient, *, by: str | None, now: int) -> str:

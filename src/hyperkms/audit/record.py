@@ -1,4 +1,4 @@
-"""What is written down: every signature before it is handed out, every change of a wallet before it holds."""
+"""What is written down: every signature before it is handed out, every change of wallet or client before it holds."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -45,7 +45,27 @@ class LifeRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str | None
 
 
-Record: TypeAlias = SignatureRecord | LifeRecord
+class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A client that was made, revoked or given a new key: who asked for it, and how it stands after."""
+
+    time: int
+    request_id: str
+    client: str
+    """Who asked."""
+    operation: str
+    """create-client, revoke-client, rotate-client-key."""
+    subject: str
+    """The client that was changed."""
+    role: str
+    wallets: list[str] | None
+    """None: every wallet."""
+    may: list[str]
+    expires_at: int | None
+    keys: list[str]
+    """The prefixes of its keys, oldest first, that are not revoked."""
+
+
+Record: TypeAlias = SignatureRecord | LifeRecord | AdministrationRecord
 
 
 class Line(msgspec.Struct, frozen=True, rename="camel"):
@@ -59,8 +79,10 @@ class Line(msgspec.Struct, frozen=True, rename="camel"):
 
 SIGNATURE = 1
 LIFE = 2
+ADMINISTRATION = 3
 """Formats: what the member `record` of a line is."""
 
+_KINDS = {SignatureRecord: SIGNATURE, LifeRecord: LIFE, AdministrationRecord: ADMINISTRATION}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,7 +96,7 @@ class Encoded:
 
 def encode(record: Record) -> Encoded:
     """The record's JSON; no member contains a raw newline."""
-    return Encoded(SIGNATURE if isinstance(record, SignatureRecord) else LIFE, _encode(record))
+    return Encoded(_KINDS[type(record)], _encode(record))
 
 
 def line(log: str, index: int, record: Encoded) -> bytes:

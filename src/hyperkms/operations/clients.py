@@ -1,8 +1,15 @@
-"""Make, list, show and revoke clients, and change their keys. Administrators only."""
+"""Make, list, show and revoke clients, and change their keys. Administrators only.
+
+Each change is written down before it holds. A crash between its line and its commit leaves a line of a
+change that did not happen: the database says what stands.
+"""
+
+from collections.abc import Callable
 
 from hyperkms.access.administration import Issued, NewClient
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Operation
+from hyperkms.audit.record import AdministrationRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import Caller
@@ -17,7 +24,8 @@ MAX_EXPIRY_DAYS = 3650
 def create_client(parts: Parts, caller: Caller, new: NewClient) -> Issued:
     """A client with its first key, durable; the key is in this answer and nowhere else."""
     caller.client.require(Operation.ADMINISTER)
-    return parts.clients.create(new, by=caller.client.name, now=parts.clock())
+    noted = _written_down(parts, caller, "create-client")
+    return parts.clients.create(new, by=caller.client.name, now=parts.clock(), before_commit=noted)
 
 
 def list_clients(parts: Parts, caller: Caller) -> list[ClientRecord]:
@@ -35,7 +43,8 @@ def show_client(parts: Parts, caller: Caller, name: str) -> ClientRecord:
 def revoke_client(parts: Parts, caller: Caller, name: str) -> ClientRecord:
     """End a client and its keys, for ever; no process accepts one of them once this has returned."""
     caller.client.require(Operation.ADMINISTER)
-    return parts.clients.revoke(name, now=parts.clock())
+    noted = _written_down(parts, caller, "revoke-client")
+    return parts.clients.revoke(name, now=parts.clock(), before_commit=noted)
 
 
 def rotate_client_key(parts: Parts, caller: Caller, name: str, *, overlap_hours: int) -> Issued:
@@ -43,7 +52,8 @@ def rotate_client_key(parts: Parts, caller: Caller, name: str, *, overlap_hours:
     caller.client.require(Operation.ADMINISTER)
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise Malformed.at("overlapHours", f"0 to {MAX_OVERLAP_HOURS} hours are due")
-    return parts.clients.rotate(name, overlap=overlap_hours * HOUR_MS, now=parts.clock())
+    noted = _written_down(parts, caller, "rotate-client-key")
+    return parts.clients.rotate(name, overlap=overlap_hours * HOUR_MS, now=parts.clock(), before_commit=noted)
 
 
 def expiry(parts: Parts, days: int | None) -> int | None:
@@ -53,3 +63,25 @@ def expiry(parts: Parts, days: int | None) -> int | None:
     if not 1 <= days <= MAX_EXPIRY_DAYS:
         raise Malformed.at("expiresInDays", f"1 to {MAX_EXPIRY_DAYS} days are due")
     return parts.clock() + days * DAY_MS
+
+
+def _written_down(parts: Parts, caller: Caller, operation: str) -> Callable[[ClientRecord], None]:
+    """What writes a change down, durable when it returns; of the keys it says the public prefixes."""
+
+    def write(changed: ClientRecord) -> None:
+        client = changed.client
+        record = AdministrationRecord(
+            time=parts.clock(),
+            request_id=caller.request_id,
+            client=caller.client.name,
+            operation=operation,
+            subject=client.name,
+            role=client.role.value,
+            wallets=None if client.wallets is None else sorted(client.wallets),
+            may=sorted(client.operations),
+            expires_at=changed.expires_at,
+            keys=[key.prefix for key in changed.keys],
+        )
+        parts.record.append(record).wait()
+
+    return write

@@ -27,7 +27,10 @@ def history_for(parts: Parts, client: Client, wallet: WalletId) -> WalletHistory
 def require_permission(client: Client, wallet: Wallet, operation: str) -> None:
     """Forbidden unless the client may do this with a wallet of this kind; `operation` as the record names it.
 
-    Whatever is asked of an Ed25519 wallet, it signs bytes whose meaning nobody here knows.
+    What an Ed25519 wallet signs is bytes whose meaning nobody here knows. An action it never signs.
     """
     client.require_wallet(wallet.id)
-    client.require(Operation.SIGN_BYTES if wallet.key_type is KeyType.ED25519 else _BY_OPERATION[operation])
+    needed = _BY_OPERATION[operation]
+    if wallet.key_type is KeyType.ED25519 and needed is not Operation.TRADE:
+        needed = Operation.SIGN_BYTES
+    client.require(needed)
