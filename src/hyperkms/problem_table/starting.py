@@ -208,6 +208,26 @@ STARTING = Situation(
             next_step="Pipe it in from a password manager, or use a file of mode 0600.",
         ),
         Problem(
+            code="service-unreachable",
+            family=Unavailable,
+            title="The service that a command asks did not answer",
+            cause="Nothing answered at the address of --url or HYPERKMS_URL within 30 s, or the connection broke.",
+            next_step=(
+                "Start the service, or correct the address. On the service's own machine `--data DIR` needs no "
+                "service. After a broken connection look first whether the change was made."
+            ),
+            retry=Retry.YES,
+            shown_by='curl -i "$HYPERKMS_URL/health"',
+        ),
+        Problem(
+            code="not-hyperkms",
+            family=Unavailable,
+            title="Something else answered at the service's address",
+            cause="The answer was not JSON: another program listens there, or a proxy answered in its place.",
+            next_step="Correct --url or HYPERKMS_URL; look at the proxy.",
+            shown_by='curl -i "$HYPERKMS_URL/health"',
+        ),
+        Problem(
             code="sandbox-not-installed",
             family=Unavailable,
             title="The sandbox's packages are missing",
