@@ -12,6 +12,7 @@ from hyperkms.access.client_records import ClientRecord, all_clients, find_clien
 from hyperkms.access.clients import ADMINISTRATOR, Operation, Role
 from hyperkms.access.limits import MAX_CLIENTS
 from hyperkms.errors import Conflict, Malformed, Refused
+from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.schema import client_keys, clients
@@ -66,14 +67,24 @@ class Clients:
         self._database = database
         self._generation = generation
 
-    def create(self, new: NewClient, *, by: str, now: int, before_commit: BeforeCommit) -> Issued:
+    def create(
+        self,
+        new: NewClient,
+        *,
+        by: str,
+        now: int,
+        before_commit: BeforeCommit,
+        completion: Completion[Issued] = nothing_more,
+    ) -> Issued:
         """A client with its first key, durable; Conflict if the name was ever taken."""
         with self._generation.change(self._database) as connection:
             if find_client(connection, new.name):
                 words = f"client {new.name} exists already, or once did; a name is never used twice"
                 raise Conflict("client-exists", words)
             key = _insert(connection, new, by=by, now=now)
-            return Issued(_changed(connection, new.name, before_commit), key)
+            issued = Issued(_changed(connection, new.name, before_commit), key)
+            completion(connection, issued)
+            return issued
 
     def list(self) -> list[ClientRecord]:
         """Every client, revoked ones included, in the order in which they were made."""
@@ -85,7 +96,14 @@ class Clients:
         with self._database.read() as connection:
             return get_client(connection, name)
 
-    def revoke(self, name: str, *, now: int, before_commit: BeforeCommit) -> ClientRecord:
+    def revoke(
+        self,
+        name: str,
+        *,
+        now: int,
+        before_commit: BeforeCommit,
+        completion: Completion[ClientRecord] = nothing_more,
+    ) -> ClientRecord:
         """End a client and all its keys, for ever; one that is revoked stays as it is.
 
         Refused for the last administrator in force: nobody could administer the service any more.
@@ -99,9 +117,19 @@ class Clients:
             connection.execute(clients.update().where(clients.c.name == name).values(revoked_at=now))
             keys = client_keys.update().where(client_keys.c.prefix.in_([key.prefix for key in found.keys]))
             connection.execute(keys.values(revoked_at=now))
-            return _changed(connection, name, before_commit)
+            revoked = _changed(connection, name, before_commit)
+            completion(connection, revoked)
+            return revoked
 
-    def rotate(self, name: str, *, overlap: int, now: int, before_commit: BeforeCommit) -> Issued:
+    def rotate(
+        self,
+        name: str,
+        *,
+        overlap: int,
+        now: int,
+        before_commit: BeforeCommit,
+        completion: Completion[Issued] = nothing_more,
+    ) -> Issued:
         """A further key; those before it are good for `overlap` milliseconds more, and no longer than they were."""
         with self._generation.change(self._database) as connection:
             found = get_client(connection, name)
@@ -110,8 +138,10 @@ class Clients:
                 until = now + overlap if key.expires_at is None else min(key.expires_at, now + overlap)
                 ended = client_keys.update().where(client_keys.c.prefix == key.prefix)
                 connection.execute(ended.values(expires_at=until))
-            issued = _insert_key(connection, name, now)
-            return Issued(_changed(connection, name, before_commit), issued)
+            new = _insert_key(connection, name, now)
+            issued = Issued(_changed(connection, name, before_commit), new)
+            completion(connection, issued)
+            return issued
 
     def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
         """Make the first administrator if there never was one; answers whether it was made now.

@@ -30,6 +30,7 @@ from hyperkms.state import facts
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.orphans import Orphans
+from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
@@ -40,6 +41,7 @@ NONCES = "nonces"
 SHARED = "shared"
 RECORDS = "records"
 SWEEP = "sweep.lock"
+REQUESTS = "requests.lock"
 ADMIN_KEY = "admin.key"
 DAY_MS = 24 * 3600 * 1000
 
@@ -75,6 +77,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
     record = FileSink(config.data / RECORDS)
+    requests = Requests(database, config.data / REQUESTS)
 
     def check_writable() -> None:
         database.check_writable()
@@ -82,6 +85,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         shared.require_in_place()
 
     def close() -> None:
+        requests.close()
         record.close()
         database.close()
 
@@ -105,6 +109,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
             Network.TESTNET: Market(config.testnet_url, clock),
         },
         record=record,
+        requests=requests,
         check_writable=check_writable,
         close=close,
     )

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
 from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
+from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
 from hyperkms.http.routes import clients, health, mpc, problems, reading, rotation, wallets
@@ -42,6 +43,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     )
     app.state.parts = parts
     app.state.threads = threads = Threads()
+    app.state.once = once = Once(parts)
     for module in (health, wallets, rotation, reading, clients, mpc, problems):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
@@ -50,7 +52,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(Exception, _internal_error)
     _document(app)
-    return SigningRoutes(RequestLog(app), parts, threads)
+    return SigningRoutes(RequestLog(app), parts, threads, once)
 
 
 async def _hyperkms_error(request: Request, error: Exception) -> Response:

@@ -10,7 +10,6 @@ from starlette.types import Scope
 
 from hyperkms.access.api_keys import Loading, unauthorized
 from hyperkms.access.clients import Client, Operation
-from hyperkms.errors import Malformed
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
 from hyperkms.operations.parts import Parts
@@ -62,17 +61,8 @@ def client_with(*operations: Operation) -> Callable[..., Awaitable[Client]]:
     ) -> Client:
         client = await authenticate(parts_of(request), request.scope, run_in_threadpool)
         facts_of(request).client = client.name
-        _refuse_idempotency(request)
         if operations:
             client.require(*operations)
         return client
 
     return authenticated
-
-
-def _refuse_idempotency(request: Request) -> None:
-    if "idempotency-key" in request.headers:
-        words = (
-            "Idempotency-Key is not honoured by this release, and to ignore it would break its promise; leave it out"
-        )
-        raise Malformed("idempotency-not-available", words)

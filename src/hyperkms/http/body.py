@@ -21,7 +21,7 @@ def body_of(kind: type[S], required: str = "") -> Callable[[Request], Awaitable[
     """A dependency that answers the request's body as a struct of this kind; see `read_struct`."""
 
     async def read(request: Request) -> S:
-        raw = await _raw(request)
+        raw = request.state.raw = await _raw(request)
         return await read_struct(raw, kind, required) if raw or _required(kind) else kind()
 
     return read

@@ -9,19 +9,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hyperkms.access.clients import Operation
+from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import HyperkmsError, Malformed
 from hyperkms.http.auth import authenticate
 from hyperkms.http.body import MAX_BODY, read_struct
 from hyperkms.http.facts import Facts, begin
+from hyperkms.http.idempotency import REPLAYED, Asked, Attempt, Done, Once, fingerprint, key_of
 from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, problem_of, too_large
@@ -38,7 +40,9 @@ from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import ActionRequest, Caller, sign_action, sign_message
+from hyperkms.operations.sign_once import Planned, plan_action, plan_message, plan_order, read_plan, resume
 from hyperkms.operations.sign_order import sign_order
+from hyperkms.state.requests import RequestName
 from hyperkms.state.waiting import MustWait, without_waiting
 from hyperkms.wallet import Network, parse_wallet_id
 
@@ -102,8 +106,9 @@ SIGNING_ROUTES = (
 class SigningRoutes:
     """Answers the signing routes and hands every other request on."""
 
-    def __init__(self, app: ASGIApp, parts: Parts, threads: Threads) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts, threads: Threads, once: Once) -> None:
         self._app = app
+        self._once = once
         self._parts = parts
         self._threads = threads
         self._turn: _Turn | None = None
@@ -142,8 +147,11 @@ class SigningRoutes:
             client.require(*route.operations)
             self._parts.limits.take(client.number, What.SIGN)
             raw = await _read(receive)
+            if key := key_of(scope["headers"]):
+                asked = Asked(RequestName(client.name, key), fingerprint(route.path, raw), facts)
+                return await self._answer_once(asked, route, work, client, raw)
             body = await read_struct(raw, route.body, route.required)
-            answer = await work(body, Caller(client, facts.request_id), facts)
+            answer = await work(body, Caller(client, facts.request_id), facts, self._do)
         except HyperkmsError as error:
             status, headers, document = _refusal(error, facts)
             return status, headers if scope["method"] == "POST" else [*headers, (b"allow", b"POST")], document
@@ -153,15 +161,29 @@ class SigningRoutes:
             return _refusal(HyperkmsError("internal-error", words), facts)
         return 200, [_JSON], _encode(answer)
 
-    async def _message(self, body: SignRequest, caller: Caller, facts: Facts) -> SignAnswer:
-        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        return signed_view(await self._do(sign_message, caller, wallet, body.message.encode(), body.version))
+    async def _answer_once(
+        self, asked: Asked, route: SigningRoute, work: "_Work", client: Client, raw: bytes
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        async def attempted(attempt: Attempt) -> Done:
+            body = await read_struct(raw, route.body, route.required)
+            if attempt.plan is not None:
+                body = msgspec.structs.replace(body, version=read_plan(attempt.plan).version)
+            caller = Caller(client, asked.facts.request_id)
+            made = _encode(await work(body, caller, asked.facts, partial(self._do_once, attempt)))
+            return Done(made, kept=made)
 
-    async def _order(self, body: SignOrderRequest, caller: Caller, facts: Facts) -> SignAnswer:
-        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        return signed_view(await self._do(sign_order, caller, wallet, body.order_payload, body.version))
+        answered = await self._once.answer(asked, attempted)
+        return 200, [_JSON, (REPLAYED.encode(), b"true")] if answered.replayed else [_JSON], answered.body
 
-    async def _action(self, body: SignActionRequest, caller: Caller, facts: Facts) -> SignActionAnswer:
+    async def _message(self, body: SignRequest, caller: Caller, facts: Facts, do: "_Do") -> SignAnswer:
+        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
+        return signed_view(await do(sign_message, caller, wallet, body.message.encode(), body.version))
+
+    async def _order(self, body: SignOrderRequest, caller: Caller, facts: Facts, do: "_Do") -> SignAnswer:
+        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
+        return signed_view(await do(sign_order, caller, wallet, body.order_payload, body.version))
+
+    async def _action(self, body: SignActionRequest, caller: Caller, facts: Facts, do: "_Do") -> SignActionAnswer:
         facts.wallet = wallet = parse_wallet_id(body.wallet_id)
         wanted = ActionRequest(
             wallet=wallet,
@@ -172,17 +194,35 @@ class SigningRoutes:
             network=Network(body.network) if body.network else None,
             version=body.version,
         )
-        return action_view(await self._do(sign_action, caller, wanted))
+        return action_view(await do(sign_action, caller, wanted))
 
     async def _do(self, operation: Callable[..., Pending[T]], *arguments: object) -> T:
         """Here if nothing waits, else in a thread; and then until the record is durable."""
+        pending = await self._here_or_in_a_thread(operation, *arguments)
+        return await pending.released()
+
+    async def _do_once(
+        self, attempt: Attempt, operation: Callable[..., Pending[T]], caller: Caller, *arguments: object
+    ) -> Any:
+        """The same, but settled and written down before anything is signed, or resumed as it was written down."""
+
+        def settle(parts: Parts) -> Planned:
+            again = partial(_PLANS[operation], parts, caller.client, *arguments)
+            return again() if attempt.plan is None else resume(parts, caller.client, read_plan(attempt.plan), again)
+
+        planned = await self._here_or_in_a_thread(settle)
+        if attempt.plan is None:
+            await attempt.reserve(planned.text, planned.claim)
+        pending = await self._here_or_in_a_thread(planned.sign, caller)
+        return await pending.released()
+
+    async def _here_or_in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
         at_hand = self._turn.parts if self._turn else self._parts
         try:
             with without_waiting():
-                pending = operation(at_hand, *arguments)
+                return work(at_hand, *arguments)
         except MustWait:
-            pending = await self._threads.sign(operation, self._parts, *arguments)
-        return await pending.released()
+            return await self._threads.sign(work, self._parts, *arguments)
 
 
 @dataclass(frozen=True)
@@ -197,7 +237,14 @@ class _Turn:
         return cls(replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
 
 
-_Work = Callable[[Any, Caller, Facts], Awaitable[msgspec.Struct]]
+_Do = Callable[..., Awaitable[Any]]
+_Work = Callable[[Any, Caller, Facts, _Do], Awaitable[msgspec.Struct]]
+_PLANS: dict[Callable[..., Pending[Any]], Callable[..., Planned]] = {
+    sign_message: plan_message,
+    sign_order: plan_order,
+    sign_action: plan_action,
+}
+"""What settles first what an operation signs."""
 
 
 def _require_post(scope: Scope) -> None:

@@ -74,11 +74,29 @@ class Nonces:
         Malformed outside the exchange's window (2 days back, 1 day ahead); Conflict when it was used,
         or may have been allocated or forgotten.
         """
+        self.require_in_window(nonce)
+        self._turn.take(partial(self._claim, address, nonce))
+
+    def require_in_window(self, nonce: int) -> None:
+        """Malformed outside the exchange's window (2 days back, 1 day ahead)."""
         now = self._clock()
         if not now - WINDOW_PAST_MS <= nonce <= now + WINDOW_FUTURE_MS:
             words = f"{nonce} is outside the exchange's window: 2 days back to 1 day ahead of {now}"
             raise Malformed.at("nonce", words, "nonce-outside-window")
-        self._turn.take(partial(self._claim, address, nonce, now))
+
+    def claim_within(self, connection: sa.Connection, address: str, nonce: int) -> None:
+        """Accept a caller's own nonce if this transaction commits; Conflict as for `claim`."""
+        row = _row(connection, address)
+        if nonce <= row.ceiling:
+            raise Conflict("nonce-allocated", _below_ceiling(nonce, row.ceiling))
+        if nonce <= row.forgotten:
+            words = f"nonce {nonce} is so old that its use is no longer remembered; leave out `nonce`"
+            raise Conflict("nonce-forgotten", words)
+        try:
+            connection.execute(caller_nonces.insert().values(address=address, nonce=nonce))
+        except IntegrityError as error:
+            raise Conflict("nonce-reused", f"nonce {nonce} was used by this signer before") from error
+        _forget(connection, address, max(row.forgotten, self._clock() - KEPT_MS))
 
     def _load(self, address: str) -> _Signer:
         if address not in self._signers:
@@ -108,19 +126,9 @@ class Nonces:
         signer.taken = frozenset(recent | taken)
         signer.ceiling = ceiling
 
-    def _claim(self, address: str, nonce: int, now: int) -> None:
-        try:
-            with self._database.write() as connection:
-                row = _row(connection, address)
-                if nonce <= row.ceiling:
-                    raise Conflict("nonce-allocated", _below_ceiling(nonce, row.ceiling))
-                if nonce <= row.forgotten:
-                    words = f"nonce {nonce} is so old that its use is no longer remembered; leave out `nonce`"
-                    raise Conflict("nonce-forgotten", words)
-                connection.execute(caller_nonces.insert().values(address=address, nonce=nonce))
-                _forget(connection, address, max(row.forgotten, now - KEPT_MS))
-        except IntegrityError as error:
-            raise Conflict("nonce-reused", f"nonce {nonce} was used by this signer before") from error
+    def _claim(self, address: str, nonce: int) -> None:
+        with self._database.write() as connection:
+            self.claim_within(connection, address, nonce)
 
 
 def _row(connection: sa.Connection, address: str) -> _Row:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hyperkms import wallet_life
 from hyperkms.operations.changing import Actor, Deed, commit
 from hyperkms.operations.parts import Parts
+from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.wallet import KeyVersion, Wallet, WalletId
 from hyperkms.wallet_life import Change, WalletHistory, require_live
 
@@ -24,7 +25,15 @@ class Rotated:
         return cls(wallet=made.wallet, old=made.version(history.wallet.current.number), new=made.version(number))
 
 
-def activate(parts: Parts, actor: Actor, wallet: WalletId, number: int, *, reason: str | None = None) -> Rotated:
+def activate(  # noqa: PLR0913 (what the route takes, by name)
+    parts: Parts,
+    actor: Actor,
+    wallet: WalletId,
+    number: int,
+    *,
+    reason: str | None = None,
+    completion: Completion[Rotated] = nothing_more,
+) -> Rotated:
     """The version is current when this returns, and the one before it in grace. Asked for again, it answers the same.
 
     1. Read the wallet.  2. Make the change in one transaction, if the wallet is as it was at 1.
@@ -36,5 +45,7 @@ def activate(parts: Parts, actor: Actor, wallet: WalletId, number: int, *, reaso
         old, new = history.version(rotation.from_version), history.wallet.current
         return Rotated(wallet=history.wallet, old=old, new=new)
     change = wallet_life.activate(history, number, now=parts.clock(), grace_ms=parts.lifetimes.grace_ms)
-    commit(parts, actor, change, Deed(operation="activate", reason=reason))  # (2)
-    return Rotated.of(history, change, number)
+    rotated = Rotated.of(history, change, number)
+    deed = Deed(operation="activate", reason=reason)
+    commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))  # (2)
+    return rotated

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from hyperkms.audit.record import LifeRecord, VersionRecord
 from hyperkms.operations.parts import Parts
+from hyperkms.state.completion import Within, nothing_within
 from hyperkms.wallet import KeyVersion, VersionState, WalletId
 from hyperkms.wallet_life import Change, WalletHistory
 
@@ -25,15 +28,19 @@ class Deed:
     reason: str | None = None
 
 
-def commit(parts: Parts, actor: Actor, change: Change, deed: Deed) -> None:
+def commit(parts: Parts, actor: Actor, change: Change, deed: Deed, within: Within = nothing_within) -> None:
     """Make the change: its line in the record is durable before it commits, so none goes unrecorded.
 
     Conflict if the wallet has changed since the change was planned. A crash between the line and the
-    commit leaves a line of a change that did not happen: the database says what stands.
+    commit leaves a line of a change that did not happen: the database says what stands. `within` writes what
+    belongs to the change in the same transaction.
     """
-    parts.wallets.apply(
-        change, before_commit=lambda: _write_down(parts, actor, change.wallet.id, change.versions, deed)
-    )
+
+    def before_commit(connection: sa.Connection) -> None:
+        within(connection)
+        _write_down(parts, actor, change.wallet.id, change.versions, deed)
+
+    parts.wallets.apply(change, before_commit=before_commit)
 
 
 def destroy_retired(parts: Parts, actor: Actor, history: WalletHistory) -> Sequence[KeyVersion]:

@@ -13,6 +13,7 @@ from hyperkms.audit.record import AdministrationRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import Caller
+from hyperkms.state.completion import Completion, nothing_more
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -21,11 +22,15 @@ MAX_OVERLAP_HOURS = 30 * 24
 MAX_EXPIRY_DAYS = 3650
 
 
-def create_client(parts: Parts, caller: Caller, new: NewClient) -> Issued:
+def create_client(
+    parts: Parts, caller: Caller, new: NewClient, *, completion: Completion[Issued] = nothing_more
+) -> Issued:
     """A client with its first key, durable; the key is in this answer and nowhere else."""
     caller.client.require(Operation.ADMINISTER)
     noted = _written_down(parts, caller, "create-client")
-    return parts.clients.create(new, by=caller.client.name, now=parts.clock(), before_commit=noted)
+    return parts.clients.create(
+        new, by=caller.client.name, now=parts.clock(), before_commit=noted, completion=completion
+    )
 
 
 def list_clients(parts: Parts, caller: Caller) -> list[ClientRecord]:
@@ -40,20 +45,25 @@ def show_client(parts: Parts, caller: Caller, name: str) -> ClientRecord:
     return parts.clients.get(name)
 
 
-def revoke_client(parts: Parts, caller: Caller, name: str) -> ClientRecord:
+def revoke_client(
+    parts: Parts, caller: Caller, name: str, *, completion: Completion[ClientRecord] = nothing_more
+) -> ClientRecord:
     """End a client and its keys, for ever; no process accepts one of them once this has returned."""
     caller.client.require(Operation.ADMINISTER)
     noted = _written_down(parts, caller, "revoke-client")
-    return parts.clients.revoke(name, now=parts.clock(), before_commit=noted)
+    return parts.clients.revoke(name, now=parts.clock(), before_commit=noted, completion=completion)
 
 
-def rotate_client_key(parts: Parts, caller: Caller, name: str, *, overlap_hours: int) -> Issued:
+def rotate_client_key(
+    parts: Parts, caller: Caller, name: str, *, overlap_hours: int, completion: Completion[Issued] = nothing_more
+) -> Issued:
     """A new key; those before it are good for the overlap and no longer, with 0 not at all."""
     caller.client.require(Operation.ADMINISTER)
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise Malformed.at("overlapHours", f"0 to {MAX_OVERLAP_HOURS} hours are due")
     noted = _written_down(parts, caller, "rotate-client-key")
-    return parts.clients.rotate(name, overlap=overlap_hours * HOUR_MS, now=parts.clock(), before_commit=noted)
+    overlap = overlap_hours * HOUR_MS
+    return parts.clients.rotate(name, overlap=overlap, now=parts.clock(), before_commit=noted, completion=completion)
 
 
 def expiry(parts: Parts, days: int | None) -> int | None:

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hyperkms import _core
 from hyperkms.errors import Conflict, Malformed
 from hyperkms.mode import Mode
 from hyperkms.operations.parts import Defaults, Parts
+from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.wallets import wallet_exists
 from hyperkms.wallet import (
     KeyType,
@@ -37,17 +39,24 @@ class NewWallet:
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
-def generate(parts: Parts, request: NewWallet) -> Wallet:
+def generate(parts: Parts, request: NewWallet, *, completion: Completion[Wallet] = nothing_more) -> Wallet:
     """A wallet with a fresh key; Conflict if the id exists. See `_create` for what a crash leaves."""
-    return _create(parts, request, Origin.GENERATED, parts.keyring.generate)
+    return _create(parts, request, Origin.GENERATED, parts.keyring.generate, completion)
 
 
 def import_key(parts: Parts, request: NewWallet, key_file: Path) -> Wallet:
     """A wallet with the key of a file (`-`: standard input), which only the core reads."""
-    return _create(parts, request, Origin.IMPORTED, lambda context: parts.keyring.import_file(key_file, context))
+    make = partial(parts.keyring.import_file, key_file)
+    return _create(parts, request, Origin.IMPORTED, make, nothing_more)
 
 
-def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_core.Context], SealedKey]) -> Wallet:
+def _create(
+    parts: Parts,
+    request: NewWallet,
+    origin: Origin,
+    make: Callable[[_core.Context], SealedKey],
+    completion: Completion[Wallet],
+) -> Wallet:
     """Create-only and atomic: whatever is killed, the id names a wallet that signs, or nothing.
 
     1. Settle key type and network; refuse an id that is taken.
@@ -72,7 +81,7 @@ def _create(parts: Parts, request: NewWallet, origin: Origin, make: Callable[[_c
     _require_asked(header, context, made)
     parts.keyring.open(stored, context)  # (4)
     wallet = _wallet(request.id, header, metadata, parts.clock())
-    parts.wallets.create(wallet)  # (5)
+    parts.wallets.create(wallet, completion)  # (5)
     return wallet
 
 

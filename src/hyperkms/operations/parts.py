@@ -13,6 +13,7 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.mode import Mode
 from hyperkms.state.orphans import Orphans
+from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, Network
@@ -58,6 +59,7 @@ class Parts:
     nonces: Nonces
     markets: dict[Network, Market]
     record: RecordSink
+    requests: Requests
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     close: Callable[[], None]

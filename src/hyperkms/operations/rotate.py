@@ -8,6 +8,7 @@ from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
 from hyperkms.operations.parts import Parts
+from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.wallet import KeyType, Origin, PublicKey, SealedKey, WalletId, key_context
 from hyperkms.wallet_life import Asked, Change, WalletHistory, add_pending, require_live, rotate_at_once
 
@@ -23,7 +24,9 @@ class RotateRequest:
     whose new address the exchange must know first."""
 
 
-def rotate(parts: Parts, actor: Actor, request: RotateRequest) -> Rotated:
+def rotate(
+    parts: Parts, actor: Actor, request: RotateRequest, *, completion: Completion[Rotated] = nothing_more
+) -> Rotated:
     """A new version, current or pending. Of several calls at once one wins; the others are told Conflict.
 
     1. Read the wallet. A version that is pending already is the answer, activated if that is asked for.
@@ -38,15 +41,18 @@ def rotate(parts: Parts, actor: Actor, request: RotateRequest) -> Rotated:
     history = parts.wallets.history(request.wallet)  # (1)
     require_live(history.wallet)
     if history.pending and _is_at_once(request, history):
-        return activate(parts, actor, request.wallet, history.pending.number, reason=request.reason)
+        number = history.pending.number
+        return activate(parts, actor, request.wallet, number, reason=request.reason, completion=completion)
     if history.pending:
         return Rotated(wallet=history.wallet, old=history.wallet.current, new=history.pending)
     context = _context(history)
     stored = _store(parts.key_store, history, parts.keyring.generate(context))  # (2) (3)
     public_key = PublicKey(parts.keyring.open(stored, context).public_key)  # (4)
     change = _plan(parts, actor, request, history, public_key)
-    commit(parts, actor, change, Deed(operation="rotate", reason=request.reason))  # (5)
-    return Rotated.of(history, change, history.next_number)
+    rotated = Rotated.of(history, change, history.next_number)
+    deed = Deed(operation="rotate", reason=request.reason)
+    commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))  # (5)
+    return rotated
 
 
 def _context(history: WalletHistory) -> _core.Context:

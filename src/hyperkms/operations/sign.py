@@ -1,9 +1,9 @@
 """Sign: a message, an order of the first system's form, or a Hyperliquid action."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from hyperkms import _core
 from hyperkms.access.clients import Client
@@ -113,6 +113,18 @@ def sign_bytes(
     return Pending(durable, finish)
 
 
+class SettledAction(NamedTuple):
+    """An action and its signer with everything that goes into the digest."""
+
+    signer: Signer
+    wire: Mapping[str, Any]
+    nonce: int
+    vault_address: str | None
+    expires_after: int | None
+    network: Network
+    operation: str
+
+
 def sign_action(
     parts: Parts, caller: Caller, request: ActionRequest, *, known: Signer | None = None
 ) -> Pending[SignedAction]:
@@ -126,41 +138,60 @@ def sign_action(
     6. Write the record.
     7. Release when it is durable.
     """
+    return sign_settled(parts, caller, settle_action(parts, caller.client, request, known, parts.nonces.claim))
+
+
+def settle_action(
+    parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claim: Callable[[str, int], None]
+) -> SettledAction:
+    """Steps 1 to 4; a caller's own nonce is given to `claim`, with the signer's address."""
     action = parse_action(request.action, _numbers(parts))  # (1)
-    client = caller.client
     signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
     wallet = _require_secp256k1(signer.wallet)
     network = _settle_network(wallet, request.network)
     _check(parts, action, request, network)  # (3)
-    nonce = _number(parts, signer.version, request)  # (4)
-    vault = None if request.vault_address is None else bytes.fromhex(request.vault_address[2:])
+    return SettledAction(
+        signer=signer,
+        wire=action.wire,
+        nonce=_number(parts, signer.version, request, claim),  # (4)
+        vault_address=request.vault_address,
+        expires_after=request.expires_after,
+        network=network,
+        operation=request.operation,
+    )
+
+
+def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
+    """Steps 5 to 7."""
+    signer, nonce, network = settled.signer, settled.nonce, settled.network
+    vault = None if settled.vault_address is None else bytes.fromhex(settled.vault_address[2:])
     signature = _core.sign_l1(  # (5)
         signer.handle,
-        msgpack(action.wire),
+        msgpack(settled.wire),
         nonce=nonce,
         vault=vault,
-        expires_after=request.expires_after,
+        expires_after=settled.expires_after,
         network="mainnet" if network is Network.MAINNET else "testnet",
     )
     signed = {
-        "action": action.wire,
+        "action": settled.wire,
         "nonce": nonce,
-        "vaultAddress": request.vault_address,
-        "expiresAfter": request.expires_after,
+        "vaultAddress": settled.vault_address,
+        "expiresAfter": settled.expires_after,
         "network": network.value,
     }
-    made = _Made(signature.digest, signature_text(signature), request.operation, signed)
+    made = _Made(signature.digest, signature_text(signature), settled.operation, signed)
     record = _record(parts, caller, signer, made)
     durable = parts.record.append(record)  # (6)
 
     def finish(position: Position) -> SignedAction:  # (7)
         return SignedAction(
-            wallet=wallet,
+            wallet=signer.wallet,
             version=signer.version,
-            action=action.wire,
+            action=settled.wire,
             nonce=nonce,
-            vault_address=request.vault_address,
-            expires_after=request.expires_after,
+            vault_address=settled.vault_address,
+            expires_after=settled.expires_after,
             signature=signature,
             receipt=_receipt(position, record),
         )
@@ -202,18 +233,22 @@ def _check(parts: Parts, action: Action, request: ActionRequest, network: Networ
     market = parts.markets.get(network)
     if market:
         market.check(action)
-    now = parts.clock()
-    if request.expires_after is not None and request.expires_after <= now:
-        words = f"{request.expires_after} is not after now, {now}: the exchange would refuse it as expired"
+    require_unexpired(request.expires_after, parts.clock())
+
+
+def require_unexpired(expires_after: int | None, now: int) -> None:
+    """Malformed if the exchange would refuse it for its age."""
+    if expires_after is not None and expires_after <= now:
+        words = f"{expires_after} is not after now, {now}: the exchange would refuse it as expired"
         raise Malformed.at("expiresAfter", words, "already-expired")
 
 
-def _number(parts: Parts, version: KeyVersion, request: ActionRequest) -> int:
+def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Callable[[str, int], None]) -> int:
     address = str(version.address)
     if request.nonce is None:
         return parts.nonces.allocate(address)
     if not parts.replay_vectors:
-        parts.nonces.claim(address, request.nonce)
+        claim(address, request.nonce)
     return request.nonce
 
 

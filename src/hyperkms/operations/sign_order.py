@@ -12,7 +12,7 @@ from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, requ
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
-from hyperkms.operations.signer import resolve
+from hyperkms.operations.signer import Signer, resolve
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Wallet, WalletId
 
@@ -37,8 +37,13 @@ def sign_order(
     if signer.wallet.key_type is KeyType.ED25519:
         message = ecmascript(payload).encode()
         return sign_bytes(parts, caller, signer, message, operation="sign-order")
-    request = ActionRequest(wallet=wallet_id, action=_action(parts, signer.wallet, payload), operation="sign-order")
-    return sign_action(parts, caller, request, known=signer)
+    return sign_action(parts, caller, order_request(parts, signer, payload), known=signer)
+
+
+def order_request(parts: Parts, signer: Signer, payload: dict[str, object]) -> ActionRequest:
+    """The Hyperliquid order that a payload asks for."""
+    action = _action(parts, signer.wallet, payload)
+    return ActionRequest(wallet=signer.wallet.id, action=action, operation="sign-order")
 
 
 def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[str, object]:

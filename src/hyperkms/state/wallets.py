@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from hyperkms.errors import Conflict
+from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.listing import require_listable, require_new_key
@@ -45,20 +46,21 @@ class WalletRecords:
         self._remembered: Remembered[WalletId, Wallet] = Remembered(generation)
         self._versions: Remembered[tuple[WalletId, int], KeyVersion] = Remembered(generation)
 
-    def create(self, wallet: Wallet) -> None:
+    def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:
         """Insert a wallet with its first key version, atomic and durable.
 
         Conflict if the id exists, or if its key belongs to another wallet, or ever did.
         """
-        try:
-            with self._generation.change(self._database) as connection:
-                require_listable(connection, wallet.id, wallet.current)
+        with self._generation.change(self._database) as connection:
+            require_listable(connection, wallet.id, wallet.current)
+            try:
                 connection.execute(wallets.insert().values(wallet_row(wallet)))
-                connection.execute(key_versions.insert().values(version_row(wallet.id, wallet.current)))
-        except IntegrityError as error:
-            raise wallet_exists(wallet.id) from error
+            except IntegrityError as error:
+                raise wallet_exists(wallet.id) from error
+            connection.execute(key_versions.insert().values(version_row(wallet.id, wallet.current)))
+            completion(connection, wallet)
 
-    def apply(self, change: Change, *, before_commit: Callable[[], None]) -> None:
+    def apply(self, change: Change, *, before_commit: Callable[[sa.Connection], None]) -> None:
         """Write a change, atomic and durable; Conflict if the wallet has changed since it was planned.
 
         `before_commit` is called once nothing else can be refused, and what it raises undoes the change.
@@ -74,7 +76,7 @@ class WalletRecords:
                 _write_version(connection, wallet.id, version)
             if change.rotation:
                 _write_rotation(connection, wallet.id, change.rotation)
-            before_commit()
+            before_commit(connection)
 
     def note_destroyed(self, wallet: WalletId, number: int, *, now: int, before_commit: Callable[[], None]) -> None:
         """A retired version has no sealed key any more; harmless if that is noted already."""

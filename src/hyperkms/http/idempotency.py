@@ -1,0 +1,212 @@
+"""`Idempotency-Key`: a request that is repeated under its key is done once and answered the same.
+
+1. In this process: who repeats a request that is under way waits for its outcome.
+2. Over processes: who works on a request has taken its name (state/requests.py).
+3. Then the database says what is known of it: answered, reserved, or nothing.
+
+A refusal is not kept: a request that was refused has consumed nothing. Without the header none of this runs.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from hyperkms.errors import Conflict, HyperkmsError, Malformed
+from hyperkms.http.facts import Facts
+from hyperkms.operations.parts import Parts
+from hyperkms.state.completion import Within
+from hyperkms.state.requests import KnownRequest, Request, RequestName, RequestState, in_progress
+
+HEADER = b"idempotency-key"
+REPLAYED = "idempotency-replayed"
+HONOURED_MS = 24 * 3600 * 1000
+"""So long a key stands for its request; then it is refused until its row is forgotten."""
+WAIT_S = 2.0
+"""So long one waits for another's work on the same request."""
+_POLL_S = 0.01
+_KEY = re.compile(rb"[!-~]{1,255}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that came with a key."""
+
+    name: RequestName
+    fingerprint: bytes
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The body of an answer 200, and whether it was given before."""
+
+    body: bytes
+    replayed: bool
+
+
+class Attempt:
+    """The work on a request that this one alone does now; it ends with its answer recorded."""
+
+    def __init__(self, parts: Parts, request: Request, plan: str | None) -> None:
+        self.plan = plan
+        """What an earlier attempt reserved, or None."""
+        self._requests = parts.requests
+        self._request = request
+        self._state = RequestState.RESERVED if plan is not None else None
+
+    async def reserve(self, plan: str, also: Within) -> None:
+        """Durable when it returns."""
+        await asyncio.wrap_future(self._requests.reserve(self._request, plan, also))
+        self._state = RequestState.RESERVED
+
+    def record_within(self, connection: sa.Connection, answer: bytes | None) -> None:
+        """Recorded if this transaction commits; None for an answer that is not to be kept."""
+        self._requests.record_within(connection, self._request, _text(answer))
+        self._state = RequestState.RECORDED
+
+    async def record(self, answer: bytes | None) -> None:
+        """Recorded and durable when it returns, if it is not already."""
+        if self._state is RequestState.RESERVED and answer is not None:
+            await asyncio.wrap_future(self._requests.record(self._request.name, answer.decode()))
+        elif self._state is not RequestState.RECORDED:
+            await asyncio.wrap_future(self._requests.record_alone(self._request, _text(answer)))
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an attempt came to."""
+
+    body: bytes
+    kept: bytes | None
+    """What the next one to ask is answered; None if it is told that the answer was not kept."""
+
+
+Work = Callable[[Attempt], Awaitable[Done]]
+
+
+class _UnderWay:
+    """A request on which this process works, for others of its kind to wait for."""
+
+    def __init__(self, fingerprint: bytes) -> None:
+        self.fingerprint = fingerprint
+        self.outcome: Done | HyperkmsError | None = None
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    async def wait(self, until: float) -> None:
+        try:
+            async with asyncio.timeout_at(until):
+                await self._ended.wait()
+        except TimeoutError:
+            raise in_progress() from None
+
+
+class Once:
+    """Requests with a key, of one event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._under_way: dict[RequestName, _UnderWay] = {}
+
+    async def answer(self, asked: Asked, work: Work) -> Answered:
+        """The answer of the request, by `work` if it was never done.
+
+        Conflict if the key stands for another request, is too old, or if its request is under way elsewhere.
+        """
+        until = asyncio.get_running_loop().time() + WAIT_S
+        while other := self._under_way.get(asked.name):
+            await other.wait(until)
+            if other.fingerprint == asked.fingerprint:
+                if isinstance(other.outcome, HyperkmsError):
+                    raise other.outcome
+                if other.outcome is not None:
+                    return _replay(other.outcome.kept)
+        mine = self._under_way[asked.name] = _UnderWay(asked.fingerprint)
+        try:
+            return await self._alone(asked, work, mine, until)
+        except HyperkmsError as error:
+            mine.outcome = error
+            raise
+        finally:
+            del self._under_way[asked.name]
+            mine.end()
+
+    async def _alone(self, asked: Asked, work: Work, mine: _UnderWay, until: float) -> Answered:
+        requests = self._parts.requests
+        await self._take(asked.name, until)
+        try:
+            known = await asyncio.wrap_future(requests.find(asked.name))
+            if known and self._is_answered(known, asked):
+                return _replay(None if known.answer is None else known.answer.encode())
+            attempt = self._attempt(asked, known)
+            done = await work(attempt)
+            await attempt.record(done.kept)
+            mine.outcome = done
+            return Answered(done.body, replayed=False)
+        finally:
+            requests.give_back(asked.name)
+
+    async def _take(self, name: RequestName, until: float) -> None:
+        while not self._parts.requests.take(name):
+            if asyncio.get_running_loop().time() >= until:
+                raise in_progress()
+            await asyncio.sleep(_POLL_S)
+
+    def _is_answered(self, known: KnownRequest, asked: Asked) -> bool:
+        if self._parts.clock() - known.request.created_at > HONOURED_MS:
+            words = "a request with this Idempotency-Key came more than 24 hours ago; look what became of it"
+            raise Conflict("idempotency-key-expired", f"{words}, and take a new key")
+        if known.request.fingerprint != asked.fingerprint:
+            words = "this Idempotency-Key stands for a request with another route or body"
+            raise Conflict("idempotency-key-reused", f"{words}; take a new key for a new request")
+        return known.state is RequestState.RECORDED
+
+    def _attempt(self, asked: Asked, known: KnownRequest | None) -> Attempt:
+        if known:
+            asked.facts.request_id = known.request.request_id  # the request goes on under its own id
+            return Attempt(self._parts, known.request, known.plan)
+        request = Request(
+            name=asked.name,
+            fingerprint=asked.fingerprint,
+            request_id=asked.facts.request_id,
+            created_at=self._parts.clock(),
+        )
+        return Attempt(self._parts, request, None)
+
+
+def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The key among ASGI headers, or None; Malformed if it is none, or if there are several."""
+    found = None
+    for name, value in headers:
+        if name == HEADER:
+            if found is not None or not _KEY.fullmatch(value):
+                words = "is one header of 1 to 255 visible ASCII characters, e.g. a random UUID"
+                raise Malformed.at("Idempotency-Key", words, "malformed-idempotency-key")
+            found = value.decode()
+    return found
+
+
+def fingerprint(path: str, body: bytes) -> bytes:
+    """SHA-256 of the length of the path (4 bytes, big-endian), the path, and the body as it came.
+
+    Not of what the body means: equal bytes need no rule for what is equal, and none that a release could change.
+    """
+    route = path.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(len(route).to_bytes(4) + route + body).digest()
+
+
+def _replay(kept: bytes | None) -> Answered:
+    if kept is None:
+        words = "the request with this Idempotency-Key was done, and its answer shows a secret that is kept nowhere"
+        raise Conflict("answer-not-kept", words)
+    return Answered(kept, replayed=True)
+
+
+def _text(answer: bytes | None) -> str | None:
+    return None if answer is None else answer.decode()

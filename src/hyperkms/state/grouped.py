@@ -1,0 +1,126 @@
+"""Small pieces of database work of many callers, done in one thread and committed together.
+
+While one group is being committed the next one gathers, so a burst of callers costs a few commits.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.state.database import Database
+
+T = TypeVar("T")
+Outcome: TypeAlias = tuple[Any, HyperkmsError | IntegrityError | None]
+
+MAX_GROUP = 512
+
+
+class _Access(Enum):
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class _Piece:
+    work: Callable[[sa.Connection], Any]
+    access: _Access
+    future: "Future[Any]" = field(default_factory=Future)
+
+
+class GroupedWork:
+    """Runs pieces of work in the order in which they were handed over.
+
+    A future is done once what its piece wrote is durable. One that raises HyperkmsError or IntegrityError
+    is undone alone; when the commit fails, the whole group gets the error. The thread starts with the
+    first piece.
+    """
+
+    def __init__(self, database: Database, *, name: str) -> None:
+        self._database = database
+        self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._taking = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> "Future[T]":
+        """Take a piece that only reads."""
+        return self._take(_Piece(work, _Access.READ))
+
+    def write(self, work: Callable[[sa.Connection], T]) -> "Future[T]":
+        """Take a piece that writes."""
+        return self._take(_Piece(work, _Access.WRITE))
+
+    def close(self) -> None:
+        """Do what was taken, then take no more."""
+        with self._taking:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _take(self, piece: _Piece) -> "Future[Any]":
+        with self._taking:
+            if not self._closed:
+                if self._thread.ident is None:
+                    self._thread.start()
+                self._queue.put(piece)
+                return piece.future
+        piece.future.set_exception(Unavailable("database-unavailable", "the service is stopping"))
+        return piece.future
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            group, ended = self._gather()
+            # From here on a caller that goes away takes nothing back.
+            group = [piece for piece in group if piece.future.set_running_or_notify_cancel()]
+            if group:
+                self._do(group)
+
+    def _gather(self) -> tuple[list[_Piece], bool]:
+        group: list[_Piece] = []
+        piece = self._queue.get()
+        while piece is not None:
+            group.append(piece)
+            if len(group) >= MAX_GROUP or self._queue.empty():
+                return group, False
+            piece = self._queue.get_nowait()
+        return group, True
+
+    def _do(self, group: Sequence[_Piece]) -> None:
+        try:
+            outcomes = self._transact(group)
+        except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
+            for piece in group:
+                piece.future.set_exception(error)
+            return
+        for piece, (result, refused) in zip(group, outcomes, strict=True):
+            if refused is None:
+                piece.future.set_result(result)
+            else:
+                piece.future.set_exception(refused)
+
+    def _transact(self, group: Sequence[_Piece]) -> list[Outcome]:
+        writes = any(piece.access is _Access.WRITE for piece in group)
+        with self._database.write() if writes else self._database.read() as connection:
+            return [_outcome(piece, connection) for piece in group]
+
+
+def _outcome(piece: _Piece, connection: sa.Connection) -> Outcome:
+    if piece.access is _Access.READ:
+        return piece.work(connection), None
+    try:
+        with connection.begin_nested():
+            return piece.work(connection), None
+    except (HyperkmsError, IntegrityError) as error:
+        return None, error
