@@ -47,11 +47,11 @@ def _parse_quickly(raw: bytes) -> object:
         value = _QUICK.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         return _NOT_SURE
-    return value if _members(value, MAX_DEPTH) == raw.count(b":") else _NOT_SURE
+    return value if count_members(value, MAX_DEPTH) == raw.count(b":") else _NOT_SURE
 
 
-def _members(value: object, levels: int) -> int:
-    """How many members the objects in it have; minus infinity, in effect, beyond the allowed levels."""
+def count_members(value: object, levels: int) -> int:
+    """How many members the objects in a value have; beyond so many levels a negative number."""
     if type(value) is dict:
         count, inner = len(value), value.values()
     elif type(value) is list:
@@ -63,11 +63,11 @@ def _members(value: object, levels: int) -> int:
     for member in inner:
         kind = type(member)
         if kind is dict or kind is list:
-            count += _members(member, levels - 1)
+            count += count_members(member, levels - 1)
     return count
 
 
-def _short_decimal(text: str) -> Decimal:
+def short_decimal(text: str) -> Decimal:
     """What needs no look at its range."""
     if len(text) > _SHORT or "e" in text or "E" in text:
         raise ValueError
@@ -180,7 +180,7 @@ def _refuse(what: str) -> Malformed:
 
 _NOT_SURE = object()
 _SHORT = 40
-_QUICK = msgspec.json.Decoder(float_hook=_short_decimal)
+_QUICK = msgspec.json.Decoder(float_hook=short_decimal)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_decimal, parse_constant=_constant
 )

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hyperkms.audit.record import Encoded, Record, encode
 from hyperkms.errors import Unavailable
@@ -18,10 +18,14 @@ class Position:
     index: int
 
 
+Waiter: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[], object]]
+"""What is to be called in which loop's thread."""
+
+
 class Ticket:
     """A record that was handed over; settled once, by the thread that writes.
 
-    It is waited for by a thread (`wait`) or by an event loop (`released`), by one of them only.
+    It is waited for by a thread (`wait`) or by an event loop (`released`, `then`), by one of them only.
     """
 
     __slots__ = ("_event", "_outcome", "_waiter", "record")
@@ -30,7 +34,7 @@ class Ticket:
         self.record: Encoded = encode(record)
         self._outcome: Position | Unavailable | None = None
         self._event: threading.Event | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Waiter | None = None
 
     @property
     def settled(self) -> bool:
@@ -43,24 +47,36 @@ class Ticket:
         # The writer looks for the event after it has set the outcome, so one of the two sees the other.
         if self._outcome is None:
             self._event.wait()
-        return self._position()
+        return self.position()
 
     async def released(self) -> Position:
         """The same without blocking a thread."""
-        self._waiter = asyncio.get_running_loop().create_future()
-        if self._outcome is None:
-            await self._waiter
-        return self._position()
+        loop = asyncio.get_running_loop()
+        settled = loop.create_future()
 
-    def _position(self) -> Position:
+        def wake() -> None:
+            if not settled.done():  # a caller that went away cancelled it
+                settled.set_result(None)
+
+        self._waiter = (loop, wake)
+        if self._outcome is None:
+            await settled
+        return self.position()
+
+    def then(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+        """Have this called in the loop's thread once the outcome is known; ask for it before the ticket can settle."""
+        self._waiter = (loop, call)
+
+    def position(self) -> Position:
+        """Where the durable record stands; Unavailable if it cannot be made durable, or is not yet."""
         if isinstance(self._outcome, Position):
             return self._outcome
         if self._outcome is None:
             raise Unavailable("record-unwritable", "the record is not durable; no signature leaves without it")
         raise Unavailable(self._outcome.code, self._outcome.message) from self._outcome
 
-    def settle(self, outcome: Position | Unavailable) -> "asyncio.Future[None] | None":
-        """For the writer: set the outcome; answers the future of a loop that must be woken."""
+    def settle(self, outcome: Position | Unavailable) -> "Waiter | None":
+        """For the writer: set the outcome; answers who must be called."""
         self._outcome = outcome
         if self._event is not None:
             self._event.set()
@@ -91,20 +107,19 @@ class RecordSink(Protocol):
 
 def settle_all(outcomes: Iterable[tuple[Ticket, Position | Unavailable]]) -> None:
     """Settle every ticket and wake each event loop once for all of its own."""
-    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    waiting: dict[asyncio.AbstractEventLoop, list[Callable[[], object]]] = {}
     for ticket, outcome in outcomes:
         waiter = ticket.settle(outcome)
         if waiter is not None:
-            waiting.setdefault(waiter.get_loop(), []).append(waiter)
-    for loop, waiters in waiting.items():
-        _wake(loop, waiters)
+            waiting.setdefault(waiter[0], []).append(waiter[1])
+    for loop, calls in waiting.items():
+        _wake(loop, calls)
 
 
-def _wake(loop: asyncio.AbstractEventLoop, waiters: Sequence["asyncio.Future[None]"]) -> None:
+def _wake(loop: asyncio.AbstractEventLoop, calls: Sequence[Callable[[], object]]) -> None:
     def wake() -> None:
-        for waiter in waiters:
-            if not waiter.done():  # a caller that went away cancelled it
-                waiter.set_result(None)
+        for call in calls:
+            call()
 
     if _is_running(loop):
         wake()

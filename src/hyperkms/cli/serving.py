@@ -17,7 +17,9 @@ from hyperkms.cli.sweeper import Sweeper
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
 from hyperkms.http.app import create_app
+from hyperkms.http.at_once import AtOnce
 from hyperkms.http.log import configure_logs
+from hyperkms.http.protocol import protocol_for
 from hyperkms.mode import Mode
 from hyperkms.operations.parts import Parts
 
@@ -45,11 +47,13 @@ async def _run(config: Config, parts: Parts) -> None:
     """Serve until SIGTERM or SIGINT, then let requests under way finish."""
     listener = _listen(config)
     host, port = listener.getsockname()[:2]
+    app = create_app(parts)
     server = _Server(
         uvicorn.Config(
-            create_app(parts),
+            app,
             loop="none",
-            http="httptools",
+            http=protocol_for(AtOnce(app)),
+            proxy_headers=False,
             lifespan="off",
             log_config=None,
             access_log=False,

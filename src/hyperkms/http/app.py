@@ -21,7 +21,8 @@ from hyperkms.http.problems import problem
 from hyperkms.http.routes import clients, health, mpc, problems, reading, rotation, wallets
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ALL
-from hyperkms.http.signing import SIGNING_ROUTES, SigningRoutes
+from hyperkms.http.signing import SigningRoutes
+from hyperkms.http.signing_table import SIGNING_ROUTES
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 

@@ -68,6 +68,11 @@ def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
 
 
+def required_members(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The attributes of a struct that a body must have."""
+    return tuple(member.name for member in msgspec.structs.fields(kind) if member.required)
+
+
 async def _raw(request: Request) -> bytes:
     chunks = bytearray()
     async for chunk in request.stream():

@@ -2,7 +2,7 @@
 
 A request is served in the event loop's own thread as long as nothing in it would wait; else its work is
 done again from the start in a thread (state/waiting.py). What the routes take and answer stands in
-SIGNING_ROUTES, of which the OpenAPI document is made too.
+`signing_table`, of which the OpenAPI document is made too.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hyperkms.access.clients import Client, Operation
+from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import HyperkmsError, Malformed
@@ -27,80 +27,23 @@ from hyperkms.http.idempotency import REPLAYED, Asked, Attempt, Done, Once, fing
 from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, problem_of, too_large
-from hyperkms.http.schemas import (
-    SignActionAnswer,
-    SignActionRequest,
-    SignAnswer,
-    SignOrderRequest,
-    SignRequest,
-)
+from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
-from hyperkms.http.views import action_view, signed_view
-from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.sign import ActionRequest, Caller, sign_action, sign_message
+from hyperkms.operations.sign import Caller, sign_action, sign_message
 from hyperkms.operations.sign_once import Planned, plan_action, plan_message, plan_order, read_plan, resume
 from hyperkms.operations.sign_order import sign_order
 from hyperkms.state.requests import RequestName
 from hyperkms.state.waiting import MustWait, without_waiting
-from hyperkms.wallet import Network, parse_wallet_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.stdlib.get_logger("hyperkms.http")
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
-
-
-@dataclass(frozen=True)
-class SigningRoute:
-    """What one of the routes takes and answers; all are POST."""
-
-    path: str
-    tag: str
-    summary: str
-    description: str
-    operations: tuple[Operation, ...]
-    """One of them is needed; which one, the wallet says."""
-    body: type[msgspec.Struct]
-    answer: type[msgspec.Struct]
-    required: str
-    """The first system's sentence for a body that lacks what it needs."""
-
-
-SIGNING_ROUTES = (
-    SigningRoute(
-        "/wallets/sign",
-        "wallets",
-        "Sign a message",
-        "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
-        (Operation.SIGN_BYTES, Operation.SIGN_TEXT),
-        SignRequest,
-        SignAnswer,
-        "walletId and message are required",
-    ),
-    SigningRoute(
-        "/wallets/sign-order",
-        "wallets",
-        "Sign an order payload",
-        "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
-        (Operation.SIGN_BYTES, Operation.SIGN_ORDER),
-        SignOrderRequest,
-        SignAnswer,
-        "walletId and orderPayload are required",
-    ),
-    SigningRoute(
-        "/hyperliquid/sign",
-        "hyperliquid",
-        "Sign an action",
-        "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
-        (Operation.TRADE,),
-        SignActionRequest,
-        SignActionAnswer,
-        "walletId and action are required",
-    ),
-)
+COUNTED = "hyperkms.counted"
+"""In the scope of a request whose limit was taken already, by an attempt to answer it at once."""
 
 
 class SigningRoutes:
@@ -109,92 +52,71 @@ class SigningRoutes:
     def __init__(self, app: ASGIApp, parts: Parts, threads: Threads, once: Once) -> None:
         self._app = app
         self._once = once
-        self._parts = parts
+        self.parts = parts
         self._threads = threads
-        self._turn: _Turn | None = None
-        works: dict[str, _Work] = {
-            "/wallets/sign": self._message,
-            "/wallets/sign-order": self._order,
-            "/hyperliquid/sign": self._action,
-        }
-        self._routes = {route.path: (route, works[route.path]) for route in SIGNING_ROUTES}
+        self._turn: Turn | None = None
+        self._routes = {route.path: route for route in SIGNING_ROUTES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        found = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         # A wallet may be named `sign`, and GET /wallets/sign shows it.
-        if found is None or (scope["method"] == "GET" and scope["path"].startswith("/wallets/")):
+        if route is None or (scope["method"] == "GET" and scope["path"].startswith("/wallets/")):
             await self._app(scope, receive, send)
             return
-        turn = self._turn = self._turn or _Turn.of(asyncio.get_running_loop(), self._parts)
+        turn = self.turn()
         started = time.perf_counter()
         facts = begin(scope)
-        route, work = found
-        status, headers, body = await self._answer(route, work, facts, scope, receive)
+        status, headers, body = await self._answer(route, facts, scope, receive)
         headers.append((b"content-length", b"%d" % len(body)))
         headers.append((b"x-request-id", facts.request_id.encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         turn.lines.add(facts, scope["method"], route.path, status, started)
 
+    def turn(self) -> "Turn":
+        """What gathers in the running loop."""
+        self._turn = self._turn or Turn.of(asyncio.get_running_loop(), self.parts)
+        return self._turn
+
     async def _answer(
-        self, route: SigningRoute, work: "_Work", facts: Facts, scope: Scope, receive: Receive
+        self, route: SigningRoute, facts: Facts, scope: Scope, receive: Receive
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         try:
             _require_post(scope)
-            client = await authenticate(self._parts, scope, self._threads.sign)
+            client = await authenticate(self.parts, scope, self._threads.sign)
             facts.client = client.name
             client.require(*route.operations)
-            self._parts.limits.take(client.number, What.SIGN)
+            if COUNTED not in scope:
+                self.parts.limits.take(client.number, What.SIGN)
             raw = await _read(receive)
             if key := key_of(scope["headers"]):
                 asked = Asked(RequestName(client.name, key), fingerprint(route.path, raw), facts)
-                return await self._answer_once(asked, route, work, client, raw)
-            body = await read_struct(raw, route.body, route.required)
-            answer = await work(body, Caller(client, facts.request_id), facts, self._do)
+                return await self._answer_once(asked, route, client, raw)
+            work = await _work(route, raw, facts)
+            answer = work.view(await self._do(work.operation, Caller(client, facts.request_id), *work.arguments))
         except HyperkmsError as error:
-            status, headers, document = _refusal(error, facts)
+            status, headers, document = refusal(error, facts)
             return status, headers if scope["method"] == "POST" else [*headers, (b"allow", b"POST")], document
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
-            _log.error("failed", requestId=facts.request_id, **describe(error))
-            words = f"Something went wrong here; the log has it under {facts.request_id}."
-            return _refusal(HyperkmsError("internal-error", words), facts)
+            return refusal(unexpected(error, facts), facts)
         return 200, [_JSON], _encode(answer)
 
     async def _answer_once(
-        self, asked: Asked, route: SigningRoute, work: "_Work", client: Client, raw: bytes
+        self, asked: Asked, route: SigningRoute, client: Client, raw: bytes
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         async def attempted(attempt: Attempt) -> Done:
             body = await read_struct(raw, route.body, route.required)
             if attempt.plan is not None:
                 body = msgspec.structs.replace(body, version=read_plan(attempt.plan).version)
+            work = route.work(body)
+            asked.facts.wallet = work.wallet
             caller = Caller(client, asked.facts.request_id)
-            made = _encode(await work(body, caller, asked.facts, partial(self._do_once, attempt)))
+            made = _encode(work.view(await self._do_once(attempt, work.operation, caller, *work.arguments)))
             return Done(made, kept=made)
 
         answered = await self._once.answer(asked, attempted)
         return 200, [_JSON, (REPLAYED.encode(), b"true")] if answered.replayed else [_JSON], answered.body
-
-    async def _message(self, body: SignRequest, caller: Caller, facts: Facts, do: "_Do") -> SignAnswer:
-        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        return signed_view(await do(sign_message, caller, wallet, body.message.encode(), body.version))
-
-    async def _order(self, body: SignOrderRequest, caller: Caller, facts: Facts, do: "_Do") -> SignAnswer:
-        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        return signed_view(await do(sign_order, caller, wallet, body.order_payload, body.version))
-
-    async def _action(self, body: SignActionRequest, caller: Caller, facts: Facts, do: "_Do") -> SignActionAnswer:
-        facts.wallet = wallet = parse_wallet_id(body.wallet_id)
-        wanted = ActionRequest(
-            wallet=wallet,
-            action=body.action,
-            nonce=body.nonce,
-            vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),
-            expires_after=body.expires_after,
-            network=Network(body.network) if body.network else None,
-            version=body.version,
-        )
-        return action_view(await do(sign_action, caller, wanted))
 
     async def _do(self, operation: Callable[..., Pending[T]], *arguments: object) -> T:
         """Here if nothing waits, else in a thread; and then until the record is durable."""
@@ -217,24 +139,26 @@ class SigningRoutes:
         return await pending.released()
 
     async def _here_or_in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        at_hand = self._turn.parts if self._turn else self._parts
+        at_hand = self._turn.parts if self._turn else self.parts
         try:
             with without_waiting():
                 return work(at_hand, *arguments)
         except MustWait:
-            return await self._threads.sign(work, self._parts, *arguments)
+            return await self._threads.sign(work, self.parts, *arguments)
 
 
 @dataclass(frozen=True)
-class _Turn:
+class Turn:
     """What gathers during one turn of the event loop."""
 
+    loop: asyncio.AbstractEventLoop
     parts: Parts
     lines: RequestLines
 
     @classmethod
-    def of(cls, loop: asyncio.AbstractEventLoop, parts: Parts) -> "_Turn":
-        return cls(replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
+    def of(cls, loop: asyncio.AbstractEventLoop, parts: Parts) -> "Turn":
+        """What gathers in this loop."""
+        return cls(loop, replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
 
 
 _Do = Callable[..., Awaitable[Any]]
@@ -245,6 +169,12 @@ _PLANS: dict[Callable[..., Pending[Any]], Callable[..., Planned]] = {
     sign_action: plan_action,
 }
 """What settles first what an operation signs."""
+
+
+async def _work(route: SigningRoute, raw: bytes, facts: Facts) -> Work:
+    work = route.work(await read_struct(raw, route.body, route.required))
+    facts.wallet = work.wallet
+    return work
 
 
 def _require_post(scope: Scope) -> None:
@@ -278,7 +208,14 @@ def _gone() -> Malformed:
     return Malformed("client-gone", "The client closed the connection before its body had arrived.")
 
 
-def _refusal(error: HyperkmsError, facts: Facts) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def unexpected(error: Exception, facts: Facts) -> HyperkmsError:
+    """What a caller hears of an error that nobody expected; the log has where it was."""
+    _log.error("failed", requestId=facts.request_id, **describe(error))
+    return HyperkmsError("internal-error", f"Something went wrong here; the log has it under {facts.request_id}.")
+
+
+def refusal(error: HyperkmsError, facts: Facts) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of a refusal; the log line names its code."""
     facts.code = error.code
     made = problem_of(error, facts.request_id)
     headers = [(name.lower().encode(), value.encode()) for name, value in made.headers.items()]

@@ -1,5 +1,6 @@
 """A signature that exists and may not leave yet."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -20,6 +21,14 @@ class Pending(Generic[T_co]):
     def wait(self) -> T_co:
         """Block until the record is durable; Unavailable if it cannot be, and then no signature."""
         return self._finish(self._ticket.wait())
+
+    def then(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+        """Have this called in the loop's thread once `now` has an outcome; ask before the record can be durable."""
+        self._ticket.then(loop, call)
+
+    def now(self) -> T_co:
+        """The answer; Unavailable if the record is not durable."""
+        return self._finish(self._ticket.position())
 
     async def released(self) -> T_co:
         """The same without blocking a thread."""

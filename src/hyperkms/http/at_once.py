@@ -1,0 +1,115 @@
+"""Signing requests that are answered in one go: without a task, as long as nothing in them would wait.
+
+The server's protocol class gathers a small body itself and asks here before it makes anything of the
+framework's interface. Whatever is out of the ordinary is left to `signing.py`, which answers the same.
+"""
+
+import time
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from hyperkms.access.clients import Client
+from hyperkms.access.limits import What
+from hyperkms.errors import HyperkmsError
+from hyperkms.http.auth import sent_key
+from hyperkms.http.facts import Facts
+from hyperkms.http.idempotency import HEADER
+from hyperkms.http.quick_body import read_quickly
+from hyperkms.http.signing import SigningRoutes, Turn, refusal, unexpected
+from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute
+from hyperkms.operations.pending import Pending
+from hyperkms.operations.sign import Caller
+from hyperkms.state.waiting import MustWait, without_waiting
+
+Reply = Callable[[int, bytes, bytes], None]
+"""Takes the status, the header lines (each with its end) and the body of the one answer."""
+_encode = msgspec.json.Encoder().encode
+_JSON = b"content-type: application/json\r\nx-request-id: %b\r\n"
+
+
+class Outcome(Enum):
+    """What became of an attempt."""
+
+    TAKEN = "taken"
+    """The answer is given, or will be."""
+    LEFT = "left"
+    """Nothing has happened."""
+    COUNTED = "counted"
+    """Nothing has happened but that the client's limit was taken."""
+
+
+class AtOnce:
+    """Answers what it can of the signing routes."""
+
+    def __init__(self, routes: SigningRoutes) -> None:
+        self._routes = routes
+        self._parts = routes.parts
+        self._by_url = {route.path.encode(): route for route in SIGNING_ROUTES}
+
+    def takes(self, url: bytes) -> bool:
+        """Whether a POST to this request target may be answered here."""
+        return url in self._by_url
+
+    def answer(self, url: bytes, headers: list[tuple[bytes, bytes]], raw: bytes, reply: Reply) -> Outcome:
+        """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
+        client = self._parts.api_keys.known(sent_key(headers))
+        if not isinstance(client, Client) or HEADER in dict(headers):
+            return Outcome.LEFT
+        route = self._by_url[url]
+        body = read_quickly(raw, route.body)
+        if body is None:
+            return Outcome.LEFT
+        request = _Request(self._routes.turn(), route, reply, client.name)
+        counted = Outcome.LEFT
+        try:
+            client.require(*route.operations)
+            self._parts.limits.take(client.number, What.SIGN)
+            counted = Outcome.COUNTED
+            work = route.work(body)
+            request.facts.wallet = work.wallet
+            with without_waiting():
+                pending = work.operation(request.turn.parts, Caller(client, request.facts.request_id), *work.arguments)
+        except MustWait:
+            return counted
+        except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
+            request.refuse(error)
+        else:
+            pending.then(request.turn.loop, partial(request.release, pending, work.view))
+        return Outcome.TAKEN
+
+
+class _Request:
+    """A request that is being answered."""
+
+    __slots__ = ("_reply", "_route", "_started", "facts", "turn")
+
+    def __init__(self, turn: Turn, route: SigningRoute, reply: Reply, client: str) -> None:
+        self.turn = turn
+        self.facts = Facts(client=client)
+        self._route = route
+        self._reply = reply
+        self._started = time.perf_counter()
+
+    def release(self, pending: Pending[Any], view: Callable[[Any], msgspec.Struct]) -> None:
+        """The record is durable, or cannot be: answer accordingly."""
+        try:
+            body = _encode(view(pending.now()))
+        except Exception as error:  # noqa: BLE001 (as above)
+            self.refuse(error)
+        else:
+            self._finish(200, _JSON % self.facts.request_id.encode(), body)
+
+    def refuse(self, error: Exception) -> None:
+        """Answer the error's problem document."""
+        told = error if isinstance(error, HyperkmsError) else unexpected(error, self.facts)
+        status, headers, body = refusal(told, self.facts)
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self._finish(status, b"".join([*lines, b"x-request-id: %b\r\n" % self.facts.request_id.encode()]), body)
+
+    def _finish(self, status: int, headers: bytes, body: bytes) -> None:
+        self._reply(status, headers, body)
+        self.turn.lines.add(self.facts, "POST", self._route.path, status, self._started)

@@ -1,0 +1,125 @@
+"""The server's protocol class: uvicorn's, with the signing routes answered before it makes a task of them."""
+
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from hyperkms.http.at_once import AtOnce, Outcome
+from hyperkms.http.body import SMALL_BODY
+from hyperkms.http.signing import COUNTED
+
+
+class SigningProtocol(HttpToolsProtocol):
+    """One connection.
+
+    A request that AtOnce takes never becomes a scope, a cycle and a task. Every other one is handed to the
+    class above as if nothing had been tried, with the body gathered so far.
+    """
+
+    at_once: ClassVar[AtOnce]
+    _gathered: bytes | None = None
+    """The body of a request that may be answered at once."""
+
+    def on_message_begin(self) -> None:
+        """The scope is made only where it is needed."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._gathered = None
+
+    def on_headers_complete(self) -> None:
+        """Gather the body here if the request is one of ours and nothing about it is special."""
+        if self._may_be_at_once():
+            self._gathered = b""
+        else:
+            self._hand_on()
+
+    def on_body(self, body: bytes) -> None:
+        """A small body is gathered; with a larger one the attempt ends."""
+        if self._gathered is None:
+            super().on_body(body)
+        elif len(self._gathered) + len(body) > SMALL_BODY:
+            gathered, self._gathered = self._gathered, None
+            self._hand_on()
+            super().on_body(gathered + body)
+        else:
+            self._gathered += body
+
+    def on_message_complete(self) -> None:
+        """Attempt it, or hand it on."""
+        if self._gathered is None:
+            super().on_message_complete()
+            return
+        gathered, self._gathered = self._gathered, None
+        before, answering = self.cycle, _Answering(self)
+        self.cycle = answering  # type: ignore[assignment]  # what the class above asks of a cycle, it has
+        outcome = self.at_once.answer(self.url, self.headers, gathered, answering.reply)
+        if outcome is Outcome.TAKEN:
+            return
+        self.cycle = before
+        self._hand_on()
+        if outcome is Outcome.COUNTED:
+            self.scope[COUNTED] = True  # type: ignore[literal-required]  # an extension of ours
+        super().on_body(gathered)
+        super().on_message_complete()
+
+    def _may_be_at_once(self) -> bool:
+        cycle = self.cycle
+        return (
+            self.at_once.takes(self.url)
+            and (cycle is None or cycle.response_complete)
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+        )
+
+    def _hand_on(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+
+class _Answering:
+    """Stands where the class above keeps the request that is under way: later ones wait behind it."""
+
+    __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "response_complete")
+
+    def __init__(self, protocol: SigningProtocol) -> None:
+        self._protocol = protocol
+        self.disconnected = False
+        self.keep_alive = True
+        self.response_complete = False
+        self.message_event = _NobodyWaits()
+
+    def reply(self, status: int, headers: bytes, body: bytes) -> None:
+        """Write the whole answer at once."""
+        protocol = self._protocol
+        self.response_complete = True
+        if self.disconnected or protocol.transport.is_closing():
+            return
+        common = b"".join([b"%b: %b\r\n" % header for header in protocol.server_state.default_headers])
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        length = b"content-length: %d\r\n" % len(body)
+        protocol.transport.write(b"".join([STATUS_LINE[status], common, headers, length, end, body]))
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
+
+
+class _NobodyWaits:
+    """The event of a request that no task waits for."""
+
+    __slots__ = ()
+
+    def set(self) -> None:
+        """Nothing to wake."""
+
+
+def protocol_for(at_once: AtOnce) -> type[SigningProtocol]:
+    """The class that a server makes its connections of."""
+    return type("SigningProtocol", (SigningProtocol,), {"at_once": at_once})

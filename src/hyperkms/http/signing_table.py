@@ -1,0 +1,108 @@
+"""What the signing routes take and answer: handlers and the OpenAPI document are made of this table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hyperkms.access.clients import Operation
+from hyperkms.http.schemas import (
+    SignActionAnswer,
+    SignActionRequest,
+    SignAnswer,
+    SignOrderRequest,
+    SignRequest,
+)
+from hyperkms.http.views import action_view, signed_view
+from hyperkms.hyperliquid.members import parse_address
+from hyperkms.operations.pending import Pending
+from hyperkms.operations.sign import ActionRequest, sign_action, sign_message
+from hyperkms.operations.sign_order import sign_order
+from hyperkms.wallet import Network, WalletId, parse_wallet_id
+
+
+class Work(NamedTuple):
+    """What a body asks for: `operation(parts, caller, *arguments)`, whose result is shown by `view`."""
+
+    wallet: WalletId
+    operation: Callable[..., Pending[Any]]
+    arguments: tuple[object, ...]
+    view: Callable[[Any], msgspec.Struct]
+
+
+@dataclass(frozen=True)
+class SigningRoute:
+    """What one of the routes takes and answers; all are POST."""
+
+    path: str
+    tag: str
+    summary: str
+    description: str
+    operations: tuple[Operation, ...]
+    """One of them is needed; which one, the wallet says."""
+    body: type[msgspec.Struct]
+    answer: type[msgspec.Struct]
+    required: str
+    """The first system's sentence for a body that lacks what it needs."""
+    work: Callable[[Any], Work]
+
+
+def _message(body: SignRequest) -> Work:
+    wallet = parse_wallet_id(body.wallet_id)
+    return Work(wallet, sign_message, (wallet, body.message.encode(), body.version), signed_view)
+
+
+def _order(body: SignOrderRequest) -> Work:
+    wallet = parse_wallet_id(body.wallet_id)
+    return Work(wallet, sign_order, (wallet, body.order_payload, body.version), signed_view)
+
+
+def _action(body: SignActionRequest) -> Work:
+    wanted = ActionRequest(
+        wallet=parse_wallet_id(body.wallet_id),
+        action=body.action,
+        nonce=body.nonce,
+        vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),
+        expires_after=body.expires_after,
+        network=Network(body.network) if body.network else None,
+        version=body.version,
+    )
+    return Work(wanted.wallet, sign_action, (wanted,), action_view)
+
+
+SIGNING_ROUTES = (
+    SigningRoute(
+        "/wallets/sign",
+        "wallets",
+        "Sign a message",
+        "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
+        (Operation.SIGN_BYTES, Operation.SIGN_TEXT),
+        SignRequest,
+        SignAnswer,
+        "walletId and message are required",
+        _message,
+    ),
+    SigningRoute(
+        "/wallets/sign-order",
+        "wallets",
+        "Sign an order payload",
+        "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
+        (Operation.SIGN_BYTES, Operation.SIGN_ORDER),
+        SignOrderRequest,
+        SignAnswer,
+        "walletId and orderPayload are required",
+        _order,
+    ),
+    SigningRoute(
+        "/hyperliquid/sign",
+        "hyperliquid",
+        "Sign an action",
+        "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
+        (Operation.TRADE,),
+        SignActionRequest,
+        SignActionAnswer,
+        "walletId and action are required",
+        _action,
+    ),
+)
