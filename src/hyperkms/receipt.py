@@ -1,10 +1,9 @@
 """What is handed back beside a signature: who can find it again, and where."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a signature in the record; it is durable when a receipt exists."""
 
     log: str

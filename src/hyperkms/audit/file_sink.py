@@ -15,9 +15,10 @@ from hyperkms.audit.sink import Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 
 MAX_GROUP = 512
-QUICK_S = 50e-6
-"""A write and its fsync that take less are done where they are wanted: to wake another thread takes longer."""
-STALL_S = 2e-3
+QUICK_S = 250e-6
+"""A write and its fsync that take less are done where they are wanted: another thread would have to be woken, and
+would then contend with this one for the interpreter."""
+STALL_S = 5e-3
 _LAST = 15
 
 
@@ -61,7 +62,7 @@ class FileSink:
     def write_here(self, tickets: Sequence[Ticket]) -> bool:
         """Write and settle these in the calling thread, as long as the disk answers at once.
 
-        That it does is judged by the last groups: most under 50 us, none over 2 ms. A disk that stalls holds
+        That it does is judged by the last groups: most under 250 us, none over 5 ms. A disk that stalls holds
         the caller once, and is left to the writing thread from then on until it is quick again.
         """
         if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):

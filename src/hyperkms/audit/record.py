@@ -1,6 +1,5 @@
 """What is written down: every signature before it is handed out, every change of wallet or client before it holds."""
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -86,8 +85,7 @@ _KINDS = {SignatureRecord: SIGNATURE, LifeRecord: LIFE, AdministrationRecord: AD
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True):
     """A record as the JSON that its line will hold: made by who hands it over, so that the writer only writes."""
 
     kind: int

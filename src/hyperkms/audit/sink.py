@@ -3,15 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from hyperkms.audit.record import Encoded, Record, encode
 from hyperkms.errors import Unavailable
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """Where a durable record stands: the log's origin id and the line in it, from 0."""
 
     log: str

@@ -84,8 +84,11 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         counters.require_in_place()
         shared.require_in_place()
 
+    nonces = Nonces(database, counters, clock)
+
     def close() -> None:
         requests.close()
+        nonces.close()
         record.close()
         database.close()
 
@@ -103,7 +106,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         clients=clients,
         limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns),
-        nonces=Nonces(database, counters, clock),
+        nonces=nonces,
         markets={
             Network.MAINNET: Market(config.mainnet_url, clock),
             Network.TESTNET: Market(config.testnet_url, clock),

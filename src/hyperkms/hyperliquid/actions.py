@@ -5,9 +5,10 @@ functions they match. What has no entry in the table is refused.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.members import (
@@ -35,8 +36,7 @@ _FIRST_BUILDER_PERP = 100_000
 _FIRST_OUTCOME = 100_000_000
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """An action in canonical form: members in hashed key order, ready to be packed and posted."""
 
     type: str

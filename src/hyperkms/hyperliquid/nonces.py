@@ -9,6 +9,8 @@ a number may have been allocated.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -17,12 +19,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from hyperkms._core import SharedCounters
-from hyperkms.errors import Conflict, Malformed
+from hyperkms.errors import Conflict, Malformed, Unavailable
 from hyperkms.state.database import Database
 from hyperkms.state.schema import caller_nonces, signers
 from hyperkms.state.shared_turn import SharedTurn
 
 CEILING_AHEAD_MS = 2_000
+RENEW_BELOW_MS = 1_200
+"""With less than this left below its ceiling, a signer gets a new one in the background: nobody waits for it."""
 CLOCK_AHEAD_MS = 60_000
 WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
 WINDOW_FUTURE_MS = 24 * 3600 * 1000
@@ -41,6 +45,7 @@ class _Signer:
     counter: int
     ceiling: int
     taken: frozenset[int]
+    renewing: bool = False
 
 
 class Nonces:
@@ -52,6 +57,7 @@ class Nonces:
         self._clock = clock
         self._signers: dict[str, _Signer] = {}
         self._turn = SharedTurn()
+        self._renewals = ThreadPoolExecutor(max_workers=2, thread_name_prefix="nonces")
 
     def allocate(self, address: str) -> int:
         """The next nonce of a signer (0x and 40 lower-case hex digits), in milliseconds.
@@ -64,9 +70,24 @@ class Nonces:
             nonce = self._counters.draw(signer.counter, now=now, limit=now + CLOCK_AHEAD_MS)
             if nonce > signer.ceiling:
                 self._turn.take(partial(self._extend, address, signer, nonce))
+            elif nonce > signer.ceiling - RENEW_BELOW_MS and not signer.renewing:
+                signer.renewing = True
+                self._renewals.submit(self._renew, address, signer, nonce)
             # A thread that slept here may hold a number whose neighbours are forgotten: it draws again.
             if nonce not in signer.taken and self._clock() <= now + CLOCK_AHEAD_MS:
                 return nonce
+
+    def close(self) -> None:
+        """Let renewals under way end, and begin no more."""
+        self._renewals.shutdown()
+
+    def _renew(self, address: str, signer: _Signer, nonce: int) -> None:
+        """Raise the ceiling before it is reached; if that fails, whoever reaches it is told why."""
+        try:
+            with suppress(Unavailable):
+                self._turn.take(partial(self._raise_ceiling, address, signer, nonce))
+        finally:
+            signer.renewing = False
 
     def claim(self, address: str, nonce: int) -> None:
         """Accept a caller's own nonce, once.
@@ -109,8 +130,10 @@ class Nonces:
 
     def _extend(self, address: str, signer: _Signer, nonce: int) -> None:
         """Write a ceiling above `nonce`, and read which numbers below it callers have taken."""
-        if nonce <= signer.ceiling:
-            return
+        if nonce > signer.ceiling:
+            self._raise_ceiling(address, signer, nonce)
+
+    def _raise_ceiling(self, address: str, signer: _Signer, nonce: int) -> None:
         self._counters.require_in_place()
         with self._database.write() as connection:
             ceiling = max(_row(connection, address).ceiling, nonce + CEILING_AHEAD_MS)

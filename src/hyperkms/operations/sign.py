@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from hyperkms import _core
 from hyperkms.access.clients import Client
@@ -19,16 +20,14 @@ from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who asks, in which request."""
 
     client: Client
     request_id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignedMessage:
+class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The signature of a message or of an order payload by an Ed25519 or secp256k1 wallet."""
 
     wallet: Wallet
@@ -39,8 +38,7 @@ class SignedMessage:
     receipt: Receipt
 
 
-@dataclass(frozen=True, kw_only=True)
-class ActionRequest:
+class ActionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A Hyperliquid L1 action to sign."""
 
     wallet: WalletId
@@ -55,11 +53,10 @@ class ActionRequest:
     network: Network | None = None
     version: int | None = None
     """None: the current one."""
-    operation: str = field(default="sign-action")
+    operation: str = "sign-action"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignedAction:
+class SignedAction(msgspec.Struct, frozen=True, kw_only=True):
     """An action with its signature, ready to be posted to the exchange."""
 
     wallet: Wallet
@@ -73,8 +70,7 @@ class SignedAction:
     receipt: Receipt
 
 
-@dataclass(frozen=True)
-class _Made:
+class _Made(msgspec.Struct, frozen=True):
     digest: bytes
     signature: str
     operation: str

@@ -1,6 +1,6 @@
 """Who signs: a wallet, one of its key versions, and the handle of its key."""
 
-from dataclasses import dataclass
+import msgspec
 
 from hyperkms import _core
 from hyperkms.access.clients import Client
@@ -10,8 +10,7 @@ from hyperkms.wallet import KeyVersion, Wallet, WalletId
 from hyperkms.wallet_life import require_signing
 
 
-@dataclass(frozen=True)
-class Signer:
+class Signer(msgspec.Struct, frozen=True):
     """A key version that may sign now."""
 
     wallet: Wallet
