@@ -13,7 +13,7 @@ help:
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
-	@echo 'make docs    docs/errors.md and the entries of docs/troubleshooting.md again from the table of problems'
+	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
 	@echo 'ARGS="..." is handed on to the service (run), pytest (test) or the bench; PYTHON=... prefers an interpreter'
 

@@ -1,16 +1,19 @@
-"""Write the parts of docs/ that are made of the table of problems, or say with --check which are out of date.
+"""Write the parts of docs/ that are made of tables in the source, or say with --check which are out of date.
 
-`make docs` runs it. docs/errors.md is made whole; of docs/troubleshooting.md the part below the marker.
+`make docs` runs it. docs/errors.md is made whole; of docs/troubleshooting.md and docs/metrics.md the part below
+the marker.
 """
 
 import sys
 from pathlib import Path
 
 from hyperkms.http.problems import status_of
+from hyperkms.metrics.catalogue import FAMILIES, Family
 from hyperkms.problem_table import SITUATIONS, Problem, Situation
 
 DOCS = Path(__file__).parents[1] / "docs"
 MARKER = "<!-- Below this line `make docs` writes; edit src/hyperkms/problem_table/ instead. -->\n"
+METRICS_MARKER = "<!-- Below this line `make docs` writes; edit src/hyperkms/metrics/catalogue.py instead. -->\n"
 _ERRORS_HEAD = """# Error codes
 
 `make docs` writes this page from `src/hyperkms/problem_table/`; edit it there.
@@ -25,11 +28,15 @@ that ends with the code in brackets. [troubleshooting.md](troubleshooting.md) ha
 
 def main() -> int:
     """Write both files; with --check only compare, and answer 1 if one differs."""
-    made = {DOCS / "errors.md": errors(), DOCS / "troubleshooting.md": troubleshooting()}
+    made = {
+        DOCS / "errors.md": errors(),
+        DOCS / "troubleshooting.md": troubleshooting(),
+        DOCS / "metrics.md": metrics(),
+    }
     stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:
         if "--check" in sys.argv[1:]:
-            sys.stderr.write(f"docs/{path.name} is not what src/hyperkms/problem_table/ makes of it: run `make docs`\n")
+            sys.stderr.write(f"docs/{path.name} is not what the table in the source makes of it: run `make docs`\n")
         else:
             path.write_text(made[path], "utf-8")
     return 1 if stale and "--check" in sys.argv[1:] else 0
@@ -55,10 +62,23 @@ def troubleshooting() -> str:
     return "".join(parts)
 
 
+def metrics() -> str:
+    """The part that is written by hand, and a row for each metric."""
+    by_hand = (DOCS / "metrics.md").read_text("utf-8").partition(METRICS_MARKER)[0]
+    head = "\n| name | type | labels | what it tells |\n|---|---|---|---|\n"
+    return "".join([by_hand, METRICS_MARKER, head, *map(_metric, FAMILIES)])
+
+
 def _row(problem: Problem) -> str:
     link = f"[{problem.code}](troubleshooting.md#{problem.code})"
     why = f"{problem.title}. {problem.cause}"
     return f"| {link} | {status_of(problem) or '-'} | {why} | {problem.next_step} | {problem.retry.value} |\n"
+
+
+def _metric(family: Family) -> str:
+    labels = ", ".join(f"`{label}`" for label in family.labels) or "-"
+    bounds = f" Buckets up to {', '.join(f'{bound:g}' for bound in family.bounds)}." if family.bounds else ""
+    return f"| `{family.name}` | {family.kind.value} | {labels} | {family.words}{bounds} |\n"
 
 
 def _entry(problem: Problem, situation: Situation) -> str:

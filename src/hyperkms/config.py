@@ -36,6 +36,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_DATA": "data",
     "HYPERKMS_HOST": "host",
     "PORT": "port",
+    "HYPERKMS_METRICS_PORT": "metrics_port",
     "LOG_LEVEL": "log_level",
     "API_KEY": "api_key",
     "HYPERKMS_DEFAULT_KEY_TYPE": "default_key_type",
@@ -69,6 +70,8 @@ class Config:
     data: Path
     host: str
     port: int
+    metrics_port: int | None
+    """Where /metrics is served without a key, on 127.0.0.1; None: nowhere."""
     log_level: str
     api_key: str | None
     default_key_type: KeyType
@@ -113,7 +116,8 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mode=mode,
         data=Path(str(data)).expanduser(),
         host=str(flags.get("host") or values.get("HYPERKMS_HOST") or "127.0.0.1"),
-        port=_port(flags.get("port") if flags.get("port") is not None else values.get("PORT") or 3000),
+        port=_port("PORT", flags.get("port") if flags.get("port") is not None else values.get("PORT") or 3000),
+        metrics_port=_metrics_port(flags, values),
         log_level=_log_level(values.get("LOG_LEVEL") or "info"),
         api_key=values.get("API_KEY") or None,
         default_key_type=_word(values, "HYPERKMS_DEFAULT_KEY_TYPE", KeyType, KeyType.ED25519),
@@ -284,10 +288,16 @@ def _limit(values: Mapping[str, str], what: What) -> Limit:
     return Limit.parse(values.get(name) or DEFAULTS[what], name)
 
 
-def _port(value: object) -> int:
+def _metrics_port(flags: Mapping[str, object], values: Mapping[str, str]) -> int | None:
+    given = flags.get("metrics_port")
+    text = values.get("HYPERKMS_METRICS_PORT") if given is None else given
+    return None if text in (None, "") else _port("HYPERKMS_METRICS_PORT", text)
+
+
+def _port(name: str, value: object) -> int:
     text = str(value)
     if not text.isascii() or not text.isdigit() or int(text) > 65535:  # noqa: PLR2004 (the largest port)
-        raise _wrong("PORT", f"is {text!r}; a number from 0 to 65535 is due")
+        raise _wrong(name, f"is {text!r}; a number from 0 to 65535 is due")
     return int(text)
 
 

@@ -44,6 +44,7 @@ KEYED = [
     ("POST", "/wallets/migrate"),
     ("POST", "/wallets/w/activate"),
     ("POST", "/wallets/w/retire"),
+    ("GET", "/metrics"),
     ("GET", "/clients"),
     ("POST", "/clients"),
     ("GET", "/clients/w"),

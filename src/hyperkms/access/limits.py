@@ -108,15 +108,22 @@ class Limit:
 
 
 class Limits:
-    """Counts what each client does, and refuses what is too much."""
+    """Counts what each client does, and refuses what is too much; `refused` is told of it."""
 
     def __init__(
-        self, counters: SharedCounters, limits: Mapping[What, Limit], salt: bytes, clock_ns: Callable[[], int]
+        self,
+        counters: SharedCounters,
+        limits: Mapping[What, Limit],
+        salt: bytes,
+        clock_ns: Callable[[], int],
+        *,
+        refused: Callable[[What], None] = lambda _: None,
     ) -> None:
         self._counters = counters
         self._limits = limits
         self._salt = salt
         self._clock_ns = clock_ns
+        self._refused = refused
 
     def take(self, client_number: int, what: What, amount: int = 1) -> None:
         """Count `amount` for a client, all or nothing; Limited when it is too much."""
@@ -147,6 +154,7 @@ class Limits:
             )
             most, seconds = limit.amount, wait / SECOND_MS
         if not granted:
+            self._refused(what)
             raise _limited(what, limit, most=most, left=left, seconds=seconds)
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from hyperkms.audit.record import Encoded, Record, line
 from hyperkms.audit.sink import Position, Ticket, settle_all
@@ -22,6 +23,16 @@ STALL_S = 5e-3
 _LAST = 15
 
 
+class Observer(Protocol):
+    """Told of each group before its tickets are settled; it must neither wait nor raise."""
+
+    def committed(self, size: int) -> None:
+        """So many records are durable."""
+
+    def commit_failed(self, size: int) -> None:
+        """So many are not."""
+
+
 class FileSink:
     """One file a process, `<UTC time>-<log id>.jsonl`, mode 0600, never opened twice.
 
@@ -31,9 +42,12 @@ class FileSink:
     dropped what it was given.
     """
 
-    def __init__(self, folder: Path, *, fsync: Callable[[int], None] = os.fsync) -> None:
+    def __init__(
+        self, folder: Path, *, fsync: Callable[[int], None] = os.fsync, observer: "Observer | None" = None
+    ) -> None:
         self._folder = folder
         self._fsync = fsync
+        self._observer = observer
         self._file: _LogFile | None = _LogFile.create(folder)
         self._failure: Unavailable | None = None
         self._closed = False
@@ -123,8 +137,12 @@ class FileSink:
         try:
             positions = self._write([ticket.record for ticket in group])
         except Unavailable as failure:
+            if self._observer:
+                self._observer.commit_failed(len(group))
             settle_all([(ticket, failure) for ticket in group])
             return
+        if self._observer:
+            self._observer.committed(len(group))
         settle_all(zip(group, positions, strict=True))
 
     def _write(self, records: Sequence[Encoded]) -> Sequence[Position]:

@@ -24,9 +24,11 @@ from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
+from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.state import facts
+from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.orphans import Orphans
@@ -76,7 +78,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
-    record = FileSink(config.data / RECORDS)
+    metrics = Metrics(config.data)
+    record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics)
     requests = Requests(database, config.data / REQUESTS)
 
     def check_writable() -> None:
@@ -91,6 +94,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         nonces.close()
         record.close()
         database.close()
+        metrics.close()
 
     return Parts(
         mode=config.mode,
@@ -102,10 +106,10 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         upkeep=Upkeep(database),
         orphans=Orphans(database),
         key_store=key_store,
-        keyring=Keyring(root_key, key_store),
+        keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         clients=clients,
-        limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns),
+        limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns, refused=metrics.limited),
         nonces=nonces,
         markets={
             Network.MAINNET: Market(config.mainnet_url, clock),
@@ -113,6 +117,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         },
         record=record,
         requests=requests,
+        metrics=metrics,
+        census=Census(database),
         check_writable=check_writable,
         close=close,
     )

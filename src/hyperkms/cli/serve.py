@@ -12,16 +12,22 @@ from hyperkms.errors import Malformed, Unavailable
 @with_settings
 @click.option("--host", help="The address to bind; 127.0.0.1 unless told.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port (PORT, else 3000); 0 takes a free one.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics there without a key; loopback only."
+)
 @click.option("--behind-tls-proxy", is_flag=True, help="Allow a bind that is not loopback: a proxy speaks TLS.")
 def serve(
     data: Path | None,
     env_file: Path | None,
     host: str | None,
     port: int | None,
+    metrics_port: int | None,
     behind_tls_proxy: bool,  # noqa: FBT001 (click passes a flag)
 ) -> None:
     """Run the service; makes the data directory if there is none."""
-    config = settings(data, env_file, host=host, port=port, behind_tls_proxy=behind_tls_proxy)
+    config = settings(
+        data, env_file, host=host, port=port, metrics_port=metrics_port, behind_tls_proxy=behind_tls_proxy
+    )
     from hyperkms.cli.serving import run  # noqa: PLC0415 (half a second that no other command needs)
 
     run(config)

@@ -13,6 +13,7 @@ import uvloop
 
 from hyperkms import _core
 from hyperkms.cli.assemble import ADMIN_KEY, SWEEP, assemble, tell_operator
+from hyperkms.cli.metrics_port import metrics_listener, metrics_served, metrics_url
 from hyperkms.cli.sweeper import Sweeper
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
@@ -46,6 +47,7 @@ def run(config: Config) -> None:
 async def _run(config: Config, parts: Parts) -> None:
     """Serve until SIGTERM or SIGINT, then let requests under way finish."""
     listener = _listen(config)
+    for_metrics = metrics_listener(config.metrics_port)
     host, port = listener.getsockname()[:2]
     app = create_app(parts)
     server = _Server(
@@ -72,6 +74,7 @@ async def _run(config: Config, parts: Parts) -> None:
         data=str(config.data),
         memory=protection.lock,
         docs=f"http://{host}:{port}/docs",
+        metrics=metrics_url(for_metrics),
     )
     tell_operator(
         f"hyperkms: ready on http://{host}:{port} ({config.mode.value}; interface at /docs); "
@@ -79,7 +82,8 @@ async def _run(config: Config, parts: Parts) -> None:
     )
     for event, words in _warnings(config):
         _log.warning(event, words=words)
-    await server.serve(sockets=[listener])
+    async with metrics_served(parts, for_metrics):
+        await server.serve(sockets=[listener])
 
 
 def _where_the_key_is(path: Path) -> str:

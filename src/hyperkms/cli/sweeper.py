@@ -54,8 +54,10 @@ class Sweeper:
             try:
                 self._once()
             except HyperkmsError as error:
+                self._parts.metrics.sweep_failed()
                 _log.warning("sweep-failed", code=error.code, words=error.message)
             except Exception as error:  # noqa: BLE001 (the next sweep must come, whatever this one met)
+                self._parts.metrics.sweep_failed()
                 _log.error("sweep-failed", **describe(error))
             self._stopping.wait(self._wait_s)
 
@@ -67,6 +69,7 @@ class Sweeper:
             _log.info(done.event, wallet=done.wallet, version=done.version)
             if self._stopping.is_set():
                 return
+        self._parts.metrics.swept(now=self._parts.clock())
 
     def _drop_handles(self) -> None:
         """Nothing is to be dropped as long as no wallet has changed."""

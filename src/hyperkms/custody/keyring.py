@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,13 +20,22 @@ class Keyring:
     """Seals keys under the root key and keeps handles of those in use.
 
     A handle is an opaque object of the core, sealed in memory while idle. It is opened from the key
-    store when it is first used, and kept until its version is retired or `most` others were used since.
+    store when it is first used, which `opened` is told, and kept until its version is retired or `most`
+    others were used since.
     """
 
-    def __init__(self, root_key: RootKey, key_store: KeyStore, *, most: int = MOST_HANDLES) -> None:
+    def __init__(
+        self,
+        root_key: RootKey,
+        key_store: KeyStore,
+        *,
+        most: int = MOST_HANDLES,
+        opened: Callable[[], None] = lambda: None,
+    ) -> None:
         self._root_key = root_key
         self._key_store = key_store
         self._most = most
+        self._opened = opened
         self._handles: OrderedDict[tuple[WalletId, int], _core.KeyHandle] = OrderedDict()
         self._opening = threading.Lock()
 
@@ -91,4 +100,6 @@ class Keyring:
             raise Tampered(
                 "sealed-key-missing", f"wallet {wallet.id} is listed and its sealed key is gone"
             ) from missing
-        return self.open(sealed, wallet.context_of(version))
+        handle = self.open(sealed, wallet.context_of(version))
+        self._opened()
+        return handle

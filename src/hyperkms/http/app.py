@@ -12,13 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from hyperkms import _core
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
 from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
-from hyperkms.http.routes import clients, health, mpc, problems, reading, rotation, wallets
+from hyperkms.http.routes import clients, health, metrics, mpc, problems, reading, rotation, wallets
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ALL
 from hyperkms.http.signing import SigningRoutes
@@ -30,7 +31,7 @@ _METHOD_NOT_ALLOWED = 405
 
 
 def create_app(parts: Parts) -> SigningRoutes:
-    """The application over these parts; it does not close them."""
+    """The application over these parts, which it does not close; the process counts as a worker from here on."""
     app = FastAPIOffline(
         title="hyperkms",
         version=version("hyperkms"),
@@ -43,9 +44,10 @@ def create_app(parts: Parts) -> SigningRoutes:
         redirect_slashes=False,
     )
     app.state.parts = parts
-    app.state.threads = threads = Threads()
+    parts.metrics.serve(_core.memory_protection().lock)
+    app.state.threads = threads = Threads(parts.metrics)
     app.state.once = once = Once(parts)
-    for module in (health, wallets, rotation, reading, clients, mpc, problems):
+    for module in (health, wallets, rotation, reading, clients, mpc, problems, metrics):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -53,7 +55,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(Exception, _internal_error)
     _document(app)
-    return SigningRoutes(RequestLog(app), parts, threads, once)
+    return SigningRoutes(RequestLog(app, parts.metrics), parts, threads, once)
 
 
 async def _hyperkms_error(request: Request, error: Exception) -> Response:

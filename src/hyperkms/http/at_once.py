@@ -111,5 +111,7 @@ class _Request:
         self._finish(status, b"".join([*lines, b"x-request-id: %b\r\n" % self.facts.request_id.encode()]), body)
 
     def _finish(self, status: int, headers: bytes, body: bytes) -> None:
+        seconds = time.perf_counter() - self._started
+        self.turn.parts.metrics.request("POST", self._route.path, status, seconds, self.facts.code)
         self._reply(status, headers, body)
         self.turn.lines.add(self.facts, "POST", self._route.path, status, self._started)

@@ -11,6 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hyperkms.http.facts import begin
+from hyperkms.metrics.counting import Metrics
 
 _log = structlog.stdlib.get_logger("hyperkms.http")
 
@@ -47,10 +48,11 @@ def configure_logs(level: str) -> None:
 
 
 class RequestLog:
-    """Gives each request an id, logs its outcome, and what no handler expected."""
+    """Gives each request an id, logs and counts its outcome, and logs what no handler expected."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,10 +62,15 @@ class RequestLog:
         facts = begin(scope)
         started, status = time.perf_counter(), 0
 
+        def count() -> None:
+            seconds = time.perf_counter() - started
+            self._metrics.request(scope["method"], _route_of(scope), status, seconds, facts.code)
+
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                count()
                 message["headers"].append((b"x-request-id", facts.request_id.encode()))
             await send(message)
 
@@ -71,18 +78,24 @@ class RequestLog:
             await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             _log.error("failed", requestId=facts.request_id, **describe(error))
-        route = scope.get("route")
+        if not status:
+            count()
         _log.info(
             "request",
             requestId=facts.request_id,
             method=scope["method"],
-            route=getattr(route, "path", None),
+            route=_route_of(scope),
             status=status,
             client=facts.client,
             wallet=facts.wallet,
             code=facts.code,
             durationMs=round((time.perf_counter() - started) * 1000, 3),
         )
+
+
+def _route_of(scope: Scope) -> str | None:
+    """The template that the router found."""
+    return getattr(scope.get("route"), "path", None)
 
 
 def describe(error: BaseException) -> dict[str, Any]:

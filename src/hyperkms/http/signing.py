@@ -68,6 +68,8 @@ class SigningRoutes:
         started = time.perf_counter()
         facts = begin(scope)
         status, headers, body = await self._answer(route, facts, scope, receive)
+        seconds = time.perf_counter() - started
+        self.parts.metrics.request(scope["method"], route.path, status, seconds, facts.code)
         headers.append((b"content-length", b"%d" % len(body)))
         headers.append((b"x-request-id", facts.request_id.encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -10,24 +10,35 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from hyperkms.metrics.counting import Metrics
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SIGNING_THREADS = 40
 MAKING_THREADS = 4
+_SIGNING, _MAKING = range(2)
 
 
 class Threads:
     """The pools of one application."""
 
-    def __init__(self) -> None:
-        self._signing = CapacityLimiter(SIGNING_THREADS)
-        self._making = CapacityLimiter(MAKING_THREADS)
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._limiters = (CapacityLimiter(SIGNING_THREADS), CapacityLimiter(MAKING_THREADS))
 
     async def sign(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a signing operation."""
-        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._signing)
+        self._metrics.fell_back()
+        return await self._run(_SIGNING, partial(work, *args, **kwargs))
 
     async def make(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an operation that makes a wallet."""
-        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._making)
+        return await self._run(_MAKING, partial(work, *args, **kwargs))
+
+    async def _run(self, pool: int, work: Callable[[], T]) -> T:
+        self._metrics.workers.asked(pool)
+        try:
+            return await to_thread.run_sync(work, limiter=self._limiters[pool])
+        finally:
+            self._metrics.workers.finished(pool)

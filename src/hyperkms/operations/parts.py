@@ -11,7 +11,9 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
+from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
+from hyperkms.state.census import Census
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
@@ -60,6 +62,8 @@ class Parts:
     markets: dict[Network, Market]
     record: RecordSink
     requests: Requests
+    metrics: Metrics
+    census: Census
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     close: Callable[[], None]

@@ -103,6 +103,7 @@ def sign_bytes(
     durable = parts.record.append(record)  # (2)
 
     def finish(position: Position) -> SignedMessage:  # (3)
+        parts.metrics.signed(signer.wallet.key_type, operation)
         receipt = _receipt(position, record)
         return SignedMessage(wallet=signer.wallet, version=signer.version, signature=signature, receipt=receipt)
 
@@ -181,6 +182,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     durable = parts.record.append(record)  # (6)
 
     def finish(position: Position) -> SignedAction:  # (7)
+        parts.metrics.signed(wallet.key_type, request.operation)
         return SignedAction(
             wallet=signer.wallet,
             version=signer.version,

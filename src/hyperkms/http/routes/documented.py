@@ -103,6 +103,12 @@ def described(answer: type[msgspec.Struct], *refusals: str) -> dict[str, Any]:
     return {"responses": responses}
 
 
+def refused(*statuses: str) -> dict[str, Any]:
+    """The refusals of a route, for its `responses`."""
+    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
+    return {status: {"description": _PROBLEMS[status], "content": problem} for status in statuses}
+
+
 def always_refused(words: str) -> dict[str, Any]:
     """The `openapi_extra` of a route that answers nothing but 400 (and 401 without a key)."""
     problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}

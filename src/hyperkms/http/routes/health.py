@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from hyperkms import _core
 from hyperkms.http.request import parts_of
+from hyperkms.operations.readiness import require_ready
 
 router = APIRouter(tags=["health"])
 
@@ -18,8 +18,5 @@ async def health() -> dict[str, str]:
 @router.get("/ready", summary="Whether it can sign")
 def ready(request: Request) -> JSONResponse:
     """200 when records and the database can be written and the secret arena stands; else 503."""
-    parts = parts_of(request)
-    parts.record.check()
-    parts.check_writable()
-    _core.memory_protection()
+    require_ready(parts_of(request))
     return JSONResponse({"status": "ready"})

@@ -1,0 +1,11 @@
+"""Whether the service can sign."""
+
+from hyperkms import _core
+from hyperkms.operations.parts import Parts
+
+
+def require_ready(parts: Parts) -> None:
+    """Unavailable unless records and the database can be written and the secret arena stands."""
+    parts.record.check()
+    parts.check_writable()
+    _core.memory_protection()
