@@ -63,7 +63,7 @@ DURATIONS = Family(
 SIGNATURES = Family(
     name="hyperkms_signatures_total",
     kind=Kind.COUNTER,
-    words="Signatures that left, each after its record was durable.",
+    words="Signatures, each counted once its record was durable.",
     labels=("key_type", "operation"),
     series=tuple(product((kind.value for kind in KeyType), OPERATIONS)),
 )

@@ -182,7 +182,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     durable = parts.record.append(record)  # (6)
 
     def finish(position: Position) -> SignedAction:  # (7)
-        parts.metrics.signed(wallet.key_type, request.operation)
+        parts.metrics.signed(signer.wallet.key_type, settled.operation)
         return SignedAction(
             wallet=signer.wallet,
             version=signer.version,
