@@ -76,6 +76,7 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         named = secrets_in(data) | {f"canary ({kind})": canary for kind, canary in canaries.items()}
         _change_a_sealed_bit(data, "tampered")
         said = [*_sign(service), *_fail(service)]
+        said.append(("the page of metrics", service.get("/metrics").body))
         memory, arenas = _scan(service, {**named, "planted": planted})
         service.process.terminate()
         service.process.wait(timeout=30)

@@ -12,17 +12,14 @@ FIRST_WORKER = (1 << 17) - 1024
 """From here on: the workers (workers.py)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """The first cell of a series; a histogram has its buckets there, the infinite one after them, then the sum."""
 
     first: int
     buckets: int
-
-    @property
-    def total(self) -> int:
-        """The cell of a histogram's sum."""
-        return self.first + self.buckets
+    total: int
+    """The cell of a histogram's sum."""
 
 
 def _lay_out() -> Mapping[tuple[str, tuple[str, ...]], Place]:
@@ -31,7 +28,7 @@ def _lay_out() -> Mapping[tuple[str, tuple[str, ...]], Place]:
     for family in STORED:
         buckets = len(family.bounds) + 1 if family.kind is Kind.HISTOGRAM else 0
         for values in family.series:
-            places[family.name, values] = Place(cell, buckets)
+            places[family.name, values] = Place(cell, buckets, cell + buckets)
             cell += buckets + 1
     if cell > FIRST_WORKER:
         raise AssertionError("there are more series than cells")

@@ -21,6 +21,7 @@ from hyperkms.wallet import KeyType
 
 _PREFIX = "metrics-"
 _NS = 1e9
+_DURATION_BOUNDS = names.DURATIONS.bounds
 _STATUS_PLACE = (3, 3, 0, 3, 1, 2)
 """By the first digit of a status: its place among STATUSES."""
 
@@ -35,6 +36,7 @@ class Metrics:
         self.workers = Workers(self._counters, self._path)
         self._routes = {route: _cells_of_route(*route, group) for route, group in ROUTES.items()}
         self._other_route = _cells_of_route(OTHER, OTHER, OTHER)
+        self._groups, self._fsyncs = place(names.GROUP_SIZES), place(names.FSYNCS)
         self._codes = {code: place(names.REFUSALS, code).first for code in names.CODES}
         self._kinds = {
             (kind, operation): place(names.SIGNATURES, kind.value, operation).first
@@ -60,7 +62,7 @@ class Metrics:
         """A request was answered; `route` is a template, `code` that of a problem."""
         statuses, buckets, total = self._routes.get((method, route or ""), self._other_route)
         self._add(statuses + _STATUS_PLACE[status // 100], amount=1)
-        self._add(buckets + bisect_left(names.DURATIONS.bounds, seconds), amount=1)
+        self._add(buckets + bisect_left(_DURATION_BOUNDS, seconds), amount=1)
         self._add(total, amount=int(seconds * _NS))
         if code is not None:
             self._refused(code)
@@ -84,7 +86,8 @@ class Metrics:
 
     def committed(self, size: int) -> None:
         """So many records are durable, by one fsync."""
-        self._observe(names.GROUP_SIZES, size, size)
+        self._add(self._groups.first + bisect_left(names.GROUP_SIZES.bounds, size), amount=1)
+        self._add(self._groups.total, amount=size)
 
     def commit_failed(self, size: int) -> None:
         """So many records could not be made durable."""
@@ -92,12 +95,15 @@ class Metrics:
 
     def timed(self, fsync: Callable[[int], None]) -> Callable[[int], None]:
         """The same fsync, and its time counted when it succeeds."""
+        add, first, total, bounds = self._add, self._fsyncs.first, self._fsyncs.total, names.FSYNCS.bounds
+        clock = time.perf_counter
 
         def measured(descriptor: int) -> None:
-            started = time.perf_counter()
+            started = clock()
             fsync(descriptor)
-            taken = time.perf_counter() - started
-            self._observe(names.FSYNCS, taken, int(taken * _NS))
+            taken = clock() - started
+            add(first + bisect_left(bounds, taken), amount=1)
+            add(total, amount=int(taken * _NS))
 
         return measured
 
@@ -135,11 +141,6 @@ class Metrics:
         self._add(self._codes.get(code) or self._codes[OTHER], amount=1)
         if code == "invalid-api-key":
             self._count(names.FAILED_AUTHENTICATIONS)
-
-    def _observe(self, family: Family, value: float, amount: int) -> None:
-        found = place(family)
-        self._add(found.first + bisect_left(family.bounds, value), amount=1)
-        self._add(found.total, amount=amount)
 
     def _count(self, family: Family, *values: str) -> None:
         self._add(place(family, *values).first, amount=1)
