@@ -17,7 +17,7 @@ from hyperkms.client.ccxt import RemoteHyperliquid
 from hyperkms.client.ccxt.async_support import RemoteHyperliquid as AsyncRemoteHyperliquid
 from support.sandbox import Sandbox, sandbox
 from support.service import NOWHERE, Service
-from support.signing_clients import ROOM, options_for
+from support.signing_clients import ROOM
 
 ETH = "ETH/USDC:USDC"
 BTC = "BTC/USDC:USDC"
@@ -60,8 +60,8 @@ class Bot:
 def bot(request: pytest.FixtureRequest, service: Service, exchange_url: Sandbox) -> Iterator[Bot]:
     wallet = f"ccxt-{uuid.uuid4()}"
     address = service.generate(wallet, keyType="secp256k1")["address"]
-    with asyncio.Runner() as runner, SigningClient(service.url, service.key, options=options_for(service)) as client:
-        remote = AsyncSigningClient(service.url, service.key, options=options_for(service))
+    with asyncio.Runner() as runner, SigningClient(service.url, service.key) as client:
+        remote = AsyncSigningClient(service.url, service.key)
         config = {"walletAddress": address, "enableRateLimit": False}
         exchange: Any = (
             RemoteHyperliquid(client, wallet, config)

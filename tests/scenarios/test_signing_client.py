@@ -29,7 +29,7 @@ from hyperkms.client import (
     SigningClientError,
 )
 from support.service import NOWHERE, Service
-from support.signing_clients import KINDS, ROOM, honours_idempotency_keys, options_for, signing_client
+from support.signing_clients import KINDS, ROOM, signing_client
 from support.unix_relay import relayed
 
 ORDER: dict[str, Any] = {
@@ -52,7 +52,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(kind: str, shared_service: Service) -> Iterator[Any]:
-    with signing_client(kind, shared_service.url, shared_service.key, options_for(shared_service)) as made:
+    with signing_client(kind, shared_service.url, shared_service.key) as made:
         yield made
 
 
@@ -203,7 +203,7 @@ def test_a_wrong_key_is_refused_once_and_for_all(kind: str, shared_service: Serv
 
 def test_a_unix_socket_serves_as_well(kind: str, shared_service: Service, tmp_path: Path) -> None:
     with relayed(tmp_path / "kms.sock", shared_service.url) as url:
-        with signing_client(kind, url, shared_service.key, options_for(shared_service)) as client:
+        with signing_client(kind, url, shared_service.key) as client:
             wallet = client.generate(f"unix-{kind}", key_type="secp256k1")
             assert client.sign_action(wallet.wallet_id, ORDER).address == wallet.address
         (tmp_path / "none").touch()
@@ -216,7 +216,7 @@ def test_a_unix_socket_serves_as_well(kind: str, shared_service: Service, tmp_pa
 
 def test_one_synchronous_client_serves_many_threads(shared_service: Service) -> None:
     nonces: dict[str, list[int]] = {f"thread-{number}": [] for number in range(6)}
-    with SigningClient(shared_service.url, shared_service.key, options=options_for(shared_service)) as client:
+    with SigningClient(shared_service.url, shared_service.key) as client:
         for name in nonces:
             client.generate(name, key_type="secp256k1")
 
@@ -237,7 +237,7 @@ def test_one_synchronous_client_serves_many_threads(shared_service: Service) -> 
 
 
 def test_one_asynchronous_client_serves_many_tasks_over_few_connections(shared_service: Service) -> None:
-    options = Options(connections=4, idempotency=options_for(shared_service).idempotency)
+    options = Options(connections=4)
 
     async def sign_all() -> list[int]:
         async with AsyncSigningClient(shared_service.url, shared_service.key, options=options) as client:
@@ -262,7 +262,7 @@ def test_one_asynchronous_client_serves_one_event_loop_after_another(shared_serv
 
 def test_a_task_that_is_cancelled_leaves_no_answer_for_the_next(shared_service: Service) -> None:
     async def run() -> list[str]:
-        options = Options(connections=1, idempotency=options_for(shared_service).idempotency)
+        options = Options(connections=1)
         async with AsyncSigningClient(shared_service.url, shared_service.key, options=options) as client:
             for name in ("cancelled", "kept"):
                 await client.generate(name, key_type="ed25519")
@@ -286,7 +286,7 @@ def _ask_in_a_child(client: SigningClient, answers: Any) -> None:
 
 def test_a_child_process_uses_no_connection_of_its_parent(shared_service: Service) -> None:
     forked = multiprocessing.get_context("fork")
-    with SigningClient(shared_service.url, shared_service.key, options=options_for(shared_service)) as client:
+    with SigningClient(shared_service.url, shared_service.key) as client:
         client.generate("forked", key_type="ed25519")
         answers = forked.SimpleQueue()
         child = forked.Process(target=_ask_in_a_child, args=(client, answers))
@@ -307,11 +307,7 @@ def test_a_service_that_was_restarted_is_found_again(kind: str, tmp_path: Path) 
                 assert client.health().status == "ok"
 
 
-def test_a_named_request_is_done_once_and_another_body_is_a_conflict(
-    client: Any, kind: str, shared_service: Service
-) -> None:
-    if not honours_idempotency_keys(shared_service):
-        pytest.skip("this service does not honour Idempotency-Key yet")
+def test_a_named_request_is_done_once_and_another_body_is_a_conflict(client: Any, kind: str) -> None:
     wallet = client.generate(f"once-{kind}", key_type="secp256k1").wallet_id
     first, again = (client.sign_action(wallet, ORDER, idempotency_key=f"once-{kind}") for _ in range(2))
     assert first == again

@@ -10,12 +10,15 @@ import signal
 import sys
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from hyperkms._core import SharedCounters
 from hyperkms.cli.assemble import DATABASE, SHARED, assemble
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.generate import NewWallet, generate, import_key
 from hyperkms.operations.parts import Parts
+from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.wallets import WalletRecords
@@ -24,6 +27,7 @@ from hyperkms.wallet import KeyType, SealedKey, Wallet, WalletId, parse_wallet_i
 BEFORE_KEY = "before-the-key-is-stored"
 AFTER_KEY = "after-the-key-is-stored"
 BEFORE_WALLET = "before-the-wallet-is-listed"
+BEFORE_COMMIT = "before-the-listing-is-committed"
 AFTER_WALLET = "after-the-wallet-is-listed"
 
 
@@ -54,9 +58,13 @@ class DyingWallets(WalletRecords):
         super().__init__(open_database(data / DATABASE), generation)
         self._point = point
 
-    def create(self, wallet: Wallet) -> None:
+    def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:
+        def die_after_it(connection: sa.Connection, made: Wallet) -> None:
+            completion(connection, made)
+            _die_at(BEFORE_COMMIT, self._point)
+
         _die_at(BEFORE_WALLET, self._point)
-        super().create(wallet)
+        super().create(wallet, die_after_it)
         _die_at(AFTER_WALLET, self._point)
 
 

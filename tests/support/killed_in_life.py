@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from hyperkms._core import SharedCounters
 from hyperkms.cli.assemble import DATABASE, SHARED, assemble
 from hyperkms.config import load_from_process
@@ -20,6 +22,7 @@ from hyperkms.operations.parts import Parts
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.operations.sweep import sweep
+from hyperkms.state.completion import Within
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.wallets import WalletRecords
@@ -71,9 +74,9 @@ class DyingWallets(WalletRecords):
         super().__init__(open_database(data / DATABASE), generation)
         self._point = point
 
-    def apply(self, change: Change, *, before_commit: Callable[[], None]) -> None:
-        def die_after_it() -> None:
-            before_commit()
+    def apply(self, change: Change, *, before_commit: Within) -> None:
+        def die_after_it(connection: sa.Connection) -> None:
+            before_commit(connection)
             _die_at(BEFORE_COMMIT, self._point)
 
         _die_at(BEFORE_CHANGE, self._point)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hyperkms.client import AsyncSigningClient, Idempotency, Options, SigningClient
-from support.service import Service
+from hyperkms.client import AsyncSigningClient, Options, SigningClient
 
 KINDS = ("synchronous", "asynchronous")
 ROOM = {"HYPERKMS_LIMIT_GENERATE": "1000/s", "HYPERKMS_LIMIT_ROTATE": "1000/s", "HYPERKMS_LIMIT_READ": "5000/s"}
@@ -47,18 +46,6 @@ def signing_client(kind: str, url: str, key: str, options: Options | None = None
         on_a_loop = OnALoop(runner, AsyncSigningClient(url, key, options=options))
         yield on_a_loop
         on_a_loop.close()
-
-
-def honours_idempotency_keys(service: Service) -> bool:
-    """Whether this service takes the header."""
-    sent = {"X-API-Key": service.key, "Idempotency-Key": "probe"}
-    answer = service.post("/wallets/generate", {}, headers=sent)
-    return bool(answer.json["code"] != "idempotency-not-available")
-
-
-def options_for(service: Service) -> Options:
-    """The defaults, as far as the service honours them."""
-    return Options() if honours_idempotency_keys(service) else Options(idempotency=Idempotency.ON_REQUEST)
 
 
 async def _collected(generator: Any) -> list[Any]:

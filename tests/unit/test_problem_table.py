@@ -76,7 +76,8 @@ def test_an_answer_has_the_title_of_the_table_and_proposes_a_retry_only_where_on
         made = problem.family(problem.code, "words")
     answered = problem_of(made, "a-request")
     assert json.loads(answered.body)["title"] == problem.title
-    again = issubclass(problem.family, errors.Unavailable) and problem.retry is not Retry.NO
+    unavailable = issubclass(problem.family, errors.Unavailable)
+    again = problem.retry is not Retry.NO if unavailable else problem.retry is Retry.AFTER
     assert ("Retry-After" in answered.headers) == again
 
 

@@ -20,7 +20,7 @@ from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
 from hyperkms.http.routes import clients, health, metrics, mpc, problems, reading, rotation, wallets
-from hyperkms.http.routes.documented import documented
+from hyperkms.http.routes.documented import describe_key, documented
 from hyperkms.http.schemas import ALL
 from hyperkms.http.signing import SigningRoutes
 from hyperkms.http.signing_table import SIGNING_ROUTES
@@ -109,7 +109,9 @@ def _document(app: FastAPI) -> None:
             document["components"]["schemas"].pop(leftover, None)
         document["paths"].update(_signing_paths())
         for operations in document["paths"].values():
-            for operation in operations.values():
+            for method, operation in operations.items():
+                if method == "post":
+                    describe_key(operation)
                 _drop_what_never_happens(operation["responses"])
         return document
 

@@ -43,7 +43,7 @@ _BY_CODE = {
 
 
 RETRY_AFTER_S = 1
-"""What an answer 503 proposes where asking again can help: whatever is away is asked again no sooner."""
+"""What an answer proposes where asking again can help: whatever is away or under way is asked again no sooner."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def problem_of(error: HyperkmsError, request_id: str) -> Problem:
     elif isinstance(error, Limited):
         headers = _limit_headers(error)
         body |= {"statusCode": status, "error": title, "message": sentence, "retryAfter": error.retry_after}
-    elif isinstance(error, Unavailable) and not (listed and listed.retry is Retry.NO):
+    elif _may_succeed(error, listed):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Problem(status, headers, msgspec.json.encode(body))
 
@@ -85,6 +85,13 @@ def problem(error: HyperkmsError, request_id: str, headers: Mapping[str, str] | 
     """The same as a response of the framework, with these headers beside its own."""
     made = problem_of(error, request_id)
     return Response(made.body, made.status, {**(headers or {}), **made.headers}, PROBLEM_TYPE)
+
+
+def _may_succeed(error: HyperkmsError, listed: Explained | None) -> bool:
+    """Whether the same request is worth sending again, after a while."""
+    if isinstance(error, Unavailable):
+        return not (listed and listed.retry is Retry.NO)
+    return listed is not None and listed.retry is Retry.AFTER
 
 
 def _limit_headers(error: Limited) -> dict[str, str]:

@@ -10,6 +10,7 @@ from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
+from hyperkms.problem_table.idempotency import IDEMPOTENCY
 from hyperkms.problem_table.key_versions import KEY_VERSIONS
 from hyperkms.problem_table.nonces import NONCES
 from hyperkms.problem_table.requests import REQUESTS
@@ -23,6 +24,7 @@ __all__ = ["PROBLEMS", "SITUATIONS", "Problem", "Retry", "Situation", "situation
 SITUATIONS: tuple[Situation, ...] = (
     ACCESS,
     REQUESTS,
+    IDEMPOTENCY,
     WALLETS,
     KEY_VERSIONS,
     ACTIONS,

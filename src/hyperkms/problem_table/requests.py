@@ -93,13 +93,6 @@ REQUESTS = Situation(
             shown_by='curl -s "$URL/problems"',
         ),
         Problem(
-            code="idempotency-not-available",
-            family=Malformed,
-            title="Idempotency-Key is not honoured",
-            cause="This release does not honour Idempotency-Key, and to ignore it would break its promise.",
-            next_step="Leave the header out.",
-        ),
-        Problem(
             code="mpc-disabled",
             family=Malformed,
             title="MPC is not enabled",

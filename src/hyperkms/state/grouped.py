@@ -9,16 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
-from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.errors import Unavailable
 from hyperkms.state.database import Database
 
 T = TypeVar("T")
-Outcome: TypeAlias = tuple[Any, HyperkmsError | IntegrityError | None]
 
 MAX_GROUP = 512
 
@@ -38,9 +36,9 @@ class _Piece:
 class GroupedWork:
     """Runs pieces of work in the order in which they were handed over.
 
-    A future is done once what its piece wrote is durable. One that raises HyperkmsError or IntegrityError
-    is undone alone; when the commit fails, the whole group gets the error. The thread starts with the
-    first piece.
+    A future is done once what its piece wrote is durable. Where a piece of a group fails, the group is
+    undone and each of its pieces done in a transaction of its own, so a piece must bear being done again
+    after a rollback. The thread starts with the first piece.
     """
 
     def __init__(self, database: Database, *, name: str) -> None:
@@ -99,28 +97,23 @@ class GroupedWork:
 
     def _do(self, group: Sequence[_Piece]) -> None:
         try:
-            outcomes = self._transact(group)
+            results = self._transact(group)
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
+            self._do_alone(group, error)
+            return
+        for piece, result in zip(group, results, strict=True):
+            piece.future.set_result(result)
+
+    def _do_alone(self, group: Sequence[_Piece], error: Exception) -> None:
+        # A database that is away is asked once a group: each piece would wait its full time-out again.
+        if len(group) == 1 or isinstance(error, Unavailable):
             for piece in group:
                 piece.future.set_exception(error)
             return
-        for piece, (result, refused) in zip(group, outcomes, strict=True):
-            if refused is None:
-                piece.future.set_result(result)
-            else:
-                piece.future.set_exception(refused)
+        for piece in group:
+            self._do([piece])
 
-    def _transact(self, group: Sequence[_Piece]) -> list[Outcome]:
+    def _transact(self, group: Sequence[_Piece]) -> list[Any]:
         writes = any(piece.access is _Access.WRITE for piece in group)
         with self._database.write() if writes else self._database.read() as connection:
-            return [_outcome(piece, connection) for piece in group]
-
-
-def _outcome(piece: _Piece, connection: sa.Connection) -> Outcome:
-    if piece.access is _Access.READ:
-        return piece.work(connection), None
-    try:
-        with connection.begin_nested():
-            return piece.work(connection), None
-    except (HyperkmsError, IntegrityError) as error:
-        return None, error
+            return [piece.work(connection) for piece in group]

@@ -29,6 +29,16 @@ class RequestState(StrEnum):
     RECORDED = "recorded"
 
 
+_IS = sa.and_(requests.c.client == sa.bindparam("of_client"), requests.c.key == sa.bindparam("of_key"))
+_FIND = sa.select(requests).where(_IS)
+_INSERT = requests.insert()
+_RECORD = (
+    requests.update()
+    .where(_IS, requests.c.state == RequestState.RESERVED.value)
+    .values(state=RequestState.RECORDED.value, answer=sa.bindparam("new_answer"))
+)
+
+
 @dataclass(frozen=True)
 class RequestName:
     """Whose key; a client's keys are its own."""
@@ -110,12 +120,8 @@ class Requests:
         self._locks.close()
 
 
-def _is(name: RequestName) -> sa.ColumnElement[bool]:
-    return sa.and_(requests.c.client == name.client, requests.c.key == name.key)
-
-
 def _find(connection: sa.Connection, name: RequestName) -> KnownRequest | None:
-    row = connection.execute(sa.select(requests).where(_is(name))).one_or_none()
+    row = connection.execute(_FIND, {"of_client": name.client, "of_key": name.key}).one_or_none()
     if row is None:
         return None
     request = Request(
@@ -143,14 +149,13 @@ def _insert(
         "created_at": request.created_at,
     }
     try:
-        connection.execute(requests.insert().values(row))
+        connection.execute(_INSERT, row)
     except IntegrityError as error:
         raise in_progress() from error
 
 
 def _record(connection: sa.Connection, name: RequestName, answer: str) -> None:
-    standing = requests.update().where(_is(name), requests.c.state == RequestState.RESERVED.value)
-    done = connection.execute(standing.values(state=RequestState.RECORDED.value, answer=answer))
+    done = connection.execute(_RECORD, {"of_client": name.client, "of_key": name.key, "new_answer": answer})
     if done.rowcount != 1:  # its lock was lost, and somebody else has answered
         raise in_progress()
 

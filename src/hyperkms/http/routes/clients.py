@@ -1,10 +1,14 @@
 """Administration of clients."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from hyperkms.access.administration import Issued
+from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Client, Operation, parse_client_name
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
@@ -17,6 +21,7 @@ from hyperkms.http.client_schemas import (
     RotateClientRequest,
 )
 from hyperkms.http.client_views import client_view, issued_view, new_client
+from hyperkms.http.once import Answers, Work, respond
 from hyperkms.http.request import caller_of, parts_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.views import answer
@@ -27,21 +32,22 @@ from hyperkms.operations.clients import (
     rotate_client_key,
     show_client,
 )
+from hyperkms.operations.parts import Parts
 
 router = APIRouter(prefix="/clients", tags=["clients"])
 Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER))]
 
 
 @router.post("", summary="Make a client", openapi_extra=documented(IssuedAnswer, CreateClientRequest))
-def create(
+async def create(
     request: Request,
     client: Administrator,
     body: Annotated[CreateClientRequest, Depends(body_of(CreateClientRequest, "name is required"))],
 ) -> Response:
     """`apiKey` is shown in this answer and never again. Without `allow` a bot may do nothing."""
     parts = parts_of(request)
-    issued = create_client(parts, caller_of(request, client), new_client(body, parts))
-    return answer(issued_view(issued, parts.clock()))
+    run = partial(run_in_threadpool, create_client, parts, caller_of(request, client), new_client(body, parts))
+    return await respond(request, client, Work(run, partial(_issued_view, parts), Answers.SHOWN_ONCE))
 
 
 @router.get("", summary="List clients", openapi_extra=documented(ClientsAnswer))
@@ -58,11 +64,11 @@ def show(request: Request, name: str, client: Administrator) -> Response:
     """Its wallets and operations, and of its keys the public prefixes."""
     parts = parts_of(request)
     found = show_client(parts, caller_of(request, client), parse_client_name(name))
-    return answer(ClientAnswer(success=True, client=client_view(found, parts.clock())))
+    return answer(_client_answer(parts, found))
 
 
 @router.post("/{name}/revoke", summary="Revoke a client", openapi_extra=documented(ClientAnswer, RevokeClientRequest))
-def revoke(
+async def revoke(
     request: Request,
     name: str,
     client: Administrator,
@@ -70,14 +76,14 @@ def revoke(
 ) -> Response:
     """For ever, with all its keys; they are refused as soon as this is answered."""
     parts = parts_of(request)
-    found = revoke_client(parts, caller_of(request, client), parse_client_name(name))
-    return answer(ClientAnswer(success=True, client=client_view(found, parts.clock())))
+    run = partial(run_in_threadpool, revoke_client, parts, caller_of(request, client), parse_client_name(name))
+    return await respond(request, client, Work(run, partial(_client_answer, parts)))
 
 
 @router.post(
     "/{name}/rotate", summary="Give a client a new key", openapi_extra=documented(IssuedAnswer, RotateClientRequest)
 )
-def rotate(
+async def rotate(
     request: Request,
     name: str,
     client: Administrator,
@@ -86,5 +92,14 @@ def rotate(
     """Its keys until now stay good for `overlapHours` (24); with 0 they end at once."""
     parts = parts_of(request)
     caller = caller_of(request, client)
-    issued = rotate_client_key(parts, caller, parse_client_name(name), overlap_hours=body.overlap_hours)
-    return answer(issued_view(issued, parts.clock()))
+    named, hours = parse_client_name(name), body.overlap_hours
+    run = partial(run_in_threadpool, rotate_client_key, parts, caller, named, overlap_hours=hours)
+    return await respond(request, client, Work(run, partial(_issued_view, parts), Answers.SHOWN_ONCE))
+
+
+def _client_answer(parts: Parts, found: ClientRecord) -> ClientAnswer:
+    return ClientAnswer(success=True, client=client_view(found, parts.clock()))
+
+
+def _issued_view(parts: Parts, issued: Issued) -> IssuedAnswer:
+    return issued_view(issued, parts.clock())

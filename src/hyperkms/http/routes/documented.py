@@ -92,6 +92,22 @@ def documented(answer: type[msgspec.Struct], body: type[msgspec.Struct] | None =
     return extra
 
 
+def describe_key(operation: dict[str, Any]) -> None:
+    """Add to a POST of the document what every POST takes and answers."""
+    parameter = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Done once under this key of the client's, and answered the same for 24 hours.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    }
+    others = [one for one in operation.get("parameters", []) if one["name"] != parameter["name"]]
+    operation["parameters"] = [*others, parameter]
+    if "200" in operation["responses"]:
+        told = {"description": "`true` where the answer was given before.", "schema": {"const": "true"}}
+        operation["responses"]["200"]["headers"] = {"Idempotency-Replayed": told}
+
+
 def described(answer: type[msgspec.Struct], *refusals: str) -> dict[str, Any]:
     """The `openapi_extra` of an open route that answers this as JSON, or the same as a page."""
     problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}

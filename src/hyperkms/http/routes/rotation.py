@@ -1,5 +1,6 @@
 """New key versions of a wallet."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -10,13 +11,15 @@ from hyperkms.access.clients import Client, Operation
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import rotation_view
+from hyperkms.http.once import Work, respond, uncompleted
 from hyperkms.http.request import actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ActivateRequest, MigrateAnswer, MigrateRequest, RotateAnswer, RotateRequest
-from hyperkms.http.views import answer
 from hyperkms.operations import rotate
-from hyperkms.operations.activate import activate
+from hyperkms.operations.activate import Rotated, activate
+from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import wallet_for
+from hyperkms.wallet import Wallet
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Rotator = Annotated[Client, Depends(client_with(Operation.ROTATE))]
@@ -37,8 +40,8 @@ async def rotate_wallet(
     parts, wallet = parts_of(request), wallet_of(request, body.wallet_id)
     client.require_wallet(wallet)
     wanted = rotate.RotateRequest(wallet=wallet, reason=body.reason, activate=body.activate)
-    rotated = await threads_of(request).make(rotate.rotate, parts, actor_of(request, client), wanted)
-    return answer(RotateAnswer(success=True, rotation=rotation_view(rotated, parts.lifetimes)))
+    run = partial(threads_of(request).make, rotate.rotate, parts, actor_of(request, client), wanted)
+    return await respond(request, client, Work(run, partial(_rotated_view, parts)))
 
 
 @router.post(
@@ -53,10 +56,9 @@ async def activate_version(
     """It is the current one from now on, and the one before it is in grace."""
     parts, wallet = parts_of(request), wallet_of(request, wallet_id)
     client.require_wallet(wallet)
-    rotated = await threads_of(request).make(
-        activate, parts, actor_of(request, client), wallet, body.version, reason=body.reason
-    )
-    return answer(RotateAnswer(success=True, rotation=rotation_view(rotated, parts.lifetimes)))
+    actor, make = actor_of(request, client), threads_of(request).make
+    run = partial(make, activate, parts, actor, wallet, body.version, reason=body.reason)
+    return await respond(request, client, Work(run, partial(_rotated_view, parts)))
 
 
 @router.post("/migrate", summary="Nothing to do here", openapi_extra=documented(MigrateAnswer, MigrateRequest))
@@ -66,6 +68,15 @@ async def migrate_wallet(
     body: Annotated[MigrateRequest, Depends(body_of(MigrateRequest, "walletId is required"))],
 ) -> Response:
     """The first system made a wallet versioned by this call; here every wallet is, from the start."""
-    wallet = await run_in_threadpool(wallet_for, parts_of(request), client, wallet_of(request, body.wallet_id))
+    wallet = wallet_of(request, body.wallet_id)
+    run = uncompleted(lambda: run_in_threadpool(wallet_for, parts_of(request), client, wallet))
+    return await respond(request, client, Work(run, _migrated_view))
+
+
+def _migrated_view(wallet: Wallet) -> MigrateAnswer:
     words = f"Wallet {wallet.id} is versioned already (current version {wallet.current.number}); nothing was changed."
-    return answer(MigrateAnswer(success=True, message=words, wallet_id=wallet.id))
+    return MigrateAnswer(success=True, message=words, wallet_id=wallet.id)
+
+
+def _rotated_view(parts: Parts, rotated: Rotated) -> RotateAnswer:
+    return RotateAnswer(success=True, rotation=rotation_view(rotated, parts.lifetimes))

@@ -1,5 +1,6 @@
 """Making and retiring wallets."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -9,14 +10,15 @@ from hyperkms.access.clients import Client, Operation
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import version_view
+from hyperkms.http.once import Work, respond, uncompleted
 from hyperkms.http.request import actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import GenerateAnswer, GenerateRequest, RetireAnswer, RetireRequest
-from hyperkms.http.views import answer, wallet_view
+from hyperkms.http.views import wallet_view
 from hyperkms.operations import retire
 from hyperkms.operations.generate import NewWallet, generate
-from hyperkms.wallet import KeyType, Network
-from hyperkms.wallet_life import KeyFate
+from hyperkms.wallet import KeyType, Network, Wallet
+from hyperkms.wallet_life import KeyFate, WalletHistory
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Maker = Annotated[Client, Depends(client_with(Operation.GENERATE))]
@@ -44,9 +46,12 @@ async def generate_wallet(
         network=Network(body.network) if body.network else None,
         metadata=body.metadata or {},
     )
-    wallet = await threads_of(request).make(generate, parts, wanted)
-    note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
-    return answer(GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note))
+
+    def view(wallet: Wallet) -> GenerateAnswer:
+        note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
+        return GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note)
+
+    return await respond(request, client, Work(partial(threads_of(request).make, generate, parts, wanted), view))
 
 
 @router.post(
@@ -71,6 +76,11 @@ async def retire_wallet(
         reason=body.reason,
         fate=KeyFate.AT_ONCE if body.destroy else KeyFate.AFTER_GRACE,
     )
-    history = await threads_of(request).make(retire.retire, parts_of(request), actor_of(request, client), wanted)
+    make, parts, actor = threads_of(request).make, parts_of(request), actor_of(request, client)
+    run = uncompleted(lambda: make(retire.retire, parts, actor, wanted))  # retired again, it answers the same
+    return await respond(request, client, Work(run, _retired_view))
+
+
+def _retired_view(history: WalletHistory) -> RetireAnswer:
     versions = [version_view(version) for version in history.versions]
-    return answer(RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=versions))
+    return RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=versions)
