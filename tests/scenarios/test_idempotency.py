@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from hyperkms.cli.assemble import DATABASE
-from support.access import client_key
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.service import Answer, Service
 from support.signing_clients import ROOM
@@ -40,6 +39,13 @@ def age(service: Service, key: str, milliseconds: int) -> None:
         database.execute("UPDATE requests SET created_at = created_at - ? WHERE key = ?", (milliseconds, key))
 
 
+def client_key(service: Service, name: str, operation: str) -> str:
+    """The API key of a new client that may do this."""
+    made = service.post("/clients", {"name": name, "allow": [operation]})
+    assert made.status == 200, made.body
+    return str(made.json["apiKey"])
+
+
 def refusal(answer: Answer, status: int) -> str:
     """A problem document of this status; its code."""
     assert answer.status == status, answer.body
@@ -47,7 +53,7 @@ def refusal(answer: Answer, status: int) -> str:
     return str(answer.json["code"])
 
 
-SIGNING = {
+SIGNING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a message, ed25519": ("bytes", "/wallets/sign", {"message": "hello"}),
     "a message, secp256k1": ("trader", "/wallets/sign", {"message": "hello"}),
     "an order payload, ed25519": ("bytes", "/wallets/sign-order", {"orderPayload": {"a": 1.5}}),
@@ -87,7 +93,7 @@ def test_a_key_with_another_body_or_route_is_refused(service: Service, change: s
 
 
 def test_the_keys_of_two_clients_are_their_own(service: Service) -> None:
-    other = client_key(service, "other", allow=["trade"])
+    other = client_key(service, "other", "trade")
     body = {"walletId": "trader", "action": NOOP}
     mine = post(service, "/hyperliquid/sign", body, "shared-by-chance")
     theirs = post(service, "/hyperliquid/sign", body, "shared-by-chance", api_key=other)
@@ -96,7 +102,7 @@ def test_the_keys_of_two_clients_are_their_own(service: Service) -> None:
 
 
 def test_a_client_that_is_revoked_gets_no_replay(service: Service) -> None:
-    gone = client_key(service, "gone", allow=["trade"])
+    gone = client_key(service, "gone", "trade")
     body = {"walletId": "trader", "action": NOOP}
     assert post(service, "/hyperliquid/sign", body, "of-gone", api_key=gone).status == 200
     assert service.post("/clients/gone/revoke", {}).status == 200
@@ -246,7 +252,7 @@ def test_a_client_is_made_once_and_its_key_is_neither_kept_nor_shown_again(servi
 
 
 def test_the_key_of_a_client_is_rotated_once(service: Service) -> None:
-    old = client_key(service, "rotates", allow=["read"])
+    old = client_key(service, "rotates", "read")
     first = post(service, "/clients/rotates/rotate", {"overlapHours": 0}, "client-rotate")
     assert refusal(post(service, "/clients/rotates/rotate", {"overlapHours": 0}, "client-rotate"), 409) == (
         "answer-not-kept"
@@ -256,7 +262,7 @@ def test_the_key_of_a_client_is_rotated_once(service: Service) -> None:
 
 
 def test_a_revocation_is_answered_again(service: Service) -> None:
-    client_key(service, "revoked", allow=["read"])
+    client_key(service, "revoked", "read")
     first = post(service, "/clients/revoked/revoke", {}, "client-revoke")
     again = post(service, "/clients/revoked/revoke", {}, "client-revoke")
     assert (first.status, again.body, again.headers[REPLAYED]) == (200, first.body, "true")

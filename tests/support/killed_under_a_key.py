@@ -1,0 +1,177 @@
+"""Answers one request with an Idempotency-Key as a worker does, in a process that kills itself at a named point.
+
+python killed_under_a_key.py DATA POINT PATH KEY BODY
+"""
+
+import asyncio
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.types import Message
+
+from hyperkms._core import SharedCounters
+from hyperkms.audit.record import Record
+from hyperkms.audit.sink import RecordSink, Ticket
+from hyperkms.cli.assemble import ADMIN_KEY, DATABASE, REQUESTS, SHARED, assemble
+from hyperkms.config import load_from_process
+from hyperkms.http.app import create_app
+from hyperkms.operations.parts import Parts
+from hyperkms.state.completion import Completion, Within, nothing_more
+from hyperkms.state.database import open_database
+from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.requests import Request, RequestName, Requests
+from hyperkms.state.wallets import WalletRecords
+from hyperkms.wallet import Wallet
+from hyperkms.wallet_life import Change
+
+BEFORE_RESERVE = "before-the-reservation"
+IN_RESERVE = "before-the-reservation-is-committed"
+AFTER_RESERVE = "after-the-reservation-and-before-signing"
+BEFORE_RECORD = "after-signing-and-before-the-line"
+AFTER_RECORD = "after-the-line-and-before-the-answer-is-recorded"
+IN_RECORDED = "before-the-answer-is-committed"
+AFTER_RECORDED = "after-the-answer-is-recorded"
+SIGNING = (BEFORE_RESERVE, IN_RESERVE, AFTER_RESERVE, BEFORE_RECORD, AFTER_RECORD, IN_RECORDED, AFTER_RECORDED)
+
+BEFORE_CHANGE = "before-the-change"
+IN_CHANGE = "before-the-change-is-committed"
+AFTER_CHANGE = "after-the-change"
+CHANGING = (BEFORE_CHANGE, IN_CHANGE, AFTER_CHANGE)
+
+
+class DyingRequests(Requests):
+    """The real rows, and death around or within a write."""
+
+    def __init__(self, data: Path, point: str) -> None:
+        super().__init__(open_database(data / DATABASE), data / REQUESTS)
+        self._point = point
+
+    def reserve(self, request: Request, plan: str, also: Within) -> "Future[None]":
+        def die_after_it(connection: sa.Connection) -> None:
+            also(connection)
+            _die_at(IN_RESERVE, self._point)
+
+        _die_at(BEFORE_RESERVE, self._point)
+        return self._then(super().reserve(request, plan, die_after_it), AFTER_RESERVE)
+
+    def record(self, name: RequestName, answer: str) -> "Future[None]":
+        _die_at(AFTER_RECORD, self._point)
+        if self._point == IN_RECORDED:
+            self._work.write(lambda connection: _record_and_die(connection, name, answer))
+        return self._then(super().record(name, answer), AFTER_RECORDED)
+
+    def _then(self, done: "Future[None]", point: str) -> "Future[None]":
+        done.add_done_callback(lambda _: _die_at(point, self._point))
+        return done
+
+
+class DyingRecords:
+    """The real record, and death before it takes a line."""
+
+    def __init__(self, real: RecordSink, point: str) -> None:
+        self._real = real
+        self._point = point
+
+    def append(self, record: Record) -> Ticket:
+        return self._real.append(record)
+
+    def append_group(self, tickets: Sequence[Ticket]) -> None:
+        _die_at(BEFORE_RECORD, self._point)
+        self._real.append_group(tickets)
+
+    def check(self) -> None:
+        self._real.check()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+class DyingWallets(WalletRecords):
+    """The real wallet records, and death around or within a change."""
+
+    def __init__(self, data: Path, point: str) -> None:
+        generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
+        super().__init__(open_database(data / DATABASE), generation)
+        self._point = point
+
+    def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:
+        def die_after_it(connection: sa.Connection, made: Wallet) -> None:
+            completion(connection, made)
+            _die_at(IN_CHANGE, self._point)
+
+        _die_at(BEFORE_CHANGE, self._point)
+        super().create(wallet, die_after_it)
+        _die_at(AFTER_CHANGE, self._point)
+
+    def apply(self, change: Change, *, before_commit: Within) -> None:
+        def die_after_it(connection: sa.Connection) -> None:
+            before_commit(connection)
+            _die_at(IN_CHANGE, self._point)
+
+        _die_at(BEFORE_CHANGE, self._point)
+        super().apply(change, before_commit=die_after_it)
+        _die_at(AFTER_CHANGE, self._point)
+
+
+def main(data: Path, point: str, path: str, key: str, body: str) -> None:
+    """Answer the request to its point."""
+    parts = _dying(assemble(load_from_process({"data": data}), create=False), data, point)
+    headers = {"x-api-key": (data / ADMIN_KEY).read_text().strip(), "idempotency-key": key}
+    asyncio.run(_request(parts, path, headers, body.encode()))
+
+
+async def _request(parts: Parts, path: str, headers: dict[str, str], body: bytes) -> None:
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        assert message.get("status", 200) == 200, message
+
+    await create_app(parts)(scope, receive, send)
+
+
+def _dying(parts: Parts, data: Path, point: str) -> Parts:
+    return dataclasses.replace(
+        parts,
+        requests=DyingRequests(data, point),
+        record=DyingRecords(parts.record, point),
+        wallets=DyingWallets(data, point),
+    )
+
+
+def _record_and_die(connection: sa.Connection, name: RequestName, answer: str) -> None:
+    row = {"client": name.client, "key": name.key, "answer": answer}
+    words = "UPDATE requests SET state = 'recorded', answer = :answer WHERE client = :client AND key = :key"
+    assert connection.execute(sa.text(words), row).rowcount == 1
+    _die_at(IN_RECORDED, IN_RECORDED)
+
+
+def _die_at(here: str, point: str) -> None:
+    if here == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])
