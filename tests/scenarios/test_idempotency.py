@@ -129,7 +129,7 @@ def test_a_nonce_that_a_caller_chose_is_taken_with_the_reservation_and_not_held_
     assert refusal(post(service, "/hyperliquid/sign", body, "chosen-again"), 409) == "nonce-reused"
     assert refusal(service.post("/hyperliquid/sign", body), 409) == "nonce-reused"
     assert rows(service, "chosen-again") == []
-    assert len([line for line in signatures(service.data, "trader") if line["signed"]["nonce"] == nonce]) == 1
+    assert len([line for line in signatures(service.data, "trader") if line["signed"].get("nonce") == nonce]) == 1
 
 
 def test_without_a_key_nothing_is_deduplicated(service: Service) -> None:
@@ -266,6 +266,24 @@ def test_a_revocation_is_answered_again(service: Service) -> None:
     first = post(service, "/clients/revoked/revoke", {}, "client-revoke")
     again = post(service, "/clients/revoked/revoke", {}, "client-revoke")
     assert (first.status, again.body, again.headers[REPLAYED]) == (200, first.body, "true")
+
+
+def test_a_request_that_was_answered_503_is_resumed_with_its_nonce(tmp_path: Path) -> None:
+    body = {"walletId": "w", "action": NOOP}
+    records, away = tmp_path / "data" / "records", tmp_path / "data" / "away"
+    with Service.start(tmp_path / "data") as service:
+        service.generate("w", keyType="secp256k1")
+        assert service.post("/hyperliquid/sign", body).status == 200
+        records.rename(away)
+        records.write_bytes(b"")
+        assert refusal(post(service, "/hyperliquid/sign", body, "k"), 503) == "record-unwritable"
+        reserved = json.loads(rows(service, "k")[0]["plan"])["nonce"]
+        assert refusal(post(service, "/hyperliquid/sign", body, "k"), 503) == "record-unwritable"
+        records.unlink()
+        away.rename(records)
+        finished = post(service, "/hyperliquid/sign", body, "k")
+    assert (finished.status, finished.json["nonce"]) == (200, reserved)
+    assert rows(service, "k")[0]["state"] == "recorded"
 
 
 # ---- across processes ---------------------------------------------------------------------------------------
