@@ -86,6 +86,10 @@ class DyingRecords:
         _die_at(BEFORE_RECORD, self._point)
         self._real.append_group(tickets)
 
+    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+        _die_at(BEFORE_RECORD, self._point)
+        return self._real.write_here(tickets)
+
     def check(self) -> None:
         self._real.check()
 

@@ -7,7 +7,7 @@ done again from the start in a thread (state/waiting.py). What the routes take a
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -163,8 +163,6 @@ class Turn:
         return cls(loop, replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
 
 
-_Do = Callable[..., Awaitable[Any]]
-_Work = Callable[[Any, Caller, Facts, _Do], Awaitable[msgspec.Struct]]
 _PLANS: dict[Callable[..., Pending[Any]], Callable[..., Planned]] = {
     sign_message: plan_message,
     sign_order: plan_order,
