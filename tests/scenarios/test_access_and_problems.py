@@ -32,6 +32,8 @@ KEYED = [
     ("POST", "/wallets/sign"),
     ("POST", "/wallets/sign-order"),
     ("POST", "/hyperliquid/sign"),
+    ("POST", "/wallets/sign-batch"),
+    ("POST", "/hyperliquid/sign-batch"),
     ("GET", "/mpc/wallets/w/public-key"),
     ("POST", "/mpc/wallets/generate"),
     ("POST", "/mpc/wallets/sign"),

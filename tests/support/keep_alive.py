@@ -26,8 +26,10 @@ class Line:
         answer = self.connection.getresponse()
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
-    def post(self, path: str, body: object) -> Answer:
-        return self.request("POST", path, json.dumps(body).encode())
+    def post(self, path: str, body: object, **more: str) -> Answer:
+        """A body as JSON; `more` are headers beside the key, with _ for -."""
+        named = {name.replace("_", "-"): value for name, value in more.items()}
+        return self.request("POST", path, json.dumps(body).encode(), {"X-API-Key": self.key, **named})
 
     def post_raw(self, path: str, content: bytes) -> Answer:
         return self.request("POST", path, content)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hyperkms.access.limits import What
+
 START_S = 30
 NOWHERE = "http://127.0.0.1:9"
 """A loopback port where nothing listens: no test asks the real exchange for its assets."""
@@ -38,7 +40,7 @@ def command(*words: str) -> list[str]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """An environment that says nothing but these settings, in development on testnet."""
+    """An environment that says these settings alone, in development on testnet, with limits that no test meets."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     defaults = {
         "HYPERKMS_ENV": "development",
@@ -46,7 +48,8 @@ def environment(**settings: str) -> dict[str, str]:
         "HYPERKMS_MAINNET_URL": NOWHERE,
         "HYPERKMS_TESTNET_URL": NOWHERE,
     }
-    return {**inherited, **defaults, **settings}
+    limits = {f"HYPERKMS_LIMIT_{what.name}": "1000000/s" for what in What}
+    return {**inherited, **defaults, **limits, **settings}
 
 
 @dataclass

@@ -21,7 +21,7 @@ from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
 from hyperkms.http.routes import clients, health, metrics, mpc, problems, reading, rotation, wallets
 from hyperkms.http.routes.documented import describe_key, documented
-from hyperkms.http.schemas import ALL
+from hyperkms.http.schemas import ALL, RESULTS, BatchRefusal
 from hyperkms.http.signing import SigningRoutes
 from hyperkms.http.signing_table import SIGNING_ROUTES
 from hyperkms.http.threads import Threads
@@ -108,6 +108,9 @@ def _document(app: FastAPI) -> None:
         for leftover in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(leftover, None)
         document["paths"].update(_signing_paths())
+        for batch, one in RESULTS.items():
+            choice = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in (one, BatchRefusal)]
+            components[batch.__name__]["properties"]["results"]["items"] = {"anyOf": choice}
         for operations in document["paths"].values():
             for method, operation in operations.items():
                 if method == "post":

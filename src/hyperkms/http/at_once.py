@@ -48,7 +48,7 @@ class AtOnce:
     def __init__(self, routes: SigningRoutes) -> None:
         self._routes = routes
         self._parts = routes.parts
-        self._by_url = {route.path.encode(): route for route in SIGNING_ROUTES}
+        self._by_url = {route.path.encode(): route for route in SIGNING_ROUTES if route.each is None}
 
     def takes(self, url: bytes) -> bool:
         """Whether a POST to this request target may be answered here."""

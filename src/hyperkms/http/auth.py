@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from hyperkms.access.api_keys import Loading, unauthorized
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
 from hyperkms.operations.parts import Parts
@@ -32,8 +33,15 @@ async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Clien
     if isinstance(client, Loading):
         client = await in_thread(parts.api_keys.authenticate, key)
     if client is None:
+        # Whoever has a key that is in force is not held up by others at the same address.
+        parts.limits.failed(_address_of(scope))
         raise unauthorized()
     return client
+
+
+def _address_of(scope: Scope) -> str:
+    """Who is at the other end of the connection; a Unix socket has no address, and one limit."""
+    return scope["client"][0] if scope.get("client") else "unix"
 
 
 def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -48,9 +56,10 @@ def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def client_with(*operations: Operation) -> Callable[..., Awaitable[Client]]:
+def client_with(*operations: Operation, limit: What | None = None) -> Callable[..., Awaitable[Client]]:
     """A dependency that answers the client; Unauthorized without a valid key, Forbidden without one of these.
 
+    Limited when the client asks for too much of what `limit` counts.
     What depends on the wallet is checked where the wallet is found (operations/permission.py).
     """
 
@@ -63,6 +72,8 @@ def client_with(*operations: Operation) -> Callable[..., Awaitable[Client]]:
         facts_of(request).client = client.name
         if operations:
             client.require(*operations)
+        if limit is not None:
+            parts_of(request).limits.take(client.number, limit)
         return client
 
     return authenticated

@@ -1,5 +1,6 @@
 """Bodies of requests and answers; the OpenAPI document is made of these."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -59,6 +60,21 @@ class SignActionRequest(RequestBody, frozen=True):
     expires_after: Milliseconds | None = None
     network: Literal["mainnet", "testnet"] | None = None
     version: Version | None = None
+
+
+MAX_BATCH = 200
+
+
+class SignBatchRequest(RequestBody, frozen=True):
+    """Sign several messages; each is answered for itself."""
+
+    requests: Annotated[list[SignRequest], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class SignActionBatchRequest(RequestBody, frozen=True):
+    """Sign several actions; each is answered for itself."""
+
+    requests: Annotated[list[SignActionRequest], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class RotateRequest(RequestBody, frozen=True):
@@ -321,7 +337,39 @@ class ProblemsAnswer(AnswerBody, frozen=True):
     count: int
 
 
+class BatchRefusal(AnswerBody, frozen=True):
+    """What stands in the place of an answer that was refused."""
+
+    success: Literal[False]
+    problem: ProblemView
+
+
+class SignBatchAnswer(AnswerBody, frozen=True):
+    """In the order of the requests: what the route for one answers, or a refusal."""
+
+    success: Literal[True]
+    results: list[Any]
+
+
+class SignActionBatchAnswer(AnswerBody, frozen=True):
+    """In the order of the requests: what the route for one answers, or a refusal."""
+
+    success: Literal[True]
+    results: list[Any]
+
+
+RESULTS: Mapping[type[msgspec.Struct], type[msgspec.Struct]] = {
+    SignBatchAnswer: SignAnswer,
+    SignActionBatchAnswer: SignActionAnswer,
+}
+"""What stands in `results` beside BatchRefusal; msgspec's schemas have no such choice."""
+
 ALL = (
+    SignBatchRequest,
+    SignActionBatchRequest,
+    SignBatchAnswer,
+    SignActionBatchAnswer,
+    BatchRefusal,
     GenerateRequest,
     SignRequest,
     SignOrderRequest,

@@ -21,9 +21,10 @@ from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import HyperkmsError, Malformed
 from hyperkms.http.auth import authenticate
+from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import MAX_BODY, read_struct
 from hyperkms.http.facts import Facts, begin
-from hyperkms.http.idempotency import REPLAYED, Asked, Attempt, Done, Once, fingerprint, key_of
+from hyperkms.http.idempotency import REPLAYED, Answered, Asked, Attempt, Done, Once, fingerprint, key_of
 from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, problem_of, too_large
@@ -51,7 +52,7 @@ class SigningRoutes:
 
     def __init__(self, app: ASGIApp, parts: Parts, threads: Threads, once: Once) -> None:
         self._app = app
-        self._once = once
+        self.once = once
         self.parts = parts
         self._threads = threads
         self._turn: Turn | None = None
@@ -89,14 +90,19 @@ class SigningRoutes:
             client = await authenticate(self.parts, scope, self._threads.sign)
             facts.client = client.name
             client.require(*route.operations)
+            raw = await _read(receive)
+            key = key_of(scope["headers"])
+            if route.each is not None:
+                return _given(await answer_batch(self, route, Batch(client, facts, raw, key)))
             if COUNTED not in scope:
                 self.parts.limits.take(client.number, What.SIGN)
-            raw = await _read(receive)
-            if key := key_of(scope["headers"]):
+            if key:
                 asked = Asked(RequestName(client.name, key), fingerprint(route.path, raw), facts)
-                return await self._answer_once(asked, route, client, raw)
+                body = await read_struct(raw, route.body, route.required)
+                return _given(await self.sign_once(asked, route, client, body))
             work = await _work(route, raw, facts)
-            answer = work.view(await self._do(work.operation, Caller(client, facts.request_id), *work.arguments))
+            pending = await self.begin(work, Caller(client, facts.request_id))
+            answer = work.view(await pending.released())
         except HyperkmsError as error:
             status, headers, document = refusal(error, facts)
             return status, headers if scope["method"] == "POST" else [*headers, (b"allow", b"POST")], document
@@ -104,26 +110,24 @@ class SigningRoutes:
             return refusal(unexpected(error, facts), facts)
         return 200, [_JSON], _encode(answer)
 
-    async def _answer_once(
-        self, asked: Asked, route: SigningRoute, client: Client, raw: bytes
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    async def sign_once(self, asked: Asked, route: SigningRoute, client: Client, body: msgspec.Struct) -> Answered:
+        """The answer of a request that came with a key: it is signed once, however often it comes."""
+
         async def attempted(attempt: Attempt) -> Done:
-            body = await read_struct(raw, route.body, route.required)
+            wanted = body
             if attempt.plan is not None:
-                body = msgspec.structs.replace(body, version=read_plan(attempt.plan).version)
-            work = route.work(body)
+                wanted = msgspec.structs.replace(body, version=read_plan(attempt.plan).version)
+            work = route.work(wanted)
             asked.facts.wallet = work.wallet
             caller = Caller(client, asked.facts.request_id)
             made = _encode(work.view(await self._do_once(attempt, work.operation, caller, *work.arguments)))
             return Done(made, kept=made)
 
-        answered = await self._once.answer(asked, attempted)
-        return 200, [_JSON, (REPLAYED.encode(), b"true")] if answered.replayed else [_JSON], answered.body
+        return await self.once.answer(asked, attempted)
 
-    async def _do(self, operation: Callable[..., Pending[T]], *arguments: object) -> T:
-        """Here if nothing waits, else in a thread; and then until the record is durable."""
-        pending = await self._here_or_in_a_thread(operation, *arguments)
-        return await pending.released()
+    async def begin(self, work: Work, caller: Caller) -> Pending[Any]:
+        """Sign: here if nothing waits, else in a thread."""
+        return await self._here_or_in_a_thread(work.operation, caller, *work.arguments)
 
     async def _do_once(
         self, attempt: Attempt, operation: Callable[..., Pending[T]], caller: Caller, *arguments: object
@@ -175,6 +179,10 @@ async def _work(route: SigningRoute, raw: bytes, facts: Facts) -> Work:
     work = route.work(await read_struct(raw, route.body, route.required))
     facts.wallet = work.wallet
     return work
+
+
+def _given(answered: Answered) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    return 200, [_JSON, (REPLAYED.encode(), b"true")] if answered.replayed else [_JSON], answered.body
 
 
 def _require_post(scope: Scope) -> None:

@@ -9,8 +9,12 @@ import msgspec
 from hyperkms.access.clients import Operation
 from hyperkms.http.schemas import (
     SignActionAnswer,
+    SignActionBatchAnswer,
+    SignActionBatchRequest,
     SignActionRequest,
     SignAnswer,
+    SignBatchAnswer,
+    SignBatchRequest,
     SignOrderRequest,
     SignRequest,
 )
@@ -46,6 +50,8 @@ class SigningRoute:
     required: str
     """The first system's sentence for a body that lacks what it needs."""
     work: Callable[[Any], Work]
+    each: "SigningRoute | None" = None
+    """For a batch: the route whose bodies stand in its `requests`."""
 
 
 def _message(body: SignRequest) -> Work:
@@ -71,38 +77,62 @@ def _action(body: SignActionRequest) -> Work:
     return Work(wanted.wallet, sign_action, (wanted,), action_view)
 
 
-SIGNING_ROUTES = (
-    SigningRoute(
-        "/wallets/sign",
-        "wallets",
-        "Sign a message",
-        "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
-        (Operation.SIGN_BYTES, Operation.SIGN_TEXT),
-        SignRequest,
-        SignAnswer,
-        "walletId and message are required",
-        _message,
-    ),
-    SigningRoute(
-        "/wallets/sign-order",
-        "wallets",
-        "Sign an order payload",
-        "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
-        (Operation.SIGN_BYTES, Operation.SIGN_ORDER),
-        SignOrderRequest,
-        SignAnswer,
-        "walletId and orderPayload are required",
-        _order,
-    ),
-    SigningRoute(
-        "/hyperliquid/sign",
-        "hyperliquid",
-        "Sign an action",
-        "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
-        (Operation.TRADE,),
-        SignActionRequest,
-        SignActionAnswer,
-        "walletId and action are required",
-        _action,
-    ),
+_MESSAGE = SigningRoute(
+    "/wallets/sign",
+    "wallets",
+    "Sign a message",
+    "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
+    (Operation.SIGN_BYTES, Operation.SIGN_TEXT),
+    SignRequest,
+    SignAnswer,
+    "walletId and message are required",
+    _message,
 )
+_ORDER = SigningRoute(
+    "/wallets/sign-order",
+    "wallets",
+    "Sign an order payload",
+    "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
+    (Operation.SIGN_BYTES, Operation.SIGN_ORDER),
+    SignOrderRequest,
+    SignAnswer,
+    "walletId and orderPayload are required",
+    _order,
+)
+_ACTION = SigningRoute(
+    "/hyperliquid/sign",
+    "hyperliquid",
+    "Sign an action",
+    "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
+    (Operation.TRADE,),
+    SignActionRequest,
+    SignActionAnswer,
+    "walletId and action are required",
+    _action,
+)
+_MESSAGES = SigningRoute(
+    "/wallets/sign-batch",
+    "wallets",
+    "Sign up to 200 messages",
+    "Each as by /wallets/sign and answered for itself: a refusal of one keeps no other from being signed.",
+    _MESSAGE.operations,
+    SignBatchRequest,
+    SignBatchAnswer,
+    "requests is required",
+    _message,
+    each=_MESSAGE,
+)
+_ACTIONS = SigningRoute(
+    "/hyperliquid/sign-batch",
+    "hyperliquid",
+    "Sign up to 200 actions",
+    "Each as by /hyperliquid/sign and answered for itself: a refusal of one keeps no other from being signed.",
+    _ACTION.operations,
+    SignActionBatchRequest,
+    SignActionBatchAnswer,
+    "requests is required",
+    _action,
+    each=_ACTION,
+)
+
+SIGNING_ROUTES = (_MESSAGE, _ORDER, _ACTION, _MESSAGES, _ACTIONS)

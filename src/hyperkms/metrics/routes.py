@@ -14,6 +14,8 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/wallets/sign-order"): "order",
     ("POST", "/mpc/wallets/sign-order"): "order",
     ("POST", "/hyperliquid/sign"): "order",
+    ("POST", "/wallets/sign-batch"): "batch",
+    ("POST", "/hyperliquid/sign-batch"): "batch",
     ("GET", "/wallets"): "read",
     ("GET", "/wallets/{wallet_id}"): "read",
     ("GET", "/wallets/{wallet_id}/public-key"): "read",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from hyperkms.access.administration import Issued
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Client, Operation, parse_client_name
+from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.client_schemas import (
@@ -35,7 +36,7 @@ from hyperkms.operations.clients import (
 from hyperkms.operations.parts import Parts
 
 router = APIRouter(prefix="/clients", tags=["clients"])
-Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER))]
+Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER, limit=What.ADMINISTER))]
 
 
 @router.post("", summary="Make a client", openapi_extra=documented(IssuedAnswer, CreateClientRequest))

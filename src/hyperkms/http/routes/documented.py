@@ -12,7 +12,9 @@ from hyperkms.http.schemas import (
     MigrateRequest,
     RetireRequest,
     RotateRequest,
+    SignActionBatchRequest,
     SignActionRequest,
+    SignBatchRequest,
     SignOrderRequest,
     SignRequest,
 )
@@ -20,6 +22,15 @@ from hyperkms.http.schemas import (
 _ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     GenerateRequest: {"a wallet that trades": {"walletId": "bot-1", "keyType": "secp256k1"}},
+    SignBatchRequest: {"two messages": {"requests": [{"walletId": "bot-1", "message": text} for text in ("a", "b")]}},
+    SignActionBatchRequest: {
+        "two orders": {
+            "requests": [
+                {"walletId": "bot-1", "action": {"type": "order", "orders": [_ORDER], "grouping": "na"}}
+                for _ in range(2)
+            ]
+        }
+    },
     SignRequest: {"a message": {"walletId": "bot-1", "message": "hello"}},
     SignOrderRequest: {
         "an order": {

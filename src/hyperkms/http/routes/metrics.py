@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.metrics_page import metrics_page
 from hyperkms.http.request import parts_of
@@ -24,7 +25,10 @@ _PAGE: dict[str, Any] = {
 }
 
 
+Scraper = Annotated[Client, Depends(client_with(Operation.METRICS, limit=What.READ))]
+
+
 @router.get("/metrics", summary="Counters for Prometheus", openapi_extra=_PAGE)
-def metrics(request: Request, _client: Annotated[Client, Depends(client_with(Operation.METRICS))]) -> Response:
+def metrics(request: Request, _client: Scraper) -> Response:
     """The sum over all workers, whichever of them answers; for a client with the operation `metrics`."""
     return Response(metrics_page(parts_of(request)), headers={"Content-Type": CONTENT_TYPE})

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.life_views import history_view, version_view
 from hyperkms.http.request import parts_of, wallet_of
@@ -16,7 +17,7 @@ from hyperkms.operations.permission import history_for, wallet_for
 from hyperkms.state.wallets import Which
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
-Reader = Annotated[Client, Depends(client_with(Operation.READ))]
+Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]
 MAX_PAGE = 1000
 
 

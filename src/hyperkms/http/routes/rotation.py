@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import rotation_view
@@ -22,8 +23,9 @@ from hyperkms.operations.permission import wallet_for
 from hyperkms.wallet import Wallet
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
-Rotator = Annotated[Client, Depends(client_with(Operation.ROTATE))]
-Migrator = Annotated[Client, Depends(client_with(Operation.MIGRATE))]
+Rotator = Annotated[Client, Depends(client_with(Operation.ROTATE, limit=What.ROTATE))]
+Activator = Annotated[Client, Depends(client_with(Operation.ROTATE, limit=What.ADMINISTER))]
+Migrator = Annotated[Client, Depends(client_with(Operation.MIGRATE, limit=What.MIGRATE))]
 
 
 @router.post("/rotate", summary="Make a new key version", openapi_extra=documented(RotateAnswer, RotateRequest))
@@ -50,7 +52,7 @@ async def rotate_wallet(
 async def activate_version(
     request: Request,
     wallet_id: str,
-    client: Rotator,
+    client: Activator,
     body: Annotated[ActivateRequest, Depends(body_of(ActivateRequest, "version is required"))],
 ) -> Response:
     """It is the current one from now on, and the one before it is in grace."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import version_view
@@ -21,8 +22,8 @@ from hyperkms.wallet import KeyType, Network, Wallet
 from hyperkms.wallet_life import KeyFate, WalletHistory
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
-Maker = Annotated[Client, Depends(client_with(Operation.GENERATE))]
-Retirer = Annotated[Client, Depends(client_with(Operation.RETIRE))]
+Maker = Annotated[Client, Depends(client_with(Operation.GENERATE, limit=What.GENERATE))]
+Retirer = Annotated[Client, Depends(client_with(Operation.RETIRE, limit=What.ADMINISTER))]
 
 _NOTE = (
     "This is an ed25519 wallet, as the first system made them. Hyperliquid verifies secp256k1 signatures "
