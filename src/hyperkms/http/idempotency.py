@@ -40,7 +40,7 @@ class Asked:
     facts: Facts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answered:
     """The body of an answer 200, and whether it was given before."""
 
@@ -76,9 +76,9 @@ class Attempt:
             await asyncio.wrap_future(self._requests.record_alone(self._request, _text(answer)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Done:
-    """What an attempt came to."""
+    """What an attempt came to; it may have a secret in it."""
 
     body: bytes
     kept: bytes | None
