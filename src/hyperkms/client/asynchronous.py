@@ -207,6 +207,16 @@ class AsyncSigningClient:
         """Whether it can sign now; Unavailable if not."""
         return await self._run(self._calls.ready())
 
+    # ---- any other route
+
+    async def get(self, path: str) -> Json:
+        """The body of any answer as JSON: for routes that have no method here."""
+        return await self._run(self._calls.get(path))
+
+    async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+        """The same with a body to send; without a key it is never sent twice, unless nothing was done."""
+        return await self._run(self._calls.post(path, body, idempotency_key))
+
     async def _run(self, call: Call[T]) -> T:
         loop = asyncio.get_running_loop()
         started, attempt = loop.time(), 1

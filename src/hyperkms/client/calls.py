@@ -1,5 +1,6 @@
 """Every request the library makes, and how its answer is read (pure); both clients send these."""
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
@@ -31,6 +32,7 @@ from hyperkms.client.wire import Call, checked_key
 T = TypeVar("T")
 PAGE = 1000
 _OK = 200
+_PATH = re.compile(r"/[!-~]*", re.ASCII)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -190,6 +192,16 @@ class Calls:
         """GET /ready."""
         return Call("/ready", _read_health)
 
+    @staticmethod
+    def get(path: str) -> Call[Json]:
+        """GET any route."""
+        return Call(_checked_path(path), _read_object)
+
+    @staticmethod
+    def post(path: str, body: Mapping[str, Any], key: str | None) -> Call[Json]:
+        """POST to any route."""
+        return Call(_checked_path(path), _read_object, _encode(body), _given(key))
+
     def _key(self, given: str | None) -> str | None:
         if given is None and self._automatic:
             return secrets.token_hex(16)
@@ -239,6 +251,12 @@ def _given(key: str | None) -> str | None:
 
 def _path(wallet_id: str, *rest: str) -> str:
     return "/".join(["/wallets", quote(wallet_id, safe=""), *rest])
+
+
+def _checked_path(path: str) -> str:
+    if not _PATH.fullmatch(path):
+        raise ValueError("a path begins with a slash and has only characters that a URL has")
+    return path
 
 
 def _set(members: Mapping[str, Any]) -> Json:

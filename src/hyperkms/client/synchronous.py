@@ -211,6 +211,16 @@ class SigningClient:
         """Whether it can sign now; Unavailable if not."""
         return self._run(self._calls.ready())
 
+    # ---- any other route
+
+    def get(self, path: str) -> Json:
+        """The body of any answer as JSON: for routes that have no method here."""
+        return self._run(self._calls.get(path))
+
+    def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+        """The same with a body to send; without a key it is never sent twice, unless nothing was done."""
+        return self._run(self._calls.post(path, body, idempotency_key))
+
     def _run(self, call: Call[T]) -> T:
         started, attempt = time.monotonic(), 1
         while True:
