@@ -23,6 +23,7 @@ from hyperkms.wallet import KeyType, Network
 
 MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
 
+DEVELOPMENT_OF_NODE = ("development", "test")
 GRACE_DAYS = 30
 MAX_DAYS = 3650
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
@@ -59,7 +60,7 @@ _ELSEWHERE = frozenset(
 )
 """Names of that form that clients and tests read."""
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +146,29 @@ def load_from_process(flags: Mapping[str, object], env_file: Path | None = None)
     return load(os.environ, flags, env_file)
 
 
+def sources_of_process(flags: Mapping[str, object], env_file: Path | None = None) -> Mapping[str, str]:
+    """Of every setting where it comes from: `flag`, `environment`, the name of the file, `default`."""
+    in_file, file = _read_env_file(env_file), str(env_file or ".env")
+    return {name: _source(name, flags.get(member), in_file, file) for name, member in SETTINGS.items()}
+
+
+def _source(name: str, flag: object, in_file: Mapping[str, str], file: str) -> str:
+    if flag is not None:
+        return "flag"
+    if name in os.environ:  # an empty one hides that of the file and counts as unset
+        source = "environment" if os.environ[name] else "default"
+    else:
+        source = file if in_file.get(name) else "default"
+    return "NODE_ENV" if source == "default" and name == "HYPERKMS_ENV" and _is_of_node(in_file) else source
+
+
+def _is_of_node(in_file: Mapping[str, str]) -> bool:
+    return {**in_file, **os.environ}.get("NODE_ENV") in DEVELOPMENT_OF_NODE
+
+
 @dataclass(frozen=True)
 class ServiceAddress:
-    """Where a running service answers, and the key to ask with."""
+    """Where a running service answers (http://, https://, unix:), and the key to ask with."""
 
     url: str
     api_key: str
@@ -170,7 +191,14 @@ def service_of_process(url: str | None, env_file: Path | None = None) -> Service
     if not key or not key.isascii() or not key.isprintable():
         words = "HYPERKMS_API_KEY must be set, to a client's key, for a command that asks a service"
         raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_API_KEY"})
+    if values["HYPERKMS_URL"].startswith("unix:"):
+        return ServiceAddress(values["HYPERKMS_URL"], key)
     return ServiceAddress(_url(values, "HYPERKMS_URL", ""), key)
+
+
+def service_is_named(env_file: Path | None = None) -> bool:
+    """Whether HYPERKMS_URL names a service, with a key or without."""
+    return bool({**_read_env_file(env_file), **os.environ}.get("HYPERKMS_URL"))
 
 
 def default_data(environment: Mapping[str, str]) -> Path:
@@ -210,7 +238,7 @@ def _notes(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _mode(values: Mapping[str, str]) -> Mode:
-    of_node = Mode.DEVELOPMENT if values.get("NODE_ENV") in ("development", "test") else Mode.PRODUCTION
+    of_node = Mode.DEVELOPMENT if values.get("NODE_ENV") in DEVELOPMENT_OF_NODE else Mode.PRODUCTION
     mode: Mode = _word(values, "HYPERKMS_ENV", Mode, of_node)
     return mode
 
@@ -235,10 +263,10 @@ def _check(config: Config) -> None:
         raise Refused("any-network-in-production", "HYPERKMS_NETWORK=any is for development only")
     for name, url in (("HYPERKMS_MAINNET_URL", config.mainnet_url), ("HYPERKMS_TESTNET_URL", config.testnet_url)):
         parts = urlsplit(url)
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             words = f"{name} is http to another machine: whoever is on the way could give a coin another asset number"
             raise Refused("exchange-without-tls", words)
-    if config.host not in _LOOPBACK and not config.behind_tls_proxy:
+    if config.host not in LOOPBACK and not config.behind_tls_proxy:
         words = f"--host {config.host} is not loopback and would carry API keys in the clear: use --behind-tls-proxy"
         raise Refused("bind-without-tls", words)
 

@@ -156,11 +156,14 @@ def test_config_prints_the_api_key_only_as_set(tmp_path: Path, flags: tuple[str,
     assert done.returncode == 0
     assert key.encode() not in done.stdout + done.stderr
     printed = done.stdout.decode()
-    shown = json.loads(printed) if flags else dict(line.split(maxsplit=1) for line in printed.splitlines())
-    assert shown["API_KEY"] == "(set)"
-    assert str(shown["PORT"]) == "4000"
-    assert shown["LOG_LEVEL"] == "warning"
-    assert shown["HYPERKMS_ENV"] == "development"
+    if flags:
+        shown = {name: (str(one["value"]), one["source"]) for name, one in json.loads(printed).items()}
+    else:
+        shown = {name: (value, source) for name, value, source in map(str.split, printed.splitlines())}
+    assert shown["API_KEY"] == ("(set)", "environment")
+    assert shown["PORT"] == ("4000", "environment")
+    assert shown["LOG_LEVEL"] == ("warning", "environment")
+    assert shown["HYPERKMS_GRACE_DAYS"] == ("30.0", "default")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +189,16 @@ def test_a_file_of_settings_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_the_environment_wins_over_the_file_of_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=4001\nLOG_LEVEL=debug\nAPI_KEY=${PORT}-canary\n")
     shown = json.loads(run("config", "--json", cwd=tmp_path, PORT="4002").stdout)
-    assert (shown["PORT"], shown["LOG_LEVEL"], shown["API_KEY"]) == (4002, "debug", "(set)")
+    assert shown["PORT"] == {"value": 4002, "source": "environment"}
+    assert shown["LOG_LEVEL"] == {"value": "debug", "source": ".env"}
+    assert shown["API_KEY"] == {"value": "(set)", "source": ".env"}
+
+
+def test_config_says_where_data_and_mode_come_from(tmp_path: Path) -> None:
+    done = run("config", "--data", "d", "--json", cwd=tmp_path, HYPERKMS_ENV="", NODE_ENV="test")
+    shown = json.loads(done.stdout)
+    assert shown["HYPERKMS_DATA"] == {"value": "d", "source": "flag"}
+    assert shown["HYPERKMS_ENV"] == {"value": "development", "source": "NODE_ENV"}
 
 
 def test_doctor_finds_nothing_bad_in_a_data_directory_as_it_is_made(served: Service) -> None:

@@ -26,7 +26,7 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
-from hyperkms.operations.parts import Defaults, Lifetimes, Parts
+from hyperkms.operations.parts import Defaults, Lifetimes, Parts, Places
 from hyperkms.state import facts
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
@@ -104,6 +104,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         clock=clock,
         wallets=wallets,
         upkeep=Upkeep(database),
+        census=Census(database),
         orphans=Orphans(database),
         key_store=key_store,
         keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
@@ -118,7 +119,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         record=record,
         requests=requests,
         metrics=metrics,
-        census=Census(database),
+        places=Places(records=config.data / RECORDS, sweep=config.data / SWEEP),
         check_writable=check_writable,
         close=close,
     )

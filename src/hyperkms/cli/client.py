@@ -1,20 +1,20 @@
 """`hyperkms client`: create, list, show, revoke, rotate."""
 
-import json
-from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from hyperkms.cli.assemble import tell_operator
 from hyperkms.cli.client_desk import desk
-from hyperkms.cli.settings import JSON
+from hyperkms.cli.names import complete_clients
+from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.spans import Days, Hours
-from hyperkms.cli.target import with_target
+from hyperkms.cli.target import Target, with_target
 from hyperkms.http.client_schemas import Allowable, RoleName
 from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS
 
-_NAME = click.argument("name", metavar="NAME")
+_NAME = click.argument("name", metavar="NAME", shell_complete=complete_clients)
+_NEW_NAME = click.argument("name", metavar="NAME")
 
 
 @click.group()
@@ -23,7 +23,7 @@ def client() -> None:
 
 
 @client.command("create")
-@_NAME
+@_NEW_NAME
 @click.option("--wallet", "wallets", multiple=True, metavar="ID", help="A wallet it is for; without one, every wallet.")
 @click.option(
     "--allow", multiple=True, type=click.Choice(get_args(Allowable)), help="What it may; without one, nothing."
@@ -31,17 +31,15 @@ def client() -> None:
 @click.option("--expires", type=Days(), metavar="90d", help="When it ends by itself; never unless told.")
 @click.option("--role", type=click.Choice(get_args(RoleName)), default="bot", show_default=True)
 @with_target
-@JSON
+@FORM
 def create_command(
     name: str,
     wallets: tuple[str, ...],
     allow: tuple[str, ...],
     expires: int | None,
     role: str,
-    url: str | None,
-    data: Path | None,
-    env_file: Path | None,
-    as_json: bool,  # noqa: FBT001 (click passes a flag)
+    target: Target,
+    form: Form,
 ) -> None:
     """Make a client and print the lines for its .env; its key is shown this once."""
     body: dict[str, Any] = {"name": name, "role": role}
@@ -51,24 +49,22 @@ def create_command(
         body["allow"] = list(allow)
     if expires is not None:
         body["expiresInDays"] = expires
-    with desk(url, data, env_file) as opened:
-        _show_key(opened.create(body), opened.url, as_json=as_json)
+    with desk(target) as opened:
+        _show_key(opened.create(body), opened.url, form)
 
 
 @client.command("list")
 @with_target
-@JSON
+@FORM
 def list_command(
-    url: str | None,
-    data: Path | None,
-    env_file: Path | None,
-    as_json: bool,  # noqa: FBT001 (as above)
+    target: Target,
+    form: Form,
 ) -> None:
     """Print every client, revoked ones included."""
-    with desk(url, data, env_file) as opened:
+    with desk(target) as opened:
         answer = opened.list()
-    if as_json:
-        _print_json({"clients": answer["clients"], "count": answer["count"]})
+    if form is Form.JSON:
+        show_json({"clients": answer["clients"], "count": answer["count"]})
         return
     for view in answer["clients"]:
         click.echo(f"{view['name']:24} {view['role']:13} {view['state']:8} {_sentence(view)}")
@@ -77,33 +73,29 @@ def list_command(
 @client.command("show")
 @_NAME
 @with_target
-@JSON
+@FORM
 def show_command(
     name: str,
-    url: str | None,
-    data: Path | None,
-    env_file: Path | None,
-    as_json: bool,  # noqa: FBT001 (as above)
+    target: Target,
+    form: Form,
 ) -> None:
     """Print one client; of its keys the first characters."""
-    with desk(url, data, env_file) as opened:
-        _show(opened.show(name)["client"], as_json=as_json)
+    with desk(target) as opened:
+        show(opened.show(name)["client"], form)
 
 
 @client.command("revoke")
 @_NAME
 @with_target
-@JSON
+@FORM
 def revoke_command(
     name: str,
-    url: str | None,
-    data: Path | None,
-    env_file: Path | None,
-    as_json: bool,  # noqa: FBT001 (as above)
+    target: Target,
+    form: Form,
 ) -> None:
     """End a client and its keys, at once and for ever."""
-    with desk(url, data, env_file) as opened:
-        _show(opened.revoke(name)["client"], as_json=as_json)
+    with desk(target) as opened:
+        show(opened.revoke(name)["client"], form)
 
 
 @client.command("rotate")
@@ -116,25 +108,23 @@ def revoke_command(
     help="How long its keys until now stay good: 24h unless told; 0 ends them at once.",
 )
 @with_target
-@JSON
+@FORM
 def rotate_command(
     name: str,
     overlap: int,
-    url: str | None,
-    data: Path | None,
-    env_file: Path | None,
-    as_json: bool,  # noqa: FBT001 (as above)
+    target: Target,
+    form: Form,
 ) -> None:
     """Give a client a new key and print the lines for its .env."""
-    with desk(url, data, env_file) as opened:
-        _show_key(opened.rotate(name, overlap_hours=overlap), opened.url, as_json=as_json)
+    with desk(target) as opened:
+        _show_key(opened.rotate(name, overlap_hours=overlap), opened.url, form)
 
 
-def _show_key(answer: dict[str, Any], url: str, *, as_json: bool) -> None:
+def _show_key(answer: dict[str, Any], url: str, form: Form) -> None:
     """On standard output exactly what the bot needs; on standard error what the person should know."""
     view, key = answer["client"], answer["apiKey"]
-    if as_json:
-        _print_json({"client": view, "url": url, "apiKey": key})
+    if form is Form.JSON:
+        show_json({"client": view, "url": url, "apiKey": key})
         return
     tell_operator(f"hyperkms: client {view['name']} {_sentence(view)}")
     made_at = next(own["createdAt"] for own in view["keys"] if key.startswith(own["prefix"]))
@@ -150,15 +140,3 @@ def _sentence(view: dict[str, Any]) -> str:
     wallets = ", ".join(view["wallets"]) if "wallets" in view else "every wallet"
     until = f", until {view['expiresAt']}" if "expiresAt" in view else ""
     return f"may {may}; for {wallets}{until}"
-
-
-def _show(view: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(view)
-        return
-    for name, value in view.items():
-        click.echo(f"{name:12} {value if isinstance(value, str) else json.dumps(value)}")
-
-
-def _print_json(view: dict[str, Any]) -> None:
-    click.echo(json.dumps(view, indent=2))

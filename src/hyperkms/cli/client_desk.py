@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from hyperkms.access.clients import parse_client_name
-from hyperkms.cli.assemble import assemble
 from hyperkms.cli.operator import operator
 from hyperkms.cli.remote import Remote
-from hyperkms.cli.settings import settings
-from hyperkms.cli.target import remote_of
+from hyperkms.cli.target import Target
+from hyperkms.cli.wallet_desk import opened
 from hyperkms.http.body import convert
 from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest
 from hyperkms.http.client_views import client_view, issued_view, new_client
@@ -51,18 +49,18 @@ class ClientDesk(Protocol):
 
 
 @contextmanager
-def desk(url: str | None, data: Path | None, env_file: Path | None) -> Iterator[ClientDesk]:
+def desk(target: Target) -> Iterator[ClientDesk]:
     """The desk of the service or directory that the options and settings name."""
-    remote = remote_of(url, data, env_file)
+    remote = target.remote()
     if remote:
-        yield _AtService(remote)
+        try:
+            yield _AtService(remote)
+        finally:
+            remote.close()
         return
-    config = settings(data, env_file)
-    parts = assemble(config, create=False)
-    try:
+    config = target.settings()
+    with opened(config, create=False) as parts:
         yield _AtDirectory(parts, f"http://{config.host}:{config.port}")
-    finally:
-        parts.close()
 
 
 class _AtService:

@@ -1,35 +1,19 @@
-"""The `hyperkms` command."""
+"""The `hyperkms` command: 0 done, 1 refused or failed, 2 not understood, 130 interrupted."""
 
 import os
 import sys
 
-import click
-
-from hyperkms import _core
-from hyperkms.cli.client import client
-from hyperkms.cli.doctor import doctor
-from hyperkms.cli.serve import sandbox, serve
-from hyperkms.cli.settings import config
-from hyperkms.cli.wallet import wallet
-from hyperkms.errors import HyperkmsError
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="hyperkms")
-def cli() -> None:
-    """Key custody and signing for Hyperliquid trading bots."""
-
-
-for _command in (serve, sandbox, wallet, client, config, doctor):
-    cli.add_command(_command)
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command; a refusal is one line on standard error and exit status 1."""
+    """Run the command. A refusal is one line on standard error, an interruption too; neither is a traceback."""
     os.umask(0o077)
     try:
-        _core.harden_process()
-        cli(standalone_mode=True)
-    except HyperkmsError as error:
-        print(f"hyperkms: {error}", file=sys.stderr)
-        sys.exit(1)
+        from hyperkms.cli.commands import run  # noqa: PLC0415 (half a second, in which Ctrl-C may come)
+
+        status = run()
+    except KeyboardInterrupt:
+        print("hyperkms: interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    sys.exit(status)

@@ -1,19 +1,18 @@
 """Options that several commands share, and `hyperkms config`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperkms.config import SETTINGS, Config, load_from_process
+from hyperkms.cli.printing import FORM, Form, show_json, show_rows
+from hyperkms.config import SETTINGS, Config, load_from_process, sources_of_process
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="The data directory (HYPERKMS_DATA).")
 ENV_FILE = click.option(
     "--env-file", type=click.Path(path_type=Path), help="Settings to read beneath the environment, instead of .env."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,13 +30,17 @@ def settings(data: Path | None, env_file: Path | None, **flags: object) -> Confi
 
 @click.command()
 @with_settings
-@JSON
-def config(data: Path | None, env_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (click passes a flag)
-    """Print the effective settings; secrets only as set or unset."""
+@FORM
+def config(data: Path | None, env_file: Path | None, form: Form) -> None:
+    """Print the effective settings and where each comes from; secrets only as set or unset."""
     redacted = settings(data, env_file).redacted()
-    shown = {name: redacted[member] for name, member in SETTINGS.items()}
-    if as_json:
-        click.echo(json.dumps(shown, indent=2))
+    sources = sources_of_process({"data": data}, env_file)
+    if form is Form.JSON:
+        show_json({name: {"value": redacted[member], "source": sources[name]} for name, member in SETTINGS.items()})
         return
-    for name, value in shown.items():
-        click.echo(f"{name:26} {'-' if value is None else value}")
+    rows = [(name, _shown(redacted[member]), sources[name]) for name, member in SETTINGS.items()]
+    show_rows([("SETTING", "VALUE", "SOURCE"), *rows])
+
+
+def _shown(value: str | float | bool | None) -> str:  # noqa: FBT001 (a setting)
+    return "-" if value is None else str(value)

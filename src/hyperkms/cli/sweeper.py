@@ -70,6 +70,7 @@ class Sweeper:
             if self._stopping.is_set():
                 return
         self._parts.metrics.swept(now=self._parts.clock())
+        self._turn.note_sweep()
 
     def _drop_handles(self) -> None:
         """Nothing is to be dropped as long as no wallet has changed."""
@@ -85,6 +86,21 @@ class Sweeper:
         if self._orphans_in <= 0:
             self._orphans_in = _ORPHANS_EVERY_S
             yield from remove_orphans(self._parts)
+
+
+def is_swept(lock: Path) -> bool:
+    """Whether a process has the right to sweep now: a service runs on this directory."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class _Turn:
@@ -105,6 +121,11 @@ class _Turn:
             return False
         self._descriptor = descriptor
         return True
+
+    def note_sweep(self) -> None:
+        """Give the file the time of now, for whoever asks when the last sweep was."""
+        if self._descriptor is not None:
+            os.utime(self._descriptor)
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -19,11 +19,12 @@ from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
 from hyperkms.http.problems import problem
-from hyperkms.http.routes import clients, health, metrics, mpc, problems, reading, rotation, wallets
+from hyperkms.http.routes import clients, health, metrics, mpc, problems, reading, rotation, status, wallets
 from hyperkms.http.routes.documented import describe_key, documented
 from hyperkms.http.schemas import ALL, RESULTS, BatchRefusal
 from hyperkms.http.signing import SigningRoutes
 from hyperkms.http.signing_table import SIGNING_ROUTES
+from hyperkms.http.status_views import STATUS_BODIES
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 
@@ -47,7 +48,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     parts.metrics.serve(_core.memory_protection().lock)
     app.state.threads = threads = Threads(parts.metrics)
     app.state.once = once = Once(parts)
-    for module in (health, wallets, rotation, reading, clients, mpc, problems, metrics):
+    for module in (health, status, wallets, rotation, reading, clients, mpc, problems, metrics):
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -102,7 +103,7 @@ def _document(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = made()
         _, components = msgspec.json.schema_components(
-            (*ALL, *CLIENT_BODIES), ref_template="#/components/schemas/{name}"
+            (*ALL, *CLIENT_BODIES, *STATUS_BODIES), ref_template="#/components/schemas/{name}"
         )
         document.setdefault("components", {}).setdefault("schemas", {}).update(components)
         for leftover in ("HTTPValidationError", "ValidationError"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys
@@ -40,6 +41,16 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a status looks; nothing is opened by these names."""
+
+    records: Path
+    """The folder of the record."""
+    sweep: Path
+    """The file that whoever sweeps has locked; its time is that of the last sweep."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """The layers below the operations."""
 
@@ -52,6 +63,7 @@ class Parts:
     """Milliseconds since 1970."""
     wallets: WalletRecords
     upkeep: Upkeep
+    census: Census
     orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
@@ -63,7 +75,7 @@ class Parts:
     record: RecordSink
     requests: Requests
     metrics: Metrics
-    census: Census
+    places: Places
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     close: Callable[[], None]

@@ -208,6 +208,23 @@ STARTING = Situation(
             next_step="Pipe it in from a password manager, or use a file of mode 0600.",
         ),
         Problem(
+            code="import-needs-directory",
+            family=Refused,
+            title="A key is not imported through a service",
+            cause=(
+                "`wallet import` was told of a service, by --url or HYPERKMS_URL. A key that is imported crosses no "
+                "network and no socket."
+            ),
+            next_step="Run it on the service's machine, as its user, with --data DIR; the service may run meanwhile.",
+        ),
+        Problem(
+            code="not-confirmed",
+            family=Refused,
+            title="What cannot be undone was not confirmed",
+            cause="The question was answered with no, or there was no terminal to ask and no --yes.",
+            next_step="Read what it would end. Say --yes in a script.",
+        ),
+        Problem(
             code="service-unreachable",
             family=Unavailable,
             title="The service that a command asks did not answer",

@@ -1,13 +1,26 @@
-"""How many there are of what, for who watches the service."""
+"""How much there is in the database: wallets, key versions that wait or end, clients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from hyperkms.state.database import Database
 from hyperkms.state.schema import clients, key_versions, wallets
-from hyperkms.wallet import VersionState
+from hyperkms.wallet import VersionState, WalletId
+
+MOST_LISTED = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A key version that is neither current nor retired."""
+
+    wallet: WalletId
+    version: int
+    since: int
+    """Milliseconds since 1970: when it was made (pending)."""
+    expires_at: int | None
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,7 @@ class Numbers:
 
 
 class Census:
-    """Counts rows."""
+    """Questions about everything; answered without touching a key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,6 +54,29 @@ class Census:
                 key_versions=_count(connection, key_versions, key_versions.c.state, tuple(versions)),
                 clients=_count(connection, clients, client_state, ("in-force", "expired", "revoked")),
             )
+
+    def pending(self) -> Sequence[Standing]:
+        """Versions that wait for their activation, the oldest 100 first."""
+        return self._standing(VersionState.PENDING, key_versions.c.created_at)
+
+    def in_grace(self) -> Sequence[Standing]:
+        """Versions in grace, the 100 first that end first."""
+        return self._standing(VersionState.RETIRING, key_versions.c.expires_at)
+
+    def _standing(self, state: VersionState, order: sa.Column[int]) -> Sequence[Standing]:
+        query = (
+            sa.select(key_versions)
+            .where(key_versions.c.state == state.value)
+            .order_by(order, key_versions.c.wallet, key_versions.c.number)
+            .limit(MOST_LISTED)
+        )
+        with self._database.read() as connection:
+            return [
+                Standing(
+                    wallet=WalletId(row.wallet), version=row.number, since=row.created_at, expires_at=row.expires_at
+                )
+                for row in connection.execute(query)
+            ]
 
 
 def _count(

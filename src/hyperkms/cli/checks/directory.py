@@ -1,0 +1,98 @@
+"""The data directory and the disk under it."""
+
+import os
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.cli.checks.finding import Finding, bad, good, note
+from hyperkms.config import Config
+from hyperkms.errors import HyperkmsError
+
+MIB = 1024 * 1024
+LITTLE_ROOM = 1024 * MIB
+NO_ROOM = 64 * MIB
+FEW_INODES = 10_000
+NO_INODES = 100
+SLOW_FSYNC_MS = 20.0
+_FSYNCS = 20
+_MAKE_ROOM = "make room or move the directory: without it no signature leaves"
+
+
+def files(config: Config) -> Iterator[Finding]:
+    """Who may read it, and whether a service would start on it."""
+    if not (config.data / DATABASE).exists():
+        yield note(
+            "data directory", f"{config.data} does not exist", "`hyperkms serve` makes it; or name yours: --data"
+        )
+        return
+    open_ones = [path for path in (config.data, *config.data.rglob("*")) if path.lstat().st_mode & 0o077]
+    for path in open_ones:
+        yield bad("permissions", f"{path} has mode {path.lstat().st_mode & 0o777:04o}", f"chmod go= {path}")
+    if not open_ones:
+        yield good("permissions", f"nothing in {config.data} is open to other users")
+    try:
+        assemble(config, create=False, tell=lambda _: None).close()
+    except HyperkmsError as error:
+        yield bad("data directory", str(error), f"docs/troubleshooting.md has an entry {error.code}")
+        return
+    yield good("data directory", f"{config.data} opens as {config.mode.value}")
+
+
+def database() -> Iterator[Finding]:
+    """The SQLite that this Python brings."""
+    words = f"SQLite {sqlite3.sqlite_version}, journal_mode=DELETE, synchronous=EXTRA"
+    yield good("sqlite", f"{words}: the WAL defect of versions before 3.51.3 does not touch it")
+
+
+def disk(config: Config) -> Iterator[Finding]:
+    """Speed of an fsync, room and inodes, where the data directory is or would be."""
+    folder = config.data if config.data.is_dir() else Path(tempfile.gettempdir())
+    try:
+        milliseconds = _fsync_milliseconds(folder)
+        room = os.statvfs(folder)
+    except OSError as error:
+        yield bad("disk", f"{folder}: {error.strerror}", "mend or mount the disk, or give the directory to this user")
+        return
+    words = f"an fsync in {folder} takes {milliseconds:.2f} ms (median of {_FSYNCS})"
+    if milliseconds > SLOW_FSYNC_MS:
+        yield note("disk", f"{words}; every signature waits for one", "use a local SSD, not a network disk")
+    else:
+        yield good("disk", words)
+    yield _space(folder, room.f_bavail * room.f_frsize)
+    if room.f_files:
+        yield _inodes(folder, room.f_favail)
+
+
+def _space(folder: Path, free: int) -> Finding:
+    words = f"{free // MIB} MiB are free in {folder}"
+    if free < NO_ROOM:
+        return bad("space", words, _MAKE_ROOM)
+    if free < LITTLE_ROOM:
+        return note("space", f"{words}; a million signatures take about 1 GiB of record", _MAKE_ROOM)
+    return good("space", words)
+
+
+def _inodes(folder: Path, free: int) -> Finding:
+    words = f"{free} more files can be made in {folder}"
+    if free < NO_INODES:
+        return bad("inodes", words, "remove files; df -i shows where they are")
+    if free < FEW_INODES:
+        return note("inodes", words, "df -i shows where they went; each start of a service takes one")
+    return good("inodes", words)
+
+
+def _fsync_milliseconds(folder: Path) -> float:
+    taken = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(_FSYNCS):
+            file.write(b"x" * 512)
+            file.flush()
+            started = time.perf_counter()
+            os.fsync(file.fileno())
+            taken.append((time.perf_counter() - started) * 1000)
+    return statistics.median(taken)

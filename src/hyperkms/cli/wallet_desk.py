@@ -1,0 +1,117 @@
+"""Wallets as the commands reach them: by a running service, or in its data directory. The answers are the same."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import click
+
+from hyperkms.cli.assemble import assemble, defaults_of
+from hyperkms.cli.target import Target
+from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
+from hyperkms.cli.wallets_at_service import WalletsAtService
+from hyperkms.config import Config
+from hyperkms.operations.generate import NewWallet, settle
+from hyperkms.operations.parts import Parts
+from hyperkms.wallet import WalletId
+
+View = dict[str, Any]
+PAGE = 1000
+
+
+class WalletDesk(Protocol):
+    """The routes of wallets: what they take as `body`, and what they answer as JSON."""
+
+    def generate(self, wanted: NewWallet) -> View:
+        """POST /wallets/generate."""
+
+    def page(self, *, after: str, state: str) -> View:
+        """GET /wallets, one page."""
+
+    def show(self, wallet: WalletId) -> View:
+        """GET /wallets/:id."""
+
+    def versions(self, wallet: WalletId) -> View:
+        """GET /wallets/:id/versions."""
+
+    def history(self, wallet: WalletId) -> View:
+        """GET /wallets/:id/rotation-history."""
+
+    def sign(self, wallet: WalletId, message: bytes, version: int | None) -> View:
+        """POST /wallets/sign."""
+
+    def sign_action(self, body: View, action: bytes) -> View:
+        """POST /hyperliquid/sign; the action is JSON text that was read strictly, and goes on as it is."""
+
+    def rotate(self, body: View) -> View:
+        """POST /wallets/rotate."""
+
+    def activate(self, wallet: WalletId, body: View) -> View:
+        """POST /wallets/:id/activate."""
+
+    def retire(self, wallet: WalletId, body: View) -> View:
+        """POST /wallets/:id/retire."""
+
+    def migrate(self, wallet: WalletId) -> View:
+        """POST /wallets/migrate."""
+
+
+def every_wallet(desk: WalletDesk, state: str) -> Iterator[View]:
+    """All of them, page by page; where there are several pages, a terminal is shown how far it is."""
+    page = desk.page(after="", state=state)
+    hidden = "next" not in page or not sys.stderr.isatty()
+    with click.progressbar(length=page["total"], label="wallets", file=sys.stderr, hidden=hidden) as bar:
+        while True:
+            yield from page["wallets"]
+            bar.update(page["count"])
+            if "next" not in page:
+                return
+            page = desk.page(after=page["next"], state=state)
+
+
+@contextmanager
+def wallet_desk(target: Target) -> Iterator[WalletDesk]:
+    """The desk of the service or directory that the options and settings name."""
+    remote = target.remote()
+    if remote:
+        try:
+            yield WalletsAtService(remote, page=PAGE)
+        finally:
+            remote.close()
+        return
+    with opened(target.settings(), create=False) as parts:
+        yield WalletsAtDirectory(parts, page=PAGE)
+
+
+@contextmanager
+def wallet_desk_for(target: Target, wanted: NewWallet) -> Iterator[WalletDesk]:
+    """The same for a new wallet: a data directory that is not there is made, if the wallet can be."""
+    remote = target.remote()
+    if remote:
+        try:
+            yield WalletsAtService(remote, page=PAGE)
+        finally:
+            remote.close()
+        return
+    with directory_for(target, wanted) as parts:
+        yield WalletsAtDirectory(parts, page=PAGE)
+
+
+@contextmanager
+def directory_for(target: Target, wanted: NewWallet) -> Iterator[Parts]:
+    """The data directory for a new wallet; made only if the wallet can be."""
+    config = target.settings()
+    settle(wanted, defaults_of(config), config.mode)
+    with opened(config, create=True) as parts:
+        yield parts
+
+
+@contextmanager
+def opened(config: Config, *, create: bool) -> Iterator[Parts]:
+    """The parts of a data directory, closed at the end."""
+    parts = assemble(config, create=create)
+    try:
+        yield parts
+    finally:
+        parts.close()

@@ -1,0 +1,79 @@
+"""Status: could it sign now, and what does it hold."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperkms import _core
+from hyperkms.errors import HyperkmsError
+from hyperkms.operations.parts import Parts, Places
+from hyperkms.operations.readiness import require_ready
+from hyperkms.state.census import Numbers, Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFiles:
+    """The folder of the record."""
+
+    files: int
+    size: int
+    """Bytes."""
+    newest: str | None
+    """The name of the file that was begun last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Of one moment."""
+
+    why_not_ready: HyperkmsError | None
+    """None: it could sign."""
+    memory: str
+    """What guards keys in use: memfd_secret, mlock, none."""
+    numbers: Numbers
+    pending: Sequence[Standing]
+    in_grace: Sequence[Standing]
+    last_sweep: int | None
+    """Milliseconds since 1970; None: never."""
+    records: RecordFiles
+
+
+def status(parts: Parts) -> Status:
+    """What there is, also while it cannot sign; Unavailable only if the database cannot be read."""
+    return Status(
+        why_not_ready=_why_not_ready(parts),
+        memory=_core.memory_protection().lock,
+        numbers=parts.census.take(parts.clock()),
+        pending=parts.census.pending(),
+        in_grace=parts.census.in_grace(),
+        last_sweep=last_sweep(parts.places),
+        records=_record_files(parts.places.records),
+    )
+
+
+def last_sweep(places: Places) -> int | None:
+    """When a service on this directory last swept to the end; None if none has."""
+    try:
+        return places.sweep.stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return None
+
+
+def _why_not_ready(parts: Parts) -> HyperkmsError | None:
+    try:
+        require_ready(parts)
+    except HyperkmsError as error:
+        return error
+    return None
+
+
+def _record_files(folder: Path) -> RecordFiles:
+    """Those with a line: a process begins one and removes it if it has nothing to say."""
+    try:
+        with os.scandir(folder) as entries:
+            sizes = {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(".jsonl")}
+    except OSError:
+        sizes = {}
+    found = {name: size for name, size in sizes.items() if size}
+    return RecordFiles(files=len(found), size=sum(found.values()), newest=max(found, default=None))
