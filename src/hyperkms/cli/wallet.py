@@ -10,6 +10,7 @@ from typing import get_args
 import click
 import msgspec
 
+from hyperkms.cli.assemble import tell_operator
 from hyperkms.cli.names import complete_wallets
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.target import Target, with_target
@@ -24,6 +25,7 @@ from hyperkms.wallet import KeyType, Network, parse_wallet_id
 
 WALLET = click.argument("wallet_id", metavar="ID", shell_complete=complete_wallets)
 _NEW_WALLET = click.argument("wallet_id", metavar="ID")
+_PATIENCE_S = 1.0
 _KEY_ITSELF = re.compile(r"(?:0[xX])?[0-9a-fA-F]{64}")
 _NETWORK = click.option(
     "--network", type=click.Choice([network.value for network in Network]), help="Binding; or HYPERKMS_NETWORK."
@@ -85,7 +87,7 @@ def import_command(
         words = "a key is imported on the machine of the data directory and goes through no service: say --data DIR"
         raise Refused("import-needs-directory", words)
     if str(key_file) == "-":
-        select.select([sys.stdin], [], [])  # here Ctrl-C ends it; the core reads on
+        _await_pipe()
     wanted = _wanted(wallet_id, key_type, network, metadata)
     with directory_for(target, wanted) as parts:
         show(msgspec.to_builtins(wallet_view(import_key(parts, wanted, key_file))), form)
@@ -118,6 +120,13 @@ def show_command(wallet_id: str, target: Target, form: Form) -> None:
     """Print one wallet, a retired one too."""
     with wallet_desk(target) as desk:
         show(desk.show(parse_wallet_id(wallet_id))["wallet"], form)
+
+
+def _await_pipe() -> None:
+    """Until there is something to read, or the end: here Ctrl-C is heard, and the core reads to the end."""
+    if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
+        tell_operator("hyperkms: waiting for the key on standard input; Ctrl-C stops")
+        select.select([sys.stdin], [], [])
 
 
 def _wanted(wallet_id: str, key_type: str, network: str | None, metadata: str | None) -> NewWallet:

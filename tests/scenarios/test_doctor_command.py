@@ -1,0 +1,112 @@
+"""`hyperkms doctor`: each finding says what is so and what to do."""
+
+import datetime as dt
+import json
+import resource
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.commands import run
+from support.service import START_S, command, environment
+
+
+def _found(tmp_path: Path, *flags: str, **settings: str) -> dict[str, list[dict[str, Any]]]:
+    done = run("doctor", "--data", "data", "--json", *flags, cwd=tmp_path, **settings)
+    findings: dict[str, list[dict[str, Any]]] = {}
+    for finding in json.loads(done.stdout):
+        findings.setdefault(finding["what"], []).append(finding)
+    assert done.returncode == (1 if any("bad" in str(f["verdict"]) for fs in findings.values() for f in fs) else 0)
+    return findings
+
+
+def test_everything_is_looked_at_and_what_is_bad_has_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    run("wallet", "generate", "w", "--data", "data", cwd=tmp_path)
+    findings = _found(tmp_path)
+    assert findings.keys() >= {
+        *("memory", "core files", "descriptors", "sqlite", "disk", "space", "clock"),
+        *("mode", "root key", "settings", "limits", "port"),
+    }
+    for finding in (one for found in findings.values() for one in found):
+        assert finding["words"]
+        assert finding["do"] or finding["verdict"] != "bad"
+
+
+@contextmanager
+def _exchange_whose_clock_is(seconds: float) -> Iterator[str]:
+    class Answers(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(404)
+            now = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+            self.send_header("Date", format_datetime(now, usegmt=True))
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(0, "good"), (4.5, "note"), (-4.5, "note"), (3600, "bad"), (-3600, "bad")]
+)
+def test_the_clock_is_compared_with_the_exchanges(tmp_path: Path, seconds: float, verdict: str) -> None:
+    with _exchange_whose_clock_is(seconds) as url:
+        assert _found(tmp_path, HYPERKMS_TESTNET_URL=url)["clock"][0]["verdict"] == verdict
+
+
+def test_an_exchange_that_does_not_answer_is_a_note(tmp_path: Path) -> None:
+    [compared, *_] = _found(tmp_path)["clock"]
+    assert compared["verdict"] == "note"
+    assert "not compared" in compared["words"]
+
+
+def test_settings_that_are_none_or_contradict_each_other_are_told(tmp_path: Path) -> None:
+    settings = {"HYPERKMS_GRACE_DAY": "3", "HYPERKMS_ROTATE_AFTER_DAYS": "7", "HYPERKMS_URL": "http://127.0.0.1:9"}
+    words = [finding["words"] for finding in _found(tmp_path, **settings)["settings"]]
+    assert len(words) == 3
+    for name in settings:
+        assert any(name in line for line in words), name
+
+
+def test_limits_that_somebody_chose_are_not_remarked_on(tmp_path: Path) -> None:
+    assert "limits" not in _found(tmp_path, HYPERKMS_LIMIT_SIGN="10/s")
+
+
+def test_plain_http_to_other_machines_is_bad(tmp_path: Path) -> None:
+    [found] = _found(tmp_path, HYPERKMS_HOST="0.0.0.0", PORT="0")["address"]  # noqa: S104 (looked at, not bound for long)
+    assert found["verdict"] == "bad"
+
+
+def test_a_port_that_another_program_has_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        [found] = _found(tmp_path, PORT=str(taken.getsockname()[1]))["port"]
+    assert found["verdict"] == "note"
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit")
+@pytest.mark.parametrize(("most", "verdict"), [(200, "note"), (100, "bad")])
+def test_few_descriptors_are_told(tmp_path: Path, most: int, verdict: str) -> None:
+    done = subprocess.run(
+        ["prlimit", f"--nofile={most}:{most}", *command("doctor", "--data", "data", "--json")],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=START_S,
+        check=False,
+    )
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > most
+    found = {finding["what"]: finding["verdict"] for finding in json.loads(done.stdout)}
+    assert found["descriptors"] == verdict
