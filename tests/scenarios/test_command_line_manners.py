@@ -13,7 +13,7 @@ import click
 import pytest
 
 from hyperkms.cli.commands import cli
-from support.commands import run
+from support.commands import KEY, key_file, run
 from support.service import START_S, Service, command, environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
@@ -86,13 +86,13 @@ def test_what_is_not_understood_ends_with_2(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_a_pipe_is_awaited_is_one_line_and_130(tmp_path: Path) -> None:
     words = command("wallet", "import", "w", "--key-type", "secp256k1", "--key-file", "-", "--data", "data")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         words, env=environment(), cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    assert b"waiting for the key" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    printed, told = process.communicate(timeout=START_S)
+    ) as process:
+        assert process.stderr is not None
+        assert b"waiting for the key" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=START_S)
     assert (process.returncode, printed, told) == (130, b"", b"hyperkms: interrupted\n")
     assert not (tmp_path / "data").exists()
 
@@ -116,10 +116,49 @@ def test_a_pipe_that_closes_is_no_traceback(service: Service) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+# ---- secrets ----------------------------------------------------------------------------------------------
+
+
+def test_no_command_prints_the_key_it_asks_with_nor_one_that_it_imports(service: Service, tmp_path: Path) -> None:
+    """At DEBUG too, and when it is refused. The one key that is printed is a new client's, once."""
+    private = key_file(tmp_path / "key")
+    data, at = ("--data", str(service.data)), {"HYPERKMS_API_KEY": service.key, "LOG_LEVEL": "debug"}
+    imported = ("wallet", "import", "i", "--key-type", "secp256k1", "--key-file", str(private))
+    printed = b"".join(
+        done.stdout + done.stderr
+        for done in (
+            run(*imported, *data, cwd=tmp_path, **at),
+            run(*imported, *data, cwd=tmp_path, **at),
+            run(*imported, cwd=tmp_path, HYPERKMS_URL=service.url, **at),
+            *(run(*words, *flags, cwd=tmp_path, **at) for words in _SPOKEN for flags in (data, ("--url", service.url))),
+            *(run(*words, *data, cwd=tmp_path, API_KEY=service.key, **at) for words in (("config",), ("doctor",))),
+            run("wallet", "list", "--url", "http://127.0.0.1:9", cwd=tmp_path, **at),
+        )
+    )
+    for secret in (service.key, KEY, (service.data / "root.key").read_bytes().hex()):
+        for form in (secret, secret[8:40], secret[::-1]):
+            assert form.encode() not in printed
+    assert b"not-confirmed" in printed
+    assert b"key-known" in printed or b"wallet-exists" in printed
+
+
+_SPOKEN = (
+    ("wallet", "list", "--json"),
+    ("wallet", "versions", "i"),
+    ("wallet", "sign", "i", "--message", "m"),
+    ("wallet", "rotate", "i"),
+    ("wallet", "retire", "i"),
+    ("wallet", "show", "nobody"),
+    ("client", "list", "--json"),
+    ("client", "revoke", "administrator"),
+    ("status",),
+)
+
+
 # ---- a terminal -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("\x03", 130)], ids=repr)
+@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("\x04", 130)], ids=repr)
 def test_a_person_at_a_terminal_is_asked_before_a_wallet_is_retired(service: Service, typed: str, status: int) -> None:
     service.generate("asked", keyType="secp256k1")
     words = command("wallet", "retire", "asked", "--data", str(service.data))
@@ -137,10 +176,7 @@ def test_a_person_at_a_terminal_is_asked_before_a_wallet_is_retired(service: Ser
         asked = b""
         while not asked.endswith(b"[y/N]: "):
             asked += process.stderr.read(1)
-        if typed == "\x03":
-            process.send_signal(signal.SIGINT)
-        else:
-            os.write(ours, typed.encode())
+        os.write(ours, typed.encode())
         told = process.communicate(timeout=START_S)[1].decode()
     os.close(theirs)
     os.close(ours)

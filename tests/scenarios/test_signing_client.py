@@ -56,6 +56,16 @@ def client(kind: str, shared_service: Service) -> Iterator[Any]:
         yield made
 
 
+def test_routes_without_a_method_are_asked_by_path(client: Any, kind: str) -> None:
+    made = client.post("/clients", {"name": f"path-{kind}", "allow": ["read"]})
+    assert client.get(f"/clients/path-{kind}")["client"] == made["client"]
+    with pytest.raises(NotFound):
+        client.get("/clients/nobody")
+    for path in ("clients", "/a b", "/x\r\nX-API-Key: y"):
+        with pytest.raises(ValueError, match="path"):
+            client.get(path)
+
+
 def test_a_message_is_signed_and_verifies(client: Any, kind: str) -> None:
     wallet = client.generate(f"messages-{kind}", key_type="ed25519")
     signed = client.sign_message(wallet.wallet_id, "héllo")
