@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from dotenv.parser import parse_stream
 
 from hyperkms.access.limits import DEFAULTS, Limit, What
+from hyperkms.access.proxies import Proxies
 from hyperkms.errors import Malformed, Refused
 from hyperkms.mode import Mode
 from hyperkms.wallet import KeyType, Network
@@ -26,6 +27,8 @@ MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
 DEVELOPMENT_OF_NODE = ("development", "test")
 GRACE_DAYS = 30
 MAX_DAYS = 3650
+MAX_WORKERS = 64
+_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
 MIN_DIFFERENT = 8
@@ -38,6 +41,13 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_HOST": "host",
     "PORT": "port",
     "HYPERKMS_METRICS_PORT": "metrics_port",
+    "HYPERKMS_UDS": "uds",
+    "HYPERKMS_WORKERS": "workers",
+    "HYPERKMS_TLS_CERT": "tls_cert",
+    "HYPERKMS_TLS_KEY": "tls_key",
+    "HYPERKMS_TRUSTED_PROXIES": "trusted_proxies",
+    "HYPERKMS_REQUEST_TIMEOUT": "request_timeout_s",
+    "HYPERKMS_MAX_CONNECTIONS": "max_connections",
     "LOG_LEVEL": "log_level",
     "API_KEY": "api_key",
     "HYPERKMS_DEFAULT_KEY_TYPE": "default_key_type",
@@ -70,9 +80,19 @@ class Config:
     mode: Mode
     data: Path
     host: str
-    port: int
+    port: int | None
+    """None: only at the Unix socket."""
     metrics_port: int | None
     """Where /metrics is served without a key, on 127.0.0.1; None: nowhere."""
+    uds: Path | None
+    workers: int
+    tls_cert: Path | None
+    tls_key: Path | None
+    trusted_proxies: Proxies
+    request_timeout_s: int
+    """For the head of a request, for its body, and for a client to take its answer: each as long."""
+    max_connections: int
+    """Of one worker."""
     log_level: str
     api_key: str | None
     default_key_type: KeyType
@@ -93,6 +113,14 @@ class Config:
     def __repr__(self) -> str:
         return f"Config({self.redacted()!r})"
 
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches the service (docs/settings.md)."""
+        if self.port is None:
+            return f"unix:{self.uds}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
     def redacted(self) -> dict[str, str | float | bool | None]:
         """Every setting by name; the API key only as set or unset."""
         shown: dict[str, str | float | bool | None] = {}
@@ -102,7 +130,7 @@ class Config:
             value: Any = getattr(self, member.name)
             if isinstance(value, Mode | KeyType | Network):
                 value = value.value
-            shown[member.name] = str(value) if isinstance(value, Path) else value
+            shown[member.name] = str(value) if isinstance(value, Path | Proxies) else value
         shown["api_key"] = None if self.api_key is None else "(set)"
         del shown["notes"], shown["limits"]
         return shown
@@ -117,8 +145,15 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mode=mode,
         data=Path(str(data)).expanduser(),
         host=str(flags.get("host") or values.get("HYPERKMS_HOST") or "127.0.0.1"),
-        port=_port("PORT", flags.get("port") if flags.get("port") is not None else values.get("PORT") or 3000),
+        port=_port_or_none(values, flags),
         metrics_port=_metrics_port(flags, values),
+        uds=_path(values, flags, "HYPERKMS_UDS"),
+        workers=_number(flags.get("workers") or values.get("HYPERKMS_WORKERS") or 1, "HYPERKMS_WORKERS", MAX_WORKERS),
+        tls_cert=_path(values, flags, "HYPERKMS_TLS_CERT"),
+        tls_key=_path(values, flags, "HYPERKMS_TLS_KEY"),
+        trusted_proxies=Proxies.parse(values.get("HYPERKMS_TRUSTED_PROXIES") or "", "HYPERKMS_TRUSTED_PROXIES"),
+        request_timeout_s=_number(values.get("HYPERKMS_REQUEST_TIMEOUT") or 10, "HYPERKMS_REQUEST_TIMEOUT", 300),
+        max_connections=_number(values.get("HYPERKMS_MAX_CONNECTIONS") or 1000, "HYPERKMS_MAX_CONNECTIONS", 100_000),
         log_level=_log_level(values.get("LOG_LEVEL") or "info"),
         api_key=values.get("API_KEY") or None,
         default_key_type=_word(values, "HYPERKMS_DEFAULT_KEY_TYPE", KeyType, KeyType.ED25519),
@@ -137,6 +172,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
     )
     if _flag(values, "MPC_ENABLED"):
         raise Refused("mpc-not-available", "MPC_ENABLED=true: threshold signing is not in this release; unset it")
+    _check_tls(config)
     _check(config)
     return config
 
@@ -243,6 +279,12 @@ def _mode(values: Mapping[str, str]) -> Mode:
     return mode
 
 
+def _check_tls(config: Config) -> None:
+    if (config.tls_cert is None) != (config.tls_key is None):
+        missing = "HYPERKMS_TLS_KEY" if config.tls_key is None else "HYPERKMS_TLS_CERT"
+        raise _wrong(missing, "is unset: a certificate and its key go together (--tls-cert, --tls-key)")
+
+
 def _check(config: Config) -> None:
     if config.api_key and _is_placeholder(config.api_key):
         raise Refused("api-key-placeholder", "API_KEY is the placeholder of an example file; choose a random one")
@@ -266,9 +308,9 @@ def _check(config: Config) -> None:
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             words = f"{name} is http to another machine: whoever is on the way could give a coin another asset number"
             raise Refused("exchange-without-tls", words)
-    if config.host not in LOOPBACK and not config.behind_tls_proxy:
-        words = f"--host {config.host} is not loopback and would carry API keys in the clear: use --behind-tls-proxy"
-        raise Refused("bind-without-tls", words)
+    if config.host not in LOOPBACK and not config.behind_tls_proxy and config.tls_cert is None:
+        words = f"--host {config.host} is not loopback and would carry API keys in the clear"
+        raise Refused("bind-without-tls", f"{words}: use --tls-cert and --tls-key, or --behind-tls-proxy")
 
 
 def _is_placeholder(key: str) -> bool:
@@ -314,6 +356,27 @@ def _flag(values: Mapping[str, str], name: str) -> bool:
 def _limit(values: Mapping[str, str], what: What) -> Limit:
     name = f"HYPERKMS_LIMIT_{what.name}"
     return Limit.parse(values.get(name) or DEFAULTS[what], name)
+
+
+def _number(value: object, name: str, most: int) -> int:
+    text = str(value)
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
+        raise _wrong(name, f"is {text[:40]!r}; a number from 1 to {most} is due")
+    return int(text)
+
+
+def _path(values: Mapping[str, str], flags: Mapping[str, object], name: str) -> Path | None:
+    given = flags.get(SETTINGS[name]) or values.get(name)
+    return Path(str(given)).expanduser() if given else None
+
+
+def _port_or_none(values: Mapping[str, str], flags: Mapping[str, object]) -> int | None:
+    """Who names a Unix socket, and neither port nor host, wants to be reached there alone."""
+    port = flags.get("port") if flags.get("port") is not None else values.get("PORT")
+    host = flags.get("host") or values.get("HYPERKMS_HOST")
+    if not port and port != 0 and not host and _path(values, flags, "HYPERKMS_UDS"):
+        return None
+    return _port("PORT", 3000 if port in (None, "") else port)
 
 
 def _metrics_port(flags: Mapping[str, object], values: Mapping[str, str]) -> int | None:

@@ -39,6 +39,7 @@ class Load:
     def __init__(self, service: Service) -> None:
         self.answers: list[Any] = []
         self.refusals: list[Any] = []
+        self.halves: list[http.client.IncompleteRead] = []
         self.enough = threading.Event()
         self._service = service
         self._bots = [threading.Thread(target=self._sign, args=(number,)) for number in range(BOTS)]
@@ -62,20 +63,24 @@ class Load:
                     (self.answers if answer.status == 200 else self.refusals).append(answer.json)
                     if len(self.answers) >= SIGNED_BEFORE:
                         self.enough.set()
-        except (OSError, http.client.HTTPException):
+        except http.client.IncompleteRead as half:
+            self.halves.append(half)
+        except OSError:
             pass  # the connection was closed: the service has stopped
 
 
-def test_a_stop_under_load_loses_no_signature_that_was_answered(service: Service) -> None:
-    service.generate("bytes")
-    service.generate("bot", keyType="secp256k1")
-    load = Load(service)
-    load.start()
-    assert load.enough.wait(START_S)
-    assert service.stop() == 0
-    load.join()
-    assert load.refusals == []
-    recorded = _recorded(service.data)
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_a_stop_under_load_loses_no_signature_that_was_answered(tmp_path: Path, workers: str) -> None:
+    with Service.start(tmp_path / "data", "--workers", workers, HYPERKMS_LIMIT_SIGN="100000/s") as service:
+        service.generate("bytes")
+        service.generate("bot", keyType="secp256k1")
+        load = Load(service)
+        load.start()
+        assert load.enough.wait(START_S)
+        assert service.stop() == 0
+        load.join()
+    assert (load.refusals, load.halves) == ([], [])
+    recorded = _recorded(tmp_path / "data")
     for answer in load.answers:
         receipt = answer["receipt"]
         record = recorded[receipt["log"], receipt["index"]]

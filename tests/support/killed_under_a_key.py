@@ -19,7 +19,8 @@ from starlette.types import Message
 from hyperkms._core import SharedCounters
 from hyperkms.audit.record import Record
 from hyperkms.audit.sink import RecordSink, Ticket
-from hyperkms.cli.assemble import ADMIN_KEY, DATABASE, REQUESTS, SHARED, assemble
+from hyperkms.cli.announcing import ADMIN_KEY
+from hyperkms.cli.assemble import DATABASE, REQUESTS, SHARED, assemble
 from hyperkms.config import load_from_process
 from hyperkms.http.app import create_app
 from hyperkms.operations.parts import Parts

@@ -66,7 +66,14 @@ class Service:
     @classmethod
     @contextmanager
     def start(cls, data: Path, *flags: str, **settings: str) -> Iterator["Service"]:
-        """Start it, wait until it listens, and stop it by its pid at the end."""
+        """Start it on a free port, wait until it listens, and stop it by its pid at the end."""
+        with cls.start_as_told(data, "--port", "0", *flags, **settings) as service:
+            yield service
+
+    @classmethod
+    @contextmanager
+    def start_as_told(cls, data: Path, *flags: str, **settings: str) -> Iterator["Service"]:
+        """The same without a port of its own accord."""
         service = cls._launch(data, *flags, **settings)
         try:
             yield service
@@ -75,7 +82,7 @@ class Service:
 
     @classmethod
     def _launch(cls, data: Path, *flags: str, **settings: str) -> "Service":
-        words = command("serve", "--data", str(data), "--port", "0", *flags)
+        words = command("serve", "--data", str(data), *flags)
         process = subprocess.Popen(
             words,
             env=environment(**settings),

@@ -146,3 +146,36 @@ def test_every_setting_is_described_and_shown() -> None:
     shown = _load().redacted()
     assert set(SETTINGS.values()) == set(shown)
     assert all(f"`{name}`" in described for name in SETTINGS)
+
+
+def test_a_unix_socket_alone_is_what_names_neither_port_nor_host() -> None:
+    assert (_load(HYPERKMS_UDS="/run/kms.sock").port, _load(HYPERKMS_UDS="/run/kms.sock").url) == (
+        None,
+        "unix:/run/kms.sock",
+    )
+    assert _load(HYPERKMS_UDS="/run/kms.sock", PORT="3001").port == 3001
+    assert _load(HYPERKMS_UDS="/run/kms.sock", HYPERKMS_HOST="127.0.0.1").port == 3000
+    assert _load().port == 3000
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({"HYPERKMS_WORKERS": "0"}, "malformed-setting"),
+        ({"HYPERKMS_WORKERS": "65"}, "malformed-setting"),
+        ({"HYPERKMS_WORKERS": "two"}, "malformed-setting"),
+        ({"HYPERKMS_REQUEST_TIMEOUT": "0"}, "malformed-setting"),
+        ({"HYPERKMS_MAX_CONNECTIONS": "-1"}, "malformed-setting"),
+        ({"HYPERKMS_TRUSTED_PROXIES": "everybody"}, "malformed-setting"),
+        ({"HYPERKMS_TLS_CERT": "cert.pem"}, "malformed-setting"),
+        ({"HYPERKMS_TLS_KEY": "key.pem"}, "malformed-setting"),
+        ({"HYPERKMS_HOST": "0.0.0.0"}, "bind-without-tls"),  # noqa: S104 (it is refused)
+    ],
+)
+def test_settings_of_serving_are_checked(environment: dict[str, str], code: str) -> None:
+    assert _refusal(**environment) == code
+
+
+def test_a_bind_beyond_loopback_is_allowed_with_tls() -> None:
+    config = _load(HYPERKMS_HOST="0.0.0.0", HYPERKMS_TLS_CERT="cert.pem", HYPERKMS_TLS_KEY="key.pem")  # noqa: S104
+    assert config.url == "https://0.0.0.0:3000"

@@ -80,7 +80,9 @@ class Ticket:
         self._outcome = outcome
         if self._event is not None:
             self._event.set()
-        return self._waiter
+        # Who is called holds this ticket: left here, each request would be a circle for the garbage collector.
+        waiter, self._waiter = self._waiter, None
+        return waiter
 
 
 class RecordSink(Protocol):

@@ -4,7 +4,6 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from hyperkms.access.client_records import read_keys
 from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
 from hyperkms.access.limits import Limits, wall_clock_ns
 from hyperkms.audit.file_sink import FileSink
+from hyperkms.cli.announcing import ADMIN_KEY
+from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore
@@ -44,20 +45,12 @@ SHARED = "shared"
 RECORDS = "records"
 SWEEP = "sweep.lock"
 REQUESTS = "requests.lock"
-ADMIN_KEY = "admin.key"
 DAY_MS = 24 * 3600 * 1000
-
-Tell = Callable[[str], None]
 
 
 def clock() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def tell_operator(words: str) -> None:
-    """A line for the person at the terminal; standard output is for answers and logs."""
-    print(words, file=sys.stderr, flush=True)
 
 
 def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Parts:

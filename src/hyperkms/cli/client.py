@@ -4,12 +4,12 @@ from typing import Any, get_args
 
 import click
 
-from hyperkms.cli.assemble import tell_operator
 from hyperkms.cli.client_desk import desk
 from hyperkms.cli.names import complete_clients
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.spans import Days, Hours
 from hyperkms.cli.target import Target, with_target
+from hyperkms.cli.telling import tell_operator
 from hyperkms.http.client_schemas import Allowable, RoleName
 from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS
 

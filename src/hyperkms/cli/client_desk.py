@@ -60,7 +60,7 @@ def desk(target: Target) -> Iterator[ClientDesk]:
         return
     config = target.settings()
     with opened(config, create=False) as parts:
-        yield _AtDirectory(parts, f"http://{config.host}:{config.port}")
+        yield _AtDirectory(parts, config.url)
 
 
 class _AtService:

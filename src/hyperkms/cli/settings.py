@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hyperkms.cli.printing import FORM, Form, show_json, show_rows
+from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import SETTINGS, Config, load_from_process, sources_of_process
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="The data directory (HYPERKMS_DATA).")
@@ -20,11 +21,11 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return DATA(ENV_FILE(command))
 
 
-def settings(data: Path | None, env_file: Path | None, **flags: object) -> Config:
+def settings(data: Path | None, env_file: Path | None, tell: Tell = tell_operator, /, **flags: object) -> Config:
     """The effective settings of this call."""
     config = load_from_process({"data": data, **flags}, env_file)
     for note in config.notes:
-        click.echo(f"hyperkms: warning: {note}", err=True)
+        tell(f"hyperkms: warning: {note}")
     return config
 
 

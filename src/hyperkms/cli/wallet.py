@@ -10,10 +10,10 @@ from typing import get_args
 import click
 import msgspec
 
-from hyperkms.cli.assemble import tell_operator
 from hyperkms.cli.names import complete_wallets
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.target import Target, with_target
+from hyperkms.cli.telling import tell_operator
 from hyperkms.cli.wallet_desk import directory_for, every_wallet, wallet_desk, wallet_desk_for
 from hyperkms.errors import Malformed, Refused
 from hyperkms.http.schemas import KeyTypeName

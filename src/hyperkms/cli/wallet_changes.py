@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from hyperkms.cli.assemble import tell_operator
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.target import Target, with_target
+from hyperkms.cli.telling import tell_operator
 from hyperkms.cli.wallet import WALLET
 from hyperkms.cli.wallet_desk import WalletDesk, wallet_desk
 from hyperkms.errors import Refused

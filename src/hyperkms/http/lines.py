@@ -4,6 +4,7 @@ Both write lines of one shape; a test holds them to it.
 """
 
 import logging
+import select
 import sys
 import time
 from asyncio import AbstractEventLoop
@@ -65,6 +66,16 @@ class RequestLines:
         self._gathered.append(self._encode(line))
 
     def _write(self) -> None:
+        """In pieces that a pipe takes whole: other workers write to it too."""
         gathered, self._gathered = self._gathered, []
-        self._out.write(b"\n".join([*gathered, b""]))
+        piece = b""
+        for line in gathered:
+            if len(piece) + len(line) >= select.PIPE_BUF:
+                self._put(piece)
+                piece = b""
+            piece += line + b"\n"
+        self._put(piece)
+
+    def _put(self, piece: bytes) -> None:
+        self._out.write(piece)
         self._out.flush()

@@ -38,6 +38,8 @@ _STATUS: dict[type[HyperkmsError], tuple[int, str]] = {
 PROBLEM_TYPE = "application/problem+json"
 _BY_CODE = {
     "body-too-large": (413, "Content Too Large"),
+    "head-too-large": (431, "Request Header Fields Too Large"),
+    "request-timeout": (408, "Request Timeout"),
     "method-not-allowed": (405, "Method Not Allowed"),
 }
 

@@ -1,7 +1,5 @@
 """The server's protocol class: uvicorn's, with the signing routes answered before it makes a task of them."""
 
-from typing import ClassVar
-
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from hyperkms.http.at_once import AtOnce, Outcome
@@ -16,7 +14,7 @@ class SigningProtocol(HttpToolsProtocol):
     class above as if nothing had been tried, with the body gathered so far.
     """
 
-    at_once: ClassVar[AtOnce]
+    at_once: AtOnce
     _gathered: bytes | None = None
     """The body of a request that may be answered at once."""
 
@@ -118,8 +116,3 @@ class _NobodyWaits:
 
     def set(self) -> None:
         """Nothing to wake."""
-
-
-def protocol_for(at_once: AtOnce) -> type[SigningProtocol]:
-    """The class that a server makes its connections of."""
-    return type("SigningProtocol", (SigningProtocol,), {"at_once": at_once})

@@ -60,6 +60,36 @@ REQUESTS = Situation(
             next_step="Send less in one request: a shorter message, fewer orders.",
         ),
         Problem(
+            code="malformed-http",
+            family=Malformed,
+            title="What was sent is not HTTP/1.1",
+            cause=(
+                "The bytes on the connection are no request of HTTP/1.1, or too many requests were sent ahead of "
+                "their answers. The connection is closed."
+            ),
+            next_step="Look whether the client speaks TLS to a port without it, or HTTP/2; use an HTTP library.",
+            shown_by="openssl s_client -connect HOST:PORT; look for this code in the service's log",
+        ),
+        Problem(
+            code="head-too-large",
+            family=Malformed,
+            title="The head of the request is too large",
+            cause="Path and headers together are larger than 16 KiB. The connection is closed.",
+            next_step="Send fewer headers; cookies and long query strings are not needed here.",
+        ),
+        Problem(
+            code="request-timeout",
+            family=Malformed,
+            title="The request did not arrive in time",
+            cause=(
+                "Its head, or its body, was not whole within HYPERKMS_REQUEST_TIMEOUT (10 s). Nothing was signed and "
+                "the connection is closed."
+            ),
+            next_step="Send the request again in one piece; look at the line and at a proxy in between.",
+            retry=Retry.YES,
+            shown_by="look for this code in the service's log",
+        ),
+        Problem(
             code="client-gone",
             family=Malformed,
             title="The client went away",

@@ -30,6 +30,15 @@ RUNNING = Situation(
             retry=Retry.YES,
         ),
         Problem(
+            code="too-many-connections",
+            family=Unavailable,
+            title="Too many connections are open",
+            cause="A worker takes HYPERKMS_MAX_CONNECTIONS (1,000) connections and has them. This one is closed.",
+            next_step="Look who opens them: a bot should keep one connection, not open one a request.",
+            retry=Retry.AFTER,
+            shown_by="ss -tn | sort -k5",
+        ),
+        Problem(
             code="database-unavailable",
             family=Unavailable,
             title="The database did not answer",

@@ -56,7 +56,18 @@ STARTING = Situation(
             family=Refused,
             title="API keys would travel in the clear",
             cause="The service was told to listen on an address that other machines reach, without TLS.",
-            next_step="Listen on 127.0.0.1; or put a proxy that speaks TLS in front and give --behind-tls-proxy.",
+            next_step=(
+                "Listen on 127.0.0.1; or give --tls-cert and --tls-key; or put a proxy that speaks TLS in front "
+                "and give --behind-tls-proxy."
+            ),
+        ),
+        Problem(
+            code="malformed-tls",
+            family=Malformed,
+            title="Certificate and key do not fit",
+            cause="A file is not PEM, the key is encrypted, or it is the key of another certificate.",
+            next_step="Give the full chain as --tls-cert and its unencrypted key, mode 0600, as --tls-key.",
+            shown_by="openssl x509 -in CERT -noout -pubkey; openssl pkey -in KEY -pubout",
         ),
         Problem(
             code="mpc-not-available",
@@ -81,8 +92,11 @@ STARTING = Situation(
             code="address-unavailable",
             family=Unavailable,
             title="The address cannot be listened on",
-            cause="Another program listens there, the port is below 1024, or the address is none of this machine's.",
-            next_step="Stop the other program or choose another port with --port.",
+            cause=(
+                "Another program listens there, the port is below 1024, or the address is none of this machine's; at a "
+                "Unix socket's path another service listens, or there is a file that is no socket."
+            ),
+            next_step="Stop the other program or choose another place with --port or --uds.",
             shown_by="ss -ltnp",
         ),
         Problem(
@@ -166,7 +180,7 @@ STARTING = Situation(
             code="key-file-permissions",
             family=Refused,
             title="The key file is open to others",
-            cause="A key file, or the root key, is readable by other users, belongs to another user, or is a link.",
+            cause="A key file (the root key's, TLS's) is readable by other users, is another user's, or is a link.",
             next_step="chmod 600 the file itself and own it. Treat a key that others could read as known to them.",
             shown_by="ls -l KEYFILE",
         ),

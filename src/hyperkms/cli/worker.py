@@ -1,0 +1,58 @@
+"""One of several workers: serves at sockets that its parent opened, and obeys its parent.
+
+The parent's end of the channel is its life: where it ends, the worker stops too. Signals of the terminal
+and of a process manager may come from both sides, so a worker takes any number of them as one.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+from functools import partial
+
+from hyperkms import _core
+from hyperkms.cli.channel import GO, Inherited
+from hyperkms.cli.serving import serve
+from hyperkms.cli.telling import say_nothing, tell_operator
+from hyperkms.config import Config
+from hyperkms.http.log import configure_logs
+from hyperkms.http.server import Server
+
+
+def run_worker(config: Config, inherited: str) -> None:
+    """Serve from the parent's word to begin until its word to stop."""
+    configure_logs(config.log_level)
+    given = Inherited.parse(inherited)
+    channel = given.channel()
+    if channel.recv(1) != GO:
+        sys.exit(0)
+
+    def listening() -> None:
+        channel.sendall(f"{_core.memory_protection().lock}\n".encode())
+
+    tell = tell_operator if given.first else say_nothing
+    serve(config, given.listeners(), listening, partial(_obey, channel), tell)
+
+
+def _obey(channel: socket.socket, server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    channel.settimeout(0)
+
+    def once() -> None:
+        if not server.should_exit:
+            server.stop()
+
+    def heard() -> None:
+        try:
+            words = channel.recv(16)
+        except ConnectionError:
+            words = b""
+        if not words:
+            loop.remove_reader(channel)
+            once()
+        for _ in words:
+            server.stop()
+
+    loop.add_reader(channel, heard)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, once)

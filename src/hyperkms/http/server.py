@@ -1,0 +1,103 @@
+"""uvicorn, as this service runs it: on sockets that were opened before, until it is told to stop."""
+
+import asyncio
+import gc
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from hyperkms.access.proxies import Proxies
+from hyperkms.http.at_once import AtOnce
+from hyperkms.http.connection import Bounds, Connection, Rules, sweep
+from hyperkms.http.signing import SigningRoutes
+
+DRAIN_S = 10
+_SWEEP_S = 1.0
+_COLLECT = (10_000, 20, 20)
+"""A request leaves no circles, so the collector finds little; looking costs milliseconds that somebody waits."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A socket that is served, with TLS or without."""
+
+    listener: socket.socket
+    tls: ssl.SSLContext | None = None
+
+
+class Server(uvicorn.Server):
+    """Serves one event loop; `listening` is called as soon as connections are taken."""
+
+    def __init__(
+        self, app: SigningRoutes, places: list[Place], bounds: Bounds, proxies: Proxies, listening: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http=Connection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+        self._places = places
+        self._bounds = bounds
+        self._rules = Rules(AtOnce(app), bounds, proxies, app.parts.metrics)
+        self._listening = listening
+        self._sweeping: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Take no more connections and finish what was begun; a second call does not wait for that."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 (uvicorn's signature)
+        """Take connections at every place."""
+        loop = asyncio.get_running_loop()
+        self.servers = [await self._serve_at(loop, place) for place in self._places]
+        self.started = True
+        self._sweeping = loop.create_task(self._sweep())
+        gc.collect()
+        gc.freeze()  # what stands now stands until the end; the collector need not look at it again
+        gc.set_threshold(*_COLLECT)
+        self._listening()
+
+    async def _serve_at(self, loop: asyncio.AbstractEventLoop, place: Place) -> asyncio.Server:
+        if place.listener.family is socket.AF_UNIX:
+            more: dict[str, Any] = {"cleanup_socket": False}  # its file is the business of who made it
+            return await loop.create_unix_server(self._connection, sock=place.listener, **more)
+        return await loop.create_server(
+            self._connection,
+            sock=place.listener,
+            ssl=place.tls,
+            ssl_handshake_timeout=self._bounds.request_s if place.tls else None,
+        )
+
+    def _connection(self) -> asyncio.Protocol:
+        return Connection(self._rules, self.config, self.server_state, asyncio.get_running_loop())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            sweep(self.server_state.connections, asyncio.get_running_loop().time())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections and answer what was begun; who is late is dropped until the end."""
+        await super().shutdown(sockets)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the caller's: the record is closed after `serve` has returned."""
+        yield
