@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route
 
 from hyperkms import _core
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
@@ -29,6 +30,7 @@ from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 
 _METHOD_NOT_ALLOWED = 405
+_ROUTED = (health, status, wallets, rotation, reading, clients, mpc, problems, metrics)
 
 
 def create_app(parts: Parts) -> SigningRoutes:
@@ -48,7 +50,7 @@ def create_app(parts: Parts) -> SigningRoutes:
     parts.metrics.serve(_core.memory_protection().lock)
     app.state.threads = threads = Threads(parts.metrics)
     app.state.once = once = Once(parts)
-    for module in (health, status, wallets, rotation, reading, clients, mpc, problems, metrics):
+    for module in _ROUTED:
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -67,8 +69,19 @@ async def _hyperkms_error(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
-        return _problem(request, Malformed("method-not-allowed", "This route has no such method."), error.headers)
+        return _problem(
+            request,
+            Malformed("method-not-allowed", "This route has no such method."),
+            {"Allow": ", ".join(_methods_of(request))},
+        )
     return _problem(request, NotFound("no-such-route", "There is no such route; /docs lists them."))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods of every route of this path, not of the first alone (RFC 9110 section 10.2.1)."""
+    routes = [*request.app.routes, *(route for module in _ROUTED for route in module.router.routes)]
+    fitting = [one for one in routes if isinstance(one, Route) and one.path_regex.match(request.url.path)]
+    return sorted({method for route in fitting for method in route.methods or ()})
 
 
 async def _client_gone(request: Request, _error: Exception) -> Response:

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from hyperkms.access.client_records import ClientState
-from hyperkms.http.schemas import AnswerBody, RequestBody
+from hyperkms.http.schemas import NAME_GRAMMAR, AnswerBody, RequestBody, WalletName
 from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS, MAX_EXPIRY_DAYS, MAX_OVERLAP_HOURS
 
 RoleName = Literal["administrator", "bot", "legacy"]
 Allowable = Literal[
     "trade", "sign-order", "sign-bytes", "sign-text", "read", "generate", "rotate", "retire", "migrate", "metrics"
 ]
+ClientName = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": NAME_GRAMMAR})]
 Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=MAX_OVERLAP_HOURS)]
 
@@ -19,8 +20,8 @@ Hours = Annotated[int, msgspec.Meta(ge=0, le=MAX_OVERLAP_HOURS)]
 class CreateClientRequest(RequestBody, frozen=True):
     """Make a client: for these wallets (every one if left out), allowed these operations (none if left out)."""
 
-    name: str
-    wallets: Annotated[list[str], msgspec.Meta(max_length=1000)] | None = None
+    name: ClientName
+    wallets: Annotated[list[WalletName], msgspec.Meta(max_length=1000)] | None = None
     allow: list[Allowable] | None = None
     expires_in_days: Days | None = None
     role: RoleName = "bot"

@@ -1,14 +1,20 @@
 """What the routes take from a request and its application."""
 
-from fastapi import Request
+from typing import Annotated, TypeAlias
+
+from fastapi import Path, Request
 
 from hyperkms.access.clients import Client
 from hyperkms.http.facts import facts_of
+from hyperkms.http.schemas import NAME_GRAMMAR
 from hyperkms.http.threads import Threads
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import Caller
 from hyperkms.wallet import WalletId, parse_wallet_id
+
+Named: TypeAlias = Annotated[str, Path(json_schema_extra={"pattern": NAME_GRAMMAR})]
+"""The name of a wallet or client in a path; the layers below check it."""
 
 
 def parts_of(request: Request) -> Parts:

@@ -11,7 +11,11 @@ Object = dict[str, Any]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """Whole milliseconds that JavaScript can hold as well."""
 
+NAME_GRAMMAR = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Of wallets and clients, for the document; the layers below check it, and say what is wrong in their own words."""
 
+WalletName = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": NAME_GRAMMAR})]
+NotEmpty = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1, description="A key version, from 1.")]
 Reason = Annotated[str, msgspec.Meta(max_length=500, description="For the record and the history.")]
 StateName = Literal["pending", "active", "retiring", "retired"]
@@ -28,7 +32,7 @@ class AnswerBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 class GenerateRequest(RequestBody, frozen=True):
     """Make a wallet; `keyType` defaults to ed25519 (HYPERKMS_DEFAULT_KEY_TYPE)."""
 
-    wallet_id: str
+    wallet_id: WalletName
     metadata: Object | None = None
     key_type: KeyTypeName | None = None
     network: NetworkName | None = None
@@ -37,15 +41,15 @@ class GenerateRequest(RequestBody, frozen=True):
 class SignRequest(RequestBody, frozen=True):
     """Sign the UTF-8 bytes of a message."""
 
-    wallet_id: str
-    message: str
+    wallet_id: WalletName
+    message: NotEmpty
     version: Version | None = None
 
 
 class SignOrderRequest(RequestBody, frozen=True):
     """Sign an order payload."""
 
-    wallet_id: str
+    wallet_id: WalletName
     order_payload: Object
     version: Version | None = None
 
@@ -53,7 +57,7 @@ class SignOrderRequest(RequestBody, frozen=True):
 class SignActionRequest(RequestBody, frozen=True):
     """Sign a Hyperliquid action; a nonce is allocated unless one is given."""
 
-    wallet_id: str
+    wallet_id: WalletName
     action: Object
     nonce: Milliseconds | None = None
     vault_address: str | None = None
@@ -80,7 +84,7 @@ class SignActionBatchRequest(RequestBody, frozen=True):
 class RotateRequest(RequestBody, frozen=True):
     """Make a new key version; current at once for ed25519, pending for secp256k1, unless `activate` says."""
 
-    wallet_id: str
+    wallet_id: WalletName
     reason: Reason | None = None
     activate: bool | None = None
 
@@ -103,7 +107,7 @@ class RetireRequest(RequestBody, frozen=True):
 class MigrateRequest(RequestBody, frozen=True):
     """The first system's call that made a wallet versioned."""
 
-    wallet_id: str
+    wallet_id: WalletName
 
 
 class WalletView(AnswerBody, frozen=True):

@@ -23,7 +23,7 @@ from hyperkms.http.client_schemas import (
 )
 from hyperkms.http.client_views import client_view, issued_view, new_client
 from hyperkms.http.once import Answers, Work, respond
-from hyperkms.http.request import caller_of, parts_of
+from hyperkms.http.request import Named, caller_of, parts_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.views import answer
 from hyperkms.operations.clients import (
@@ -61,7 +61,7 @@ def list_all(request: Request, client: Administrator) -> Response:
 
 
 @router.get("/{name}", summary="Show a client", openapi_extra=documented(ClientAnswer))
-def show(request: Request, name: str, client: Administrator) -> Response:
+def show(request: Request, name: Named, client: Administrator) -> Response:
     """Its wallets and operations, and of its keys the public prefixes."""
     parts = parts_of(request)
     found = show_client(parts, caller_of(request, client), parse_client_name(name))
@@ -71,7 +71,7 @@ def show(request: Request, name: str, client: Administrator) -> Response:
 @router.post("/{name}/revoke", summary="Revoke a client", openapi_extra=documented(ClientAnswer, RevokeClientRequest))
 async def revoke(
     request: Request,
-    name: str,
+    name: Named,
     client: Administrator,
     _body: Annotated[RevokeClientRequest, Depends(body_of(RevokeClientRequest))],
 ) -> Response:
@@ -86,7 +86,7 @@ async def revoke(
 )
 async def rotate(
     request: Request,
-    name: str,
+    name: Named,
     client: Administrator,
     body: Annotated[RotateClientRequest, Depends(body_of(RotateClientRequest))],
 ) -> Response:

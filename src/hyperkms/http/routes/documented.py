@@ -82,17 +82,16 @@ _PROBLEMS = {
     "404": "No such wallet or client.",
     "409": "It exists already, or came second.",
     "413": "The body is larger than 64 KiB.",
+    "429": "More than a limit allows; Retry-After says when to ask again.",
     "500": "Stored bytes are not what was stored, or nobody expected it; the log says more.",
     "503": "Something needed is away; try again.",
 }
+_TOO_LARGE = "413"
 
 
 def documented(answer: type[msgspec.Struct], body: type[msgspec.Struct] | None = None) -> dict[str, Any]:
     """The `openapi_extra` of a route with these bodies."""
-    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
-    responses: dict[str, Any] = {
-        status: {"description": words, "content": problem} for status, words in _PROBLEMS.items()
-    }
+    responses = refused(*(status for status in _PROBLEMS if body is not None or status != _TOO_LARGE))
     responses["200"] = {"description": "Done.", "content": _json(answer)}
     extra: dict[str, Any] = {"responses": responses}
     if body is not None:
@@ -121,26 +120,34 @@ def describe_key(operation: dict[str, Any]) -> None:
 
 def described(answer: type[msgspec.Struct], *refusals: str) -> dict[str, Any]:
     """The `openapi_extra` of an open route that answers this as JSON, or the same as a page."""
-    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
     page = {"text/html": {"schema": {"type": "string"}}}
     responses: dict[str, Any] = {
         "200": {"description": "JSON or a page, by Accept.", "content": {**_json(answer), **page}}
     }
-    responses |= {status: {"description": "This release has no such code.", "content": problem} for status in refusals}
+    for status in refusals:
+        responses[status] = {"description": "This release has no such code.", "content": _problem()}
     return {"responses": responses}
+
+
+def open_route(*refusals: str) -> dict[str, Any]:
+    """The `openapi_extra` of an open route that answers 200 or these problems."""
+    return {"responses": refused(*refusals)}
 
 
 def refused(*statuses: str) -> dict[str, Any]:
     """The refusals of a route, for its `responses`."""
-    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
-    return {status: {"description": _PROBLEMS[status], "content": problem} for status in statuses}
+    return {status: {"description": _PROBLEMS[status], "content": _problem()} for status in statuses}
 
 
 def always_refused(words: str) -> dict[str, Any]:
-    """The `openapi_extra` of a route that answers nothing but 400 (and 401 without a key)."""
-    problem = {"application/problem+json": {"schema": _reference_name("ProblemView")}}
-    answers = {"400": words, "401": _PROBLEMS["401"]}
-    return {"responses": {status: {"description": text, "content": problem} for status, text in answers.items()}}
+    """The `openapi_extra` of a route that answers nothing but 400 (401 or 429 without a key)."""
+    responses = refused("401", "429")
+    responses["400"] = {"description": words, "content": _problem()}
+    return {"responses": responses}
+
+
+def _problem() -> dict[str, Any]:
+    return {"application/problem+json": {"schema": _reference_name("ProblemView")}}
 
 
 def _json(kind: type[msgspec.Struct]) -> dict[str, Any]:

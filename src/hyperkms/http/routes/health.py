@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from hyperkms.http.request import parts_of
+from hyperkms.http.routes.documented import open_route
 from hyperkms.operations.readiness import require_ready
 
 router = APIRouter(tags=["health"])
@@ -15,7 +16,7 @@ async def health() -> dict[str, str]:
     return {"status": "ok", "service": "hyperliquid-kms"}
 
 
-@router.get("/ready", summary="Whether it can sign")
+@router.get("/ready", summary="Whether it can sign", openapi_extra=open_route("500", "503"))
 def ready(request: Request) -> JSONResponse:
     """200 when records and the database can be written and the secret arena stands; else 503."""
     require_ready(parts_of(request))

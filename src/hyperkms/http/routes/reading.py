@@ -9,7 +9,7 @@ from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.life_views import history_view, version_view
-from hyperkms.http.request import parts_of, wallet_of
+from hyperkms.http.request import Named, parts_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import HistoryAnswer, PublicKeyAnswer, VersionsAnswer, WalletAnswer, WalletsAnswer
 from hyperkms.http.views import answer, wallet_view
@@ -22,7 +22,7 @@ MAX_PAGE = 1000
 
 
 @router.get("/{wallet_id}/public-key", summary="A wallet's public key", openapi_extra=documented(PublicKeyAnswer))
-def public_key(request: Request, wallet_id: str, client: Reader) -> Response:
+def public_key(request: Request, wallet_id: Named, client: Reader) -> Response:
     """Read from the record; no key is touched."""
     wallet = wallet_for(parts_of(request), client, wallet_of(request, wallet_id))
     return answer(
@@ -37,14 +37,14 @@ def public_key(request: Request, wallet_id: str, client: Reader) -> Response:
 
 
 @router.get("/{wallet_id}/rotation-history", summary="Versions and rotations", openapi_extra=documented(HistoryAnswer))
-def rotation_history(request: Request, wallet_id: str, client: Reader) -> Response:
+def rotation_history(request: Request, wallet_id: Named, client: Reader) -> Response:
     """In the first system's form; `status` is pending, active, retiring or retired."""
     history = history_for(parts_of(request), client, wallet_of(request, wallet_id))
     return answer(HistoryAnswer(success=True, wallet_id=history.wallet.id, history=history_view(history)))
 
 
 @router.get("/{wallet_id}/versions", summary="A wallet's key versions", openapi_extra=documented(VersionsAnswer))
-def list_versions(request: Request, wallet_id: str, client: Reader) -> Response:
+def list_versions(request: Request, wallet_id: Named, client: Reader) -> Response:
     """All of them, in order of number, retired ones included."""
     history = history_for(parts_of(request), client, wallet_of(request, wallet_id))
     return answer(
@@ -58,7 +58,7 @@ def list_versions(request: Request, wallet_id: str, client: Reader) -> Response:
 
 
 @router.get("/{wallet_id}", summary="One wallet", openapi_extra=documented(WalletAnswer))
-def one_wallet(request: Request, wallet_id: str, client: Reader) -> Response:
+def one_wallet(request: Request, wallet_id: Named, client: Reader) -> Response:
     """Also of a retired one: `retiredAt` is there then."""
     wallet = wallet_for(parts_of(request), client, wallet_of(request, wallet_id))
     return answer(WalletAnswer(success=True, wallet=wallet_view(wallet)))

@@ -13,7 +13,7 @@ from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import rotation_view
 from hyperkms.http.once import Work, respond, uncompleted
-from hyperkms.http.request import actor_of, parts_of, threads_of, wallet_of
+from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ActivateRequest, MigrateAnswer, MigrateRequest, RotateAnswer, RotateRequest
 from hyperkms.operations import rotate
@@ -51,7 +51,7 @@ async def rotate_wallet(
 )
 async def activate_version(
     request: Request,
-    wallet_id: str,
+    wallet_id: Named,
     client: Activator,
     body: Annotated[ActivateRequest, Depends(body_of(ActivateRequest, "version is required"))],
 ) -> Response:

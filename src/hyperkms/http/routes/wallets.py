@@ -12,7 +12,7 @@ from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import version_view
 from hyperkms.http.once import Work, respond, uncompleted
-from hyperkms.http.request import actor_of, parts_of, threads_of, wallet_of
+from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import GenerateAnswer, GenerateRequest, RetireAnswer, RetireRequest
 from hyperkms.http.views import wallet_view
@@ -60,7 +60,7 @@ async def generate_wallet(
 )
 async def retire_wallet(
     request: Request,
-    wallet_id: str,
+    wallet_id: Named,
     client: Retirer,
     body: Annotated[RetireRequest, Depends(body_of(RetireRequest, "an object is due"))],
 ) -> Response:
