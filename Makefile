@@ -3,7 +3,7 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run test check demo bench docs lock FORCE
+.PHONY: help setup run test check demo bench hygiene docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
@@ -11,6 +11,7 @@ help:
 	@echo 'make demo    the service and the sandbox together, start to end'
 	@echo 'make bench   speed and memory: the service, the core and what they are measured against, in 10 minutes'
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
+	@echo 'make hygiene no key in memory, logs, answers, errors or files: 100,000 requests to every route, then a search'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
@@ -77,6 +78,10 @@ demo: setup
 # Fails on no figure: it measures. Linux; where Node is, it installs bare Fastify handlers into target/bench.
 bench: setup
 	@exec .venv/bin/python -m bench $(ARGS)
+
+# Its short form is part of `make test`.
+hygiene: setup
+	@HYPERKMS_HYGIENE_REQUESTS="$${HYPERKMS_HYGIENE_REQUESTS:-100000}" .venv/bin/python -m pytest tests/hygiene $(ARGS)
 
 # ---- work --------------------------------------------------------------------------------------------
 

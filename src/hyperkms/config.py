@@ -18,7 +18,7 @@ from dotenv.parser import parse_stream
 
 from hyperkms.access.limits import DEFAULTS, Limit, What
 from hyperkms.access.proxies import Proxies
-from hyperkms.errors import Malformed, Refused
+from hyperkms.errors import Malformed, Refused, quoted
 from hyperkms.mode import Mode
 from hyperkms.wallet import KeyType, Network
 
@@ -326,7 +326,7 @@ def _word(values: Mapping[str, str], name: str, kind: Any, default: Any) -> Any:
         return kind(text)
     except ValueError:
         allowed = ", ".join(member.value for member in kind)
-        raise _wrong(name, f"is {text!r}; one of {allowed} is due") from None
+        raise _wrong(name, f"is {quoted(text)}; one of {allowed} is due") from None
 
 
 def _memory_lock(values: Mapping[str, str]) -> MemoryLock:
@@ -334,13 +334,13 @@ def _memory_lock(values: Mapping[str, str]) -> MemoryLock:
     for allowed in get_args(MemoryLock):
         if text == allowed:
             return cast("MemoryLock", text)
-    raise _wrong("HYPERKMS_MEMORY_LOCK", f"is {text!r}; one of {', '.join(get_args(MemoryLock))} is due")
+    raise _wrong("HYPERKMS_MEMORY_LOCK", f"is {quoted(text)}; one of {', '.join(get_args(MemoryLock))} is due")
 
 
 def _days(values: Mapping[str, str], name: str, default: float) -> float:
     text = values.get(name) or str(default)
     if not _DAYS.fullmatch(text) or float(text) > MAX_DAYS:
-        raise _wrong(name, f"is {text[:40]!r}; days are due, from 0 to {MAX_DAYS}, e.g. 30 or 0.5")
+        raise _wrong(name, f"is {quoted(text)}; days are due, from 0 to {MAX_DAYS}, e.g. 30 or 0.5")
     return float(text)
 
 
@@ -350,7 +350,7 @@ def _flag(values: Mapping[str, str], name: str) -> bool:
         return True
     if text in ("", "0", "false", "no"):
         return False
-    raise _wrong(name, f"is {text!r}; true or false is due")
+    raise _wrong(name, f"is {quoted(text)}; true or false is due")
 
 
 def _limit(values: Mapping[str, str], what: What) -> Limit:
@@ -388,14 +388,14 @@ def _metrics_port(flags: Mapping[str, object], values: Mapping[str, str]) -> int
 def _port(name: str, value: object) -> int:
     text = str(value)
     if not text.isascii() or not text.isdigit() or int(text) > 65535:  # noqa: PLR2004 (the largest port)
-        raise _wrong(name, f"is {text!r}; a number from 0 to 65535 is due")
+        raise _wrong(name, f"is {quoted(text)}; a number from 0 to 65535 is due")
     return int(text)
 
 
 def _log_level(text: str) -> str:
     levels = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error"}
     if text.lower() not in levels:
-        raise _wrong("LOG_LEVEL", f"is {text!r}; one of {', '.join(levels)} is due")
+        raise _wrong("LOG_LEVEL", f"is {quoted(text)}; one of {', '.join(levels)} is due")
     return levels[text.lower()]
 
 

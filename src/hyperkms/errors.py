@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}", re.ASCII)
+_LONGEST_QUOTED = 24
 
 Detail: TypeAlias = str | int | list[str]
 
@@ -39,6 +40,11 @@ class HyperkmsError(Exception):
 def shown(name: str) -> str:
     """A member's name as a message may repeat it; what is no name could be a secret in the wrong place."""
     return name if _NAME.fullmatch(name) else "(a member)"
+
+
+def quoted(value: str) -> str:
+    """A setting's value as a message may repeat it; a long one could be a key in the wrong line."""
+    return repr(value) if len(value) <= _LONGEST_QUOTED else f"a value of {len(value)} characters"
 
 
 class Malformed(HyperkmsError):

@@ -179,3 +179,20 @@ def test_settings_of_serving_are_checked(environment: dict[str, str], code: str)
 def test_a_bind_beyond_loopback_is_allowed_with_tls() -> None:
     config = _load(HYPERKMS_HOST="0.0.0.0", HYPERKMS_TLS_CERT="cert.pem", HYPERKMS_TLS_KEY="key.pem")  # noqa: S104
     assert config.url == "https://0.0.0.0:3000"
+
+
+@pytest.mark.parametrize(
+    "name", ["LOG_LEVEL", "PORT", "HYPERKMS_ENV", "HYPERKMS_MEMORY_LOCK", "HYPERKMS_GRACE_DAYS", "HYPERKMS_LIMIT_SIGN"]
+)
+def test_a_key_in_the_line_of_another_setting_is_not_repeated(name: str) -> None:
+    key = "hk_1234567_abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+    with pytest.raises(HyperkmsError) as refused:
+        _load(**{name: key})
+    assert name in refused.value.message
+    assert "a value of 54 characters" in refused.value.message
+    assert key[:12] not in refused.value.message
+
+
+def test_a_short_wrong_value_is_repeated_since_that_helps() -> None:
+    with pytest.raises(HyperkmsError, match="LOG_LEVEL is 'loud'"):
+        _load(LOG_LEVEL="loud")

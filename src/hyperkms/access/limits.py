@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hyperkms._core import SharedCounters
-from hyperkms.errors import Limited, Malformed, Unavailable
+from hyperkms.errors import Limited, Malformed, Unavailable, quoted
 
 SECOND_MS = 1000
 _NS = 1_000_000_000
@@ -78,15 +78,15 @@ class Limit:
         """`500/s`, `500/s:1000` (with its burst), `5/5m`, `100/h`; Malformed otherwise."""
         found = _SPEC.fullmatch(text)
         if found is None:
-            words = f"{setting} is {text!r}; a limit is due, such as 500/s, 500/s:1000 (with its burst) or 5/5m"
+            words = f"{setting} is {quoted(text)}; a limit is due, such as 500/s, 500/s:1000 (with its burst) or 5/5m"
             raise Malformed("malformed-setting", words, {"setting": setting})
         amount, number, unit, burst = int(found[1]), int(found[2] or 1), found[3], found[4]
         if not 1 <= amount <= _MOST or number < 1:
-            words = f"{setting} is {text!r}: at least 1 and at most {_MOST} may be allowed, in a period above 0"
+            words = f"{setting} is {quoted(text)}: at least 1 and at most {_MOST} may be allowed, in a period above 0"
             raise Malformed("malformed-setting", words, {"setting": setting})
         if unit != "s":
             if burst is not None:
-                words = f"{setting} is {text!r}: only a limit by the second has a burst"
+                words = f"{setting} is {quoted(text)}: only a limit by the second has a burst"
                 raise Malformed("malformed-setting", words, {"setting": setting})
             return cls(amount, number, unit, None)
         return cls(amount, number, unit, max(int(burst), 1) if burst else 2 * amount)
