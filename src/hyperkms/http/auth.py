@@ -11,6 +11,7 @@ from starlette.types import Scope
 from hyperkms.access.api_keys import Loading, unauthorized
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.errors import Unauthorized
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
 from hyperkms.operations.parts import Parts
@@ -31,7 +32,10 @@ async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Clien
     key = sent_key(scope["headers"])
     client = parts.api_keys.known(key)
     if isinstance(client, Loading):
-        client = await in_thread(parts.api_keys.authenticate, key)
+        try:
+            client = await in_thread(parts.api_keys.authenticate, key)
+        except Unauthorized:
+            client = None
     if client is None:
         # Whoever has a key that is in force is not held up by others at the same address.
         parts.limits.failed(_address_of(scope))

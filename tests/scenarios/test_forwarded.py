@@ -1,0 +1,30 @@
+"""Failed authentication counts by address; nobody chooses that address but a proxy that the settings name."""
+
+from pathlib import Path
+
+from support.service import Service
+
+LIMIT = {"HYPERKMS_LIMIT_FAILED_AUTHENTICATION": "3/h"}
+
+
+def _attempts(service: Service, *addresses: str) -> list[int]:
+    return [
+        service.post(
+            "/wallets/sign",
+            {"walletId": "w", "message": "m"},
+            headers={"X-API-Key": "wrong", "X-Forwarded-For": address},
+        ).status
+        for address in addresses
+    ]
+
+
+def test_an_address_that_the_client_claims_is_not_believed(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", **LIMIT) as service:
+        assert _attempts(service, "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4") == [401, 401, 401, 429]
+
+
+def test_what_a_named_proxy_adds_is_believed(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", HYPERKMS_TRUSTED_PROXIES="127.0.0.1", **LIMIT) as service:
+        claimed = [f"198.51.100.{number}, 203.0.113.1" for number in range(4)]
+        assert _attempts(service, *claimed) == [401, 401, 401, 429]
+        assert _attempts(service, "203.0.113.2") == [401]
