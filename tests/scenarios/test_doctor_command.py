@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from hyperkms.access.limits import DEFAULTS
 from support.commands import run
 from support.service import START_S, command, environment
 
@@ -35,7 +36,7 @@ def test_everything_is_looked_at_and_what_is_bad_has_a_remedy(tmp_path: Path) ->
     findings = _found(tmp_path)
     assert findings.keys() >= {
         *("memory", "core files", "descriptors", "sqlite", "disk", "space", "clock"),
-        *("mode", "root key", "settings", "limits", "port"),
+        *("mode", "root key", "settings", "port"),
     }
     for finding in (one for found in findings.values() for one in found):
         assert finding["words"]
@@ -81,13 +82,21 @@ def test_settings_that_are_none_or_contradict_each_other_are_told(tmp_path: Path
         assert any(name in line for line in words), name
 
 
-def test_limits_that_somebody_chose_are_not_remarked_on(tmp_path: Path) -> None:
+def test_limits_are_remarked_on_unless_somebody_chose_one(tmp_path: Path) -> None:
+    as_they_are = {f"HYPERKMS_LIMIT_{what.name}": text for what, text in DEFAULTS.items()}
+    assert _found(tmp_path, **as_they_are)["limits"][0]["verdict"] == "note"
     assert "limits" not in _found(tmp_path, HYPERKMS_LIMIT_SIGN="10/s")
 
 
 def test_plain_http_to_other_machines_is_bad(tmp_path: Path) -> None:
     [found] = _found(tmp_path, HYPERKMS_HOST="0.0.0.0", PORT="0")["address"]  # noqa: S104 (looked at, not bound for long)
     assert found["verdict"] == "bad"
+
+
+def test_plain_http_on_a_unix_socket_is_nobody_elses_business(tmp_path: Path) -> None:
+    found = _found(tmp_path, HYPERKMS_UDS=str(tmp_path / "s"))
+    assert "address" not in found
+    assert any("unix" in finding["words"] for finding in found["port"])
 
 
 def test_a_port_that_another_program_has_is_told(tmp_path: Path) -> None:

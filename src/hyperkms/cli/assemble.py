@@ -27,7 +27,7 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
-from hyperkms.operations.parts import Defaults, Lifetimes, Parts, Places
+from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.state import facts
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
@@ -112,7 +112,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         record=record,
         requests=requests,
         metrics=metrics,
-        places=Places(records=config.data / RECORDS, sweep=config.data / SWEEP),
+        records=config.data / RECORDS,
         check_writable=check_writable,
         close=close,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hyperkms.cli.checks import clock, directory, process
+from hyperkms.cli.checks import address, clock, directory, process
 from hyperkms.cli.checks import settings as settings_checks
 from hyperkms.cli.checks.finding import Finding, Verdict
 from hyperkms.cli.printing import FORM, Form, show_json
@@ -42,4 +42,4 @@ def _examine(config: Config) -> Iterator[Finding]:
     yield from clock.synchronised()
     yield from settings_checks.mode(config)
     yield from settings_checks.settings(config)
-    yield from settings_checks.address(config)
+    yield from address.address(config)

@@ -1,5 +1,6 @@
 """A running service as the commands ask it: the client library, with refusals as the errors that they were."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ _FAMILIES: Mapping[int, type[HyperkmsError]] = {
 class Remote:
     """The service at an address (http://, https://, unix:); it is asked with the client's key, and not shown it.
 
-    What changes something is sent once: whoever typed the command looks before it is repeated.
+    Each change is sent under an Idempotency-Key of its own, so that a broken connection does not do it twice.
     """
 
     def __init__(self, service: ServiceAddress) -> None:
@@ -49,7 +50,7 @@ class Remote:
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The same with a body to send."""
-        return _translated(lambda: self._client.post(path, body))
+        return _translated(lambda: self._client.post(path, body, idempotency_key=secrets.token_hex(16)))
 
     def close(self) -> None:
         """Close its connections."""

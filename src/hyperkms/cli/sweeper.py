@@ -70,7 +70,6 @@ class Sweeper:
             if self._stopping.is_set():
                 return
         self._parts.metrics.swept(now=self._parts.clock())
-        self._turn.note_sweep()
 
     def _drop_handles(self) -> None:
         """Nothing is to be dropped as long as no wallet has changed."""
@@ -121,11 +120,6 @@ class _Turn:
             return False
         self._descriptor = descriptor
         return True
-
-    def note_sweep(self) -> None:
-        """Give the file the time of now, for whoever asks when the last sweep was."""
-        if self._descriptor is not None:
-            os.utime(self._descriptor)
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -41,16 +41,6 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where a status looks; nothing is opened by these names."""
-
-    records: Path
-    """The folder of the record."""
-    sweep: Path
-    """The file that whoever sweeps has locked; its time is that of the last sweep."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Parts:
     """The layers below the operations."""
 
@@ -75,7 +65,8 @@ class Parts:
     record: RecordSink
     requests: Requests
     metrics: Metrics
-    places: Places
+    records: Path
+    """The folder of the record, for a status to look at."""
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     close: Callable[[], None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hyperkms import _core
 from hyperkms.errors import HyperkmsError
-from hyperkms.operations.parts import Parts, Places
+from hyperkms.operations.parts import Parts
 from hyperkms.operations.readiness import require_ready
 from hyperkms.state.census import Numbers, Standing
 
@@ -47,17 +47,9 @@ def status(parts: Parts) -> Status:
         numbers=parts.census.take(parts.clock()),
         pending=parts.census.pending(),
         in_grace=parts.census.in_grace(),
-        last_sweep=last_sweep(parts.places),
-        records=_record_files(parts.places.records),
+        last_sweep=parts.metrics.last_sweep_ms(),
+        records=_record_files(parts.records),
     )
-
-
-def last_sweep(places: Places) -> int | None:
-    """When a service on this directory last swept to the end; None if none has."""
-    try:
-        return places.sweep.stat().st_mtime_ns // 1_000_000
-    except OSError:
-        return None
 
 
 def _why_not_ready(parts: Parts) -> HyperkmsError | None:

@@ -1,13 +1,10 @@
-"""Settings that weaken something, say nothing, or contradict each other; and the address to listen on."""
+"""Settings that weaken something, say nothing, or contradict each other."""
 
-import socket
 from collections.abc import Iterator
 
 from hyperkms.access.limits import DEFAULTS, Limit, What
-from hyperkms.cli.assemble import SWEEP
-from hyperkms.cli.checks.finding import Finding, bad, good, note
-from hyperkms.cli.sweeper import is_swept
-from hyperkms.config import LOOPBACK, Config, service_is_named
+from hyperkms.cli.checks.finding import Finding, good, note
+from hyperkms.config import Config, service_is_named
 from hyperkms.errors import HyperkmsError
 from hyperkms.mode import Mode
 
@@ -38,24 +35,6 @@ def settings(config: Config) -> Iterator[Finding]:
         yield note("network", words, "set it if all wallets are for one")
 
 
-def address(config: Config) -> Iterator[Finding]:
-    """Whether the service could listen, and who could hear."""
-    if config.host not in LOOPBACK:
-        words = f"{config.host} is not loopback and the service speaks plain HTTP"
-        if config.behind_tls_proxy:
-            yield note("address", f"{words} behind a proxy", "let nobody but the proxy reach it")
-        else:
-            yield bad("address", f"{words}: API keys travel in the clear", "use 127.0.0.1, or a proxy with TLS")
-    error = _bind(config)
-    where = f"{config.host} port {config.port}"
-    if error is None:
-        yield good("port", f"{where} is free")
-    elif is_swept(config.data / SWEEP):
-        yield good("port", f"{where} is in use, and a service runs on this data directory")
-    else:
-        yield note("port", f"{where}: {error}", "stop what listens there (ss -ltnp), or set PORT")
-
-
 def _unknown(config: Config) -> Iterator[Finding]:
     for words in config.notes:
         yield note("settings", words, "correct the name or take it out")
@@ -81,15 +60,3 @@ def _contradictions(config: Config) -> Iterator[Finding]:
 
 def _default(what: What) -> Limit:
     return Limit.parse(DEFAULTS[what], what.name)
-
-
-def _bind(config: Config) -> str | None:
-    """The reason why the service could not listen there; None if it could."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((config.host, config.port))
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return None
