@@ -18,6 +18,9 @@ MAX_DEPTH = 32
 _CERTAIN = 300
 """So many digits are always in the range of a double."""
 
+_CERTAIN_INTEGER = 10**_CERTAIN
+_NO_COUNT = -(2**62)
+
 MAX_NUMBER = 400
 """Characters of one number; JavaScript prints at most 25."""
 
@@ -51,18 +54,21 @@ def _parse_quickly(raw: bytes) -> object:
 
 
 def count_members(value: object, levels: int) -> int:
-    """How many members the objects in a value have; beyond so many levels a negative number."""
+    """How many members the objects in a value have; a negative number where a rule of `parse` may be broken.
+
+    That is beyond so many levels, and with an integer of which it is not certain that a double can hold it.
+    """
     if type(value) is dict:
         count, inner = len(value), value.values()
     elif type(value) is list:
         count, inner = 0, value  # type: ignore[assignment]  # iterated alike
     else:
-        return 0
+        return _NO_COUNT if type(value) is int and abs(value) > _CERTAIN_INTEGER else 0
     if not levels:
-        return -(2**62)
+        return _NO_COUNT
     for member in inner:
         kind = type(member)
-        if kind is dict or kind is list:
+        if kind is dict or kind is list or kind is int:
             count += count_members(member, levels - 1)
     return count
 

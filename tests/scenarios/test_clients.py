@@ -1,14 +1,17 @@
 """Clients over HTTP: who is let in, for what, and for how long (rows 17 and 18 of the first system's defects)."""
 
+import http.client
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from support.commands import run
-from support.service import Answer, Service
+from support.service import START_S, Answer, Service
 
 INVALID_KEY = "Unauthorized: Invalid API key"
 NOOP = {"type": "noop"}
@@ -229,3 +232,34 @@ def test_a_name_is_never_used_twice(shared_service: Service) -> None:
 def test_what_cannot_be_a_client_is_malformed(shared_service: Service, members: dict[str, object]) -> None:
     assert shared_service.post("/clients", members).status == 400
     assert shared_service.get("/clients/x").status == 404
+
+
+# ---- a body that comes late ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/clients", {"name": "made-after-the-end", "role": "administrator"}),
+        ("/wallets/sign", {"walletId": "late", "message": "x" * 9000}),
+    ],
+)
+def test_a_key_that_is_revoked_while_its_request_arrives_is_refused(
+    shared_service: Service, path: str, body: dict[str, str]
+) -> None:
+    shared_service.post("/wallets/generate", {"walletId": "late", "keyType": "ed25519"})
+    name = f"late-{path.count('/')}"
+    key = _make(shared_service, name, role="administrator")["X-API-Key"]
+    content = json.dumps(body).encode()
+    at = urlsplit(shared_service.url)
+    with closing(http.client.HTTPConnection(str(at.hostname), at.port, timeout=START_S)) as connection:
+        connection.putrequest("POST", path)
+        for header, value in (("X-API-Key", key), ("Content-Length", str(len(content))), ("Expect", "100-continue")):
+            connection.putheader(header, value)
+        connection.endheaders()
+        # That the service asks for the body says that it has let the key in.
+        assert connection.sock.recv(100).startswith(b"HTTP/1.1 100")
+        assert shared_service.post(f"/clients/{name}/revoke", {}).status == 200
+        connection.send(content)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["error"]) == (401, INVALID_KEY)

@@ -9,7 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from hyperkms.errors import Malformed, shown
+from hyperkms.http.auth import authenticate
 from hyperkms.http.problems import too_large
+from hyperkms.http.request import parts_of
 from hyperkms.strict_json import parse
 
 MAX_BODY = 64 * 1024
@@ -18,10 +20,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def body_of(kind: type[S], required: str = "") -> Callable[[Request], Awaitable[S]]:
-    """A dependency that answers the request's body as a struct of this kind; see `read_struct`."""
+    """A dependency that answers the request's body as a struct of this kind; see `read_struct`.
+
+    Unauthorized if the key is not in force once the body is there, which may be long after its headers.
+    """
 
     async def read(request: Request) -> S:
         raw = request.state.raw = await _raw(request)
+        await authenticate(parts_of(request), request.scope, run_in_threadpool)
         return await read_struct(raw, kind, required) if raw or _required(kind) else kind()
 
     return read

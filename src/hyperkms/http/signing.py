@@ -91,6 +91,7 @@ class SigningRoutes:
             facts.client = client.name
             client.require(*route.operations)
             raw = await _read(receive)
+            await authenticate(self.parts, scope, self._threads.sign)  # a body may come long after its headers
             key = key_of(scope["headers"])
             if route.each is not None:
                 return _given(await answer_batch(self, route, Batch(client, facts, raw, key)))
