@@ -15,7 +15,7 @@ from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.wire import Numbers, msgpack
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.signer import Signer, resolve
+from hyperkms.operations.signer import Signer, require_still_signing, resolve
 from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
@@ -92,6 +92,7 @@ def sign_bytes(
 
     1. Sign.  2. Write the record.  3. Release when it is durable.
     """
+    require_still_signing(parts, signer)
     if signer.wallet.key_type is KeyType.ED25519:  # (1)
         signature = "0x" + _core.sign_ed25519_message(signer.handle, message).hex()
         digest = hashlib.sha256(message).digest()
@@ -130,7 +131,7 @@ def sign_action(
     1. Read the action strictly.
     2. Find wallet, version and key, check that the caller may; settle the network.
     3. Check the action against the market and the clock.
-    4. Number it: nothing after this line refuses.
+    4. Number it: nothing after this line refuses but a wallet or version that was retired meanwhile.
     5. Sign; the core hashes.
     6. Write the record.
     7. Release when it is durable.
@@ -161,6 +162,7 @@ def settle_action(
 def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
     """Steps 5 to 7."""
     signer, nonce, network = settled.signer, settled.nonce, settled.network
+    require_still_signing(parts, signer)
     vault = None if settled.vault_address is None else bytes.fromhex(settled.vault_address[2:])
     signature = _core.sign_l1(  # (5)
         signer.handle,

@@ -32,3 +32,10 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
         version = parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
     return Signer(wallet, version, parts.keyring.handle(wallet, version))
+
+
+def require_still_signing(parts: Parts, signer: Signer) -> None:
+    """Refused if the version was retired since it was resolved: a nonce, a market or a reservation can take seconds."""
+    wallet = parts.wallets.get(signer.wallet.id)
+    if wallet.revision != signer.wallet.revision:
+        require_signing(wallet, parts.wallets.version(wallet, signer.version.number), now=parts.clock())
