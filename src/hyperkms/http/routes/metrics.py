@@ -20,7 +20,7 @@ _PAGE: dict[str, Any] = {
             "description": "Prometheus text format 0.0.4; docs/metrics.md lists the names.",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
-        **refused("401", "403"),
+        **refused("401", "403", "429", "503"),
     }
 }
 
