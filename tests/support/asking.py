@@ -60,6 +60,7 @@ def asks_of(route: Route, names: Names) -> Iterator[Ask]:
             for named in names.wallets if "walletId" in body else ("",):
                 whole = {**body, "walletId": named} if named else dict(body)
                 yield Ask(route.method, path, _json(whole), good)
+                yield Ask(route.method, path, _json(whole), {**good, "Idempotency-Key": f"{path}-{named}"})
     path = route.at(known[0])
     yield from _with_other_keys(route, path, names)
     yield from _with_other_methods(route, path, good)

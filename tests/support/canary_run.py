@@ -148,6 +148,9 @@ class CanaryRun:
         for name, allow in (("trader", ["trade"]), ("nothing", []), ("revoked", ["read"]), ("leaver", ["read"])):
             keys[name] = service.post("/clients", {"name": name, "allow": allow}).json["apiKey"]
         keys["replaced"] = service.post("/clients/nothing/rotate", {"overlapHours": 0}).json["apiKey"]
+        once = {"X-API-Key": service.key, "Idempotency-Key": "once"}
+        keys["made once"] = service.post("/clients", {"name": "once"}, headers=once).json["apiKey"]
+        assert service.post("/clients", {"name": "once"}, headers=once).json["code"] == "answer-not-kept"
         assert service.post("/clients/revoked/revoke", {}).status == 200
         assert service.post("/wallets/ended/retire", {}).status == 200
         return keys
