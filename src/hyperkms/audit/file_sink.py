@@ -2,16 +2,15 @@
 
 import os
 import queue
-import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from hyperkms.audit.record import Encoded, Record, line
+from hyperkms.audit.log_file import LogFile, removed, require_room, unwritable
+from hyperkms.audit.record import Encoded, Record
 from hyperkms.audit.sink import Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 
@@ -37,9 +36,9 @@ class FileSink:
     """One file a process, `<UTC time>-<log id>.jsonl`, mode 0600, never opened twice.
 
     A thread takes every record that waits, writes them with one write and one fsync, then releases
-    them together. A file that a crash or a full disk cut short is never appended to: what follows
-    goes to a new one. After a failed fsync nothing is written any more, since the kernel may have
-    dropped what it was given.
+    them together. After a write that failed, what follows goes to a new file, and so it does after a
+    crash: nothing is appended to half a line. After a failed fsync nothing is written any more, since
+    the kernel may have dropped what it was given.
     """
 
     def __init__(
@@ -48,8 +47,9 @@ class FileSink:
         self._folder = folder
         self._fsync = fsync
         self._observer = observer
-        self._file: _LogFile | None = _LogFile.create(folder)
+        self._file: LogFile | None = LogFile.create(folder)
         self._failure: Unavailable | None = None
+        self._had_no_room = False
         self._closed = False
         self._queue: queue.SimpleQueue[Sequence[Ticket] | None] = queue.SimpleQueue()
         self._taken_s: deque[float] = deque(maxlen=_LAST)
@@ -94,13 +94,16 @@ class FileSink:
         return len(taken) == _LAST and taken[-1] < STALL_S and taken[_LAST // 2] < QUICK_S
 
     def check(self) -> None:
-        """Unavailable once an fsync has failed, and while no file can be made."""
+        """Unavailable once an fsync has failed, while no file can be made, and while a disk that was full still is."""
         if self._failure:
             raise self._failure
         if not self._thread.is_alive():
             raise Unavailable("record-closed", "nothing writes the record any more; restart the service")
         with self._writing:
             self._at_hand()
+            if self._had_no_room:
+                require_room(self._folder)
+                self._had_no_room = False
 
     def close(self) -> None:
         """Write what was taken, then take no more."""
@@ -154,99 +157,26 @@ class FileSink:
             positions = file.write(records)
         except Exception as error:
             self._file = None
-            file.abandon()
-            raise _unwritable(error) from error
+            self._had_no_room = True
+            file.take_back()
+            raise unwritable(error) from error
         try:
             self._fsync(file.descriptor)
         except Exception as error:
-            self._failure = _unwritable(error)
+            self._failure = unwritable(error)
             raise self._failure from error
         self._taken_s.append(time.perf_counter() - started)
         if not file.is_in_place():
             self._file = None
             file.abandon()
-            raise _removed()
+            raise removed()
+        self._had_no_room = False
         return positions
 
-    def _at_hand(self) -> "_LogFile":
+    def _at_hand(self) -> LogFile:
         if self._file is not None and not self._file.is_in_place():
             self._file.abandon()
             self._file = None
         if self._file is None:
-            self._file = _LogFile.create(self._folder)
+            self._file = LogFile.create(self._folder)
         return self._file
-
-
-class _LogFile:
-    """A record file that this process made."""
-
-    def __init__(self, path: Path, log: str, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self._path = path
-        self._log = log
-        self._next = 0
-
-    @classmethod
-    def create(cls, folder: Path) -> "_LogFile":
-        """A new file, whose name is durable; Unavailable if it cannot be made."""
-        log = secrets.token_hex(16)
-        path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{log}.jsonl"
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            for place in (folder, folder.parent):
-                _sync_directory(place)
-        except OSError as error:
-            raise _unwritable(error) from error
-        return cls(path, log, descriptor)
-
-    def write(self, records: Sequence[Encoded]) -> Sequence[Position]:
-        """Append lines, not yet durable; after an error the file may end in half a line."""
-        first = self._next
-        positions = [Position(self._log, first + number) for number in range(len(records))]
-        lines = [line(self._log, at.index, record) for at, record in zip(positions, records, strict=True)]
-        _write_all(self.descriptor, b"".join(lines))
-        self._next += len(records)
-        return positions
-
-    def is_in_place(self) -> bool:
-        """Whether the name still leads to this file: what is in a removed one is lost."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return False
-        return os.path.samestat(found, os.fstat(self.descriptor))
-
-    def abandon(self) -> None:
-        """Never write to it again."""
-        os.close(self.descriptor)
-
-    def close(self) -> None:
-        """The end of a file in good order; one without a line is removed, since it says nothing."""
-        os.close(self.descriptor)
-        if self._next == 0:
-            self._path.unlink(missing_ok=True)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _removed() -> Unavailable:
-    words = "the record file was removed or replaced while it was in use; no signature leaves without its record"
-    return Unavailable("record-unwritable", words)
-
-
-def _unwritable(error: Exception) -> Unavailable:
-    reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-    return Unavailable("record-unwritable", f"the record cannot be written ({reason}); no signature leaves without it")

@@ -8,7 +8,7 @@ import msgspec
 
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
-from hyperkms.errors import HyperkmsError
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import Answered, Asked, Attempt, Done, fingerprint
@@ -86,7 +86,11 @@ async def _released(batch: Batch, entry: tuple[Work, Pending[Any]] | HyperkmsErr
 
 
 async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodies: list[msgspec.Struct]) -> bytes:
-    """Each under the key and its place; a space is in no key that is sent."""
+    """Each under the key and its place; a space is in no key that is sent.
+
+    Unavailable if one of them is: it would be kept as the answer to a request that may yet be signed. Whoever
+    repeats the batch is answered what was signed already, and the rest is done.
+    """
 
     async def once(number: int, body: msgspec.Struct) -> msgspec.Raw:
         name = RequestName(batch.client.name, f"{batch.key} {number}")
@@ -94,10 +98,17 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         asked = Asked(name, fingerprint(route.path, batch.raw), facts)
         try:
             return msgspec.Raw((await routes.sign_once(asked, route, batch.client, body)).body)
+        except Unavailable:
+            raise
         except HyperkmsError as error:
             return _refused(batch, error)
 
-    return _answer(await asyncio.gather(*[once(number, body) for number, body in enumerate(bodies)]))
+    every = [once(number, body) for number, body in enumerate(bodies)]
+    results = await asyncio.gather(*every, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return _answer([result for result in results if isinstance(result, msgspec.Raw)])
 
 
 def _answer(results: list[msgspec.Raw]) -> bytes:

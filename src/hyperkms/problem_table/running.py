@@ -17,7 +17,10 @@ RUNNING = Situation(
                 "read-only or failing, or the folder `records` was removed. After a failed fsync nothing is written "
                 "until the service is restarted."
             ),
-            next_step="Make room or mend the disk, then restart the service. /ready says when it can sign again.",
+            next_step=(
+                "Make room, and it goes on by itself; after any other fault mend the disk and restart the service. "
+                "/ready says when it can sign again."
+            ),
             retry=Retry.YES,
             shown_by='curl -i "$URL/ready"; df -h DIR',
         ),

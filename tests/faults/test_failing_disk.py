@@ -1,0 +1,192 @@
+"""A disk that is full or broken: 503, no signature in any answer, and no damaged line in the record."""
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyperkms.cli.assemble import RECORDS
+from support.keep_alive import Line, line_to
+from support.keyed import NOOP, REPLAYED
+from support.service import Answer, Service
+from support.traced import strace
+
+ATTEMPTS = int(os.environ.get("HYPERKMS_TEST_SIGNATURES", "60"))
+MESSAGE = {"walletId": "bytes", "message": "m"}
+ACTION = {"walletId": "bot", "action": NOOP}
+ORDER_PAYLOAD = {"walletId": "bytes", "orderPayload": {"b": 1, "a": 2.5}}
+SINGLE: Sequence[tuple[str, Mapping[str, Any]]] = [
+    ("/wallets/sign", MESSAGE),
+    ("/wallets/sign-order", ORDER_PAYLOAD),
+    ("/hyperliquid/sign", ACTION),
+]
+BATCHES: Sequence[tuple[str, Mapping[str, Any]]] = [
+    ("/wallets/sign-batch", {"requests": [MESSAGE] * 3}),
+    ("/hyperliquid/sign-batch", {"requests": [ACTION] * 3}),
+]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with Service.start(tmp_path / "data") as running:
+        make_wallets(running)
+        yield running
+
+
+def test_after_a_failed_fsync_nothing_is_signed_until_the_restart(service: Service) -> None:
+    with line_to(service) as line:
+        asked_before = answers_of(line)
+        (record,) = (service.data / RECORDS).glob("*.jsonl")
+        with strace(service, "-P", str(record), "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"):
+            keys = assert_all_refused(line)
+        assert_all_refused(line)
+    lines = record_lines(service.data)
+    service.stop()
+    with Service.start(service.data) as again, line_to(again) as line:
+        assert line.get("/ready").status == 200
+        assert record_lines(again.data)[: len(lines)] == lines
+        assert_finished(line, keys)
+        nonces = [answer["nonce"] for answer in asked_before if "nonce" in answer]
+        assert line.post("/hyperliquid/sign", ACTION).json["nonce"] > max(nonces)
+
+
+def test_a_line_that_was_cut_short_is_followed_by_a_new_file(service: Service) -> None:
+    with line_to(service) as line:
+        answers_of(line)
+        (record,) = (service.data / RECORDS).glob("*.jsonl")
+        before = record.read_bytes()
+        with strace(service, "-P", str(record), "-e", "trace=write", "-e", "inject=write:error=ENOSPC"):
+            assert_refused(line.post("/hyperliquid/sign", ACTION))
+            after = line.post("/hyperliquid/sign", ACTION)
+        assert after.status == 200, after.body
+        assert after.json["receipt"]["index"] == 0
+        assert after.json["receipt"]["log"] not in record.name
+    assert record.read_bytes() == before
+    record_lines(service.data)
+
+
+def test_a_full_disk_refuses_and_recovers_by_itself(service: Service) -> None:
+    records = service.data / RECORDS
+    with line_to(service) as line, small_disk(records):
+        answers_of(line)
+        with filled(records):
+            sign_to_the_last_byte(line)
+            keys = assert_all_refused(line)
+            assert len(list(records.iterdir())) < 5
+            assert descriptors(service) < 60
+        assert line.get("/ready").status == 200
+        assert_finished(line, keys)
+        answers_of(line)
+        assert len(list(records.glob("*.jsonl"))) < 5
+        record_lines(service.data)
+        service.stop()
+
+
+# ---- disks --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(at: Path) -> Iterator[None]:
+    """A file system of 256 KiB mounted over the folder; only the superuser may."""
+    words = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "none", str(at)]
+    if os.geteuid() != 0 or subprocess.run(words, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only a superuser who may mount has a small disk to fill")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(at)], check=True)
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Not a byte is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(512)):
+            pass
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def descriptors(service: Service) -> int:
+    return len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+
+
+# ---- requests -----------------------------------------------------------------------------------------------
+
+
+def make_wallets(service: Service) -> None:
+    service.generate("bytes")
+    service.generate("bot", keyType="secp256k1")
+
+
+def answers_of(line: Line) -> Sequence[Any]:
+    """One of each kind, keyed and not, and all are signed."""
+    answers = [line.post(path, body) for path, body in [*SINGLE, *BATCHES]]
+    answers += [line.post(path, body, Idempotency_Key=secrets.token_hex(8)) for path, body in [*SINGLE, *BATCHES]]
+    assert {answer.status for answer in answers} == {200}, [answer.body for answer in answers]
+    return [answer.json for answer in answers]
+
+
+def sign_to_the_last_byte(line: Line) -> None:
+    """The page in which the record ends has room for a few lines more."""
+    while (answer := line.post("/wallets/sign", MESSAGE)).status == 200:
+        pass
+    assert_refused(answer)
+
+
+def assert_all_refused(line: Line) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
+    """Every kind of request, again and again; the keys of those that had one."""
+    keys = {}
+    for number in range(-(-ATTEMPTS // (2 * len(SINGLE) + 2 * len(BATCHES)))):
+        for path, body in SINGLE:
+            keys[key := f"{path}-{number}"] = path, body
+            assert_refused(line.post(path, body))
+            assert_refused(line.post(path, body, Idempotency_Key=key))
+        for path, body in BATCHES:
+            keys[key := f"{path}-{number}"] = path, body
+            assert_each_refused(line.post(path, body))
+            assert_refused(line.post(path, body, Idempotency_Key=key))
+        ready = line.get("/ready")
+        assert (ready.status, ready.json["code"]) == (503, "record-unwritable")
+    return keys
+
+
+def assert_refused(answer: Answer) -> None:
+    assert b'"signature"' not in answer.body
+    assert (answer.status, answer.json["code"]) == (503, "record-unwritable"), answer.body
+
+
+def assert_each_refused(answer: Answer) -> None:
+    """A batch answers each of its requests for itself."""
+    assert b'"signature"' not in answer.body
+    problems = [result["problem"] for result in answer.json["results"]]
+    assert {(problem["status"], problem["code"]) for problem in problems} == {(503, "record-unwritable")}
+
+
+def assert_finished(line: Line, keys: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """What was refused under a key is signed when it is asked for again, and the same from then on."""
+    for key, (path, body) in keys.items():
+        first, again = (line.post(path, body, Idempotency_Key=key) for _ in range(2))
+        assert (first.status, again.body, again.headers[REPLAYED]) == (200, first.body, "true"), first.body
+        assert all(result["success"] for result in first.json.get("results", [first.json])), first.body
+
+
+def record_lines(data: Path) -> Sequence[Any]:
+    """Every line of every file, each whole and in its place."""
+    found = []
+    for path in sorted((data / RECORDS).glob("*.jsonl")):
+        text = path.read_text()
+        assert not text or text.endswith("\n")
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert [line["index"] for line in lines] == list(range(len(lines)))
+        found += lines
+    return found
