@@ -1,13 +1,17 @@
 """Limits and generations in the mapped file that all processes of a host share."""
 
 import multiprocessing
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkms._core import SharedCounters
+from hyperkms.errors import Unavailable
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import Generation
 
@@ -99,4 +103,40 @@ def test_a_change_that_is_refused_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"), generation.change(database):
         raise ValueError("no")
     assert generation.current() == before
+    database.close()
+
+
+def test_a_change_whose_commit_failed_is_finished_too(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db")
+    generation = Generation(SharedCounters.open(tmp_path / "shared"), 0)
+    with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM facts").fetchone()
+        with pytest.raises(Unavailable), generation.change(database) as connection:
+            connection.execute(sa.text("INSERT INTO facts VALUES ('a', 'b')"))
+    assert generation.current() is not None
+    database.close()
+
+
+def test_a_sweep_finishes_what_a_dead_process_left(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db")
+    counters = SharedCounters.open(tmp_path / "shared")
+    generation = Generation(counters, 0)
+    counters.add(0, amount=3)
+    assert generation.current() is None
+    generation.settle(database)
+    assert generation.current() == 3
+    database.close()
+
+
+def test_nothing_is_remembered_once_the_shared_file_is_gone_and_nothing_is_changed(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db")
+    generation = Generation(SharedCounters.open(tmp_path / "shared"), 0)
+    generation.watch()
+    assert generation.current() is not None
+    (tmp_path / "shared").unlink()
+    generation.watch()
+    assert generation.current() is None
+    with pytest.raises(Unavailable), generation.change(database):
+        pass
     database.close()

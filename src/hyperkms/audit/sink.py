@@ -121,7 +121,10 @@ def settle_all(outcomes: Iterable[tuple[Ticket, Position | Unavailable]]) -> Non
 def _wake(loop: asyncio.AbstractEventLoop, calls: Sequence[Callable[[], object]]) -> None:
     def wake() -> None:
         for call in calls:
-            call()
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 (one caller's trouble is not that of the others)
+                loop.call_exception_handler({"message": "who waited for a record failed", "exception": error})
 
     if _is_running(loop):
         wake()

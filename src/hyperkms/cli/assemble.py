@@ -67,13 +67,24 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     key_store = _key_store(config, database)
     counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
-    wallets = WalletRecords(database, Generation(shared, WALLET_CHANGES))
+    wallet_changes = Generation(shared, WALLET_CHANGES)
+    wallets = WalletRecords(database, wallet_changes)
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data)
     record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics)
     requests = Requests(database, config.data / REQUESTS)
+
+    def watch() -> None:
+        for changes in (wallet_changes, client_changes):
+            changes.watch()
+
+    def settle_changes() -> None:
+        for changes in (wallet_changes, client_changes):
+            changes.settle(database)
+
+    settle_changes()
 
     def check_writable() -> None:
         database.check_writable()
@@ -114,6 +125,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         metrics=metrics,
         records=config.data / RECORDS,
         check_writable=check_writable,
+        watch=watch,
+        settle_changes=settle_changes,
         close=close,
     )
 

@@ -69,6 +69,7 @@ class Sweeper:
             _log.info(done.event, wallet=done.wallet, version=done.version)
             if self._stopping.is_set():
                 return
+        self._parts.settle_changes()
         self._parts.metrics.swept(now=self._parts.clock())
 
     def _drop_handles(self) -> None:

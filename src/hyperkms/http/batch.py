@@ -96,8 +96,12 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         name = RequestName(batch.client.name, f"{batch.key} {number}")
         facts = Facts(request_id=batch.facts.request_id, client=batch.client.name)
         asked = Asked(name, fingerprint(route.path, batch.raw), facts)
+
+        async def read() -> msgspec.Struct:
+            return body
+
         try:
-            return msgspec.Raw((await routes.sign_once(asked, route, batch.client, body)).body)
+            return msgspec.Raw((await routes.sign_once(asked, route, batch.client, read)).body)
         except Unavailable:
             raise
         except HyperkmsError as error:

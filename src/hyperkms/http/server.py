@@ -54,6 +54,7 @@ class Server(uvicorn.Server):
         self._bounds = bounds
         self._rules = Rules(AtOnce(app), bounds, proxies, app.parts.metrics)
         self._listening = listening
+        self._watch = app.parts.watch
         self._sweeping: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -90,6 +91,7 @@ class Server(uvicorn.Server):
         while True:
             await asyncio.sleep(_SWEEP_S)
             sweep(self.server_state.connections, asyncio.get_running_loop().time())
+            self._watch()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections and answer what was begun; who is late is dropped until the end."""

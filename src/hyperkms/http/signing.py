@@ -7,7 +7,7 @@ done again from the start in a thread (state/waiting.py). What the routes take a
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -99,8 +99,8 @@ class SigningRoutes:
                 self.parts.limits.take(client.number, What.SIGN)
             if key:
                 asked = Asked(RequestName(client.name, key), fingerprint(route.path, raw), facts)
-                body = await read_struct(raw, route.body, route.required)
-                return _given(await self.sign_once(asked, route, client, body))
+                read = partial(read_struct, raw, route.body, route.required)
+                return _given(await self.sign_once(asked, route, client, read))
             work = await _work(route, raw, facts)
             pending = await self.begin(work, Caller(client, facts.request_id))
             answer = work.view(await pending.released())
@@ -111,13 +111,15 @@ class SigningRoutes:
             return refusal(unexpected(error, facts), facts)
         return 200, [_JSON], _encode(answer)
 
-    async def sign_once(self, asked: Asked, route: SigningRoute, client: Client, body: msgspec.Struct) -> Answered:
+    async def sign_once(
+        self, asked: Asked, route: SigningRoute, client: Client, read: Callable[[], Awaitable[msgspec.Struct]]
+    ) -> Answered:
         """The answer of a request that came with a key: it is signed once, however often it comes."""
 
         async def attempted(attempt: Attempt) -> Done:
-            wanted = body
+            wanted: Any = await read()
             if attempt.plan is not None:
-                wanted = msgspec.structs.replace(body, version=read_plan(attempt.plan).version)
+                wanted = msgspec.structs.replace(wanted, version=read_plan(attempt.plan).version)
             work = route.work(wanted)
             asked.facts.wallet = work.wallet
             caller = Caller(client, asked.facts.request_id)

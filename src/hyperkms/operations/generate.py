@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from hyperkms import _core
-from hyperkms.errors import Conflict, Malformed
+from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state.completion import Completion, nothing_more
@@ -129,7 +129,11 @@ def _store(parts: Parts, wallet: WalletId, made: SealedKey) -> SealedKey:
     try:
         parts.key_store.create(wallet, _FIRST, made)
     except Conflict:
-        return parts.key_store.get(wallet, _FIRST)
+        try:
+            return parts.key_store.get(wallet, _FIRST)
+        except NotFound as removed:
+            words = f"what a cut-off call left of wallet {wallet} was being removed: ask again"
+            raise Unavailable("sealed-key-being-removed", words) from removed
     return made
 
 

@@ -69,4 +69,8 @@ class Parts:
     """The folder of the record, for a status to look at."""
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
+    watch: Callable[[], None]
+    """Once a second: stop remembering if changes of other processes would go unseen. Waits for nothing."""
+    settle_changes: Callable[[], None]
+    """Once a sweep: end what a process left that died in the middle of a change."""
     close: Callable[[], None]

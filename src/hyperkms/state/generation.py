@@ -3,7 +3,7 @@
 A change takes a ticket under the database's write lock, just before it commits, and marks the ticket as
 finished after. What was read while every ticket was finished holds until the next ticket is taken. A
 process that dies in between leaves a ticket unfinished: nothing is remembered then until the next
-change, which finishes all tickets before its own.
+change, a start or a sweep finishes it.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
+from hyperkms.errors import Unavailable
 from hyperkms.state.database import Database
 
 WALLET_CHANGES = 0
@@ -25,19 +26,42 @@ class Generation:
     def __init__(self, counters: SharedCounters, cell: int) -> None:
         self._counters = counters
         self._taken, self._finished = cell, cell + 1
+        self._is_lost = False
 
     def current(self) -> int | None:
         """A number that differs after every change; None while one is under way: remember nothing then.
 
         Ask before reading the database, and remember what was read under the number.
         """
+        if self._is_lost:
+            return None
         taken = self._counters.read(self._taken)
         return taken if self._counters.read(self._finished) >= taken else None
 
     @contextmanager
     def change(self, database: Database) -> Iterator[sa.Connection]:
         """`Database.write` for a change of these records; seen by every process when the block has ended."""
-        with database.write() as connection:
-            yield connection
-            ticket = self._counters.add(self._taken, amount=1)
-        self._counters.raise_to(self._finished, floor=ticket)
+        ticket = None
+        try:
+            with database.write() as connection:
+                yield connection
+                self._counters.require_in_place()
+                ticket = self._counters.add(self._taken, amount=1)
+        finally:
+            # Whether it was committed or not: the database is settled now, and who reads it reads what holds.
+            if ticket is not None:
+                self._counters.raise_to(self._finished, floor=ticket)
+
+    def settle(self, database: Database) -> None:
+        """Finish the ticket of a process that died with it: under the write lock every ticket's change has ended."""
+        if self._is_lost or self.current() is not None:
+            return
+        with database.write():
+            self._counters.raise_to(self._finished, floor=self._counters.read(self._taken))
+
+    def watch(self) -> None:
+        """Remember nothing from now on if the file of the counters was removed: changes elsewhere go unseen."""
+        try:
+            self._counters.require_in_place()
+        except Unavailable:
+            self._is_lost = True
