@@ -3,7 +3,7 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run test check demo bench hygiene docs lock FORCE
+.PHONY: help setup run test check demo bench hygiene faults docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
@@ -12,6 +12,7 @@ help:
 	@echo 'make bench   speed and memory: the service, the core and what they are measured against, in 10 minutes'
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make hygiene no key in memory, logs, answers, errors or files: 100,000 requests to every route, then a search'
+	@echo 'make faults  every kill and fault in the long form, more than an hour: strace, kill -9, full and broken disks'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
@@ -82,6 +83,21 @@ bench: setup
 # Its short form is part of `make test`.
 hygiene: setup
 	@HYPERKMS_HYGIENE_REQUESTS="$${HYPERKMS_HYGIENE_REQUESTS:-100000}" .venv/bin/python -m pytest tests/hygiene $(ARGS)
+
+# What CI runs in a short form. Kills at named points 50 times each, then 200 at random moments.
+LONG = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --timeout 3600 $(ARGS)
+
+faults: setup
+	@set -e; \
+	echo 'faults: what the kernel saw, full and broken disks'; \
+	HYPERKMS_TEST_SIGNATURES=2500 $(LONG) tests/faults/test_durable_before_release.py tests/faults/test_failing_disk.py; \
+	echo 'faults: kills at named points, and races'; \
+	HYPERKMS_TEST_KILLS=50 HYPERKMS_TEST_ROTATIONS=1000 HYPERKMS_TEST_ROUNDS=256 $(LONG) \
+		tests/scenarios/test_kill_under_a_key.py tests/scenarios/test_kill_during_life.py \
+		tests/scenarios/test_callers_of_one_key.py; \
+	echo 'faults: kills at random moments'; \
+	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
+		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py
 
 # ---- work --------------------------------------------------------------------------------------------
 

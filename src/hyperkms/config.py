@@ -66,7 +66,16 @@ SETTINGS: Mapping[str, str] = {
 """The name of every setting, and its member of Config; docs/settings.md describes them."""
 
 _ELSEWHERE = frozenset(
-    {"HYPERKMS_URL", "HYPERKMS_API_KEY", "HYPERKMS_REQUIRE_VECTORS", "HYPERKMS_TEST_KILLS", "HYPERKMS_TEST_ROTATIONS"}
+    {
+        "HYPERKMS_URL",
+        "HYPERKMS_API_KEY",
+        "HYPERKMS_REQUIRE_VECTORS",
+        "HYPERKMS_TEST_CALLERS",
+        "HYPERKMS_TEST_KILLS",
+        "HYPERKMS_TEST_ROTATIONS",
+        "HYPERKMS_TEST_ROUNDS",
+        "HYPERKMS_TEST_SIGNATURES",
+    }
 )
 """Names of that form that clients and tests read."""
 
