@@ -47,6 +47,7 @@ KEYED = [
     ("POST", "/wallets/w/activate"),
     ("POST", "/wallets/w/retire"),
     ("GET", "/metrics"),
+    ("GET", "/status"),
     ("GET", "/clients"),
     ("POST", "/clients"),
     ("GET", "/clients/w"),
