@@ -146,3 +146,18 @@ def test_a_draft_that_a_crash_left_is_removed_at_the_next_start(tmp_path: Path) 
     (tmp_path / "root.key.draft-0123456789abcdef").hardlink_to(tmp_path / "root.key")
     LocalFileRootKey.open(tmp_path / "root.key")
     assert [entry.name for entry in tmp_path.iterdir()] == ["root.key"]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_no_data_key_is_made_under_a_root_key_file_that_is_gone(tmp_path: Path, *, replace: bool) -> None:
+    root_key = LocalFileRootKey.create(tmp_path / "root.key")
+    _, wrapped = root_key.new_data_key(_context())
+    (tmp_path / "root.key").rename(tmp_path / "aside")
+    if replace:
+        LocalFileRootKey.create(tmp_path / "root.key")
+    with pytest.raises(Tampered) as refused:
+        root_key.new_data_key(_context())
+    assert refused.value.code == "root-key-missing"
+    root_key.unwrap(wrapped, _context())
+    (tmp_path / "aside").rename(tmp_path / "root.key")
+    root_key.new_data_key(_context())

@@ -90,6 +90,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         database.check_writable()
         counters.require_in_place()
         shared.require_in_place()
+        root_key.check()
 
     nonces = Nonces(database, counters, clock)
 

@@ -27,5 +27,8 @@ class RootKey(Protocol):
     def new_data_key(self, context: Context) -> FreshDataKey:
         """A fresh data key, bound to the context."""
 
+    def check(self) -> None:
+        """Raise what `new_data_key` would raise, as far as that is known without making one."""
+
     def unwrap(self, wrapped: bytes, context: Context) -> DataKey:
         """The data key that was wrapped under this context."""
