@@ -44,4 +44,4 @@ def config(data: Path | None, env_file: Path | None, form: Form) -> None:
 
 
 def _shown(value: str | float | bool | None) -> str:  # noqa: FBT001 (a setting)
-    return "-" if value is None else str(value)
+    return "-" if value in (None, "") else str(value)

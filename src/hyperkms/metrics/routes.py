@@ -37,6 +37,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/clients/{name}/rotate"): "manage",
     ("GET", "/health"): OTHER,
     ("GET", "/ready"): OTHER,
+    ("GET", "/status"): "read",
     ("GET", "/metrics"): OTHER,
     ("GET", "/problems"): OTHER,
     ("GET", "/problems/{code}"): OTHER,
