@@ -13,6 +13,7 @@ from hyperkms.audit.log_file import LogFile, removed, require_room, unwritable
 from hyperkms.audit.record import Encoded, Record
 from hyperkms.audit.sink import Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
+from hyperkms.state.gathering import next_group
 
 MAX_GROUP = 512
 QUICK_S = 250e-6
@@ -120,20 +121,10 @@ class FileSink:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, ended = self._take_group()
+            group, ended = next_group(self._queue, MAX_GROUP)
             if group:
                 with self._writing:
                     self._commit(group)
-
-    def _take_group(self) -> tuple[Sequence[Ticket], bool]:
-        group: list[Ticket] = []
-        entry = self._queue.get()
-        while entry is not None:
-            group.extend(entry)
-            if len(group) >= MAX_GROUP or self._queue.empty():
-                return group, False
-            entry = self._queue.get_nowait()
-        return group, True
 
     def _commit(self, group: Sequence[Ticket]) -> None:
         """Release the group if all of it is durable, else fail all of it."""

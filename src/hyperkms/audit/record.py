@@ -67,15 +67,6 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
 Record: TypeAlias = SignatureRecord | LifeRecord | AdministrationRecord
 
 
-class Line(msgspec.Struct, frozen=True, rename="camel"):
-    """A record in its place."""
-
-    v: int
-    log: str
-    index: int
-    record: Record
-
-
 SIGNATURE = 1
 LIFE = 2
 ADMINISTRATION = 3
@@ -98,5 +89,5 @@ def encode(record: Record) -> Encoded:
 
 
 def line(log: str, index: int, record: Encoded) -> bytes:
-    """One JSON line in the form of `Line`, ended by a newline."""
+    """A record in its place: one JSON line of docs/formats.md, ended by a newline."""
     return b'{"v":%d,"log":"%b","index":%d,"record":%b}\n' % (record.kind, log.encode(), index, record.text)

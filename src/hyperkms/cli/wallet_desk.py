@@ -1,8 +1,8 @@
 """Wallets as the commands reach them: by a running service, or in its data directory. The answers are the same."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import click
@@ -70,23 +70,18 @@ def every_wallet(desk: WalletDesk, state: str) -> Iterator[View]:
             page = desk.page(after=page["next"], state=state)
 
 
-@contextmanager
-def wallet_desk(target: Target) -> Iterator[WalletDesk]:
+def wallet_desk(target: Target) -> AbstractContextManager[WalletDesk]:
     """The desk of the service or directory that the options and settings name."""
-    remote = target.remote()
-    if remote:
-        try:
-            yield WalletsAtService(remote, page=PAGE)
-        finally:
-            remote.close()
-        return
-    with opened(target.settings(), create=False) as parts:
-        yield WalletsAtDirectory(parts, page=PAGE)
+    return _desk(target, lambda: opened(target.settings(), create=False))
+
+
+def wallet_desk_for(target: Target, wanted: NewWallet) -> AbstractContextManager[WalletDesk]:
+    """The same for a new wallet: a data directory that is not there is made, if the wallet can be."""
+    return _desk(target, lambda: directory_for(target, wanted))
 
 
 @contextmanager
-def wallet_desk_for(target: Target, wanted: NewWallet) -> Iterator[WalletDesk]:
-    """The same for a new wallet: a data directory that is not there is made, if the wallet can be."""
+def _desk(target: Target, directory: Callable[[], AbstractContextManager[Parts]]) -> Iterator[WalletDesk]:
     remote = target.remote()
     if remote:
         try:
@@ -94,7 +89,7 @@ def wallet_desk_for(target: Target, wanted: NewWallet) -> Iterator[WalletDesk]:
         finally:
             remote.close()
         return
-    with directory_for(target, wanted) as parts:
+    with directory() as parts:
         yield WalletsAtDirectory(parts, page=PAGE)
 
 

@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,7 +18,7 @@ from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
-from hyperkms.http.problems import problem
+from hyperkms.http.problems import internal_error, method_not_allowed, problem
 from hyperkms.http.routes import clients, health, metrics, mpc, problems, reading, rotation, status, wallets
 from hyperkms.http.routes.documented import describe_key, documented
 from hyperkms.http.schemas import ALL, RESULTS, BatchRefusal
@@ -54,7 +53,6 @@ def create_app(parts: Parts) -> SigningRoutes:
         app.include_router(module.router)
     app.add_exception_handler(HyperkmsError, _hyperkms_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(ClientDisconnect, _client_gone)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(Exception, _internal_error)
     _document(app)
@@ -71,7 +69,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == _METHOD_NOT_ALLOWED:
         return _problem(
             request,
-            Malformed("method-not-allowed", "This route has no such method."),
+            method_not_allowed(),
             {"Allow": ", ".join(_methods_of(request))},
         )
     return _problem(request, NotFound("no-such-route", "There is no such route; /docs lists them."))
@@ -84,16 +82,8 @@ def _methods_of(request: Request) -> list[str]:
     return sorted({method for route in fitting for method in route.methods or ()})
 
 
-async def _client_gone(request: Request, _error: Exception) -> Response:
-    return _problem(request, Malformed("client-gone", "The client closed the connection before its body had arrived."))
-
-
 async def _internal_error(request: Request, _error: Exception) -> Response:
-    """The log has what happened; its text may repeat input and is shown nowhere."""
-    request_id = facts_of(request).request_id
-    return _problem(
-        request, HyperkmsError("internal-error", f"Something went wrong here; the log has it under {request_id}.")
-    )
+    return _problem(request, internal_error(facts_of(request).request_id))
 
 
 def _problem(request: Request, error: HyperkmsError, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.types import Receive
 
 from hyperkms.errors import Malformed, shown
 from hyperkms.http.auth import authenticate
@@ -26,7 +27,7 @@ def body_of(kind: type[S], required: str = "") -> Callable[[Request], Awaitable[
     """
 
     async def read(request: Request) -> S:
-        raw = request.state.raw = await _raw(request)
+        raw = request.state.raw = await read_raw(request.receive)
         await authenticate(parts_of(request), request.scope, run_in_threadpool)
         return await read_struct(raw, kind, required) if raw or _required(kind) else kind()
 
@@ -74,15 +75,21 @@ def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
 
 
+@cache
 def required_members(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """The attributes of a struct that a body must have."""
     return tuple(member.name for member in msgspec.structs.fields(kind) if member.required)
 
 
-async def _raw(request: Request) -> bytes:
+async def read_raw(receive: Receive) -> bytes:
+    """The bytes of a body; Malformed beyond the limit, and for a client that goes away before they are there."""
     chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("client-gone", "The client closed the connection before its body had arrived.")
+        chunks += message.get("body", b"")
         if len(chunks) > MAX_BODY:
             raise too_large(MAX_BODY)
-    return bytes(chunks)
+        if not message.get("more_body"):
+            return bytes(chunks)

@@ -111,6 +111,16 @@ def too_large(limit: int) -> Malformed:
     return Malformed("body-too-large", f"The request body is larger than {limit} bytes.")
 
 
+def method_not_allowed() -> Malformed:
+    """The refusal of a method that a route has not."""
+    return Malformed("method-not-allowed", "This route has no such method.")
+
+
+def internal_error(request_id: str) -> HyperkmsError:
+    """What a caller hears of an error that nobody expected: its text may repeat input and is shown nowhere."""
+    return HyperkmsError("internal-error", f"Something went wrong here; the log has it under {request_id}.")
+
+
 def status_of(listed: Explained) -> int | None:
     """The status with which this code is answered; None for one that only stops a command."""
     return _status(listed.code, listed.family)[0] if situation_of(listed.code).over_http else None

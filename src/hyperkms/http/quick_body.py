@@ -26,7 +26,7 @@ def read_quickly(raw: bytes, kind: type[S]) -> S | None:
         value = getattr(body, name)
         if value is not None:
             count += 1 + (count_members(value, MAX_DEPTH - 1) if type(value) is dict else 0)
-    if count != raw.count(b":") or "" in [getattr(body, name) for name in _required(kind)]:
+    if count != raw.count(b":") or "" in [getattr(body, name) for name in required_members(kind)]:
         return None
     return body
 
@@ -34,8 +34,3 @@ def read_quickly(raw: bytes, kind: type[S]) -> S | None:
 @cache
 def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
     return msgspec.json.Decoder(kind, float_hook=short_decimal)
-
-
-@cache
-def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return required_members(kind)

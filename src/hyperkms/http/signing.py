@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -19,15 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
-from hyperkms.errors import HyperkmsError, Malformed
+from hyperkms.errors import HyperkmsError
 from hyperkms.http.auth import authenticate
 from hyperkms.http.batch import Batch, answer_batch
-from hyperkms.http.body import MAX_BODY, read_struct
+from hyperkms.http.body import read_raw, read_struct
 from hyperkms.http.facts import Facts, begin
 from hyperkms.http.idempotency import REPLAYED, Answered, Asked, Attempt, Done, Once, fingerprint, key_of
 from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
-from hyperkms.http.problems import PROBLEM_TYPE, problem_of, too_large
+from hyperkms.http.problems import PROBLEM_TYPE, internal_error, method_not_allowed, problem_of
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
@@ -38,7 +38,6 @@ from hyperkms.operations.sign_order import sign_order
 from hyperkms.state.requests import RequestName
 from hyperkms.state.waiting import MustWait, without_waiting
 
-P = ParamSpec("P")
 T = TypeVar("T")
 _log = structlog.stdlib.get_logger("hyperkms.http")
 _encode = msgspec.json.Encoder().encode
@@ -90,7 +89,7 @@ class SigningRoutes:
             client = await authenticate(self.parts, scope, self._threads.sign)
             facts.client = client.name
             client.require(*route.operations)
-            raw = await _read(receive)
+            raw = await read_raw(receive)
             await authenticate(self.parts, scope, self._threads.sign)  # a body may come long after its headers
             key = key_of(scope["headers"])
             if route.each is not None:
@@ -190,39 +189,13 @@ def _given(answered: Answered) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
 
 def _require_post(scope: Scope) -> None:
     if scope["method"] != "POST":
-        raise Malformed("method-not-allowed", "This route has no such method.")
-
-
-async def _read(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if message["type"] == "http.disconnect":
-            raise _gone()
-        if len(body) > MAX_BODY:
-            raise too_large(MAX_BODY)
-        return body
-    chunks = bytearray(body)
-    while message.get("more_body"):
-        if len(chunks) > MAX_BODY:
-            raise too_large(MAX_BODY)
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _gone()
-        chunks += message.get("body", b"")
-    if len(chunks) > MAX_BODY:
-        raise too_large(MAX_BODY)
-    return bytes(chunks)
-
-
-def _gone() -> Malformed:
-    return Malformed("client-gone", "The client closed the connection before its body had arrived.")
+        raise method_not_allowed()
 
 
 def unexpected(error: Exception, facts: Facts) -> HyperkmsError:
     """What a caller hears of an error that nobody expected; the log has where it was."""
     _log.error("failed", requestId=facts.request_id, **describe(error))
-    return HyperkmsError("internal-error", f"Something went wrong here; the log has it under {facts.request_id}.")
+    return internal_error(facts.request_id)
 
 
 def refusal(error: HyperkmsError, facts: Facts) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

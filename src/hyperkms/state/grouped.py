@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from hyperkms.errors import Unavailable
 from hyperkms.state.database import Database
+from hyperkms.state.gathering import next_group
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class GroupedWork:
 
     def __init__(self, database: Database, *, name: str) -> None:
         self._database = database
-        self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[_Piece] | None] = queue.SimpleQueue()
         self._taking = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -71,7 +72,7 @@ class GroupedWork:
             if not self._closed:
                 if self._thread.ident is None:
                     self._thread.start()
-                self._queue.put(piece)
+                self._queue.put([piece])
                 return piece.future
         piece.future.set_exception(Unavailable("database-unavailable", "the service is stopping"))
         return piece.future
@@ -79,21 +80,11 @@ class GroupedWork:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, ended = self._gather()
+            group, ended = next_group(self._queue, MAX_GROUP)
             # From here on a caller that goes away takes nothing back.
             group = [piece for piece in group if piece.future.set_running_or_notify_cancel()]
             if group:
                 self._do(group)
-
-    def _gather(self) -> tuple[list[_Piece], bool]:
-        group: list[_Piece] = []
-        piece = self._queue.get()
-        while piece is not None:
-            group.append(piece)
-            if len(group) >= MAX_GROUP or self._queue.empty():
-                return group, False
-            piece = self._queue.get_nowait()
-        return group, True
 
     def _do(self, group: Sequence[_Piece]) -> None:
         try:
