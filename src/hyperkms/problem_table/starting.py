@@ -146,14 +146,6 @@ STARTING = Situation(
             shown_by="ls -l DIR",
         ),
         Problem(
-            code="root-key-missing",
-            family=Tampered,
-            title="The root key file is gone",
-            cause="The database names a root key and its file is not there. Without it no key opens.",
-            next_step="Put the file back, mode 0600, or set HYPERKMS_ROOT_KEY=file:PATH to where it is (mounted?).",
-            shown_by="ls -l DIR",
-        ),
-        Problem(
             code="root-key-damaged",
             family=Tampered,
             title="The root key file is damaged",

@@ -12,6 +12,20 @@ STORED = Situation(
     shown_by="hyperkms doctor --data DIR",
     problems=(
         Problem(
+            code="root-key-missing",
+            family=Tampered,
+            title="The root key file is gone",
+            cause=(
+                "The database names a root key and its file is not there, or was replaced while the service ran. "
+                "Without it no key opens, and a key made now would be lost at the next start: none is made."
+            ),
+            next_step=(
+                "Put the file back, mode 0600, or set HYPERKMS_ROOT_KEY=file:PATH to where it is (mounted?). A service "
+                "that runs goes on signing until then, and must not be stopped before."
+            ),
+            shown_by="ls -l DIR",
+        ),
+        Problem(
             code="sealed-key-tampered",
             family=Tampered,
             title="A sealed key was changed",
