@@ -4,6 +4,7 @@
 //! and signatures; no function here returns a secret, and none signs a digest from outside.
 
 pub mod digest;
+mod ed25519;
 pub mod error;
 pub mod key_file;
 pub mod memory;

@@ -4,13 +4,11 @@
 
 use std::sync::OnceLock;
 
-use ed25519_dalek::hazmat::{raw_sign, ExpandedSecretKey};
-use ed25519_dalek::{SigningKey, VerifyingKey};
 use secp256k1::ecdsa::RecoverableSignature;
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
-use sha2::Sha512;
 
 use crate::digest::keccak256;
+use crate::ed25519;
 use crate::error::{Error, Kind, Result};
 use crate::memory::{on_wiped_stack, Slot};
 
@@ -53,10 +51,9 @@ pub struct EcdsaSignature {
     pub v: u8,
 }
 
-/// A public key in the form that a signature needs, read once.
+/// A public key.
 pub enum Public {
-    /// With its point at hand, which takes longer to find than anything of a signature but the signature.
-    Ed25519(Box<VerifyingKey>),
+    Ed25519([u8; 32]),
     Secp256k1([u8; 33]),
 }
 
@@ -64,17 +61,14 @@ impl Public {
     /// 32 bytes for Ed25519, 33 bytes compressed for secp256k1.
     pub fn read(key_type: KeyType, bytes: &[u8]) -> Result<Public> {
         match key_type {
-            KeyType::Ed25519 => {
-                let bytes = bytes.try_into().map_err(|_| bad_public())?;
-                Ok(Public::Ed25519(Box::new(VerifyingKey::from_bytes(bytes).map_err(|_| bad_public())?)))
-            }
+            KeyType::Ed25519 => Ok(Public::Ed25519(bytes.try_into().map_err(|_| bad_public())?)),
             KeyType::Secp256k1 => Ok(Public::Secp256k1(bytes.try_into().map_err(|_| bad_public())?)),
         }
     }
 
     pub fn as_bytes(&self) -> &[u8] {
         match self {
-            Public::Ed25519(point) => point.as_bytes(),
+            Public::Ed25519(bytes) => bytes,
             Public::Secp256k1(bytes) => bytes,
         }
     }
@@ -102,7 +96,7 @@ pub fn check_secret(key_type: KeyType, secret: &Slot) -> Result<()> {
 /// The public key: 32 bytes for Ed25519, 33 bytes compressed for secp256k1.
 pub fn public_key(key_type: KeyType, secret: &Slot) -> Result<Vec<u8>> {
     on_wiped_stack(|| match key_type {
-        KeyType::Ed25519 => Ok(SigningKey::from_bytes(secret.key()).verifying_key().to_bytes().to_vec()),
+        KeyType::Ed25519 => Ok(ed25519::public_key(secret.key()).to_vec()),
         KeyType::Secp256k1 => {
             let scalar = open_scalar(secret)?;
             Ok(PublicKey::from_secret_key(context()?, &scalar.0).serialize().to_vec())
@@ -116,10 +110,8 @@ pub fn public_key(key_type: KeyType, secret: &Slot) -> Result<Vec<u8>> {
 /// (two signatures with one nonce), which is why no caller outside the core can name it.
 pub fn sign_ed25519(secret: &Slot, public: &Public, message: &[u8]) -> Result<[u8; 64]> {
     let Public::Ed25519(public) = public else { return Err(bad_public()) };
-    Ok(on_wiped_stack(|| {
-        let expanded = ExpandedSecretKey::from(secret.key());
-        raw_sign::<Sha512>(&expanded, message, public).to_bytes()
-    }))
+    on_wiped_stack(|| ed25519::sign(secret.key(), public, message))
+        .ok_or_else(|| Error::unavailable("signing-failed", "the Ed25519 library did not sign"))
 }
 
 /// ECDSA over a digest with the RFC 6979 nonce (HMAC-SHA-256), s in the lower half.

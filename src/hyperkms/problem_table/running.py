@@ -84,6 +84,15 @@ RUNNING = Situation(
             shown_by="hyperkms doctor",
         ),
         Problem(
+            code="signing-failed",
+            family=Unavailable,
+            title="The signature was not made",
+            cause="The Ed25519 library answered that it did not sign, which it does only where it has no memory.",
+            next_step="Give the machine or the container more memory and start again.",
+            retry=Retry.YES,
+            shown_by="hyperkms doctor",
+        ),
+        Problem(
             code="internal-error",
             family=HyperkmsError,
             title="Something went wrong in the service",
