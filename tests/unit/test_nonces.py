@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,30 @@ def test_a_clock_that_goes_forward_and_back_brings_no_callers_nonce_back(
     with pytest.raises(Conflict) as refused:
         nonces.claim(SIGNER, old)
     assert refused.value.code == "nonce-forgotten"
+
+
+def _ceilings(folder: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(folder / "state.db")) as database:
+        return dict(database.execute("SELECT address, ceiling FROM signers"))
+
+
+def test_a_signer_whose_ceiling_is_near_has_it_renewed_when_another_ones_is(tmp_path: Path, clock: Clock) -> None:
+    """64 busy signers cost two transactions a second, and not eighty."""
+    nonces = _nonces(tmp_path, clock)
+    idle = "0x" + "33" * 20
+    for signer in (OTHER, idle, SIGNER):
+        nonces.allocate(signer)
+    before = _ceilings(tmp_path)
+    clock.now += CEILING_AHEAD_MS - 1_500
+    nonces.allocate(OTHER)
+    assert _ceilings(tmp_path) == before
+    clock.now += 400
+    nonces.allocate(SIGNER)
+    nonces.close()
+    after = _ceilings(tmp_path)
+    assert after[SIGNER] > before[SIGNER]
+    assert after[OTHER] > before[OTHER]
+    assert after[idle] == before[idle]
 
 
 def test_a_nonce_file_that_was_replaced_stops_the_one_who_uses_the_old(tmp_path: Path, clock: Clock) -> None:

@@ -8,11 +8,12 @@ A caller may bring its own nonce. Those are written down one by one, above the c
 a number may have been allocated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -27,11 +28,17 @@ from hyperkms.state.shared_turn import SharedTurn
 CEILING_AHEAD_MS = 2_000
 RENEW_BELOW_MS = 1_200
 """With less than this left below its ceiling, a signer gets a new one in the background: nobody waits for it."""
+_RENEW_TOO_BELOW_MS = 1_600
+"""Such a signer has it renewed as well when another one's is, in one transaction."""
+_MOST_AT_ONCE = 1_000
 CLOCK_AHEAD_MS = 60_000
 WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
 WINDOW_FUTURE_MS = 24 * 3600 * 1000
 KEPT_MS = 3 * 24 * 3600 * 1000
 _TAKEN_KEPT_MS = 4 * CLOCK_AHEAD_MS
+
+
+_RAISE = signers.update().where(signers.c.address == sa.bindparam("of")).values(ceiling=sa.bindparam("to"))
 
 
 class _Row(NamedTuple):
@@ -45,7 +52,11 @@ class _Signer:
     counter: int
     ceiling: int
     taken: frozenset[int]
-    renewing: bool = False
+
+
+class _Drawn(NamedTuple):
+    signer: _Signer
+    nonce: int
 
 
 class Nonces:
@@ -57,7 +68,9 @@ class Nonces:
         self._clock = clock
         self._signers: dict[str, _Signer] = {}
         self._turn = SharedTurn()
-        self._renewals = ThreadPoolExecutor(max_workers=2, thread_name_prefix="nonces")
+        self._renewals = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nonces")
+        self._renewing = False
+        self._low: dict[str, _Drawn] = {}
 
     def allocate(self, address: str) -> int:
         """The next nonce of a signer (0x and 40 lower-case hex digits), in milliseconds.
@@ -70,9 +83,8 @@ class Nonces:
             nonce = self._counters.draw(signer.counter, now=now, limit=now + CLOCK_AHEAD_MS)
             if nonce > signer.ceiling:
                 self._turn.take(partial(self._extend, address, signer, nonce))
-            elif nonce > signer.ceiling - RENEW_BELOW_MS and not signer.renewing:
-                signer.renewing = True
-                self._renewals.submit(self._renew, address, signer, nonce)
+            elif nonce > signer.ceiling - _RENEW_TOO_BELOW_MS:
+                self._renew_soon(address, signer, nonce)
             # A thread that slept here may hold a number whose neighbours are forgotten: it draws again.
             if nonce not in signer.taken and self._clock() <= now + CLOCK_AHEAD_MS:
                 return nonce
@@ -81,13 +93,21 @@ class Nonces:
         """Let renewals under way end, and begin no more."""
         self._renewals.shutdown()
 
-    def _renew(self, address: str, signer: _Signer, nonce: int) -> None:
-        """Raise the ceiling before it is reached; if that fails, whoever reaches it is told why."""
+    def _renew_soon(self, address: str, signer: _Signer, nonce: int) -> None:
+        """Raise the ceiling before it is reached."""
+        self._low[address] = _Drawn(signer, nonce)
+        if nonce > signer.ceiling - RENEW_BELOW_MS and not self._renewing:
+            self._renewing = True
+            self._renewals.submit(self._renew)
+
+    def _renew(self) -> None:
+        # One that comes while the dictionaries change places may be passed over: its next draw brings it back.
+        low, self._low = self._low, {}
         try:
-            with suppress(Unavailable):
-                self._turn.take(partial(self._raise_ceiling, address, signer, nonce))
+            with suppress(Unavailable):  # whoever reaches its ceiling is told why
+                self._turn.take(partial(self._raise_ceilings, dict(islice(low.items(), _MOST_AT_ONCE))))
         finally:
-            signer.renewing = False
+            self._renewing = False
 
     def claim(self, address: str, nonce: int) -> None:
         """Accept a caller's own nonce, once.
@@ -131,23 +151,25 @@ class Nonces:
     def _extend(self, address: str, signer: _Signer, nonce: int) -> None:
         """Write a ceiling above `nonce`, and read which numbers below it callers have taken."""
         if nonce > signer.ceiling:
-            self._raise_ceiling(address, signer, nonce)
+            self._raise_ceilings({address: _Drawn(signer, nonce)})
 
-    def _raise_ceiling(self, address: str, signer: _Signer, nonce: int) -> None:
+    def _raise_ceilings(self, low: Mapping[str, _Drawn]) -> None:
         self._counters.require_in_place()
         with self._database.write() as connection:
-            ceiling = max(_row(connection, address).ceiling, nonce + CEILING_AHEAD_MS)
-            connection.execute(signers.update().where(signers.c.address == address).values(ceiling=ceiling))
+            rows = connection.execute(sa.select(signers.c.address, signers.c.ceiling).where(signers.c.address.in_(low)))
+            ceilings = {row.address: max(row.ceiling, low[row.address].nonce + CEILING_AHEAD_MS) for row in rows}
+            connection.execute(_RAISE, [{"of": address, "to": ceiling} for address, ceiling in ceilings.items()])
             between = sa.and_(
-                caller_nonces.c.address == address,
-                caller_nonces.c.nonce > signer.ceiling,
-                caller_nonces.c.nonce <= ceiling,
+                caller_nonces.c.address.in_(low),
+                caller_nonces.c.nonce > min(drawn.signer.ceiling for drawn in low.values()),
+                caller_nonces.c.nonce <= max(ceilings.values()),
             )
-            taken = set(connection.execute(sa.select(caller_nonces.c.nonce).where(between)).scalars())
-        # A number drawn before this may still wait for its check, so older ones stay for a while.
-        recent = {number for number in signer.taken if number > nonce - _TAKEN_KEPT_MS}
-        signer.taken = frozenset(recent | taken)
-        signer.ceiling = ceiling
+            claimed = list(connection.execute(sa.select(caller_nonces.c.address, caller_nonces.c.nonce).where(between)))
+        for address, (signer, nonce) in low.items():
+            # A number drawn before this may still wait for its check, so older ones stay for a while.
+            recent = {number for number in signer.taken if number > nonce - _TAKEN_KEPT_MS}
+            signer.taken = frozenset(recent.union(row.nonce for row in claimed if row.address == address))
+            signer.ceiling = ceilings[address]
 
     def _claim(self, address: str, nonce: int) -> None:
         with self._database.write() as connection:
