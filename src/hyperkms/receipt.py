@@ -3,8 +3,8 @@
 import msgspec
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The place of a signature in the record; it is durable when a receipt exists."""
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the signature stands in the record; it was durable before this answer was sent."""
 
     log: str
     """The log file's origin id: 32 hex digits."""

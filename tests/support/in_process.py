@@ -11,10 +11,10 @@ from typing import Any
 from hyperkms.access.clients import Role, client
 from hyperkms.cli.assemble import DATABASE, assemble
 from hyperkms.config import load
+from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.signer import Signer
 from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from support.service import environment

@@ -106,7 +106,7 @@ class ApiKeys:
             return None
         digest = sha256(key)
         stored, client, not_after = at_hand.places.get(digest[:_PLACE_LENGTH], self._nobody)
-        in_time = self._clock() < not_after
+        in_time = not_after == NEVER or self._clock() < not_after
         return client if hmac.compare_digest(digest, stored) and in_time else None
 
     def _load(self) -> _AtHand:

@@ -11,7 +11,9 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
+from functools import partial
+from typing import NamedTuple
 
 from hyperkms._core import SharedCounters
 from hyperkms.errors import Limited, Malformed, Unavailable, quoted
@@ -31,7 +33,7 @@ MAX_CLIENTS = ((1 << 17) - _FIRST_CLIENT) // _CELLS
 """The cells of the file `shared`; docs/formats.md lists them all."""
 
 
-class What(Enum):
+class What(IntEnum):
     """What is limited; the value is its place among a client's cells and stands for ever."""
 
     SIGN = 0
@@ -107,6 +109,25 @@ class Limit:
         return word if self.number == 1 else f"{self.number} {word}s"
 
 
+class _Rule(NamedTuple):
+    """A limit as it is counted."""
+
+    limit: Limit
+    take: Callable[..., tuple[bool, int, int]]
+    """Whether it was granted, how much is left, and how long to wait, in units of the clock."""
+    unit_ns: int
+    """Of its clock."""
+    most: int
+
+    @classmethod
+    def of(cls, limit: Limit, counters: SharedCounters) -> "_Rule":
+        if limit.burst is None:
+            window = partial(counters.take_window, limit=limit.amount, period=limit.period_ms)
+            return cls(limit, window, _NS // SECOND_MS, limit.amount)
+        interval = -(-limit.period_ms * (_NS // SECOND_MS) // limit.amount)  # rounded up: never more than the limit
+        return cls(limit, partial(counters.take_bucket, interval=interval, burst=limit.burst), 1, limit.burst)
+
+
 class Limits:
     """Counts what each client does, and refuses what is too much; `refused` is told of it."""
 
@@ -119,8 +140,7 @@ class Limits:
         *,
         refused: Callable[[What], None] = lambda _: None,
     ) -> None:
-        self._counters = counters
-        self._limits = limits
+        self._rules = {what: _Rule.of(limit, counters) for what, limit in limits.items()}
         self._salt = salt
         self._clock_ns = clock_ns
         self._refused = refused
@@ -130,7 +150,7 @@ class Limits:
         if not 0 <= client_number < MAX_CLIENTS:
             words = f"client number {client_number}: there is room for the limits of {MAX_CLIENTS} clients only"
             raise Unavailable("limits-full", words)
-        self._take(_FIRST_CLIENT + client_number * _CELLS + what.value, what, amount)
+        self._take(_FIRST_CLIENT + client_number * _CELLS + what, what, amount)
 
     def failed(self, address: str) -> None:
         """Count a failed authentication; Limited when there were too many from this address."""
@@ -140,22 +160,11 @@ class Limits:
         self._take(cell, What.FAILED_AUTHENTICATION, 1)
 
     def _take(self, cell: int, what: What, amount: int) -> None:
-        limit = self._limits[what]
-        now = self._clock_ns()
-        if limit.burst is not None:
-            interval = -(-limit.period_ms * (_NS // SECOND_MS) // limit.amount)  # rounded up: never more than the limit
-            granted, left, wait = self._counters.take_bucket(
-                cell, amount=amount, now=now, interval=interval, burst=limit.burst
-            )
-            most, seconds = limit.burst, wait / _NS
-        else:
-            granted, left, wait = self._counters.take_window(
-                cell, amount=amount, now=now // (_NS // SECOND_MS), limit=limit.amount, period=limit.period_ms
-            )
-            most, seconds = limit.amount, wait / SECOND_MS
+        limit, take, unit_ns, most = self._rules[what]
+        granted, left, wait = take(cell, amount=amount, now=self._clock_ns() // unit_ns)
         if not granted:
             self._refused(what)
-            raise _limited(what, limit, most=most, left=left, seconds=seconds)
+            raise _limited(what, limit, most=most, left=left, seconds=wait * unit_ns / _NS)
 
 
 def wall_clock_ns() -> int:

@@ -27,12 +27,14 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
+from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.state import facts
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.orphans import Orphans
+from hyperkms.state.remembered import Remembered
 from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
@@ -76,9 +78,12 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics)
     requests = Requests(database, config.data / REQUESTS)
 
+    signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
+
     def watch() -> None:
         for changes in (wallet_changes, client_changes):
             changes.watch()
+        signers.tidy()
 
     def settle_changes() -> None:
         for changes in (wallet_changes, client_changes):
@@ -113,6 +118,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         orphans=Orphans(database),
         key_store=key_store,
         keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
+        signers=signers,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         clients=clients,
         limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns, refused=metrics.limited),

@@ -27,6 +27,7 @@ from hyperkms.state.waiting import MustWait, without_waiting
 
 Reply = Callable[[int, bytes, bytes], None]
 """Takes the status, the header lines (each with its end) and the body of the one answer."""
+_WITHOUT_WAITING = without_waiting()
 _encode = msgspec.json.Encoder().encode
 _JSON = b"content-type: application/json\r\nx-request-id: %b\r\n"
 
@@ -49,15 +50,23 @@ class AtOnce:
         self._routes = routes
         self._parts = routes.parts
         self._by_url = {route.path.encode(): route for route in SIGNING_ROUTES if route.each is None}
+        self.urls = self._by_url.keys()
+        """The request targets to which a POST may be answered here."""
+        self._lines: tuple[object, bytes] = (None, b"")
 
-    def takes(self, url: bytes) -> bool:
-        """Whether a POST to this request target may be answered here."""
-        return url in self._by_url
+    def lines_of(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Header lines that all answers have; the server makes a new list of them once a second."""
+        of, lines = self._lines
+        if of is not headers:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            self._lines = (headers, lines)
+        return lines
 
     def answer(self, url: bytes, headers: list[tuple[bytes, bytes]], raw: bytes, reply: Reply) -> Outcome:
         """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
-        client = self._parts.api_keys.known(sent_key(headers))
-        if not isinstance(client, Client) or HEADER in dict(headers):
+        key = _plain_key(headers)
+        client = None if key is None else self._parts.api_keys.known(key)
+        if not isinstance(client, Client):
             return Outcome.LEFT
         route = self._by_url[url]
         body = read_quickly(raw, route.body)
@@ -71,7 +80,7 @@ class AtOnce:
             counted = Outcome.COUNTED
             work = route.work(body)
             request.facts.wallet = work.wallet
-            with without_waiting():
+            with _WITHOUT_WAITING:
                 pending = work.operation(request.turn.parts, Caller(client, request.facts.request_id), *work.arguments)
         except MustWait:
             return counted
@@ -80,6 +89,14 @@ class AtOnce:
         else:
             pending.then(request.turn.loop, partial(request.release, pending, work.view))
         return Outcome.TAKEN
+
+
+def _plain_key(headers: list[tuple[bytes, bytes]]) -> str | None:
+    """The API key of a request that has one, and no key of its own."""
+    for name, _ in headers:
+        if name == HEADER:
+            return None
+    return sent_key(headers)
 
 
 class _Request:

@@ -170,7 +170,10 @@ class Connection(SigningProtocol):
         name = name.lower()
         if name == b"content-length":
             self._declared = int(value)
+        elif name == b"connection":
+            self._says_more = True
         elif name == b"expect":
+            self._says_more = True
             self.expect_100_continue = value.lower() == b"100-continue"
         self.headers.append((name, value))
 
@@ -230,7 +233,8 @@ class Connection(SigningProtocol):
         elif self._refusal is not None:
             self._say(self._refusal)
         else:
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self._stage == _BETWEEN:
                 self._deadline = self.loop.time() + self._bounds.idle_s
 

@@ -41,6 +41,8 @@ class RequestLines:
         self._out = out or sys.stdout.buffer
         self._wanted = logging.getLogger("hyperkms.http").isEnabledFor(logging.INFO)
         self._gathered: list[bytes] = []
+        self._second = 0
+        self._second_text = ""
         self._encode = msgspec.json.Encoder().encode
 
     def add(self, facts: Facts, method: str, route: str, status: int, started: float) -> None:
@@ -59,11 +61,18 @@ class RequestLines:
             "request",
             "info",
             "hyperkms.http",
-            datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            self._now(),
         )
         if not self._gathered:
             self._loop.call_soon(self._write)
         self._gathered.append(self._encode(line))
+
+    def _now(self) -> str:
+        second, rest = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        return f"{self._second_text}{rest // 1000:06d}Z"
 
     def _write(self) -> None:
         """In pieces that a pipe takes whole: other workers write to it too."""

@@ -17,12 +17,16 @@ class SigningProtocol(HttpToolsProtocol):
     at_once: AtOnce
     _gathered: bytes | None = None
     """The body of a request that may be answered at once."""
+    _says_more = False
+    """A header of this request says how the connection goes on."""
+    _answering: "_Answering | None" = None
 
     def on_message_begin(self) -> None:
         """The scope is made only where it is needed."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
+        self._says_more = False
         self._gathered = None
 
     def on_headers_complete(self) -> None:
@@ -49,11 +53,15 @@ class SigningProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         gathered, self._gathered = self._gathered, None
-        before, answering = self.cycle, _Answering(self)
+        before, answering = self.cycle, self._answering
+        if answering is None:
+            answering = self._answering = _Answering(self)
+        answering.response_complete = False
         self.cycle = answering  # type: ignore[assignment]  # what the class above asks of a cycle, it has
         outcome = self.at_once.answer(self.url, self.headers, gathered, answering.reply)
         if outcome is Outcome.TAKEN:
             return
+        answering.response_complete = True
         self.cycle = before
         self._hand_on()
         if outcome is Outcome.COUNTED:
@@ -64,13 +72,19 @@ class SigningProtocol(HttpToolsProtocol):
     def _may_be_at_once(self) -> bool:
         cycle = self.cycle
         return (
-            self.at_once.takes(self.url)
+            self.url in self.at_once.urls
             and (cycle is None or cycle.response_complete)
-            and not self.expect_100_continue
             and not self.flow.write_paused
             and self.parser.get_method() == b"POST"
-            and self.parser.get_http_version() == "1.1"
             and self.parser.should_keep_alive()
+            and (not self._says_more or self._goes_on_as_usual())
+        )
+
+    def _goes_on_as_usual(self) -> bool:
+        """A request of HTTP/1.0 that keeps its connection says so in a header, and so does an upgrade."""
+        return (
+            not self.expect_100_continue
+            and self.parser.get_http_version() == "1.1"
             and not self.parser.should_upgrade()
         )
 
@@ -82,8 +96,23 @@ class SigningProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
+class _NobodyWaits:
+    """The event of a request that no task waits for."""
+
+    __slots__ = ()
+
+    def set(self) -> None:
+        """Nothing to wake."""
+
+
+_NOBODY_WAITS = _NobodyWaits()
+
+
 class _Answering:
-    """Stands where the class above keeps the request that is under way: later ones wait behind it."""
+    """Stands where the class above keeps the request that is under way: later ones wait behind it.
+
+    One a connection, since it answers one request at a time.
+    """
 
     __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "response_complete")
 
@@ -92,7 +121,7 @@ class _Answering:
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
-        self.message_event = _NobodyWaits()
+        self.message_event = _NOBODY_WAITS
 
     def reply(self, status: int, headers: bytes, body: bytes) -> None:
         """Write the whole answer at once."""
@@ -100,19 +129,11 @@ class _Answering:
         self.response_complete = True
         if self.disconnected or protocol.transport.is_closing():
             return
-        common = b"".join([b"%b: %b\r\n" % header for header in protocol.server_state.default_headers])
+        common = protocol.at_once.lines_of(protocol.server_state.default_headers)
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        length = b"content-length: %d\r\n" % len(body)
-        protocol.transport.write(b"".join([STATUS_LINE[status], common, headers, length, end, body]))
+        protocol.transport.write(
+            b"%b%b%bcontent-length: %d\r\n%b%b" % (STATUS_LINE[status], common, headers, len(body), end, body)
+        )
         if not self.keep_alive:
             protocol.transport.close()
         protocol.on_response_complete()
-
-
-class _NobodyWaits:
-    """The event of a request that no task waits for."""
-
-    __slots__ = ()
-
-    def set(self) -> None:
-        """Nothing to wake."""

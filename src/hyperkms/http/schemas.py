@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from hyperkms.receipt import Receipt
+
 KeyTypeName = Literal["ed25519", "secp256k1"]
 NetworkName = Literal["mainnet", "testnet", "any"]
 Object = dict[str, Any]
@@ -260,16 +262,6 @@ class MigrateAnswer(AnswerBody, frozen=True):
     wallet_id: str
 
 
-class ReceiptView(AnswerBody, frozen=True):
-    """Where the signature stands in the record; it was durable before this answer was sent."""
-
-    log: str
-    index: int
-    request_id: str
-    key_version: int
-    digest: str
-
-
 class SignAnswer(AnswerBody, frozen=True):
     """A signature: 0x and 128 hex digits (Ed25519) or 130 (secp256k1: r, s, v)."""
 
@@ -277,7 +269,7 @@ class SignAnswer(AnswerBody, frozen=True):
     signature: str
     public_key: str
     wallet_id: str
-    receipt: ReceiptView
+    receipt: Receipt
     address: str | None = None
     action: Object | None = None
     nonce: int | None = None
@@ -302,7 +294,7 @@ class SignActionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     vault_address: str | None
     expires_after: int | None
     signature: SignatureView
-    receipt: ReceiptView
+    receipt: Receipt
 
 
 class ProblemView(AnswerBody, frozen=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,19 +55,23 @@ class SigningRoute:
     """For a batch: the route whose bodies stand in its `requests`."""
 
 
+_wallet_id = lru_cache(maxsize=4096)(parse_wallet_id)
+"""The same, at hand for ids that were read before; a refusal is not kept."""
+
+
 def _message(body: SignRequest) -> Work:
-    wallet = parse_wallet_id(body.wallet_id)
+    wallet = _wallet_id(body.wallet_id)
     return Work(wallet, sign_message, (wallet, body.message.encode(), body.version), signed_view)
 
 
 def _order(body: SignOrderRequest) -> Work:
-    wallet = parse_wallet_id(body.wallet_id)
+    wallet = _wallet_id(body.wallet_id)
     return Work(wallet, sign_order, (wallet, body.order_payload, body.version), signed_view)
 
 
 def _action(body: SignActionRequest) -> Work:
     wanted = ActionRequest(
-        wallet=parse_wallet_id(body.wallet_id),
+        wallet=_wallet_id(body.wallet_id),
         action=body.action,
         nonce=body.nonce,
         vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),

@@ -3,9 +3,8 @@
 import msgspec
 from starlette.responses import Response
 
-from hyperkms.http.schemas import ReceiptView, SignActionAnswer, SignAnswer, SignatureView, WalletView
+from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView, WalletView
 from hyperkms.operations.sign import SignedAction, SignedMessage, signature_text
-from hyperkms.receipt import Receipt
 from hyperkms.wallet import Wallet, iso_time
 
 
@@ -31,17 +30,6 @@ def wallet_view(wallet: Wallet) -> WalletView:
     )
 
 
-def receipt_view(receipt: Receipt) -> ReceiptView:
-    """A receipt as it is shown."""
-    return ReceiptView(
-        log=receipt.log,
-        index=receipt.index,
-        request_id=receipt.request_id,
-        key_version=receipt.key_version,
-        digest=receipt.digest,
-    )
-
-
 def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
     """The answer of the first system's signing routes, with what a secp256k1 wallet adds."""
     wallet, version = signed.wallet, signed.version
@@ -50,7 +38,7 @@ def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
         signature=signed.signature if isinstance(signed, SignedMessage) else signature_text(signed.signature),
         public_key=version.public_key_text,
         wallet_id=wallet.id,
-        receipt=receipt_view(signed.receipt),
+        receipt=signed.receipt,
         address=version.address,
     )
     if isinstance(signed, SignedMessage):
@@ -70,7 +58,7 @@ def action_view(signed: SignedAction) -> SignActionAnswer:
         vault_address=signed.vault_address,
         expires_after=signed.expires_after,
         signature=SignatureView(r="0x" + signature.r.hex(), s="0x" + signature.s.hex(), v=signature.v),
-        receipt=receipt_view(signed.receipt),
+        receipt=signed.receipt,
     )
 
 

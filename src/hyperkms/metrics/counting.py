@@ -22,6 +22,7 @@ from hyperkms.wallet import KeyType
 _PREFIX = "metrics-"
 _NS = 1e9
 _DURATION_BOUNDS = names.DURATIONS.bounds
+_KINDS = (KeyType.ED25519, KeyType.SECP256K1)
 _STATUS_PLACE = (3, 3, 0, 3, 1, 2)
 """By the first digit of a status: its place among STATUSES."""
 
@@ -39,8 +40,7 @@ class Metrics:
         self._groups, self._fsyncs = place(names.GROUP_SIZES), place(names.FSYNCS)
         self._codes = {code: place(names.REFUSALS, code).first for code in names.CODES}
         self._kinds = {
-            (kind, operation): place(names.SIGNATURES, kind.value, operation).first
-            for kind in KeyType
+            operation: tuple(place(names.SIGNATURES, kind.value, operation).first for kind in _KINDS)
             for operation in names.OPERATIONS
         }
 
@@ -69,8 +69,8 @@ class Metrics:
 
     def signed(self, key_type: KeyType, operation: str) -> None:
         """A signature leaves."""
-        cell = self._kinds.get((key_type, operation))
-        self._add(self._kinds[key_type, OTHER] if cell is None else cell, amount=1)
+        cells = self._kinds[operation if operation in self._kinds else OTHER]
+        self._add(cells[key_type is KeyType.SECP256K1], amount=1)
 
     def limited(self, what: What) -> None:
         """A limit was passed."""

@@ -14,6 +14,7 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
+from hyperkms.operations.at_hand import SignersAtHand
 from hyperkms.state.census import Census
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
@@ -57,6 +58,7 @@ class Parts:
     orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
+    signers: SignersAtHand
     api_keys: ApiKeys
     clients: Clients
     limits: Limits
@@ -70,7 +72,8 @@ class Parts:
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     watch: Callable[[], None]
-    """Once a second: stop remembering if changes of other processes would go unseen. Waits for nothing."""
+    """Once a second: let go of keys that no longer sign, and stop remembering if changes of other processes would go
+    unseen. Waits for nothing."""
     settle_changes: Callable[[], None]
     """Once a sweep: end what a process left that died in the middle of a change."""
     close: Callable[[], None]

@@ -13,9 +13,10 @@ from hyperkms.audit.sink import Position
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.wire import Numbers, msgpack
+from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.signer import Signer, require_still_signing, resolve
+from hyperkms.operations.signer import require_still_signing, resolve
 from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
@@ -71,7 +72,8 @@ class SignedAction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Made(msgspec.Struct, frozen=True):
-    digest: bytes
+    digest: str
+    """64 hex digits."""
     signature: str
     operation: str
     signed: dict[str, Any]
@@ -95,10 +97,10 @@ def sign_bytes(
     require_still_signing(parts, signer)
     if signer.wallet.key_type is KeyType.ED25519:  # (1)
         signature = "0x" + _core.sign_ed25519_message(signer.handle, message).hex()
-        digest = hashlib.sha256(message).digest()
+        digest = hashlib.sha256(message).hexdigest()
     else:
         signed = _core.sign_eip191(signer.handle, message)
-        signature, digest = signature_text(signed), signed.digest
+        signature, digest = signature_text(signed), signed.digest.hex()
     made = _Made(digest, signature, operation, {"messageBytes": len(message)})
     record = _record(parts, caller, signer, made)
     durable = parts.record.append(record)  # (2)
@@ -179,7 +181,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "expiresAfter": settled.expires_after,
         "network": network.value,
     }
-    made = _Made(signature.digest, signature_text(signature), settled.operation, signed)
+    made = _Made(signature.digest.hex(), signature_text(signature), settled.operation, signed)
     record = _record(parts, caller, signer, made)
     durable = parts.record.append(record)  # (6)
 
@@ -262,7 +264,7 @@ def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> Signat
         public_key=signer.version.public_key_text,
         operation=made.operation,
         signed=made.signed,
-        digest="0x" + made.digest.hex(),
+        digest="0x" + made.digest,
         signature=made.signature,
     )
 

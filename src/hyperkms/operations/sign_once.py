@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from hyperkms.access.clients import Client
 from hyperkms.errors import Conflict
+from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import (
@@ -28,7 +29,7 @@ from hyperkms.operations.sign import (
     sign_settled,
 )
 from hyperkms.operations.sign_order import order_request
-from hyperkms.operations.signer import Signer, resolve
+from hyperkms.operations.signer import resolve
 from hyperkms.state.completion import Within, nothing_within
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Network, WalletId

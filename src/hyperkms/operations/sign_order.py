@@ -9,10 +9,11 @@ from hyperkms.hyperliquid.actions import TIME_IN_FORCE, price_decimals
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.members import cloid, flag
 from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
+from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
-from hyperkms.operations.signer import Signer, resolve
+from hyperkms.operations.signer import resolve
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Wallet, WalletId
 

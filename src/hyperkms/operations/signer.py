@@ -1,21 +1,11 @@
 """Who signs: a wallet, one of its key versions, and the handle of its key."""
 
-import msgspec
-
-from hyperkms import _core
 from hyperkms.access.clients import Client
+from hyperkms.operations.at_hand import Found, Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import require_permission, wallet_for
-from hyperkms.wallet import KeyVersion, Wallet, WalletId
+from hyperkms.wallet import VersionState, WalletId
 from hyperkms.wallet_life import require_signing
-
-
-class Signer(msgspec.Struct, frozen=True):
-    """A key version that may sign now."""
-
-    wallet: Wallet
-    version: KeyVersion
-    handle: _core.KeyHandle
 
 
 def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, *, operation: str) -> Signer:
@@ -25,17 +15,30 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
     not do this with a wallet of its kind; Refused if it does not sign now: the wallet or the version is
     retired, its grace has ended, or it is pending.
     """
+    found = parts.signers.get(
+        (id(client), wallet_id, number, operation), lambda: _find(parts, client, wallet_id, number, operation)
+    )
+    if found.until is not None:
+        require_signing(found.signer.wallet, found.signer.version, now=parts.clock())
+    return found.signer
+
+
+def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, operation: str) -> Found:
+    generation = parts.wallets.generation()
     wallet = wallet_for(parts, client, wallet_id)
     require_permission(client, wallet, operation)
     version = wallet.current
     if number not in (None, version.number):
         version = parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
-    return Signer(wallet, version, parts.keyring.handle(wallet, version))
+    signer = Signer(wallet, version, parts.keyring.handle(wallet, version), generation)
+    return Found(signer, client, version.expires_at if version.state is VersionState.RETIRING else None)
 
 
 def require_still_signing(parts: Parts, signer: Signer) -> None:
     """Refused if the version was retired since it was resolved: a nonce, a market or a reservation can take seconds."""
+    if signer.generation is not None and signer.generation == parts.wallets.generation():
+        return
     wallet = parts.wallets.get(signer.wallet.id)
     if wallet.revision != signer.wallet.revision:
         require_signing(wallet, parts.wallets.version(wallet, signer.version.number), now=parts.clock())

@@ -1,7 +1,7 @@
 """What was read of the database, remembered until it changes."""
 
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from hyperkms.state.generation import Generation
 
@@ -22,6 +22,10 @@ class Remembered(Generic[K, V]):
         self._most = most
         self._under: tuple[int | None, dict[K, V]] = (None, {})
 
+    @overload
+    def get(self, key: K, read: Callable[[], V]) -> V: ...
+    @overload
+    def get(self, key: K, read: Callable[[], V | None]) -> V | None: ...
     def get(self, key: K, read: Callable[[], V | None]) -> V | None:
         """The value; `read` asks the database where it is not remembered. None is never remembered."""
         number = self._generation.current()
@@ -40,3 +44,8 @@ class Remembered(Generic[K, V]):
                 # Read under `number` or later: another thread may have begun a new dictionary meanwhile.
                 values[key] = found
         return found
+
+    def tidy(self) -> None:
+        """Let go of what does not hold any more, also where nobody asks for it."""
+        if self._under[0] != self._generation.current():
+            self._under = (None, {})

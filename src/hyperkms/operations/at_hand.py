@@ -1,0 +1,38 @@
+"""Signers that were found, for the next request of the same client for the same wallet."""
+
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from hyperkms import _core
+from hyperkms.access.clients import Client
+from hyperkms.state.remembered import Remembered
+from hyperkms.wallet import KeyVersion, Wallet, WalletId
+
+MOST_SIGNERS = 4_096
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """A key version that may sign now."""
+
+    wallet: Wallet
+    version: KeyVersion
+    handle: _core.KeyHandle
+    generation: int | None
+    """That of the wallets when it was found."""
+
+
+class Found(NamedTuple):
+    """A signer, and for whom and how long it holds."""
+
+    signer: Signer
+    client: Client
+    """Kept, so that nobody else can have the id under which this is remembered."""
+    until: int | None
+    """The end of its grace, exclusive, in milliseconds since 1970."""
+
+
+SignerName: TypeAlias = tuple[int, WalletId, int | None, str]
+"""The id of the client object, the wallet, the version that was asked for, the operation."""
+SignersAtHand: TypeAlias = Remembered[SignerName, Found]
+"""Holds as long as no wallet changes; a client that changes is another object."""
