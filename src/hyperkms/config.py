@@ -230,8 +230,7 @@ def service_of_process(url: str | None, env_file: Path | None = None) -> Service
     if not values.get("HYPERKMS_URL"):
         return None
     if not url and values.get("HYPERKMS_DATA"):
-        words = "HYPERKMS_URL and HYPERKMS_DATA are both set: say --url or --data"
-        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_URL"})
+        raise _both_named(env_file)
     key = values.get("HYPERKMS_API_KEY") or ""
     if not key or not key.isascii() or not key.isprintable():
         words = "HYPERKMS_API_KEY must be set, to a client's key, for a command that asks a service"
@@ -239,6 +238,13 @@ def service_of_process(url: str | None, env_file: Path | None = None) -> Service
     if values["HYPERKMS_URL"].startswith("unix:"):
         return ServiceAddress(values["HYPERKMS_URL"], key)
     return ServiceAddress(_url(values, "HYPERKMS_URL", ""), key)
+
+
+def _both_named(env_file: Path | None) -> Malformed:
+    in_file, file = _read_env_file(env_file), str(env_file or ".env")
+    url, data = (_source(name, None, in_file, file) for name in ("HYPERKMS_URL", "HYPERKMS_DATA"))
+    words = f"HYPERKMS_URL (from: {url}) and HYPERKMS_DATA (from: {data}) are both set: say --url or --data"
+    return Malformed("malformed-setting", words, {"setting": "HYPERKMS_URL"})
 
 
 def service_is_named(env_file: Path | None = None) -> bool:

@@ -94,6 +94,17 @@ def test_it_is_never_guessed_which_of_two_is_meant(tmp_path: Path) -> None:
     refusal("client", "list", "--url", "http://127.0.0.1:9", "--data", "x", cwd=tmp_path, HYPERKMS_API_KEY="k")
 
 
+@pytest.mark.parametrize("in_file", ["HYPERKMS_URL", "HYPERKMS_DATA"])
+def test_the_conflict_of_two_places_did_not_say_where_each_was_set(tmp_path: Path, in_file: str) -> None:
+    both = {"HYPERKMS_URL": "http://127.0.0.1:9", "HYPERKMS_DATA": str(tmp_path)}
+    in_environment = next(name for name in both if name != in_file)
+    for name, flags in ((".env", []), ("bot.env", ["--env-file", "bot.env"])):
+        (tmp_path / name).write_text(f"{in_file}={both[in_file]}\n")
+        told = refusal("client", "list", *flags, cwd=tmp_path, **{in_environment: both[in_environment]})
+        assert f"{in_file} (from: {name})" in told
+        assert f"{in_environment} (from: environment)" in told
+
+
 def test_spans_are_written_as_one_says_them(tmp_path: Path) -> None:
     for words in (["--expires", "90"], ["--expires", "12h"], ["--expires", "-1d"]):
         done = run("client", "create", "x", *words, "--data", str(tmp_path), cwd=tmp_path)
