@@ -249,7 +249,12 @@ def _both_named(env_file: Path | None) -> Malformed:
 
 def service_is_named(env_file: Path | None = None) -> bool:
     """Whether HYPERKMS_URL names a service, with a key or without."""
-    return bool({**_read_env_file(env_file), **os.environ}.get("HYPERKMS_URL"))
+    return bool(url_of_process(env_file))
+
+
+def url_of_process(env_file: Path | None = None) -> str:
+    """HYPERKMS_URL as it is set; empty if it is not."""
+    return {**_read_env_file(env_file), **os.environ}.get("HYPERKMS_URL", "")
 
 
 def default_data(environment: Mapping[str, str]) -> Path:

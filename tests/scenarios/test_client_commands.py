@@ -105,6 +105,37 @@ def test_the_conflict_of_two_places_did_not_say_where_each_was_set(tmp_path: Pat
         assert f"{in_environment} (from: environment)" in told
 
 
+ADDRESSES: dict[str, tuple[list[str], dict[str, str], str, str]] = {
+    "the setting of its URL": ([], {"HYPERKMS_URL": "https://kms.desk:4321/"}, "https://kms.desk:4321", ""),
+    "the setting of its port": ([], {"PORT": "4321"}, "http://127.0.0.1:4321", ""),
+    "a Unix socket": ([], {"HYPERKMS_UDS": "/run/kms.sock"}, "unix:/run/kms.sock", ""),
+    "what is said": (["--service-url", "unix:/kms.sock"], {"HYPERKMS_URL": "http://127.0.0.1:1"}, "unix:/kms.sock", ""),
+    "nothing": ([], {}, "http://127.0.0.1:3000", "3000, the default"),
+    "a port of its own choice": ([], {"PORT": "0"}, "http://127.0.0.1:0", "PORT is 0"),
+}
+
+
+@pytest.mark.parametrize("named_by", ADDRESSES)
+def test_the_lines_for_a_bot_named_port_3000_whatever_port_the_service_had(service: Service, named_by: str) -> None:
+    words, settings, url, doubt = ADDRESSES[named_by]
+    folder, data = service.data.parent, ["--data", str(service.data)]
+    for asked in (["create", "bot", "--allow", "trade"], ["rotate", "bot"]):
+        done = run("client", *asked, *words, *data, cwd=folder, **settings)
+        told = done.stderr.decode()
+        assert done.stdout.decode().splitlines()[0] == f"HYPERKMS_URL={url}", told
+        assert doubt in told
+        assert ("default" in told or "PORT" in told) == bool(doubt)
+
+
+def test_a_bot_may_reach_the_service_where_the_command_does_not(desk: Desk) -> None:
+    assert desk.run("create", "bot", "--service-url", "https://kms.desk")[0].startswith(
+        "HYPERKMS_URL=https://kms.desk\n"
+    )
+    assert desk.json("rotate", "bot", "--service-url", "https://kms.desk")["url"] == "https://kms.desk"
+    assert "--service-url: " in desk.refusal("create", "other", "--service-url", "kms.desk:3000")
+    assert {client["name"] for client in desk.json("list")["clients"]} == {"administrator", "bot"}
+
+
 def test_spans_are_written_as_one_says_them(tmp_path: Path) -> None:
     for words in (["--expires", "90"], ["--expires", "12h"], ["--expires", "-1d"]):
         done = run("client", "create", "x", *words, "--data", str(tmp_path), cwd=tmp_path)

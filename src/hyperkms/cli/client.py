@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 import click
 
+from hyperkms.cli.bot_address import SERVICE_URL, BotAddress, bot_address
 from hyperkms.cli.client_desk import desk
 from hyperkms.cli.names import complete_clients
 from hyperkms.cli.printing import FORM, Form, show, show_json
@@ -30,6 +31,7 @@ def client() -> None:
 )
 @click.option("--expires", type=Days(), metavar="90d", help="When it ends by itself; never unless told.")
 @click.option("--role", type=click.Choice(get_args(RoleName)), default="bot", show_default=True)
+@SERVICE_URL
 @with_target
 @FORM
 def create_command(
@@ -38,6 +40,7 @@ def create_command(
     allow: tuple[str, ...],
     expires: int | None,
     role: str,
+    service_url: str | None,
     target: Target,
     form: Form,
 ) -> None:
@@ -49,8 +52,9 @@ def create_command(
         body["allow"] = list(allow)
     if expires is not None:
         body["expiresInDays"] = expires
+    address = bot_address(target, service_url)
     with desk(target) as opened:
-        _show_key(opened.create(body), opened.url, form)
+        _show_key(opened.create(body), address, form)
 
 
 @client.command("list")
@@ -107,24 +111,29 @@ def revoke_command(
     metavar="24h",
     help="How long its keys until now stay good: 24h unless told; 0 ends them at once.",
 )
+@SERVICE_URL
 @with_target
 @FORM
 def rotate_command(
     name: str,
     overlap: int,
+    service_url: str | None,
     target: Target,
     form: Form,
 ) -> None:
     """Give a client a new key and print the lines for its .env."""
+    address = bot_address(target, service_url)
     with desk(target) as opened:
-        _show_key(opened.rotate(name, overlap_hours=overlap), opened.url, form)
+        _show_key(opened.rotate(name, overlap_hours=overlap), address, form)
 
 
-def _show_key(answer: dict[str, Any], url: str, form: Form) -> None:
+def _show_key(answer: dict[str, Any], address: BotAddress, form: Form) -> None:
     """On standard output exactly what the bot needs; on standard error what the person should know."""
     view, key = answer["client"], answer["apiKey"]
+    for doubt in address.doubts:
+        tell_operator(f"hyperkms: {doubt}")
     if form is Form.JSON:
-        show_json({"client": view, "url": url, "apiKey": key})
+        show_json({"client": view, "url": address.url, "apiKey": key})
         return
     tell_operator(f"hyperkms: client {view['name']} {_sentence(view)}")
     made_at = next(own["createdAt"] for own in view["keys"] if key.startswith(own["prefix"]))
@@ -132,7 +141,7 @@ def _show_key(answer: dict[str, Any], url: str, form: Form) -> None:
         if not key.startswith(older["prefix"]) and older.get("expiresAt", "") > made_at:
             tell_operator(f"hyperkms: its key {older['prefix']}... is good until {older['expiresAt']}")
     tell_operator("hyperkms: the key is not shown again; these lines go into its .env:")
-    click.echo(f"HYPERKMS_URL={url}\nHYPERKMS_API_KEY={key}")
+    click.echo(f"HYPERKMS_URL={address.url}\nHYPERKMS_API_KEY={key}")
 
 
 def _sentence(view: dict[str, Any]) -> str:

@@ -29,9 +29,6 @@ View = dict[str, Any]
 class ClientDesk(Protocol):
     """The routes under /clients: what they take, and what they answer as JSON."""
 
-    url: str
-    """Where the clients will find the service."""
-
     def create(self, body: View) -> View:
         """POST /clients."""
 
@@ -58,15 +55,13 @@ def desk(target: Target) -> Iterator[ClientDesk]:
         finally:
             remote.close()
         return
-    config = target.settings()
-    with opened(config, create=False) as parts:
-        yield _AtDirectory(parts, config.url)
+    with opened(target.settings(), create=False) as parts:
+        yield _AtDirectory(parts)
 
 
 class _AtService:
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
-        self.url = remote.url
 
     def create(self, body: View) -> View:
         return self._remote.post("/clients", body)
@@ -85,9 +80,8 @@ class _AtService:
 
 
 class _AtDirectory:
-    def __init__(self, parts: Parts, url: str) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.url = url
 
     def create(self, body: View) -> View:
         new = new_client(convert(body, CreateClientRequest), self._parts)
