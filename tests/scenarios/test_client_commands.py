@@ -136,6 +136,25 @@ def test_a_bot_may_reach_the_service_where_the_command_does_not(desk: Desk) -> N
     assert {client["name"] for client in desk.json("list")["clients"]} == {"administrator", "bot"}
 
 
+def test_a_client_for_a_wallet_that_is_not_there_was_made_without_a_word(service: Service, desk: Desk) -> None:
+    service.generate("w7")
+    service.generate("old")
+    assert service.post("/wallets/old/retire", {}).status == 200
+    words = [word for wallet in ("w7", "w8", "old") for word in ("--wallet", wallet)]
+    printed, told = desk.run("create", "bot", "--allow", "read", *words, "--json")
+    assert json.loads(printed)["client"]["wallets"] == ["old", "w7", "w8"]
+    warnings = [line for line in told.splitlines() if line.startswith("hyperkms: warning: ")]
+    assert [line.split(" wallet ")[1].split()[0] for line in warnings] == ["w8", "old"]
+
+
+def test_a_client_that_may_do_nothing_was_made_without_a_word(desk: Desk) -> None:
+    printed, told = desk.run("create", "bot", "--json")
+    assert json.loads(printed)["client"]["may"] == []
+    assert "hyperkms: warning: without --allow " in told
+    for role in ("administrator", "legacy"):
+        assert "--allow" not in desk.run("create", f"the-{role}", "--role", role)[1]
+
+
 def test_spans_are_written_as_one_says_them(tmp_path: Path) -> None:
     for words in (["--expires", "90"], ["--expires", "12h"], ["--expires", "-1d"]):
         done = run("client", "create", "x", *words, "--data", str(tmp_path), cwd=tmp_path)

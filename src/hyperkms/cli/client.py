@@ -1,18 +1,21 @@
 """`hyperkms client`: create, list, show, revoke, rotate."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 import click
 
 from hyperkms.cli.bot_address import SERVICE_URL, BotAddress, bot_address
-from hyperkms.cli.client_desk import desk
+from hyperkms.cli.client_desk import ClientDesk, desk
 from hyperkms.cli.names import complete_clients
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.spans import Days, Hours
 from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
+from hyperkms.errors import NotFound, Unavailable
 from hyperkms.http.client_schemas import Allowable, RoleName
 from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS
+from hyperkms.wallet import parse_wallet_id
 
 _NAME = click.argument("name", metavar="NAME", shell_complete=complete_clients)
 _NEW_NAME = click.argument("name", metavar="NAME")
@@ -54,7 +57,13 @@ def create_command(
         body["expiresInDays"] = expires
     address = bot_address(target, service_url)
     with desk(target) as opened:
-        _show_key(opened.create(body), address, form)
+        doubts = [*_doubts_of(wallets, opened)]
+        answer = opened.create(body)
+    if not answer["client"]["may"]:
+        doubts.append(f"without --allow client {name} may do nothing, and this cannot be changed later: make another")
+    for doubt in doubts:
+        tell_operator(f"hyperkms: warning: {doubt}")
+    _show_key(answer, address, form)
 
 
 @client.command("list")
@@ -125,6 +134,21 @@ def rotate_command(
     address = bot_address(target, service_url)
     with desk(target) as opened:
         _show_key(opened.rotate(name, overlap_hours=overlap), address, form)
+
+
+def _doubts_of(wallets: Iterable[str], opened: ClientDesk) -> Iterator[str]:
+    """What speaks against these wallets for a client; it is made all the same, for a wallet may come later."""
+    for wallet in dict.fromkeys(wallets):
+        try:
+            found = opened.wallet(parse_wallet_id(wallet))["wallet"]
+        except NotFound:
+            yield f"there is no wallet {wallet} so far: if that is no slip, make it before the client asks for it"
+        except Unavailable as error:
+            yield f"wallet {wallet} and those after it were not looked up: {error}"
+            return
+        else:
+            if "retiredAt" in found:
+                yield f"wallet {wallet} is retired: nothing is signed with it any more"
 
 
 def _show_key(answer: dict[str, Any], address: BotAddress, form: Form) -> None:

@@ -11,6 +11,8 @@ from hyperkms.cli.operator import operator
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
 from hyperkms.cli.wallet_desk import opened
+from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
+from hyperkms.cli.wallets_at_service import WalletsAtService
 from hyperkms.http.body import convert
 from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest
 from hyperkms.http.client_views import client_view, issued_view, new_client
@@ -22,6 +24,7 @@ from hyperkms.operations.clients import (
     show_client,
 )
 from hyperkms.operations.parts import Parts
+from hyperkms.wallet import WalletId
 
 View = dict[str, Any]
 
@@ -43,6 +46,9 @@ class ClientDesk(Protocol):
 
     def rotate(self, name: str, *, overlap_hours: int) -> View:
         """POST /clients/:name/rotate."""
+
+    def wallet(self, wallet: WalletId) -> View:
+        """GET /wallets/:id."""
 
 
 @contextmanager
@@ -78,6 +84,9 @@ class _AtService:
     def rotate(self, name: str, *, overlap_hours: int) -> View:
         return self._remote.post(f"/clients/{parse_client_name(name)}/rotate", {"overlapHours": overlap_hours})
 
+    def wallet(self, wallet: WalletId) -> View:
+        return WalletsAtService(self._remote, page=1).show(wallet)
+
 
 class _AtDirectory:
     def __init__(self, parts: Parts) -> None:
@@ -103,6 +112,9 @@ class _AtDirectory:
     def rotate(self, name: str, *, overlap_hours: int) -> View:
         issued = rotate_client_key(self._parts, operator(), parse_client_name(name), overlap_hours=overlap_hours)
         return _built(issued_view(issued, self._parts.clock()))
+
+    def wallet(self, wallet: WalletId) -> View:
+        return WalletsAtDirectory(self._parts, page=1).show(wallet)
 
 
 def _built(answer: msgspec.Struct) -> View:
