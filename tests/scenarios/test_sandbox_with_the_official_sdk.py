@@ -131,6 +131,20 @@ def test_leverage_schedules_and_noops_are_understood(bot: Exchange) -> None:
     assert bot.noop(now + 1000) == default
 
 
+@pytest.mark.parametrize("name", ["bot-07", None])
+def test_an_agent_that_the_sdk_approves_trades_for_the_account(bot: Exchange, info: Info, name: str | None) -> None:
+    answer, key = bot.approve_agent(name)
+    assert answer == {"status": "ok", "response": {"type": "default"}}
+    agent = Exchange(Account.from_key(key), base_url=bot.base_url, account_address=WALLET.address, timeout=10)
+    placed = _status(agent.order("ETH", is_buy=True, sz=0.1, limit_px=2900.5, order_type=GTC))["resting"]["oid"]
+    assert _oids(info) == [placed]
+    _, following = bot.approve_agent(name)
+    ended = agent.cancel("ETH", placed)
+    assert ended == {"status": "err", "response": f"User or API Wallet {agent.wallet.address.lower()} does not exist."}
+    agent = Exchange(Account.from_key(following), base_url=bot.base_url, timeout=10)
+    assert _status(agent.cancel("ETH", placed)) == "success"
+
+
 def test_an_expiry_in_the_past_is_refused(bot: Exchange) -> None:
     bot.set_expires_after(1)
     refused = bot.order("ETH", is_buy=True, sz=0.1, limit_px=2900, order_type=GTC)

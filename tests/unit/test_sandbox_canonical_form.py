@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperkms.sandbox.digest import l1_digest
+from hyperkms.sandbox.digest import digest_of
 from hyperkms.sandbox.fields import parse_json
 from hyperkms.sandbox.parsing import parse_action, parse_request
 from hyperkms.sandbox.refusals import MalformedBody
@@ -58,7 +58,7 @@ def test_key_order_trailing_zeros_and_letter_case_of_a_post_do_not_matter(data: 
     posted = _rewritten(canonical, data)
     expected, request = parse_request(canonical), parse_request(posted)
     assert request == expected
-    assert l1_digest(request, "testnet") == l1_digest(expected, "testnet")
+    assert digest_of(request, "testnet") == digest_of(expected, "testnet")
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_network_vault_nonce_and_expiry_all_change_the_digest() -> None:
         {**BODY, "expiresAfter": None},
         {**BODY, "nonce": BODY["nonce"] + 1},
     ]
-    digests = {l1_digest(parse_request(body), "testnet") for body in bodies}
-    digests.add(l1_digest(parse_request(BODY), "mainnet"))
+    digests = {digest_of(parse_request(body), "testnet") for body in bodies}
+    digests.add(digest_of(parse_request(BODY), "mainnet"))
     assert len(digests) == 5
 
 

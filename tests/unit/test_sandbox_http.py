@@ -55,7 +55,7 @@ def _ask(client: Client, **question: object) -> Any:
 
 
 def _place(exchange: Exchange, *orders: Order) -> None:
-    account = exchange.accounts.acting_for(USER, None)
+    account = exchange.accounts.acting_for(USER, None, now_ms=0)
     oids = iter(range(1, 10))
     apply(PlaceOrders(orders, "na", None), account, Moment(NOW, oids.__next__))
 
@@ -193,7 +193,7 @@ def test_users_and_agents_are_made_known_over_http(exchange: Exchange, client: C
     client.post("/sandbox/fund", json={"address": user})
     client.post("/sandbox/fund", json={"address": agent, "agentOf": user})
     _place(exchange)
-    assert exchange.accounts.acting_for(agent, None) is exchange.accounts.acting_for(user, None)
+    assert exchange.accounts.acting_for(agent, None, now_ms=0) is exchange.accounts.acting_for(user, None, now_ms=0)
 
 
 @pytest.mark.parametrize(

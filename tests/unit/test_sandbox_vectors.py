@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hyperkms.sandbox.digest import Network, action_hash, l1_digest
+from hyperkms.sandbox.digest import Network, action_hash, digest_of
 from hyperkms.sandbox.parsing import parse_request
 from hyperkms.sandbox.signature import recover_address
 
@@ -25,13 +25,13 @@ TYPES = {
 Case = dict[str, Any]
 
 
-def _cases() -> list[Case]:
+def _cases(scheme: str, types: set[str]) -> list[Case]:
     if not VECTORS.exists():
         return []
     return [
         case
         for case in json.loads(VECTORS.read_text())
-        if case["scheme"] == "l1" and isinstance(case["action"], dict) and case["action"].get("type") in TYPES
+        if case["scheme"] == scheme and isinstance(case["action"], dict) and case["action"].get("type") in types
     ]
 
 
@@ -43,7 +43,8 @@ def _named(cases: list[Case]) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in cases]
 
 
-CASES = _cases()
+CASES = _cases("l1", TYPES)
+APPROVALS = _cases("user", {"approveAgent"})
 NORMALISED = [case for case in CASES if _is_normalised(case)]
 RAW = [case for case in CASES if not _is_normalised(case)]
 
@@ -61,12 +62,12 @@ def _recovered(case: Case) -> str:
     }
     network: Network = "mainnet" if case["isMainnet"] else "testnet"
     request = parse_request(body)
-    return recover_address(l1_digest(request, network), request.signature)
+    return recover_address(digest_of(request, network), request.signature)
 
 
 @needs_vectors
 def test_the_vectors_of_the_supported_types_are_all_there() -> None:
-    assert (len(CASES), len(NORMALISED), len(RAW)) == (45, 37, 8)
+    assert (len(CASES), len(NORMALISED), len(RAW), len(APPROVALS)) == (45, 37, 8, 3)
 
 
 @needs_vectors
@@ -79,6 +80,12 @@ def test_the_signer_of_a_normalised_action_is_recovered(case: Case) -> None:
 @pytest.mark.parametrize("case", _named(RAW))
 def test_a_signature_over_an_unnormalised_price_recovers_another_address(case: Case) -> None:
     assert _recovered(case) != case["address"]
+
+
+@needs_vectors
+@pytest.mark.parametrize("case", _named(APPROVALS))
+def test_the_user_who_approved_an_agent_is_recovered(case: Case) -> None:
+    assert _recovered(case) == case["address"]
 
 
 @needs_vectors

@@ -1,4 +1,6 @@
-"""The 32 bytes an L1 action is signed over, from its canonical form.
+"""The 32 bytes an action is signed over, from its canonical form.
+
+For an L1 action:
 
     data       = msgpack(action) + nonce (u64 big-endian)
                  + 00 | 01 and 20 vault address bytes
@@ -7,7 +9,7 @@
     digest     = EIP-712 of Agent(source, connectionId = actionHash), domain "Exchange" version "1" chain 1337
 
 as in the official Python SDK 0.24.0, `action_hash` and `l1_payload`. The chain id is 1337 on both networks;
-`source` tells them apart.
+`source` tells them apart. A user-signed action knows its own digest (`user_actions`).
 """
 
 from typing import Literal
@@ -16,18 +18,24 @@ from typing import Literal
 import msgpack
 from Crypto.Hash import keccak
 
-from hyperkms.sandbox.actions import Wire
+from hyperkms.sandbox.actions import Action, Wire
 from hyperkms.sandbox.parsing import Request
+from hyperkms.sandbox.user_actions import ApproveAgent
 
 Network = Literal["mainnet", "testnet"]
 
 _SOURCES: dict[Network, bytes] = {"mainnet": b"a", "testnet": b"b"}
 
 
-def l1_digest(request: Request, network: Network) -> bytes:
+def digest_of(request: Request, network: Network) -> bytes:
     """Return the digest that the signer of `request` must have signed, on `network`."""
+    action = request.action
+    return action.digest() if isinstance(action, ApproveAgent) else _l1_digest(request, action, network)
+
+
+def _l1_digest(request: Request, action: Action, network: Network) -> bytes:
     connection_id = action_hash(
-        request.action.wire(), request.nonce, vault=request.vault_address, expires_after=request.expires_after
+        action.wire(), request.nonce, vault=request.vault_address, expires_after=request.expires_after
     )
     agent = _keccak(_AGENT_TYPE + _keccak(_SOURCES[network]) + connection_id)
     return _keccak(b"\x19\x01" + _DOMAIN + agent)

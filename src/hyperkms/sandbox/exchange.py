@@ -6,7 +6,7 @@ from itertools import count
 from hyperkms.sandbox.accounts import Accounts
 from hyperkms.sandbox.applying import Reply, apply
 from hyperkms.sandbox.clock import MovableClock, wall_clock_ms
-from hyperkms.sandbox.digest import Network, l1_digest
+from hyperkms.sandbox.digest import Network, digest_of
 from hyperkms.sandbox.faults import Faults
 from hyperkms.sandbox.fields import address, parse_json
 from hyperkms.sandbox.info import answer_info
@@ -16,6 +16,7 @@ from hyperkms.sandbox.parsing import Request, parse_request
 from hyperkms.sandbox.placing import Moment
 from hyperkms.sandbox.refusals import MALFORMED_TEXT, MalformedBody, Refused
 from hyperkms.sandbox.signature import recover_address
+from hyperkms.sandbox.user_actions import ApproveAgent
 
 MALFORMED = Answer(422, MALFORMED_TEXT)
 # The official SDK reads a JSON null, and trips over any other JSON without "code" and "msg".
@@ -77,7 +78,7 @@ class Exchange:
         self.accounts.fund(user)
 
     def register_agent(self, agent: str, *, master: str) -> None:
-        """Let `agent` sign for `master`, as approveAgent does."""
+        """Let `agent` sign for `master` until it is revoked, without any approval."""
         self.accounts.register_agent(agent, master=master)
 
     def refuse_next(self, posts: int, *, text: str | None = None) -> None:
@@ -103,7 +104,7 @@ class Exchange:
 
     def _signer(self, request: Request) -> str | None:
         try:
-            return recover_address(l1_digest(request, self.network), request.signature)
+            return recover_address(digest_of(request, self.network), request.signature)
         except Refused:
             return None
 
@@ -120,13 +121,28 @@ class Exchange:
         check_nonce_window(request.nonce, now_ms=now_ms)  # (2)
         if signer is None:  # (3)
             raise Refused("Unable to recover signer.")
-        account = self.accounts.acting_for(signer, request.vault_address)  # (4)
-        nonces = self._nonces.get(signer, NonceSet())
-        self._nonces[signer] = nonces.with_nonce(request.nonce)  # (5)
+        if isinstance(request.action, ApproveAgent):
+            return self._approved(request, request.action, signer)
+        account = self.accounts.acting_for(signer, request.vault_address, now_ms=now_ms)  # (4)
+        self._use_nonce(signer, request.nonce)  # (5)
         if request.expires_after is not None and now_ms > request.expires_after:  # (6)
             raise Refused("Action already expired")
         account.run_schedule(now_ms=now_ms)
         return apply(request.action, account, Moment(now_ms, self._oids.__next__))  # (7)
+
+    def _approved(self, request: Request, action: ApproveAgent, signer: str) -> Reply:
+        """Do the same with a user-signed action: it is the signer's own, whatever vault is named, and has no expiry."""
+        if action.nonce != request.nonce or action.chain.lower() != self.network:
+            raise Refused(f"The action must name the nonce of its request and hyperliquidChain {self.network.title()}")
+        self.accounts.require_own(signer)  # (4)
+        self._use_nonce(signer, request.nonce)  # (5)
+        if request.expires_after is not None:  # (6) in the stand-in's words, as above
+            raise Refused("expiresAfter is not supported for user-signed actions")
+        self.accounts.approve_agent(action, master=signer, now_ms=self.clock.now_ms())  # (7)
+        return {"type": "default"}
+
+    def _use_nonce(self, signer: str, nonce: int) -> None:
+        self._nonces[signer] = self._nonces.get(signer, NonceSet()).with_nonce(nonce)
 
     def _noted(self, posted: object, signer: str | None, answer: Answer) -> Answer:
         self.journal.add(Entry(self.clock.now_ms(), posted, signer, answer))

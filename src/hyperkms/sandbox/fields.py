@@ -95,8 +95,15 @@ def cloid(value: object) -> str:
     return _matching(value, _CLOID, "a client order id").lower()
 
 
+def any_text(value: object) -> str:
+    """Read any text."""
+    if not isinstance(value, str):
+        raise MalformedBody("a text was expected")
+    return value
+
+
 def scalar(value: object) -> int:
-    """Read r or s of a signature: 0x and 1 to 64 hex digits, leading zeros optional."""
+    """Read r or s of a signature, or a chain id: 0x and 1 to 64 hex digits, leading zeros optional."""
     return int(_matching(value, _SCALAR, "a 32-byte hex number"), 16)
 
 

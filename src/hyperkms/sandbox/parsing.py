@@ -28,6 +28,7 @@ from hyperkms.sandbox.actions import (
 from hyperkms.sandbox.fields import (
     Fields,
     address,
+    any_text,
     cloid,
     decimal_text,
     flag,
@@ -39,13 +40,14 @@ from hyperkms.sandbox.fields import (
 )
 from hyperkms.sandbox.refusals import MalformedBody
 from hyperkms.sandbox.signature import Signature
+from hyperkms.sandbox.user_actions import ApproveAgent
 
 
 @dataclass(frozen=True)
 class Request:
     """One post to /exchange, in canonical form. Times are milliseconds since 1970."""
 
-    action: Action
+    action: Action | ApproveAgent
     nonce: int
     signature: Signature
     vault_address: str | None
@@ -56,7 +58,7 @@ def parse_request(body: object) -> Request:
     """Read {action, nonce, signature, vaultAddress?, expiresAfter?}; `isFrontend` (web client) is ignored."""
     fields = Fields(body)
     request = Request(
-        action=fields.take("action", parse_action),
+        action=fields.take("action", _posted_action),
         nonce=fields.take("nonce", uint64),
         signature=fields.take("signature", _signature),
         vault_address=fields.take_optional("vaultAddress", address),
@@ -68,7 +70,7 @@ def parse_request(body: object) -> Request:
 
 
 def parse_action(value: object) -> Action:
-    """Read an action of one of the types in the table below; every other type is refused as malformed."""
+    """Read an L1 action of one of the types in the table below; every other type is refused as malformed."""
     fields = Fields(value)
     action = _BY_TYPE[fields.take("type", one_of(*_BY_TYPE))](fields)
     fields.finish()
@@ -78,6 +80,25 @@ def parse_action(value: object) -> Action:
 def order_ref(value: object) -> OrderRef:
     """Read an oid (integer) or a cloid (hex text)."""
     return cloid(value) if isinstance(value, str) else uint64(value)
+
+
+def _posted_action(value: object) -> Action | ApproveAgent:
+    is_user_signed = isinstance(value, dict) and value.get("type") == "approveAgent"
+    return _approve_agent(value) if is_user_signed else parse_action(value)
+
+
+def _approve_agent(value: object) -> ApproveAgent:
+    fields = Fields(value)
+    fields.take("type", one_of("approveAgent"))
+    approval = ApproveAgent(
+        agent=fields.take("agentAddress", address),
+        name=fields.take_optional("agentName", any_text) or "",
+        nonce=fields.take("nonce", uint64),
+        chain=fields.take("hyperliquidChain", one_of("Mainnet", "Testnet")),
+        signature_chain_id=fields.take("signatureChainId", scalar),
+    )
+    fields.finish()
+    return approval
 
 
 def _signature(value: object) -> Signature:
