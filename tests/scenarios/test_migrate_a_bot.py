@@ -3,22 +3,23 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
 pytest.importorskip("hyperliquid", reason="the official SDK is in the dependency group «demo»")
 
-from hyperliquid.utils.signing import recover_user_from_user_signed_action
+from hyperliquid.exchange import Exchange
 
 from support.sandbox import Sandbox, sandbox
-from support.scripted_server import ScriptedServer, reply
 from support.service import Service
 from support.signing_clients import ROOM
 
@@ -26,8 +27,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 BLOCKS = dict(
     re.findall(r"<!-- run: (\S+) -->\n```\w+\n(.*?)```", (PROJECT / "docs" / "migrate-a-bot.md").read_text(), re.DOTALL)
 )
-MASTER = Account.from_key("0x" + "03" * 32)
-OLD_AGENT = Account.from_key("0x" + "04" * 32)
 OFFLINE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|ENETUNREACH")
 CCXT_ORDER = """
 exchange.urls["api"] = {"public": os.environ["EXCHANGE_URL"], "private": os.environ["EXCHANGE_URL"]}
@@ -39,34 +38,47 @@ exchange.create_order("ETH/USDC:USDC", "limit", "buy", 0.1, 2900.5)
 
 @dataclass(frozen=True)
 class Desk:
-    """A service and an exchange at which MASTER has an account, with the new agent and an old one."""
+    """A service and an exchange at which `account` has funds and an old agent; the new one is not approved yet."""
 
     service: Service
     exchange: Sandbox
     folder: Path
+    account: LocalAccount
+    old: LocalAccount
     agent: str = ""
     key: str = ""
 
-    def run(self, *words: str, folder: Path | None = None, **settings: str) -> str:
+    def run(self, *words: str, folder: Path | None = None, typed: str = "", **settings: str) -> str:
         environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.folder),
             "HYPERKMS_URL": self.service.url,
             "HYPERKMS_API_KEY": self.key or self.service.key,
             "EXCHANGE_URL": self.exchange.url,
-            "ACCOUNT": MASTER.address,
+            "ACCOUNT": self.account.address,
+            "PRIVATE_KEY": _hex_key(self.old),
+            "AGENT": self.agent,
             **settings,
         }
+        # In a session of its own a question finds no terminal and reads standard input.
         ended = subprocess.run(
-            words, cwd=folder or self.folder, env=environment, capture_output=True, text=True, timeout=110, check=False
+            words,
+            cwd=folder or self.folder,
+            env=environment,
+            input=typed,
+            start_new_session=True,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 
-    def python(self, block: str, *, then: str = "", **settings: str) -> str:
+    def python(self, block: str, *, then: str = "", typed: str = "") -> str:
         script = self.folder / block
         script.write_text(BLOCKS[block] + then)
-        return self.run(sys.executable, str(script), folder=None, **settings)
+        return self.run(sys.executable, str(script), typed=typed)
 
     def signer_of_the_last_post(self) -> str:
         last = self.exchange.log()[-1]
@@ -74,20 +86,52 @@ class Desk:
         return str(last["signer"])
 
 
+def _hex_key(account: LocalAccount) -> str:
+    return "0x" + bytes(account.key).hex()
+
+
+def _new_account() -> LocalAccount:
+    made = subprocess.run(
+        ["sh", "-c", BLOCKS["account.sh"]],
+        env={"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    address, key = made.stdout.split()
+    account: LocalAccount = Account.from_key(key)
+    assert account.address == address
+    return account
+
+
+def _flags_of_the_sandbox(account: LocalAccount) -> list[str]:
+    """What the page says, at a free port."""
+    words = shlex.split(BLOCKS["sandbox.sh"].replace("$ACCOUNT", account.address).replace("3100", "0"))
+    assert words[:2] == ["hyperkms", "sandbox"]
+    return words[2:]
+
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("migrate")
+    folder, account = tmp_path_factory.mktemp("migrate"), _new_account()
     with (
-        sandbox("--fund", MASTER.address) as exchange,
+        sandbox(*_flags_of_the_sandbox(account)) as exchange,
         Service.start(folder / "data", HYPERKMS_TESTNET_URL=exchange.url, **ROOM) as service,
     ):
-        made = Desk(service, exchange, folder)
+        answer, old_key = Exchange(account, base_url=exchange.url, timeout=30).approve_agent("old")
+        assert answer["status"] == "ok"
+        made = Desk(service, exchange, folder, account, Account.from_key(old_key))
         wallet = json.loads(made.run("sh", "-c", BLOCKS["generate.sh"]))["wallet"]
-        for agent in (wallet["address"], OLD_AGENT.address):
-            exchange.control("fund", address=agent, agentOf=MASTER.address)
         lines = made.run("sh", "-c", BLOCKS["client.sh"]).splitlines()
         [key] = [line.removeprefix("HYPERKMS_API_KEY=") for line in lines if line.startswith("HYPERKMS_API_KEY=")]
-        yield Desk(service, exchange, folder, wallet["address"], key)
+        yield replace(made, agent=wallet["address"], key=key)
+
+
+@pytest.fixture(scope="module")
+def approved(desk: Desk) -> Desk:
+    shown = desk.python("approve.py", typed=_hex_key(desk.account) + "\n")
+    assert "{'status': 'ok', 'response': {'type': 'default'}}" in shown
+    return desk
 
 
 @pytest.fixture(scope="module")
@@ -105,49 +149,38 @@ def node(desk: Desk) -> Path:
     return folder
 
 
-def test_the_account_approves_the_agent(desk: Desk) -> None:
-    accepted = b'{"status":"ok","response":{"type":"default"}}'
-    with ScriptedServer([reply(200, accepted)]) as exchange:
-        # The page asks for the key at a terminal; here there is none.
-        block = "import getpass, os\ngetpass.getpass = lambda _: os.environ['MASTER']\n" + BLOCKS["approve.py"]
-        script = desk.folder / "approve.py"
-        script.write_text(block)
-        key = "0x" + MASTER.key.hex().removeprefix("0x")
-        shown = desk.run(sys.executable, str(script), EXCHANGE_URL=exchange.url, AGENT=desk.agent, MASTER=key)
-    assert "'status': 'ok'" in shown
-    post = json.loads(exchange.requests[0].partition(b"\r\n\r\n")[2])
-    assert (post["action"]["agentAddress"], post["action"]["hyperliquidChain"]) == (desk.agent, "Testnet")
-    fields = [("hyperliquidChain", "string"), ("agentAddress", "address"), ("agentName", "string"), ("nonce", "uint64")]
-    types = [{"name": name, "type": kind} for name, kind in fields]
-    signer = recover_user_from_user_signed_action(
-        post["action"], post["signature"], types, "HyperliquidTransaction:ApproveAgent", is_mainnet=False
-    )
-    assert signer == MASTER.address
+def test_the_sandbox_did_not_take_the_approval_and_the_step_could_not_be_tried(approved: Desk) -> None:
+    [entry] = [post for post in approved.exchange.log() if post["posted"]["action"].get("agentName") == "bot-07"]
+    assert entry["posted"]["action"]["agentAddress"] == approved.agent
+    assert entry["signer"] == approved.account.address.lower()
+    assert entry["answer"]["body"]["status"] == "ok"
 
 
-def test_the_python_bot_trades_before_and_after(desk: Desk) -> None:
-    assert "resting" in desk.python("before.py", PRIVATE_KEY="0x" + "04" * 32)
-    assert desk.signer_of_the_last_post() == OLD_AGENT.address.lower()
-    assert "resting" in desk.python("after.py")
-    assert desk.signer_of_the_last_post() == desk.agent
+def test_the_python_bot_trades_before_and_after(approved: Desk) -> None:
+    assert "resting" in approved.python("before.py")
+    assert approved.signer_of_the_last_post() == approved.old.address.lower()
+    assert "resting" in approved.python("after.py")
+    assert approved.signer_of_the_last_post() == approved.agent
 
 
-def test_the_ccxt_bot_trades_before_and_after(desk: Desk) -> None:
+def test_the_ccxt_bot_trades_before_and_after(approved: Desk) -> None:
     pytest.importorskip("ccxt", reason="ccxt is in the dependency group «test»")
-    desk.python("before_ccxt.py", then=CCXT_ORDER, PRIVATE_KEY="0x" + "04" * 32)
-    assert desk.signer_of_the_last_post() == OLD_AGENT.address.lower()
-    desk.python("after_ccxt.py", then=CCXT_ORDER)
-    assert desk.signer_of_the_last_post() == desk.agent
+    approved.python("before_ccxt.py", then=CCXT_ORDER)
+    assert approved.signer_of_the_last_post() == approved.old.address.lower()
+    approved.python("after_ccxt.py", then=CCXT_ORDER)
+    assert approved.signer_of_the_last_post() == approved.agent
 
 
 @pytest.mark.parametrize("block", ["before.mts", "after.mts"])
-def test_the_typescript_bot_trades_before_and_after(desk: Desk, node: Path, block: str) -> None:
+def test_the_typescript_bot_trades_before_and_after(approved: Desk, node: Path, block: str) -> None:
     (node / block).write_text(BLOCKS[block])
     compiler = ["--target", "es2022", "--module", "nodenext", "--strict", "--skipLibCheck", "--types", "node"]
-    desk.run(str(node / "node_modules" / ".bin" / "tsc"), *compiler, block, folder=node)
-    shown = desk.run("node", block.replace(".mts", ".mjs"), folder=node, PRIVATE_KEY="0x" + "04" * 32)
+    approved.run(str(node / "node_modules" / ".bin" / "tsc"), *compiler, block, folder=node)
+    shown = approved.run("node", block.replace(".mts", ".mjs"), folder=node)
     assert "resting" in shown
-    assert desk.signer_of_the_last_post() == (OLD_AGENT.address.lower() if block == "before.mts" else desk.agent)
+    assert approved.signer_of_the_last_post() == (
+        approved.old.address.lower() if block == "before.mts" else approved.agent
+    )
 
 
 def test_the_lockfile_names_hashes_and_no_registry() -> None:
