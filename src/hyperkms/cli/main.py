@@ -3,6 +3,9 @@
 import os
 import sys
 
+from hyperkms.errors import Unavailable
+
+FAILED = 1
 INTERRUPTED = 130
 
 
@@ -16,4 +19,15 @@ def main() -> None:
     except KeyboardInterrupt:
         print("hyperkms: interrupted", file=sys.stderr)
         status = INTERRUPTED
+    except ModuleNotFoundError as missing:
+        if (missing.name or "hyperkms").split(".")[0] == "hyperkms":
+            raise
+        print(f"hyperkms: {_not_installed(missing)}", file=sys.stderr)
+        status = FAILED
     sys.exit(status)
+
+
+def _not_installed(missing: ModuleNotFoundError) -> Unavailable:
+    """What a bot's installation says, which has `hyperkms.client` and not the packages of the service."""
+    words = f"the package {missing.name} is not installed, and the command needs every one of the service"
+    return Unavailable("service-not-installed", f"{words}: pip install hyperkms, without --no-deps")

@@ -251,6 +251,14 @@ STARTING = Situation(
             shown_by='curl -i "$HYPERKMS_URL/health"',
         ),
         Problem(
+            code="service-not-installed",
+            family=Unavailable,
+            title="The service's packages are missing",
+            cause="This installation is a bot's: hyperkms.client, msgspec. The command needs the service's packages.",
+            next_step="pip install hyperkms, without --no-deps; in a clone `make setup` makes .venv/bin/hyperkms.",
+            shown_by="hyperkms --version",
+        ),
+        Problem(
             code="sandbox-not-installed",
             family=Unavailable,
             title="The sandbox's packages are missing",
