@@ -105,6 +105,21 @@ def test_a_port_that_another_program_has_is_told(tmp_path: Path) -> None:
     assert found["verdict"] == "note"
 
 
+@pytest.mark.parametrize("flag", ["--port", "--metrics-port"])
+def test_the_port_of_a_flag_could_not_be_looked_at_although_serve_takes_it(tmp_path: Path, flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        found = _found(tmp_path, flag, port, PORT="0")["port"]
+    assert [finding["verdict"] for finding in found if port in finding["words"]] == ["note"]
+
+
+def test_doctor_takes_what_serve_takes_of_where_it_listens(tmp_path: Path) -> None:
+    assert _found(tmp_path, "--host", "0.0.0.0", "--port", "0")["address"][0]["verdict"] == "bad"  # noqa: S104 (as above)
+    behind = _found(tmp_path, "--host", "0.0.0.0", "--port", "0", "--behind-tls-proxy")  # noqa: S104 (as above)
+    assert behind["address"][0]["verdict"] == "note"
+    assert "address" not in _found(tmp_path, "--uds", str(tmp_path / "s"))
+
+
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit")
 @pytest.mark.parametrize(("most", "verdict"), [(200, "note"), (100, "bad")])
 def test_few_descriptors_are_told(tmp_path: Path, most: int, verdict: str) -> None:

@@ -10,6 +10,7 @@ import click
 from hyperkms.cli.checks import address, clock, directory, process
 from hyperkms.cli.checks import settings as settings_checks
 from hyperkms.cli.checks.finding import Finding, Verdict
+from hyperkms.cli.listening import Listening, with_listening
 from hyperkms.cli.printing import FORM, Form, show_json
 from hyperkms.cli.settings import with_settings
 from hyperkms.config import Config, load_from_process
@@ -17,10 +18,11 @@ from hyperkms.config import Config, load_from_process
 
 @click.command()
 @with_settings
+@with_listening
 @FORM
-def doctor(data: Path | None, env_file: Path | None, form: Form) -> None:
+def doctor(data: Path | None, env_file: Path | None, listening: Listening, form: Form) -> None:
     """Look at memory, files, disk, clock and settings of this machine; exit status 1 if something is bad."""
-    findings = list(_examine(load_from_process({"data": data}, env_file)))
+    findings = list(_examine(load_from_process({"data": data, **listening}, env_file)))
     if form is Form.JSON:
         show_json([asdict(finding) for finding in findings])
     else:

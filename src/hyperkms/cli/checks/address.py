@@ -6,15 +6,18 @@ from pathlib import Path
 
 from hyperkms.cli.assemble import SWEEP
 from hyperkms.cli.checks.finding import Finding, bad, good, note
+from hyperkms.cli.listeners import METRICS_HOST
 from hyperkms.cli.sweeper import is_swept
 from hyperkms.config import LOOPBACK, Config
 
 
 def address(config: Config) -> Iterator[Finding]:
-    """TCP and the Unix socket, as far as they are set."""
+    """TCP, the port of /metrics and the Unix socket, as far as they are set."""
     if config.port is not None:
         yield from _exposure(config)
         yield _found(config, f"{config.host} port {config.port}", _why_not_bound(config.host, config.port))
+    if config.metrics_port is not None:
+        yield _found(config, f"metrics port {config.metrics_port}", _why_not_bound(METRICS_HOST, config.metrics_port))
     if config.uds is not None:
         yield _found(config, f"unix socket {config.uds}", _why_not_made(config.uds))
 
@@ -35,7 +38,7 @@ def _found(config: Config, where: str, reason: str | None) -> Finding:
         return good("port", f"{where} is free")
     if is_swept(config.data / SWEEP):
         return good("port", f"{where} is in use, and a service runs on this data directory")
-    return note("port", f"{where}: {reason}", "stop what listens there (ss -ltnpx), or set PORT or HYPERKMS_UDS")
+    return note("port", f"{where}: {reason}", "stop what listens there (ss -ltnpx), or choose another")
 
 
 def _why_not_bound(host: str, port: int) -> str | None:
