@@ -83,11 +83,9 @@ class Unavailable(HyperkmsError):
 class Limited(Unavailable):
     """Too many requests of one kind; `retry_after_s` seconds later there is room again."""
 
-    def __init__(self, message: str, *, retry_after_s: int, retry_after: str, most: int, left: int) -> None:
+    def __init__(self, message: str, *, retry_after_s: int, most: int, left: int) -> None:
         super().__init__("rate-limited", message)
         self.retry_after_s = retry_after_s
-        self.retry_after = retry_after
-        """The period in words, e.g. `5 minutes`."""
         self.most = most
         self.left = left
 

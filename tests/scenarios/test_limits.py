@@ -4,13 +4,14 @@ Defect 1 of the first system: its limits never fired; the key had the client's u
 localhost was exempt.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hyperkms.access.limits import What
 from support.service import Answer, Service
 
 FIRST_SYSTEM = {
@@ -19,6 +20,7 @@ FIRST_SYSTEM = {
     "HYPERKMS_LIMIT_MIGRATE": "5/5m",
     "HYPERKMS_LIMIT_FAILED_AUTHENTICATION": "4/m",
 }
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +35,24 @@ def _client(service: Service, name: str, **wanted: Any) -> dict[str, str]:
     return {"X-API-Key": made.json["apiKey"]}
 
 
-def _limited(answer: Answer, words: str, period: str) -> None:
+def _limited(answer: Answer, words: str) -> None:
     assert answer.status == 429, answer.body
     problem = answer.json
     assert (problem["statusCode"], problem["error"], problem["message"]) == (429, "Too Many Requests", words)
-    assert (problem["retryAfter"], problem["code"]) == (period, "rate-limited")
+    assert problem["code"] == "rate-limited"
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    assert int(headers["retry-after"]) >= 1
+    number, unit = problem["retryAfter"].split()
+    assert int(number) * SECONDS[unit.removesuffix("s")] == int(headers["retry-after"]) >= 1
     assert int(headers["x-ratelimit-limit"]) >= 1
     assert headers["x-ratelimit-remaining"] == "0"
-    assert int(headers["x-ratelimit-reset"]) >= 1
+    assert headers["x-ratelimit-reset"] == headers["retry-after"]
 
 
 def test_limits_never_fired_and_here_the_sixth_wallet_in_five_minutes_is_429(service: Service) -> None:
     headers = _client(service, "maker", allow=["generate"])
     answers = [service.post("/wallets/generate", {"walletId": f"m-{n}"}, headers=headers) for n in range(6)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
-    _limited(answers[-1], "Wallet generation limit: 5 wallets per 5 minutes.", "5 minutes")
+    _limited(answers[-1], "Wallet generation limit: 5 wallets per 5 minutes.")
 
 
 def test_the_key_of_a_limit_had_an_unverified_header_in_it_and_here_no_header_changes_it(service: Service) -> None:
@@ -64,7 +67,7 @@ def test_the_key_of_a_limit_had_an_unverified_header_in_it_and_here_no_header_ch
         }
         assert service.post("/wallets/migrate", {"walletId": "forged"}, headers=changed).status == 200
     sixth = service.post("/wallets/migrate", {"walletId": "forged"}, headers={**headers, "X-Forwarded-For": "10.9.9.9"})
-    _limited(sixth, "Migration limit: 5 wallets per 5 minutes.", "5 minutes")
+    _limited(sixth, "Migration limit: 5 wallets per 5 minutes.")
 
 
 def test_the_limit_of_one_client_is_not_that_of_another(service: Service) -> None:
@@ -81,7 +84,7 @@ def test_failed_authentication_is_limited_by_address_and_a_good_key_is_not_held_
     statuses = [service.get("/wallets", headers={"X-API-Key": f"hk_{n:08x}_guess"}).status for n in range(6)]
     assert statuses == [401] * 4 + [429] * 2
     limited = service.post("/wallets/sign", {"walletId": "w", "message": "m"}, headers={"X-API-Key": "another"})
-    _limited(limited, "Failed authentication limit: 4 attempts per minute.", "minute")
+    _limited(limited, "Failed authentication limit: 4 attempts per minute.")
     assert service.get("/wallets").status == 200
 
 
@@ -92,7 +95,29 @@ def test_signing_is_limited_and_a_batch_is_taken_whole_or_not_at_all(tmp_path: P
         assert service.post("/wallets/sign-batch", {"requests": [body] * 6}).status == 429
         assert service.post("/wallets/sign-batch", {"requests": [body] * 4}).status == 200
         assert service.post("/wallets/sign", body).status == 200
-        _limited(service.post("/wallets/sign", body), "Signing limit: 5 signatures per hour.", "hour")
+        _limited(service.post("/wallets/sign", body), "Signing limit: 5 signatures per hour.")
+
+
+def test_the_body_of_a_429_named_the_period_and_its_header_what_was_left_of_it(tmp_path: Path) -> None:
+    two_at_once_and_one_an_hour = {f"HYPERKMS_LIMIT_{what.name}": "2/7200s:2" for what in What}
+    with Service.start(tmp_path / "data", **two_at_once_and_one_an_hour) as service:
+        bot = _client(service, "bot", allow=["generate", "sign-text", "rotate", "migrate", "read"])
+        post, get, administrator = service.post, service.get, {"X-API-Key": service.key}
+        asked: dict[What, Callable[[], Answer]] = {
+            What.SIGN: lambda: post("/wallets/sign", {"walletId": "w", "message": "m"}, headers=bot),
+            What.GENERATE: lambda: post("/wallets/generate", {"walletId": "w"}, headers=bot),
+            What.ROTATE: lambda: post("/wallets/rotate", {"walletId": "w"}, headers=bot),
+            What.MIGRATE: lambda: post("/wallets/migrate", {"walletId": "w"}, headers=bot),
+            What.READ: lambda: get("/wallets", headers=bot),
+            What.ADMINISTER: lambda: get("/clients", headers=administrator),
+            What.FAILED_AUTHENTICATION: lambda: get("/wallets", headers={"X-API-Key": "wrong"}),
+        }
+        assert asked.keys() == set(What)
+        for what, ask in asked.items():
+            limited = [ask() for _ in range(3)][-1]
+            assert limited.status == 429, what
+            _limited(limited, limited.json["message"])
+            assert 1800 < int(limited.headers["retry-after"]) <= 3600
 
 
 def test_two_processes_on_one_data_directory_share_the_limit_exactly(tmp_path: Path) -> None:

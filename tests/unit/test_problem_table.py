@@ -71,7 +71,7 @@ def test_the_same_call_cures_no_wrong_key_no_missing_thing_and_no_tampering() ->
 def test_an_answer_has_the_title_of_the_table_and_proposes_a_retry_only_where_one_can_help(problem: Problem) -> None:
     made: errors.HyperkmsError
     if problem.family is errors.Limited:
-        made = errors.Limited("words", retry_after_s=7, retry_after="7 seconds", most=1, left=0)
+        made = errors.Limited("words", retry_after_s=7, most=1, left=0)
     else:
         made = problem.family(problem.code, "words")
     answered = problem_of(made, "a-request")
@@ -98,3 +98,22 @@ def test_a_code_that_is_computed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "new.py").write_text("class Limited(HyperkmsError): ...\nraise Limited(f'no-{thing}', 'words')\n")
     with pytest.raises(AssertionError, match="computed"):
         list(in_python(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (61, "61 seconds"),
+        (300, "5 minutes"),
+        (299, "299 seconds"),
+        (3600, "1 hour"),
+        (86_400, "1 day"),
+        (172_800, "2 days"),
+    ],
+)
+def test_the_time_to_wait_is_the_same_in_words_and_in_the_header(seconds: int, words: str) -> None:
+    made = problem_of(errors.Limited("words", retry_after_s=seconds, most=1, left=0), "id")
+    assert (json.loads(made.body)["retryAfter"], made.headers["Retry-After"]) == (words, str(seconds))

@@ -175,9 +175,7 @@ def wall_clock_ns() -> int:
 def _limited(what: What, limit: Limit, *, most: int, left: int, seconds: float) -> Limited:
     title, noun = _NOUNS[what]
     words = f"{title} limit: {limit.amount} {noun} per {limit.period_words}."
-    return Limited(
-        words, retry_after_s=max(1, -int(-seconds // 1)), retry_after=limit.period_words, most=most, left=left
-    )
+    return Limited(words, retry_after_s=max(1, -int(-seconds // 1)), most=most, left=left)
 
 
 def _network(address: str) -> str:

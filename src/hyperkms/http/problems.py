@@ -42,7 +42,7 @@ _BY_CODE = {
     "request-timeout": (408, "Request Timeout"),
     "method-not-allowed": (405, "Method Not Allowed"),
 }
-
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 RETRY_AFTER_S = 1
 """What an answer proposes where asking again can help: whatever is away or under way is asked again no sooner."""
@@ -77,7 +77,12 @@ def problem_of(error: HyperkmsError, request_id: str) -> Problem:
         headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, Limited):
         headers = _limit_headers(error)
-        body |= {"statusCode": status, "error": title, "message": sentence, "retryAfter": error.retry_after}
+        body |= {
+            "statusCode": status,
+            "error": title,
+            "message": sentence,
+            "retryAfter": _in_words(error.retry_after_s),
+        }
     elif _may_succeed(error, listed):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Problem(status, headers, msgspec.json.encode(body))
@@ -104,6 +109,12 @@ def _limit_headers(error: Limited) -> dict[str, str]:
         "X-RateLimit-Remaining": str(error.left),
         "X-RateLimit-Reset": str(error.retry_after_s),
     }
+
+
+def _in_words(seconds: int) -> str:
+    """The same time as in `Retry-After`, as the first system wrote it: `5 minutes`, `1 second`."""
+    number, word = next((seconds // size, word) for size, word in _UNITS if seconds % size == 0)
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def too_large(limit: int) -> Malformed:
