@@ -120,6 +120,14 @@ def test_the_body_of_a_429_named_the_period_and_its_header_what_was_left_of_it(t
             assert 1800 < int(limited.headers["retry-after"]) <= 3600
 
 
+def test_a_request_that_is_malformed_counts_as_any_other(tmp_path: Path) -> None:
+    bodies = [b"{", b"[]", b"{}", b'{"walletId": "no such", "message": 1}']
+    with Service.start(tmp_path / "data", HYPERKMS_LIMIT_SIGN="4/h", HYPERKMS_LIMIT_GENERATE="4/h") as service:
+        for path in ("/wallets/sign", "/wallets/generate"):
+            answers = [service.post(path, None, raw=body) for body in (*bodies, b"{}")]
+            assert [answer.status for answer in answers] == [400] * 4 + [429]
+
+
 def test_two_processes_on_one_data_directory_share_the_limit_exactly(tmp_path: Path) -> None:
     settings = {"HYPERKMS_LIMIT_SIGN": "200/h"}
     with Service.start(tmp_path / "data", **settings) as one, Service.start(tmp_path / "data", **settings) as two:
