@@ -12,8 +12,10 @@ from hyperkms.cli.assemble import assemble
 from hyperkms.config import load
 from hyperkms.http.app import create_app
 from hyperkms.http.log import configure_logs
+from hyperkms.http.log_output import log_output
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Wallet, WalletId
+from support.service import START_S
 
 CANARY = "canary-that-an-exception-repeats"
 
@@ -43,14 +45,15 @@ def _answer(folder: Path) -> httpx.Response:
 
 
 def test_it_is_a_problem_document_with_the_request_id_and_nothing_of_the_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answer = _answer(tmp_path)
     body = answer.json()
     assert (answer.status_code, body["code"]) == (500, "internal-error")
     assert answer.headers["content-type"] == "application/problem+json"
     assert body["requestId"] == answer.headers["x-request-id"]
-    printed = capsys.readouterr().out
+    log_output().flush(START_S)
+    printed = capfd.readouterr().out
     lines = [json.loads(line) for line in printed.splitlines()]
     failed = next(line for line in lines if line["event"] == "failed")
     assert failed["error"] == "ZeroDivisionError"

@@ -20,6 +20,7 @@ from hyperkms.config import Config
 from hyperkms.http.app import create_app
 from hyperkms.http.connection import Bounds
 from hyperkms.http.log import configure_logs
+from hyperkms.http.log_output import log_output
 from hyperkms.http.server import Place, Server
 from hyperkms.operations.parts import Parts
 
@@ -58,6 +59,7 @@ def serve(
             await server.serve()
 
     with _parts(config, tell) as parts:
+        log_output().count_losses(parts.metrics.log_lines_lost)
         uvloop.run(until_stopped(parts))
 
 

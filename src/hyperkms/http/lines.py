@@ -4,16 +4,14 @@ Both write lines of one shape; a test holds them to it.
 """
 
 import logging
-import select
-import sys
 import time
 from asyncio import AbstractEventLoop
 from datetime import UTC, datetime
-from typing import BinaryIO
 
 import msgspec
 
 from hyperkms.http.facts import Facts
+from hyperkms.http.log_output import log_output
 
 
 class RequestLine(msgspec.Struct, frozen=True, rename="camel"):
@@ -36,9 +34,8 @@ class RequestLine(msgspec.Struct, frozen=True, rename="camel"):
 class RequestLines:
     """Lines of one event loop: those of one turn of it are written together."""
 
-    def __init__(self, loop: AbstractEventLoop, out: BinaryIO | None = None) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
-        self._out = out or sys.stdout.buffer
         self._wanted = logging.getLogger("hyperkms.http").isEnabledFor(logging.INFO)
         self._gathered: list[bytes] = []
         self._second = 0
@@ -75,16 +72,5 @@ class RequestLines:
         return f"{self._second_text}{rest // 1000:06d}Z"
 
     def _write(self) -> None:
-        """In pieces that a pipe takes whole: other workers write to it too."""
         gathered, self._gathered = self._gathered, []
-        piece = b""
-        for line in gathered:
-            if len(piece) + len(line) >= select.PIPE_BUF:
-                self._put(piece)
-                piece = b""
-            piece += line + b"\n"
-        self._put(piece)
-
-    def _put(self, piece: bytes) -> None:
-        self._out.write(piece)
-        self._out.flush()
+        log_output().put(b"\n".join([*gathered, b""]))

@@ -1,7 +1,6 @@
 """One JSON line an event on standard output, and the middleware that writes one a request."""
 
 import logging
-import sys
 import time
 import traceback
 from collections.abc import MutableMapping
@@ -11,6 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hyperkms.http.facts import begin
+from hyperkms.http.log_output import LogOutput, log_output
 from hyperkms.metrics.counting import Metrics
 
 _log = structlog.stdlib.get_logger("hyperkms.http")
@@ -29,7 +29,7 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Handler(log_output())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -45,6 +45,20 @@ def configure_logs(level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("asyncio", "alembic", "sqlalchemy", "httptools"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+class _Handler(logging.Handler):
+    """Hands lines to the output, which never waits."""
+
+    def __init__(self, output: LogOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._output.put(f"{self.format(record)}\n".encode())
+        except Exception:  # noqa: BLE001 (a line that cannot be made must not end what it tells of)
+            self.handleError(record)
 
 
 class RequestLog:

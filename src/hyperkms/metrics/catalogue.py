@@ -120,6 +120,11 @@ SWEEPS = Family(
     labels=("outcome",),
     series=tuple((outcome,) for outcome in OUTCOMES),
 )
+LOG_LINES_LOST = Family(
+    name="hyperkms_log_lines_lost_total",
+    kind=Kind.COUNTER,
+    words="Lines of the log that standard output did not take in time; signing did not wait for it.",
+)
 
 STORED = (
     REQUESTS,
@@ -134,6 +139,7 @@ STORED = (
     RECORD_FAILURES,
     KEYS_OPENED,
     SWEEPS,
+    LOG_LINES_LOST,
 )
 """What is counted in the mapped file, over all processes of the host."""
 

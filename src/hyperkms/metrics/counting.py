@@ -116,6 +116,10 @@ class Metrics:
         """The sweep was cut off by an error."""
         self._count(names.SWEEPS, "failed")
 
+    def log_lines_lost(self, number: int) -> None:
+        """So many lines of the log were not written."""
+        self._add(place(names.LOG_LINES_LOST).first, amount=number)
+
     # ---- reading -------------------------------------------------------------------------------------
 
     def stored(self) -> Iterator[Reading]:
