@@ -17,6 +17,7 @@ import pytest
 
 from support.commands import run
 from support.keep_alive import Line, line_to
+from support.scraped import scrape
 from support.service import START_S, Service
 
 CONNECTIONS = 16
@@ -95,6 +96,32 @@ def test_a_worker_that_is_told_to_stop_ends_in_order_and_is_replaced(pair: Servi
     while not any('"worker-started"' in line for line in pair.lines):
         assert pair.get("/ready").status == 200
     assert next(json.loads(line) for line in pair.lines if '"worker-ended"' in line)["status"] == 0
+
+
+def _count(service: Service, event: str) -> int:
+    return sum(f'"{event}"' in line for line in service.lines)
+
+
+@linux
+def test_nobody_is_left_waiting_for_a_worker_that_cannot_be_started_again(pair: Service) -> None:
+    assert pair.get("/ready").json == {"status": "ready", "workers": {"wanted": 2, "running": 2}}
+    pair.generate("bytes")
+    pair.data.chmod(0o755)  # a worker that starts refuses it; who runs does not look again
+    os.kill(_workers(pair)[1], signal.SIGKILL)
+    while _count(pair, "worker-missing") < 1:
+        assert pair.process.poll() is None
+    for _ in range(CONNECTIONS):
+        answer = pair.get("/ready")
+        assert (answer.status, answer.json["workers"]) == (200, {"wanted": 2, "running": 1})
+    page = scrape(pair)
+    assert (page.value("hyperkms_workers_wanted"), page.total("hyperkms_workers")) == (2, 1)
+    pair.data.chmod(0o700)
+    while _count(pair, "worker-started") < 1:
+        assert pair.get("/ready").status == 200
+    assert pair.get("/ready").json["workers"] == {"wanted": 2, "running": 2}
+    logs: set[str] = set()
+    while len(logs) < 2:
+        logs.add(pair.post("/wallets/sign", {"walletId": "bytes", "message": "m"}).json["receipt"]["log"])
 
 
 @linux

@@ -74,7 +74,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
-    metrics = Metrics(config.data)
+    metrics = Metrics(config.data, workers=config.workers)
     record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics)
     requests = Requests(database, config.data / REQUESTS)
 

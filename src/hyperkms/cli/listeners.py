@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hyperkms.config import Config
@@ -25,10 +25,25 @@ class Listeners:
     tcp: socket.socket | None
     unix: socket.socket | None
     metrics: socket.socket | None
+    alone: bool = field(default=False, kw_only=True)
+    """Whether the TCP socket is this worker's own: nobody else takes connections from its queue."""
 
     def all(self) -> tuple[socket.socket | None, ...]:
         """In the order above."""
         return (self.tcp, self.unix, self.metrics)
+
+    def turned_away(self) -> "Listeners":
+        """The same without those who wait in the worker's own queue, if it has one.
+
+        They are cut off, and whoever connects is taken by another worker, until this one listens again. The port
+        stays ours meanwhile, also if no worker is left.
+        """
+        if self.tcp is None or not self.alone:
+            return self
+        host, port = self.tcp.getsockname()[:2]
+        again = replace(self, tcp=_bound(host, port, shared=True))
+        self.tcp.close()
+        return again
 
 
 @dataclass(frozen=True)
@@ -53,11 +68,14 @@ def opened(config: Config) -> Iterator[Opened]:
         ports = [] if config.port is None else _tcp(config.host, config.port, config.workers, ends)
         bound = replace(config, port=ports[0].getsockname()[1]) if ports else config
         metrics = None if config.metrics_port is None else ends.enter_context(_for_metrics(config.metrics_port))
-        turns = range(config.workers)
+        alone = len(ports) > 1
         yield Opened(
             url=bound.url,
             metrics_url=f"http://{METRICS_HOST}:{metrics.getsockname()[1]}/metrics" if metrics else None,
-            of_workers=[Listeners(ports[turn % len(ports)] if ports else None, unix, metrics) for turn in turns],
+            of_workers=[
+                Listeners(ports[turn % len(ports)] if ports else None, unix, metrics, alone=alone)
+                for turn in range(config.workers)
+            ],
         )
 
 

@@ -21,6 +21,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STABLE_S = 10.0
 """Who ran as long as this did not fail at its start: it is started again at once."""
+MISSING_AFTER = 3
+"""After so many failures in a row nobody waits for the worker any more; it is started again all the same."""
 END_S = 15.0
 """A worker that was told to stop and has not ended by then is killed; its drain takes at most 10 s."""
 _log = structlog.stdlib.get_logger("hyperkms.serve")
@@ -76,11 +78,24 @@ class _Supervisor:
         while await self._ended(worker):
             failures = 0 if loop.time() - began > STABLE_S else failures + 1
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 3 ** max(0, failures - 1))
-            _log.warning("worker-ended", worker=worker.number, pid=worker.pid, status=worker.status, againInS=pause)
+            _log.warning(
+                "worker-ended",
+                worker=worker.number,
+                pid=worker.pid,
+                status=worker.status,
+                againInS=pause,
+            )
+            if failures >= MISSING_AFTER:
+                worker.turn_away()
+                _log.warning("worker-missing", worker=worker.number, failures=failures)
             if await _happens(self._stopping, within=pause):
                 return
             began = loop.time()
-            await worker.launch()
+            try:
+                await worker.launch()
+            except OSError as error:  # no process, no descriptor, no memory: the next turn tries again
+                _log.warning("worker-not-launched", worker=worker.number, why=error.strerror)
+                continue
             if self._stopping.is_set():
                 worker.tell(STOP)
             elif await worker.begin():
@@ -157,6 +172,13 @@ class _Worker:
         """One word to the process, if it still listens."""
         if self._channel and not self._channel[1].is_closing():
             self._channel[1].write(word)
+
+    def turn_away(self) -> None:
+        """Let nobody wait for it until it serves: who connects is another worker's, or is refused at once."""
+        try:
+            self._listeners = self._listeners.turned_away()
+        except OSError as error:
+            _log.warning("port-not-renewed", worker=self.number, why=error.strerror)
 
     def leave(self) -> None:
         """Close the sockets on this side: when the worker has closed them too, nobody connects any more."""

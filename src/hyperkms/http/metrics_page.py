@@ -71,6 +71,8 @@ def _of_threads(workers: Iterable[Worker]) -> Iterator[Reading]:
 def _of_workers(workers: Iterable[Worker], now: int) -> Iterator[Reading]:
     locks = Counter(worker.memory_protection for worker in workers)
     yield names.WORKERS, _by_label({lock: locks[lock] for lock in names.LOCKS})
+    wanted = {worker.service: worker.wanted for worker in workers}
+    yield names.WORKERS_WANTED, [Sample((), sum(wanted.values()))]
     yield names.WORKER_START, [Sample((str(worker.number),), worker.started_ms / 1000) for worker in workers]
     resident = [(worker.number, worker.resident) for worker in workers]
     yield names.WORKER_RSS, [Sample((str(number),), size) for number, size in resident if size is not None]

@@ -195,6 +195,11 @@ WORKERS = Family(
     words="Workers that run, by what protects the keys in their memory.",
     labels=("memory_protection",),
 )
+WORKERS_WANTED = Family(
+    name="hyperkms_workers_wanted",
+    kind=Kind.GAUGE,
+    words="Workers that are to run; while fewer do, one died and could not be started again.",
+)
 WORKER_START = Family(
     name="hyperkms_worker_start_time_seconds",
     kind=Kind.GAUGE,
@@ -229,6 +234,7 @@ ASKED = (
     THREADS_IN_USE,
     THREADS_WAITED_FOR,
     WORKERS,
+    WORKERS_WANTED,
     WORKER_START,
     WORKER_RSS,
     UPTIME,

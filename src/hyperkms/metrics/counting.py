@@ -30,11 +30,11 @@ _STATUS_PLACE = (3, 3, 0, 3, 1, 2)
 class Metrics:
     """What this process counts, and what all processes of the host have counted together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, workers: int = 1) -> None:
         self._path = folder / f"{_PREFIX}{LAYOUT}"
         self._counters = SharedCounters.open(self._path)
         self._add = self._counters.add
-        self.workers = Workers(self._counters, self._path)
+        self.workers = Workers(self._counters, self._path, workers)
         self._routes = {route: _cells_of_route(*route, group) for route, group in ROUTES.items()}
         self._other_route = _cells_of_route(OTHER, OTHER, OTHER)
         self._groups, self._fsyncs = place(names.GROUP_SIZES), place(names.FSYNCS)

@@ -17,7 +17,7 @@ from hyperkms.metrics.cells import FIRST_WORKER
 
 MOST = 64
 _CELLS = 8
-_PID, _STARTED_MS, _LOCK, _ASKED = range(4)
+_PID, _STARTED_MS, _LOCK, _SERVICE, _WANTED, _ASKED = range(6)
 _WRAP = 1 << 64
 
 
@@ -29,17 +29,31 @@ class Worker:
     started_ms: int
     """Milliseconds since 1970."""
     memory_protection: str
+    service: int
+    """The process that its service began with: its parent if that has several workers, else itself."""
+    wanted: int
+    """How many workers that service is to have."""
     asked: tuple[int, ...]
     """The work that each pool of threads has been given and not finished."""
     resident: int | None
     """Bytes; None where the system does not say."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Strength:
+    """The workers of one service: fewer that run than are wanted means that some are missing."""
+
+    wanted: int
+    running: int
+
+
 class Workers:
     """The cells of the workers, and this process's own once it has entered."""
 
-    def __init__(self, counters: SharedCounters, path: Path) -> None:
+    def __init__(self, counters: SharedCounters, path: Path, wanted: int) -> None:
         self._counters = counters
+        self._wanted = wanted
+        self._service = os.getppid() if wanted > 1 else os.getpid()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._mine: int | None = None
 
@@ -49,7 +63,7 @@ class Workers:
             if self._locked(number, fcntl.LOCK_EX):
                 self._mine = number
                 own = (os.getpid(), time.time_ns() // 1_000_000, LOCKS.index(memory_protection))
-                for cell, value in enumerate((*own, *(0 for _ in POOLS))):
+                for cell, value in enumerate((*own, self._service, self._wanted, *(0 for _ in POOLS))):
                     self._set(number, cell, value)
                 return
 
@@ -67,6 +81,11 @@ class Workers:
             if number == self._mine or (self._read(number, _PID) and self._is_alive(number)):
                 yield self._worker(number)
 
+    def strength(self) -> Strength:
+        """How many workers the service of this process is to have, and has."""
+        running = sum(worker.service == self._service for worker in self.running())
+        return Strength(wanted=self._wanted, running=running)
+
     def close(self) -> None:
         """Leave."""
         os.close(self._descriptor)
@@ -76,6 +95,8 @@ class Workers:
             number,
             self._read(number, _STARTED_MS),
             LOCKS[self._read(number, _LOCK)],
+            self._read(number, _SERVICE),
+            self._read(number, _WANTED),
             tuple(self._read(number, _ASKED + pool) for pool in range(len(POOLS))),
             _resident(self._read(number, _PID)),
         )

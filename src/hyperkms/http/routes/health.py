@@ -19,5 +19,7 @@ async def health() -> dict[str, str]:
 @router.get("/ready", summary="Whether it can sign", openapi_extra=open_route("500", "503"))
 def ready(request: Request) -> JSONResponse:
     """200 when records and the database can be written and the secret arena stands; else 503."""
-    require_ready(parts_of(request))
-    return JSONResponse({"status": "ready"})
+    parts = parts_of(request)
+    require_ready(parts)
+    workers = parts.metrics.workers.strength()
+    return JSONResponse({"status": "ready", "workers": {"wanted": workers.wanted, "running": workers.running}})
