@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -270,6 +271,39 @@ def test_more_connections_than_it_takes_are_answered_503(tmp_path: Path) -> None
         lines[0].connection.close()
         while service.get("/health").status != 200:
             pass
+
+
+@pytest.fixture
+def metrics_port(tmp_path: Path) -> Iterator[Service]:
+    """The port of /metrics alone, of a service that waits one second for a request."""
+    with Service.start(tmp_path / "data", "--metrics-port", "0", HYPERKMS_REQUEST_TIMEOUT="1") as running:
+        url = json.loads(next(line for line in running.lines if '"listening"' in line))["metrics"]
+        yield replace(running, url=url.removesuffix("/metrics"))
+
+
+def test_a_head_that_never_ends_is_cut_off_at_the_metrics_port(metrics_port: Service) -> None:
+    with _connected(metrics_port) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+        assert _code(_rest(connection)) == (408, "request-timeout")
+    with _connected(metrics_port) as connection:
+        assert _rest(connection) == b""
+
+
+def test_what_is_large_is_refused_at_the_metrics_port(metrics_port: Service) -> None:
+    with _connected(metrics_port) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20_000)
+        assert _code(_rest(connection)) == (431, "head-too-large")
+    with _connected(metrics_port) as connection:
+        connection.sendall(b"POST /metrics HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+        assert _code(_rest(connection)) == (413, "body-too-large")
+
+
+def test_the_metrics_port_takes_few_connections_at_once(metrics_port: Service) -> None:
+    with ExitStack() as ends:
+        lines = [ends.enter_context(line_to(metrics_port)) for _ in range(16)]
+        assert {line.get("/metrics").status for line in lines} == {200}
+        with _connected(metrics_port) as connection:
+            assert _code(_rest(connection)) == (503, "too-many-connections")
 
 
 if sys.platform != "linux":

@@ -1,20 +1,23 @@
-"""The port on which /metrics needs no key: whoever reaches loopback may read it."""
+"""The port on which /metrics needs no key: whoever reaches loopback may read it, within bounds."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import uvicorn
-
-from hyperkms.http.metrics_app import create_metrics_app
+from hyperkms.access.proxies import Proxies
+from hyperkms.http.connection import Bounds, Rules
+from hyperkms.http.metrics_app import NothingAtOnce, create_metrics_app
+from hyperkms.http.server import Place, Server
 from hyperkms.operations.parts import Parts
 
+_CONNECTIONS = 16
+_PIPELINED = 4
 _DRAIN_S = 2
 
 
 @asynccontextmanager
-async def metrics_served(parts: Parts, listener: socket.socket | None) -> AsyncIterator[None]:
+async def metrics_served(parts: Parts, listener: socket.socket | None, *, request_s: float) -> AsyncIterator[None]:
     """Serve the page for as long as the block lasts; without a listener nothing is served.
 
     Several workers may have one listener: whichever answers tells the sum over all.
@@ -22,29 +25,12 @@ async def metrics_served(parts: Parts, listener: socket.socket | None) -> AsyncI
     if listener is None:
         yield
         return
-    server = _Server(
-        uvicorn.Config(
-            create_metrics_app(parts),
-            loop="none",
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_S,
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    bounds = Bounds(request_s=request_s, connections=_CONNECTIONS, pipelined=_PIPELINED, drain_s=_DRAIN_S)
+    rules = Rules(NothingAtOnce(), bounds, Proxies(), parts.metrics)
+    server = Server(create_metrics_app(parts), [Place(listener)], rules)
+    serving = asyncio.create_task(server.serve())
     try:
         yield
     finally:
         server.should_exit = True
         await serving
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which leaves signals to the server beside it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

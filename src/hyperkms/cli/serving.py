@@ -18,7 +18,8 @@ from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.cli.tls import tls_context
 from hyperkms.config import Config
 from hyperkms.http.app import create_app
-from hyperkms.http.connection import Bounds
+from hyperkms.http.at_once import AtOnce
+from hyperkms.http.connection import Bounds, Rules
 from hyperkms.http.log import configure_logs
 from hyperkms.http.log_output import log_output
 from hyperkms.http.server import Place, Server
@@ -52,10 +53,12 @@ def serve(
     places += [Place(listeners.unix)] if listeners.unix else []
 
     async def until_stopped(parts: Parts) -> None:
+        app = create_app(parts)
         bounds = Bounds(request_s=config.request_timeout_s, connections=config.max_connections)
-        server = Server(create_app(parts), places, bounds, config.trusted_proxies, listening)
+        rules = Rules(AtOnce(app), bounds, config.trusted_proxies, parts.metrics)
+        server = Server(app, places, rules, listening=listening, watch=parts.watch)
         heed(server)
-        async with metrics_served(parts, listeners.metrics):
+        async with metrics_served(parts, listeners.metrics, request_s=config.request_timeout_s):
             await server.serve()
 
     with _parts(config, tell) as parts:

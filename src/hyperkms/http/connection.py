@@ -48,6 +48,8 @@ class Bounds:
     """Bytes of answers in memory above which nothing more is answered until they are read."""
     pipelined: int = 64
     connections: int = 1000
+    drain_s: int = 10
+    """What was begun when the server stops has so long to end."""
 
 
 @dataclass(frozen=True)

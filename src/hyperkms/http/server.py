@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from hyperkms.access.proxies import Proxies
-from hyperkms.http.at_once import AtOnce
-from hyperkms.http.connection import Bounds, Connection, Rules, sweep
-from hyperkms.http.signing import SigningRoutes
+from hyperkms.http.connection import Connection, Rules, sweep
 
-DRAIN_S = 10
 _SWEEP_S = 1.0
 _COLLECT = (10_000, 20, 20)
 """A request leaves no circles, so the collector finds little; looking costs milliseconds that somebody waits."""
@@ -30,11 +27,21 @@ class Place:
     tls: ssl.SSLContext | None = None
 
 
+def _nothing() -> None:
+    pass
+
+
 class Server(uvicorn.Server):
-    """Serves one event loop; `listening` is called as soon as connections are taken."""
+    """Serves an application; `listening` is called as soon as connections are taken, `watch` once a second."""
 
     def __init__(
-        self, app: SigningRoutes, places: list[Place], bounds: Bounds, proxies: Proxies, listening: Callable[[], None]
+        self,
+        app: ASGIApp,
+        places: list[Place],
+        rules: Rules,
+        *,
+        listening: Callable[[], None] = _nothing,
+        watch: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -47,14 +54,13 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_graceful_shutdown=DRAIN_S,
+                timeout_graceful_shutdown=rules.bounds.drain_s,
             )
         )
         self._places = places
-        self._bounds = bounds
-        self._rules = Rules(AtOnce(app), bounds, proxies, app.parts.metrics)
+        self._rules = rules
         self._listening = listening
-        self._watch = app.parts.watch
+        self._watch = watch
         self._sweeping: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -81,7 +87,7 @@ class Server(uvicorn.Server):
             self._connection,
             sock=place.listener,
             ssl=place.tls,
-            ssl_handshake_timeout=self._bounds.request_s if place.tls else None,
+            ssl_handshake_timeout=self._rules.bounds.request_s if place.tls else None,
         )
 
     def _connection(self) -> asyncio.Protocol:
