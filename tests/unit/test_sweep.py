@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.operations.changing import Actor
+from hyperkms.operations.generate import NewWallet, generate, import_key
+from hyperkms.operations.parts import Parts
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, drop_retired_handles, remove_orphans, sweep
 from hyperkms.state.database import open_database
 from hyperkms.state.schema import requests
-from hyperkms.wallet import KeyType, Origin, SealedKey, VersionState, WalletId, key_context
+from hyperkms.wallet import KeyType, Network, Origin, SealedKey, VersionState, WalletId, key_context
 from hyperkms.wallet_life import KeyFate
+from support.commands import key_file
 from support.in_process import ACTOR, DAY_MS, Here, here, resolve
 
 W = WalletId("w")
@@ -258,6 +261,64 @@ def test_nothing_is_listed_in_the_place_of_an_orphan_that_is_being_removed(at: H
     rotate(at.parts, ACTOR, RotateRequest(wallet=W))
     resolve(at.parts, W, 2)
     assert at.parts.key_store.get(W, 2) != sealed
+
+
+class StopsAfterStoring:
+    """The key store of a process that is stopped, each time it has stored a key, until others are done."""
+
+    def __init__(self, store: KeyStore, meanwhile: Callable[[], object]) -> None:
+        self._store = store
+        self._meanwhile = meanwhile
+
+    def create(self, wallet: WalletId, version: int, sealed: SealedKey) -> None:
+        self._store.create(wallet, version, sealed)
+        self._meanwhile()
+
+    def get(self, wallet: WalletId, version: int) -> SealedKey:
+        return self._store.get(wallet, version)
+
+    def delete(self, wallet: WalletId, version: int) -> None:
+        self._store.delete(wallet, version)
+
+
+MAKING: dict[str, tuple[int, Callable[[Parts, Path], object]]] = {
+    "generate": (1, lambda parts, _folder: generate(parts, NewWallet(id=W, key_type=KeyType.ED25519))),
+    "import": (
+        1,
+        lambda parts, folder: import_key(
+            parts, NewWallet(id=W, key_type=KeyType.SECP256K1, network=Network.TESTNET), key_file(folder / "key")
+        ),
+    ),
+    "rotate": (2, lambda parts, _folder: rotate(parts, ACTOR, RotateRequest(wallet=W))),
+}
+
+
+@pytest.mark.parametrize("operation", MAKING)
+@pytest.mark.parametrize("another_call", [False, True], ids=["alone", "another call has stored a key in its place"])
+def test_a_call_that_was_stopped_until_the_sweep_had_removed_its_key_lists_nothing(
+    at: Here, tmp_path: Path, operation: str, *, another_call: bool
+) -> None:
+    version, make = MAKING[operation]
+    if version > 1:
+        at.wallet("w")
+
+    def meanwhile() -> None:
+        assert list(remove_orphans(at.parts)) == []
+        at.now += ORPHAN_KEPT_MS
+        assert list(remove_orphans(at.parts)) == [Swept("orphan-removed", W, version)]
+        if another_call:
+            leave_orphan(at, "w", version)
+
+    slow = dataclasses.replace(at.parts, key_store=StopsAfterStoring(at.parts.key_store, meanwhile))
+    with pytest.raises(Unavailable) as refused:
+        make(slow, tmp_path)
+    assert refused.value.code == "sealed-key-being-removed"
+    assert at.rows("SELECT number FROM key_versions WHERE wallet = 'w'") == [(1,)] * (version - 1)
+    assert [line["operation"] for line in life(at.data)] == []
+    if not another_call:
+        (tmp_path / "key").unlink(missing_ok=True)
+        make(at.parts, tmp_path)
+        resolve(at.parts, W, version)
 
 
 def test_the_places_of_a_store_are_listed_in_pages(at: Here) -> None:

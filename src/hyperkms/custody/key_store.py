@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from hyperkms.errors import NotFound, Unavailable
 from hyperkms.wallet import SealedKey, WalletId
 
 
@@ -36,3 +37,18 @@ class ListingKeyStore(Protocol):
 
     def places(self, *, after: Place, limit: int) -> Sequence[Place]:
         """At most `limit` places after `after`, in order; one that is created meanwhile may be missing."""
+
+
+def require_kept(store: KeyStore, wallet: WalletId, version: int, sealed: SealedKey) -> None:
+    """Unavailable unless this is what is stored; ask it in the transaction that lists the version.
+
+    A process that was stopped for long after it stored a key may find that the sweep has removed it. The
+    sweep claims before it removes, and claims in a transaction: while this one is open, what is there stays.
+    """
+    try:
+        kept = store.get(wallet, version) == sealed
+    except NotFound:
+        kept = False
+    if not kept:
+        words = f"the new key of wallet {wallet}, version {version}, was removed before it was listed: ask again"
+        raise Unavailable("sealed-key-being-removed", words)

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from hyperkms import _core
+from hyperkms.custody.key_store import require_kept
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.parts import Defaults, Parts
@@ -63,7 +66,7 @@ def _create(
     2. Make and seal the key; refuse one that another wallet has, or ever had.
     3. Store the sealed key: durable, and never in the place of another.
     4. Open what is stored, as a later signature will.
-    5. List the wallet: the one insert that decides who made it.
+    5. List the wallet: the one insert that decides who made it, if its key is still what is stored.
 
     A process killed between 3 and 5 leaves a sealed key that no wallet names. The next one to ask for
     the same under that id finds it at 3 and lists it: the key was never used, and its seal says what it
@@ -81,7 +84,12 @@ def _create(
     _require_asked(header, context, made)
     parts.keyring.open(stored, context)  # (4)
     wallet = _wallet(request.id, header, metadata, parts.clock())
-    parts.wallets.create(wallet, completion)  # (5)
+
+    def complete(connection: sa.Connection, listed: Wallet, /) -> None:
+        require_kept(parts.key_store, request.id, _FIRST, stored)
+        completion(connection, listed)
+
+    parts.wallets.create(wallet, complete)  # (5)
     return wallet
 
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from hyperkms import _core
-from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.key_store import KeyStore, require_kept
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
@@ -33,7 +35,8 @@ def rotate(
     2. Make and seal a key for the next number.
     3. Store it: durable, and never in the place of another.
     4. Open what is stored, as a later signature will.
-    5. List the version and make it what was asked for, in one transaction, if the wallet is as it was at 1.
+    5. List the version and make it what was asked for, in one transaction, if the wallet is as it was at 1
+       and the key is still what is stored.
 
     A process killed between 3 and 5 leaves a sealed key that no version names. The next rotation finds
     it at 3 and lists it, as it was never used; the sweep removes it if no rotation comes.
@@ -50,8 +53,12 @@ def rotate(
     public_key = PublicKey(parts.keyring.open(stored, context).public_key)  # (4)
     change = _plan(parts, actor, request, history, public_key)
     rotated = Rotated.of(history, change, history.next_number)
-    deed = Deed(operation="rotate", reason=request.reason)
-    commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))  # (5)
+
+    def within(connection: sa.Connection) -> None:
+        require_kept(parts.key_store, request.wallet, history.next_number, stored)
+        completion(connection, rotated)
+
+    commit(parts, actor, change, Deed(operation="rotate", reason=request.reason), within)  # (5)
     return rotated
 
 

@@ -76,7 +76,10 @@ KEY_VERSIONS = Situation(
             code="sealed-key-being-removed",
             family=Unavailable,
             title="What a cut-off call left is being removed",
-            cause="A call for this wallet and version died half-way, and the sweep is removing the key it left.",
+            cause=(
+                "A call for this wallet and version died or stood still half-way, and the sweep removes the key it "
+                "left, or has removed it."
+            ),
             next_step="Ask again in a moment.",
             retry=Retry.YES,
         ),

@@ -2,7 +2,8 @@
 
 A call that makes a version stores its sealed key first and lists it after. A sealed key that is found
 unlisted is noted; one that is still so long after is claimed, in a transaction that sees it is not
-listed, and from then on none may list it (`listing.require_listable`). So no listed version loses its key.
+listed, and from then on none may list it (`listing.require_listable`). Once it is removed its place is free, and
+who stored it and comes too late finds that it is gone (`key_store.require_kept`). So no listed version loses its key.
 """
 
 from collections.abc import Sequence
