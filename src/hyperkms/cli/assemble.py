@@ -151,6 +151,8 @@ def _lifetimes(config: Config) -> Lifetimes:
 
 
 def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
+    if data.is_dir():
+        _require_writable(data)
     if not _has_database(data):
         if not create:
             words = f"{data} is no data directory of hyperkms: name yours with --data or HYPERKMS_DATA, or make one"
@@ -163,6 +165,17 @@ def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
             raise Unavailable("data-directory-unavailable", f"{data}: {error.strerror}") from error
     if data.stat().st_mode & 0o077:
         raise Refused("data-directory-permissions", f"{data} is open to other users: chmod 700 {data}")
+
+
+def _require_writable(data: Path) -> None:
+    """Every command writes: counters are drawn and locks are taken, also by those that only look."""
+    if os.access(data, os.W_OK | os.X_OK):
+        return
+    if os.statvfs(data).f_flag & os.ST_RDONLY:
+        words = "it is on a read-only file system: mount that for writing"
+    else:
+        words = "this user may not write there: run as the user that owns it, or chown it"
+    raise Unavailable("data-directory-not-writable", f"{data} cannot be written to; {words}")
 
 
 def _has_database(data: Path) -> bool:

@@ -115,6 +115,17 @@ STARTING = Situation(
             shown_by="ls -ld DIR",
         ),
         Problem(
+            code="data-directory-not-writable",
+            family=Unavailable,
+            title="The data directory cannot be written to",
+            cause="It is on a read-only file system, or belongs to another user. Commands that only look write too.",
+            next_step=(
+                "Mount it for writing (a volume without `:ro`; `ReadWritePaths=` in a systemd unit; after a disk error "
+                "look at the disk first), or run as the user that owns it."
+            ),
+            shown_by="findmnt -T DIR; ls -ld DIR",
+        ),
+        Problem(
             code="data-directory-permissions",
             family=Refused,
             title="The data directory is open to other users",
