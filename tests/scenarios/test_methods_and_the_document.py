@@ -4,17 +4,18 @@ from typing import Any
 
 import pytest
 
+from support.keep_alive import line_to
 from support.service import Service
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/clients", "GET, POST"),
-        ("OPTIONS", "/clients", "GET, POST"),
-        ("PUT", "/wallets", "GET"),
-        ("DELETE", "/wallets/rotate", "GET, POST"),
-        ("POST", "/health", "GET"),
+        ("DELETE", "/clients", "GET, HEAD, POST"),
+        ("OPTIONS", "/clients", "GET, HEAD, POST"),
+        ("PUT", "/wallets", "GET, HEAD"),
+        ("DELETE", "/wallets/rotate", "GET, HEAD, POST"),
+        ("POST", "/health", "GET, HEAD"),
         ("GET", "/hyperliquid/sign", "POST"),
     ],
 )
@@ -24,6 +25,50 @@ def test_a_method_that_a_path_does_not_have_is_told_all_that_it_has(
     answer = shared_service.request(method, path)
     assert (answer.status, answer.json["code"]) == (405, "method-not-allowed")
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/health", "/ready", "/status", "/wallets", "/wallets?limit=1", "/wallets/sign", "/clients", "/mpc/status"),
+        *(
+            "/problems",
+            "/problems/wallet-not-found",
+            "/openapi.json",
+            "/docs",
+            "/wallets/nobody/public-key",
+            "/nowhere",
+        ),
+        *("/wallets?limit=x", "/metrics"),
+    ],
+)
+def test_head_is_answered_as_get_is_without_the_body(shared_service: Service, path: str) -> None:
+    got, head = shared_service.get(path), shared_service.request("HEAD", path)
+    assert (head.status, head.body) == (got.status, b"")
+    changing = {"x-request-id", "date"}
+    if path in {"/metrics", "/status"}:
+        changing |= {"content-length"}
+    assert {name: value for name, value in head.headers.items() if name not in changing} == {
+        name: value for name, value in got.headers.items() if name not in changing
+    }
+    assert int(head.headers["content-length"]) > 0
+
+
+def test_head_needs_the_key_that_get_needs(shared_service: Service) -> None:
+    assert shared_service.request("HEAD", "/wallets", headers={}).status == 401
+
+
+@pytest.mark.parametrize("path", ["/hyperliquid/sign", "/wallets/generate/activate"])
+def test_head_of_a_route_that_only_takes_post_is_refused(shared_service: Service, path: str) -> None:
+    answer = shared_service.request("HEAD", path)
+    assert (answer.status, answer.headers["allow"], answer.body) == (405, "POST", b"")
+
+
+def test_a_connection_goes_on_after_head(shared_service: Service) -> None:
+    with line_to(shared_service) as line:
+        line.connection.request("HEAD", "/health")
+        assert line.connection.getresponse().read() == b""
+        assert line.get("/health").status == 200
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,8 @@ def _methods_of(request: Request) -> list[str]:
     """The methods of every route of this path, not of the first alone (RFC 9110 section 10.2.1)."""
     routes = [*request.app.routes, *(route for module in _ROUTED for route in module.router.routes)]
     fitting = [one for one in routes if isinstance(one, Route) and one.path_regex.match(request.url.path)]
-    return sorted({method for route in fitting for method in route.methods or ()})
+    found = {method for route in fitting for method in route.methods or ()}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 async def _internal_error(request: Request, _error: Exception) -> Response:

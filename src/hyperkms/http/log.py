@@ -74,11 +74,12 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         facts = begin(scope)
+        routed = _as_get(scope) if scope["method"] == "HEAD" else scope
         started, status = time.perf_counter(), 0
 
         def count() -> None:
             seconds = time.perf_counter() - started
-            self._metrics.request(scope["method"], _route_of(scope), status, seconds, facts.code)
+            self._metrics.request(routed["method"], _route_of(routed), status, seconds, facts.code)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -89,7 +90,7 @@ class RequestLog:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(routed, receive, answer)
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             _log.error("failed", requestId=facts.request_id, **describe(error))
         if not status:
@@ -98,13 +99,18 @@ class RequestLog:
             "request",
             requestId=facts.request_id,
             method=scope["method"],
-            route=_route_of(scope),
+            route=_route_of(routed),
             status=status,
             client=facts.client,
             wallet=facts.wallet,
             code=facts.code,
             durationMs=round((time.perf_counter() - started) * 1000, 3),
         )
+
+
+def _as_get(scope: Scope) -> Scope:
+    """HEAD is GET, and the server, which keeps its own scope, leaves out the body (RFC 9110 section 9.3.2)."""
+    return {**scope, "method": "GET"}
 
 
 def _route_of(scope: Scope) -> str | None:

@@ -61,7 +61,7 @@ class SigningRoutes:
         """Serve one request."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         # A wallet may be named `sign`, and GET /wallets/sign shows it.
-        if route is None or (scope["method"] == "GET" and scope["path"].startswith("/wallets/")):
+        if route is None or (scope["method"] in {"GET", "HEAD"} and scope["path"].startswith("/wallets/")):
             await self._app(scope, receive, send)
             return
         turn = self.turn()
