@@ -29,17 +29,23 @@ async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Clien
     A thread is needed only after clients have changed; every other request is told apart at once, also
     while every thread is busy.
     """
+    client = await in_force(parts, scope, in_thread)
+    if client is None:
+        # Whoever has a key that is in force is not held up by others at the same address.
+        parts.limits.failed(_address_of(scope))
+        raise unauthorized()
+    return client
+
+
+async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:
+    """The client of an ASGI request, None without a key that is in force now; for who has authenticated before."""
     key = sent_key(scope["headers"])
     client = parts.api_keys.known(key)
     if isinstance(client, Loading):
         try:
             client = await in_thread(parts.api_keys.authenticate, key)
         except Unauthorized:
-            client = None
-    if client is None:
-        # Whoever has a key that is in force is not held up by others at the same address.
-        parts.limits.failed(_address_of(scope))
-        raise unauthorized()
+            return None
     return client
 
 

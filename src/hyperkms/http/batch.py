@@ -1,14 +1,16 @@
 """Several requests for signatures in one body: each is signed and answered for itself."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from hyperkms.access.api_keys import unauthorized
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
-from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.errors import HyperkmsError, Unauthorized, Unavailable
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import Answered, Asked, Attempt, Done, fingerprint
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 SLICE = 16
 """After so many signatures the event loop serves others: a batch of 200 would hold it for a hundredth of a second."""
+Begun: TypeAlias = tuple[Work, Pending[Any]] | HyperkmsError
 _PLAN = '{"kind":"batch"}'
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +40,13 @@ class Batch:
     raw: bytes
     key: str | None
     """Its Idempotency-Key; each of its requests is then repeated under that key and its place."""
+    again: Callable[[], Awaitable[Client | None]]
+    """Who asks, if the key is still in force: a batch takes time, and a client may be revoked meanwhile."""
+
+    async def require_in_force(self) -> None:
+        """Unauthorized once the key is not in force any more."""
+        if await self.again() is None:
+            raise unauthorized()
 
 
 async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batch) -> Answered:
@@ -62,20 +72,27 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
 
 
 async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodies: list[msgspec.Struct]) -> bytes:
-    caller = Caller(batch.client, batch.facts.request_id)
-    begun: list[tuple[Work, Pending[Any]] | HyperkmsError] = []
-    for number, body in enumerate(bodies):
-        if number and number % SLICE == 0:
+    """Slice after slice, each while the client is in force; from then on every request is refused."""
+    begun: list[Begun] = []
+    try:
+        for start in range(0, len(bodies), SLICE):
             await asyncio.sleep(0)
-        try:
-            work = route.work(body)
-            begun.append((work, await routes.begin(work, caller)))
-        except HyperkmsError as error:
-            begun.append(error)
+            await batch.require_in_force()
+            begun += [await _begin(routes, route, batch, body) for body in bodies[start : start + SLICE]]
+    except Unauthorized as revoked:
+        begun += [revoked] * (len(bodies) - len(begun))
     return _answer([await _released(batch, entry) for entry in begun])
 
 
-async def _released(batch: Batch, entry: tuple[Work, Pending[Any]] | HyperkmsError) -> msgspec.Raw:
+async def _begin(routes: "SigningRoutes", route: SigningRoute, batch: Batch, body: msgspec.Struct) -> Begun:
+    try:
+        work = route.work(body)
+        return work, await routes.begin(work, Caller(batch.client, batch.facts.request_id))
+    except HyperkmsError as error:
+        return error
+
+
+async def _released(batch: Batch, entry: Begun) -> msgspec.Raw:
     if isinstance(entry, HyperkmsError):
         return _refused(batch, entry)
     work, pending = entry
@@ -88,8 +105,9 @@ async def _released(batch: Batch, entry: tuple[Work, Pending[Any]] | HyperkmsErr
 async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodies: list[msgspec.Struct]) -> bytes:
     """Each under the key and its place; a space is in no key that is sent.
 
-    Unavailable if one of them is: it would be kept as the answer to a request that may yet be signed. Whoever
-    repeats the batch is answered what was signed already, and the rest is done.
+    Unavailable if one of them is, Unauthorized if the client was revoked before all were settled: it would be kept as
+    the answer to a request that may yet be signed. Whoever repeats the batch is answered what was signed already, and
+    the rest is done.
     """
 
     async def once(number: int, body: msgspec.Struct) -> msgspec.Raw:
@@ -98,11 +116,12 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         asked = Asked(name, fingerprint(route.path, batch.raw), facts)
 
         async def read() -> msgspec.Struct:
+            await batch.require_in_force()
             return body
 
         try:
             return msgspec.Raw((await routes.sign_once(asked, route, batch.client, read)).body)
-        except Unavailable:
+        except (Unauthorized, Unavailable):
             raise
         except HyperkmsError as error:
             return _refused(batch, error)
