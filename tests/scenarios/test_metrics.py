@@ -120,6 +120,7 @@ def test_the_metrics_port_needs_no_key_and_has_that_page_alone(tmp_path: Path) -
         for path in ("/", "/metrics/", "/wallets", "/health"):
             assert alone.get(path, headers={}).status == 404
         assert alone.post("/metrics", {}, headers={}).status == 404
+        assert alone.request("HEAD", "/metrics", headers={}).status == 200
         assert service.stop() == 0
 
 
