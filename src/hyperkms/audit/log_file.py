@@ -22,6 +22,8 @@ class LogFile:
     def __init__(self, path: Path, log: str, descriptor: int) -> None:
         self.descriptor = descriptor
         self._path = path
+        self._place = str(path)
+        self._identity = _identity(os.fstat(descriptor))
         self._log = log
         self._next = 0
         self._length = 0
@@ -64,10 +66,9 @@ class LogFile:
     def is_in_place(self) -> bool:
         """Whether the name still leads to this file: what is in a removed one is lost."""
         try:
-            found = self._path.stat()
+            return _identity(os.stat(self._place)) == self._identity  # noqa: PTH116 (once a group: pathlib takes longer)
         except OSError:
             return False
-        return os.path.samestat(found, os.fstat(self.descriptor))
 
     def abandon(self) -> None:
         """Never write to it again."""
@@ -94,6 +95,10 @@ def require_room(folder: Path) -> None:
             path.unlink()
     except OSError as error:
         raise unwritable(error) from error
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def removed() -> Unavailable:

@@ -1,13 +1,15 @@
 """Standard output, as a process that must not wait writes its log to it.
 
-Whoever reads it may be slow or stopped (`| less`, journald while it rotates). One thread waits for that
-reader, and nobody else does: what does not fit into memory meanwhile is lost, counted, and told of in a line
-once there is room again. The descriptor stays as it was given: other processes share it.
+Whoever reads it may be slow or stopped (`| less`, journald while it rotates). What would not go at once is
+left to a thread, which waits for that reader, and nobody else does: what does not fit into memory meanwhile
+is lost, counted, and told of in a line once there is room again. The descriptor stays as it was given: other
+processes share it.
 """
 
 import atexit
 import os
 import select
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +22,7 @@ MOST = 4 * 1024 * 1024
 """Bytes that wait at most: ten thousand requests."""
 END_S = 2.0
 """How long the end of the process waits for a reader."""
+_NO_WAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
 @cache
@@ -35,6 +38,7 @@ class LogOutput:
 
     def __init__(self, descriptor: int, most: int = MOST) -> None:
         self._descriptor = descriptor
+        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._most = most
         # Its lock may be taken twice by one thread: the garbage collector may log in the middle of `put`.
         self._changed = threading.Condition(threading.RLock())
@@ -57,6 +61,10 @@ class LogOutput:
         Once it is full it takes nothing until all is written: the line about the loss stands where the lost ones would.
         """
         with self._changed:
+            if not self._size and not self._untold:
+                lines = self._write_at_once(lines)
+                if not lines:
+                    return
             if self._full or self._size + len(lines) > self._most:
                 self._full = True
                 self._lose(lines)
@@ -70,6 +78,18 @@ class LogOutput:
         """Wait until all is written, at most so many seconds."""
         with self._changed:
             self._changed.wait_for(lambda: not self._size, within)
+
+    def _write_at_once(self, lines: bytes) -> bytes:
+        """What was not written. A file is never waited for; a pipe may be full, and older kernels do not tell."""
+        start = 0
+        try:
+            if self._is_file:
+                return lines[os.write(self._descriptor, lines) :]
+            while _NO_WAIT and start < len(lines):
+                start += os.pwritev(self._descriptor, [_piece(lines, start)], -1, _NO_WAIT)
+        except OSError:
+            pass  # the thread finds out what it is
+        return lines[start:]
 
     def _take(self, lines: bytes) -> None:
         self._waiting.append(lines)
@@ -104,17 +124,22 @@ class LogOutput:
         self._changed.notify_all()
 
     def _write(self, lines: bytes) -> bytes:
-        """Write them in pieces that a pipe takes whole, since other workers write to it too; what failed is left."""
+        """Write them; what failed is left."""
         start = 0
         while start < len(lines):
-            end = lines.rfind(b"\n", start, start + select.PIPE_BUF) + 1 or lines.find(b"\n", start) + 1
             try:
-                start += os.write(self._descriptor, lines[start:end])
+                start += os.write(self._descriptor, _piece(lines, start))
             except BlockingIOError:  # whoever gave us the descriptor wants it so
                 select.select([], [self._descriptor], [])
             except OSError:  # a full disk, or nobody reads any more
                 return lines[start:]
         return b""
+
+
+def _piece(lines: bytes, start: int) -> bytes:
+    """Whole lines that a pipe takes in one piece, since other workers write to it too."""
+    end = lines.rfind(b"\n", start, start + select.PIPE_BUF) + 1 or lines.find(b"\n", start) + 1
+    return lines[start:end]
 
 
 def _loss(number: int) -> bytes:
