@@ -87,24 +87,27 @@ class ApiKeys:
 
     def known(self, key: str | None) -> Client | Loading | None:
         """The client of a key; None for a key that is not in force. Takes a microsecond and never waits."""
+        return self.known_by_hash(hash_of(key))
+
+    def known_by_hash(self, digest: bytes | None) -> Client | Loading | None:
+        """The same for what `hash_of` answers."""
         at_hand = self._at_hand
         if at_hand is None or at_hand.generation != self._generation.current():
             return NEEDS_LOADING
-        return self._find(at_hand, key)
+        return self._find(at_hand, digest)
 
     def authenticate(self, key: str | None) -> Client:
         """The client of a key; Unauthorized for every other text, and for none. May wait for the database."""
         found = self.known(key)
         if found is NEEDS_LOADING:
-            found = self._find(self._turn.take(self._load), key)
+            found = self._find(self._turn.take(self._load), hash_of(key))
         if not isinstance(found, Client):
             raise unauthorized()
         return found
 
-    def _find(self, at_hand: _AtHand, key: str | None) -> Client | None:
-        if not key or not key.isascii():
+    def _find(self, at_hand: _AtHand, digest: bytes | None) -> Client | None:
+        if digest is None:
             return None
-        digest = sha256(key)
         stored, client, not_after = at_hand.places.get(digest[:_PLACE_LENGTH], self._nobody)
         in_time = not_after == NEVER or self._clock() < not_after
         return client if hmac.compare_digest(digest, stored) and in_time else None
@@ -125,6 +128,11 @@ class ApiKeys:
 def new_key() -> str:
     """hk_, 8 hex digits, _ and 43 characters of unpadded base64url: 32 random bytes."""
     return f"hk_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+
+
+def hash_of(key: str | None) -> bytes | None:
+    """The SHA-256 of a key that was sent; None for what no key is: nothing, or text that is not ASCII."""
+    return sha256(key) if key and key.isascii() else None
 
 
 def sha256(key: str) -> bytes:

@@ -8,7 +8,6 @@ system. Failed authentication is counted by address, in a table whose places no 
 import hashlib
 import ipaddress
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -129,7 +128,10 @@ class _Rule(NamedTuple):
 
 
 class Limits:
-    """Counts what each client does, and refuses what is too much; `refused` is told of it."""
+    """Counts what each client does, and refuses what is too much; `refused` is told of it.
+
+    The clock is of nanoseconds since 1970, which all processes of a host share, also after a restart.
+    """
 
     def __init__(
         self,
@@ -165,11 +167,6 @@ class Limits:
         if not granted:
             self._refused(what)
             raise _limited(what, limit, most=most, left=left, seconds=wait * unit_ns / _NS)
-
-
-def wall_clock_ns() -> int:
-    """Nanoseconds since 1970: what all processes of a host share, before and after a restart."""
-    return time.time_ns()
 
 
 def _limited(what: What, limit: Limit, *, most: int, left: int, seconds: float) -> Limited:

@@ -12,7 +12,7 @@ from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
 from hyperkms.access.client_records import read_keys
 from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
-from hyperkms.access.limits import Limits, wall_clock_ns
+from hyperkms.access.limits import Limits
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.cli.announcing import ADMIN_KEY
 from hyperkms.cli.telling import Tell, tell_operator
@@ -121,7 +121,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         signers=signers,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         clients=clients,
-        limits=Limits(shared, config.limits, _address_salt(database), wall_clock_ns, refused=metrics.limited),
+        limits=Limits(shared, config.limits, _address_salt(database), time.time_ns, refused=metrics.limited),
         nonces=nonces,
         markets={
             Network.MAINNET: Market(config.mainnet_url, clock),

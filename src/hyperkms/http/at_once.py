@@ -5,13 +5,14 @@ framework's interface. Whatever is out of the ordinary is left to `signing.py`, 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from hyperkms.access.api_keys import hash_of
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.errors import HyperkmsError
@@ -46,12 +47,14 @@ class Outcome(Enum):
 class AtOnce:
     """Answers what it can of the signing routes."""
 
+    urls: Collection[bytes]
+    """The request targets to which a POST may be answered here."""
+
     def __init__(self, routes: SigningRoutes) -> None:
         self._routes = routes
         self._parts = routes.parts
         self._by_url = {route.path.encode(): route for route in SIGNING_ROUTES if route.each is None}
         self.urls = self._by_url.keys()
-        """The request targets to which a POST may be answered here."""
         self._lines: tuple[object, bytes] = (None, b"")
 
     def lines_of(self, headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -62,10 +65,9 @@ class AtOnce:
             self._lines = (headers, lines)
         return lines
 
-    def answer(self, url: bytes, headers: list[tuple[bytes, bytes]], raw: bytes, reply: Reply) -> Outcome:
+    def answer(self, url: bytes, key_hash: bytes | None, raw: bytes, reply: Reply) -> Outcome:
         """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
-        key = _plain_key(headers)
-        client = None if key is None else self._parts.api_keys.known(key)
+        client = self._parts.api_keys.known_by_hash(key_hash)
         if not isinstance(client, Client):
             return Outcome.LEFT
         route = self._by_url[url]
@@ -91,12 +93,9 @@ class AtOnce:
         return Outcome.TAKEN
 
 
-def _plain_key(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """The API key of a request that has one, and no key of its own."""
-    for name, _ in headers:
-        if name == HEADER:
-            return None
-    return sent_key(headers)
+def plain_key_hash(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """The hash of the API key; None for a request with an Idempotency-Key, which is not answered at once."""
+    return None if HEADER in dict(headers) else hash_of(sent_key(headers))
 
 
 class _Request:

@@ -30,6 +30,8 @@ _log = structlog.stdlib.get_logger("hyperkms.http")
 _NEVER = math.inf
 _BETWEEN, _HEAD, _BODY = range(3)
 """Where a connection is: between requests, in the head of one, in its body. Numbers, for the sake of speed."""
+_STAGES = 3
+"""How often the stage changes from one request to the next."""
 _LINGER_S = 2.0
 """How long a client that is still sending may take to read why it is refused."""
 _FRAMING = 8
@@ -110,6 +112,9 @@ class Connection(SigningProtocol):
         if self._refusal is not None or self._ending:
             return
         stage, turns = self._stage, self._turns
+        if stage == _BETWEEN and self.answer_again(data):
+            self._deadline = self._between()
+            return
         self._chunk = len(data)
         try:
             self.parser.feed_data(data)
@@ -122,6 +127,8 @@ class Connection(SigningProtocol):
             self._arrived += len(data)
         else:
             self._entered(stage, turns, len(data))
+            if stage == self._stage == _BETWEEN and self._turns == turns + _STAGES:
+                self.remember_head(data)
         if self._stage == _HEAD and self._arrived > self._bounds.head:
             self._refuse(_head_too_large(self._bounds.head))
         elif self._stage == _BODY and self._arrived > _FRAMING * self._bounds.body:
@@ -131,12 +138,13 @@ class Connection(SigningProtocol):
         """Another stage than before these bytes: its clock starts, once."""
         only_a_head = before == _BETWEEN and self._turns == turns + 1
         self._arrived = size if only_a_head else max(0, size - self._bounds.body)
-        if self._stage != _BETWEEN:
-            self._deadline = self.loop.time() + self._bounds.request_s
-        elif self.cycle is not None and self.cycle.response_complete:
-            self._deadline = self.loop.time() + self._bounds.idle_s
-        else:
-            self._deadline = _NEVER
+        self._deadline = self._between() if self._stage == _BETWEEN else self.loop.time() + self._bounds.request_s
+
+    def _between(self) -> float:
+        """The deadline of a connection between requests: there is none while one is under way."""
+        if self.cycle is not None and self.cycle.response_complete:
+            return self.loop.time() + self._bounds.idle_s
+        return _NEVER
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""

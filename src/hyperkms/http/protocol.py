@@ -2,8 +2,9 @@
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from hyperkms.http.at_once import AtOnce, Outcome
+from hyperkms.http.at_once import AtOnce, Outcome, plain_key_hash
 from hyperkms.http.body import SMALL_BODY
+from hyperkms.http.same_head import SameHead
 from hyperkms.http.signing import COUNTED
 
 
@@ -20,6 +21,30 @@ class SigningProtocol(HttpToolsProtocol):
     _says_more = False
     """A header of this request says how the connection goes on."""
     _answering: "_Answering | None" = None
+    _same: SameHead | None = None
+    """The head of the request that was answered at once last."""
+    _attempted: Outcome | None = None
+    """What became of the attempt at the request that the parser reads now."""
+
+    def answer_again(self, data: bytes) -> bool:
+        """Answer one whole request with the same head as the last one; False if it is for the parser to read."""
+        same, cycle = self._same, self.cycle
+        body = None if same is None else same.body_of(data)
+        if same is None or body is None or len(body) > SMALL_BODY:
+            return False
+        if self.flow.write_paused or not cycle.response_complete:
+            return False
+        outcome = self._attempt(same.url, same.key_hash, body)
+        if outcome is Outcome.TAKEN:
+            return True
+        self._attempted = outcome
+        return False
+
+    def remember_head(self, data: bytes) -> None:
+        """These bytes were one whole request, which the parser has read."""
+        answered: object = self.cycle
+        if answered is self._answering:
+            self._same = SameHead.of(data, self.url, plain_key_hash(self.headers))
 
     def on_message_begin(self) -> None:
         """The scope is made only where it is needed."""
@@ -34,6 +59,7 @@ class SigningProtocol(HttpToolsProtocol):
         if self._may_be_at_once():
             self._gathered = b""
         else:
+            self._attempted = None
             self._hand_on()
 
     def on_body(self, body: bytes) -> None:
@@ -53,21 +79,27 @@ class SigningProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         gathered, self._gathered = self._gathered, None
-        before, answering = self.cycle, self._answering
-        if answering is None:
-            answering = self._answering = _Answering(self)
-        answering.response_complete = False
-        self.cycle = answering  # type: ignore[assignment]  # what the class above asks of a cycle, it has
-        outcome = self.at_once.answer(self.url, self.headers, gathered, answering.reply)
+        outcome = self._attempted or self._attempt(self.url, plain_key_hash(self.headers), gathered)
         if outcome is Outcome.TAKEN:
             return
-        answering.response_complete = True
-        self.cycle = before
+        self._attempted = None
         self._hand_on()
         if outcome is Outcome.COUNTED:
             self.scope[COUNTED] = True  # type: ignore[literal-required]  # an extension of ours
         super().on_body(gathered)
         super().on_message_complete()
+
+    def _attempt(self, url: bytes, key_hash: bytes | None, body: bytes) -> Outcome:
+        before, answering = self.cycle, self._answering
+        if answering is None:
+            answering = self._answering = _Answering(self)
+        answering.response_complete = False
+        self.cycle = answering  # type: ignore[assignment]  # what the class above asks of a cycle, it has
+        outcome = self.at_once.answer(url, key_hash, body, answering.reply)
+        if outcome is not Outcome.TAKEN:
+            answering.response_complete = True
+            self.cycle = before
+        return outcome
 
     def _may_be_at_once(self) -> bool:
         cycle = self.cycle
