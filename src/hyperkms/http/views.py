@@ -4,7 +4,7 @@ import msgspec
 from starlette.responses import Response
 
 from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView, WalletView
-from hyperkms.operations.sign import SignedAction, SignedMessage, signature_text
+from hyperkms.operations.sign import SignedAction, SignedMessage
 from hyperkms.wallet import Wallet, iso_time
 
 
@@ -35,7 +35,7 @@ def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
     wallet, version = signed.wallet, signed.version
     common = SignAnswer(
         success=True,
-        signature=signed.signature if isinstance(signed, SignedMessage) else signature_text(signed.signature),
+        signature=signed.signature,
         public_key=version.public_key_text,
         wallet_id=wallet.id,
         receipt=signed.receipt,
@@ -57,7 +57,7 @@ def action_view(signed: SignedAction) -> SignActionAnswer:
         nonce=signed.nonce,
         vault_address=signed.vault_address,
         expires_after=signed.expires_after,
-        signature=SignatureView(r="0x" + signature.r.hex(), s="0x" + signature.s.hex(), v=signature.v),
+        signature=SignatureView(r=signature[:66], s="0x" + signature[66:130], v=int(signature[130:], 16)),
         receipt=signed.receipt,
     )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -67,7 +67,8 @@ class SignedAction(msgspec.Struct, frozen=True, kw_only=True):
     nonce: int
     vault_address: str | None
     expires_after: int | None
-    signature: _core.Signature
+    signature: str
+    """0x and 130 hex digits: r, s, v."""
     receipt: Receipt
 
 
@@ -166,20 +167,21 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     signer, nonce, network = settled.signer, settled.nonce, settled.network
     require_still_signing(parts, signer)
     vault = None if settled.vault_address is None else bytes.fromhex(settled.vault_address[2:])
+    network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
     signature = _core.sign_l1(  # (5)
         signer.handle,
         msgpack(settled.wire),
         nonce=nonce,
         vault=vault,
         expires_after=settled.expires_after,
-        network="mainnet" if network is Network.MAINNET else "testnet",
+        network=network_name,
     )
     signed = {
         "action": settled.wire,
         "nonce": nonce,
         "vaultAddress": settled.vault_address,
         "expiresAfter": settled.expires_after,
-        "network": network.value,
+        "network": network_name,
     }
     made = _Made(signature.digest.hex(), signature_text(signature), settled.operation, signed)
     record = _record(parts, caller, signer, made)
@@ -194,7 +196,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
             nonce=nonce,
             vault_address=settled.vault_address,
             expires_after=settled.expires_after,
-            signature=signature,
+            signature=made.signature,
             receipt=_receipt(position, record),
         )
 
@@ -235,7 +237,8 @@ def _check(parts: Parts, action: Action, request: ActionRequest, network: Networ
     market = parts.markets.get(network)
     if market:
         market.check(action)
-    require_unexpired(request.expires_after, parts.clock())
+    if request.expires_after is not None:
+        require_unexpired(request.expires_after, parts.clock())
 
 
 def require_unexpired(expires_after: int | None, now: int) -> None:
