@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
+from hyperkms.http.server import BACKLOG
 
-BACKLOG = 1024
 METRICS_HOST = "127.0.0.1"
 
 

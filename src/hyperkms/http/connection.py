@@ -158,9 +158,12 @@ class Connection(SigningProtocol):
         self._unread_since = _NEVER
 
     def shutdown(self) -> None:
-        """The server stops: what was begun is answered."""
+        """The server stops: what was begun is answered, and the first request of who has only just connected."""
         if self._ending:
             self.transport.close()
+        elif self._turns == 0:
+            self._is_last = True
+            self._deadline = min(self._deadline, self.loop.time() + _LINGER_S)
         else:
             super().shutdown()
 
@@ -195,6 +198,8 @@ class Connection(SigningProtocol):
         if self._proxied:
             self._believe_forwarded()
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
         self._stage = _BODY
         self._turns += 1
         self._body = 0

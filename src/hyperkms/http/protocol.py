@@ -23,6 +23,8 @@ class SigningProtocol(HttpToolsProtocol):
     _answering: "_Answering | None" = None
     _same: SameHead | None = None
     """The head of the request that was answered at once last."""
+    _is_last = False
+    """The connection closes after this request."""
     _attempted: Outcome | None = None
     """What became of the attempt at the request that the parser reads now."""
 
@@ -105,6 +107,7 @@ class SigningProtocol(HttpToolsProtocol):
         cycle = self.cycle
         return (
             self.url in self.at_once.urls
+            and not self._is_last
             and (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and self.parser.get_method() == b"POST"

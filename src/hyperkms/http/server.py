@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 from hyperkms.http.connection import Connection, Rules, sweep
 
 _SWEEP_S = 1.0
+BACKLOG = 1024
+"""Connections that may wait to be taken."""
 _COLLECT = (10_000, 20, 20)
 """A request leaves no circles, so the collector finds little; looking costs milliseconds that somebody waits."""
 
@@ -81,11 +83,13 @@ class Server(uvicorn.Server):
 
     async def _serve_at(self, loop: asyncio.AbstractEventLoop, place: Place) -> asyncio.Server:
         if place.listener.family is socket.AF_UNIX:
-            more: dict[str, Any] = {"cleanup_socket": False}  # its file is the business of who made it
+            # The file is the business of who made it.
+            more: dict[str, Any] = {"cleanup_socket": False, "backlog": BACKLOG}
             return await loop.create_unix_server(self._connection, sock=place.listener, **more)
         return await loop.create_server(
             self._connection,
             sock=place.listener,
+            backlog=BACKLOG,
             ssl=place.tls,
             ssl_handshake_timeout=self._rules.bounds.request_s if place.tls else None,
         )
