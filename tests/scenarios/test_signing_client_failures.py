@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from hyperkms.client import (
+    NO_RETRIES,
+    ActionToSign,
     Conflict,
     Idempotency,
     NoAnswer,
@@ -91,11 +93,22 @@ def test_a_request_without_a_key_that_may_have_been_done_is_not_sent_again(
 ) -> None:
     with (
         ScriptedServer(script) as server,
-        signing_client(kind, server.url, "hk_x", options()) as client,
+        signing_client(kind, server.url, "hk_x", options(idempotency=Idempotency.ON_REQUEST)) as client,
         pytest.raises(error),
     ):
         unkeyed(client)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("lost", [HANG_UP, CUT_OFF, AWAY], ids=["hung up", "cut off", "503"])
+def test_a_signature_whose_answer_was_lost_is_asked_for_again_without_a_key(
+    kind: str, lost: bytes | tuple[bytes, str]
+) -> None:
+    with ScriptedServer([lost, SIGNED]) as server, signing_client(kind, server.url, "hk_x", options()) as client:
+        assert unkeyed(client).signature == "0xab"
+    first, second = server.requests
+    assert first == second
+    assert not KEY.findall(first)
 
 
 @pytest.mark.parametrize("ask", [keyed, unkeyed])
@@ -168,7 +181,7 @@ def test_what_would_fail_again_is_not_sent_again(kind: str, script: Sequence[byt
 def test_a_service_that_says_nothing_is_given_up_in_time(kind: str) -> None:
     with (
         ScriptedServer([SILENCE]) as server,
-        signing_client(kind, server.url, "hk_x", options(read_s=0.1)) as client,
+        signing_client(kind, server.url, "hk_x", options(read_s=0.1, retries=NO_RETRIES)) as client,
         pytest.raises(NoAnswer, match=r"did not answer within 0\.1 s"),
     ):
         unkeyed(client)
@@ -177,7 +190,8 @@ def test_a_service_that_says_nothing_is_given_up_in_time(kind: str) -> None:
 
 def test_an_answer_that_is_late_is_not_taken_for_that_of_the_next_request(kind: str) -> None:
     late = [SILENCE, HEALTHY]
-    with ScriptedServer(late) as server, signing_client(kind, server.url, "hk_x", options(read_s=0.3)) as client:
+    once = options(read_s=0.3, retries=NO_RETRIES)
+    with ScriptedServer(late) as server, signing_client(kind, server.url, "hk_x", once) as client:
         with pytest.raises(NoAnswer):
             unkeyed(client)
         assert client.health().status == "ok"
@@ -238,34 +252,38 @@ def test_what_the_service_did_not_write_is_reported_as_such(kind: str, answer: b
     assert len(server.requests) == 1
 
 
-ASKS: dict[str, tuple[Callable[[Any], Any], bool]] = {
-    "sign_message": (unkeyed, False),
-    "sign_order": (lambda client: client.sign_order("w", {}), True),
-    "sign_action": (lambda client: client.sign_action("w", {}), True),
-    "sign_messages": (lambda client: client.sign_messages([]), False),
-    "sign_actions": (lambda client: client.sign_actions([]), True),
-    "generate": (lambda client: client.generate("w"), True),
-    "rotate": (lambda client: client.rotate("w"), True),
-    "retire": (lambda client: client.retire("w"), True),
+NONE, CHANGES, ORDERS = (), (Idempotency.AUTOMATIC, Idempotency.EVERY), (Idempotency.EVERY,)
+OWN = ActionToSign(wallet_id="w", action={}, nonce=1)
+ASKS: dict[str, tuple[Callable[[Any], Any], Sequence[Idempotency]]] = {
+    "sign_message": (unkeyed, NONE),
+    "sign_order": (lambda client: client.sign_order("w", {}), ORDERS),
+    "sign_action": (lambda client: client.sign_action("w", {}), ORDERS),
+    "sign_action with a nonce": (lambda client: client.sign_action("w", {}, nonce=1), CHANGES),
+    "sign_messages": (lambda client: client.sign_messages([]), NONE),
+    "sign_actions": (lambda client: client.sign_actions([]), ORDERS),
+    "sign_actions with a nonce": (lambda client: client.sign_actions([OWN]), CHANGES),
+    "generate": (lambda client: client.generate("w"), CHANGES),
+    "rotate": (lambda client: client.rotate("w"), CHANGES),
+    "retire": (lambda client: client.retire("w"), CHANGES),
 }
 
 
-@pytest.mark.parametrize(("ask", "automatic"), ASKS.values(), ids=ASKS.keys())
+@pytest.mark.parametrize("policy", Idempotency)
+@pytest.mark.parametrize(("ask", "keyed_under"), ASKS.values(), ids=ASKS.keys())
 def test_what_should_be_done_once_gets_a_key_of_its_own(
-    kind: str,
-    ask: Callable[[Any], Any],
-    automatic: bool,  # noqa: FBT001 (a column of the table)
+    kind: str, ask: Callable[[Any], Any], keyed_under: Sequence[Idempotency], policy: Idempotency
 ) -> None:
     answer = problem(400, "malformed")
-    with ScriptedServer([answer]) as server:
-        for policy in Idempotency:
-            with signing_client(kind, server.url, "hk_x", options(idempotency=policy)) as client:
-                for _ in range(2):
-                    with pytest.raises(SigningClientError):
-                        ask(client)
+    with (
+        ScriptedServer([answer]) as server,
+        signing_client(kind, server.url, "hk_x", options(idempotency=policy)) as client,
+    ):
+        for _ in range(2):
+            with pytest.raises(SigningClientError):
+                ask(client)
     keys = [KEY.findall(request) for request in server.requests]
-    assert [len(found) for found in keys] == [automatic, automatic, 0, 0]
-    assert not automatic or keys[0] != keys[1]
+    assert [len(found) for found in keys] == [policy in keyed_under] * 2
+    assert policy not in keyed_under or keys[0] != keys[1]
 
 
 def test_the_request_is_what_the_service_documents(kind: str) -> None:

@@ -40,7 +40,13 @@ class Idempotency(Enum):
     """Which requests get an Idempotency-Key of their own; a key that a call names is sent in any case."""
 
     AUTOMATIC = "automatic"
-    """Those that should be done once: orders, actions, batches of them, generate, rotate, retire."""
+    """Those that would do something twice: generate, rotate, activate, retire, and an action with a nonce of its own.
+
+    Other signatures are asked for again without a key: one whose answer was lost has reached nobody, and the next
+    one is the only one to be posted. A key would cost each of them a commit before and one after.
+    """
+    EVERY = "every"
+    """Orders, actions and batches of actions too: each is signed once and has one receipt."""
     ON_REQUEST = "on-request"
     """None but those that name one. A POST without a key is never sent twice, unless nothing was done."""
 
@@ -109,11 +115,12 @@ class Calls:
     """Makes the calls, with idempotency keys as this policy says."""
 
     def __init__(self, idempotency: Idempotency) -> None:
-        self._automatic = idempotency is Idempotency.AUTOMATIC
+        self._changes = idempotency is not Idempotency.ON_REQUEST
+        self._signatures = idempotency is Idempotency.EVERY
 
     def sign_message(self, request: MessageToSign, key: str | None) -> Call[SignedMessage]:
-        """POST /wallets/sign. A message signed twice does no harm, so no key is made for it."""
-        return Call("/wallets/sign", _read_signed_message, _encode(request), _given(key))
+        """POST /wallets/sign. A message signed twice is signed alike, so no key is made for it."""
+        return Call("/wallets/sign", _read_signed_message, _encode(request), _given(key), self._changes)
 
     def sign_order(
         self, wallet_id: str, payload: Mapping[str, Any], version: int | None, key: str | None
@@ -122,24 +129,26 @@ class Calls:
         body: Json = {"walletId": wallet_id, "orderPayload": payload}
         if version is not None:
             body["version"] = version
-        return Call("/wallets/sign-order", _read_signed_order, _encode(body), self._key(key))
+        return self._signature("/wallets/sign-order", _read_signed_order, body, key)
 
     def sign_action(self, request: ActionToSign, key: str | None) -> Call[SignedAction]:
         """POST /hyperliquid/sign."""
-        return Call("/hyperliquid/sign", _read_signed_action, _encode(request), self._key(key))
+        return self._signature("/hyperliquid/sign", _read_signed_action, request, key, once=request.nonce is not None)
 
     def sign_messages(
         self, requests: Iterable[MessageToSign], key: str | None
     ) -> Call[list[SignedMessage | ServiceError]]:
         """POST /wallets/sign-batch."""
-        return Call("/wallets/sign-batch", _read_messages, _encode({"requests": list(requests)}), _given(key))
+        body = _encode({"requests": list(requests)})
+        return Call("/wallets/sign-batch", _read_messages, body, _given(key), self._changes)
 
     def sign_actions(
         self, requests: Iterable[ActionToSign], key: str | None
     ) -> Call[list[SignedAction | ServiceError]]:
         """POST /hyperliquid/sign-batch."""
-        body = _encode({"requests": list(requests)})
-        return Call("/hyperliquid/sign-batch", _read_actions, body, self._key(key))
+        asked = list(requests)
+        once = any(request.nonce is not None for request in asked)
+        return self._signature("/hyperliquid/sign-batch", _read_actions, {"requests": asked}, key, once=once)
 
     def generate(self, members: Mapping[str, Any], key: str | None) -> Call[Wallet]:
         """POST /wallets/generate."""
@@ -202,8 +211,16 @@ class Calls:
         """POST to any route."""
         return Call(_checked_path(path), _read_object, _encode(body), _given(key))
 
+    def _signature(
+        self, path: str, read: Callable[[bytes], T], body: object, key: str | None, *, once: bool = False
+    ) -> Call[T]:
+        """`once`: asked for again it would be refused, because its nonce is used."""
+        if key is None and (self._signatures or (once and self._changes)):
+            key = secrets.token_hex(16)
+        return Call(path, read, _encode(body), _given(key), self._changes and not once)
+
     def _key(self, given: str | None) -> str | None:
-        if given is None and self._automatic:
+        if given is None and self._changes:
             return secrets.token_hex(16)
         return _given(given)
 

@@ -3,13 +3,14 @@
 | what went wrong | sent again |
 |---|---|
 | no connection: nothing was sent | always |
-| the connection broke, or no answer came in time | a GET, or a POST with an Idempotency-Key |
+| the connection broke, or no answer came in time | a GET, a POST with an Idempotency-Key, or a signature |
 | 429: nothing was done | always, after `retry-after` |
-| 503 with `retry-after` | a GET, or a POST with an Idempotency-Key |
+| 503 with `retry-after` | a GET, a POST with an Idempotency-Key, or a signature |
 | 409 request-in-progress | with the Idempotency-Key it names, after `retry-after` |
 | anything else | never |
 
 The same bytes are sent, the same Idempotency-Key among them, so that the service answers the one request it did.
+A signature without one is made anew (`Idempotency.AUTOMATIC`).
 """
 
 from collections.abc import Callable

@@ -13,17 +13,21 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
 class Call(NamedTuple, Generic[T]):
-    """One request, and how its answer is read. `key` is its Idempotency-Key."""
+    """One request, and how its answer is read. `key` is its Idempotency-Key.
+
+    `harmless`: nothing follows from doing it twice.
+    """
 
     path: str
     read: Callable[[bytes], T]
     body: bytes | None = None
     key: str | None = None
+    harmless: bool = False
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent again when it is not known what became of it."""
-        return self.body is None or self.key is not None
+        return self.body is None or self.key is not None or self.harmless
 
 
 class Wire:
