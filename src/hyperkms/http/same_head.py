@@ -11,9 +11,9 @@ _LENGTH = b"\r\ncontent-length:"
 _MOST_DIGITS = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SameHead:
-    """A head that the parser has read, of a request that came in one piece."""
+    """A head that the parser has read, of a request that came in one piece. Its bytes have the API key in them."""
 
     before: bytes
     """Up to the digits of the body's length."""
@@ -27,7 +27,7 @@ class SameHead:
     def of(cls, data: bytes, url: bytes, key_hash: bytes | None) -> "SameHead | None":
         """The head of this one whole request; None where the length of its body is not written as usual."""
         end = data.find(_END) + len(_END)
-        name = data.lower().find(_LENGTH, 0, end)
+        name = data[:end].lower().find(_LENGTH)
         if name < 0:
             return None
         start = name + len(_LENGTH)

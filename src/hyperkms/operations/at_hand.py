@@ -23,13 +23,11 @@ class Signer(msgspec.Struct, frozen=True):
 
 
 class Found(NamedTuple):
-    """A signer, and for whom and how long it holds."""
+    """A signer, and whose it is."""
 
     signer: Signer
     client: Client
     """Kept, so that nobody else can have the id under which this is remembered."""
-    until: int | None
-    """The end of its grace, exclusive, in milliseconds since 1970."""
 
 
 SignerName: TypeAlias = tuple[int, WalletId, int | None, str]

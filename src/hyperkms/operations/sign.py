@@ -237,8 +237,7 @@ def _check(parts: Parts, action: Action, request: ActionRequest, network: Networ
     market = parts.markets.get(network)
     if market:
         market.check(action)
-    if request.expires_after is not None:
-        require_unexpired(request.expires_after, parts.clock())
+    require_unexpired(request.expires_after, parts.clock())
 
 
 def require_unexpired(expires_after: int | None, now: int) -> None:

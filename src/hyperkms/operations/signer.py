@@ -4,7 +4,7 @@ from hyperkms.access.clients import Client
 from hyperkms.operations.at_hand import Found, Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import require_permission, wallet_for
-from hyperkms.wallet import VersionState, WalletId
+from hyperkms.wallet import WalletId
 from hyperkms.wallet_life import require_signing
 
 
@@ -18,9 +18,10 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
     found = parts.signers.get(
         (id(client), wallet_id, number, operation), lambda: _find(parts, client, wallet_id, number, operation)
     )
-    if found.until is not None:
-        require_signing(found.signer.wallet, found.signer.version, now=parts.clock())
-    return found.signer
+    signer = found.signer
+    if signer.version.expires_at is not None:  # its grace may have ended since
+        require_signing(signer.wallet, signer.version, now=parts.clock())
+    return signer
 
 
 def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, operation: str) -> Found:
@@ -31,8 +32,7 @@ def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None,
     if number not in (None, version.number):
         version = parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
-    signer = Signer(wallet, version, parts.keyring.handle(wallet, version), generation)
-    return Found(signer, client, version.expires_at if version.state is VersionState.RETIRING else None)
+    return Found(Signer(wallet, version, parts.keyring.handle(wallet, version), generation), client)
 
 
 def require_still_signing(parts: Parts, signer: Signer) -> None:
