@@ -270,6 +270,11 @@ impl SharedCounters {
         Counters::open(&path).map(SharedCounters)
     }
 
+    #[getter]
+    fn file(&self) -> String {
+        self.0.file()
+    }
+
     #[pyo3(signature = (counter, *, now, limit))]
     fn draw(&self, counter: u64, now: u64, limit: u64) -> Result<u64> {
         self.0.draw(counter, now, limit)

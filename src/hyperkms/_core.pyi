@@ -116,6 +116,9 @@ class SharedCounters:
     @staticmethod
     def open(path: str | PathLike[str]) -> SharedCounters:
         """Map the file, made whole (1 MiB) if it is not there."""
+    @property
+    def file(self) -> str:
+        """Device and inode of the file: a name that no other file of this machine has at the same time."""
     def draw(self, counter: int, *, now: int, limit: int) -> int:
         """max(now, last + 1), atomically; Unavailable when that is past `limit`. Milliseconds."""
     def require_in_place(self) -> None:

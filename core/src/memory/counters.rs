@@ -62,6 +62,11 @@ impl Counters {
         Ok(Counters { base: map(&file).map_err(failed)?, path: path.into(), identity: (data.dev(), data.ino()) })
     }
 
+    /// Names the file among those of this machine: device and inode.
+    pub fn file(&self) -> String {
+        format!("{}:{}", self.identity.0, self.identity.1)
+    }
+
     /// Refuses when the file at the path is no longer the one that is mapped: another process may then
     /// draw the same numbers from a new one.
     pub fn require_in_place(&self) -> Result<()> {

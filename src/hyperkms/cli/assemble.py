@@ -30,6 +30,7 @@ from hyperkms.mode import Mode
 from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.state import facts
+from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
@@ -97,7 +98,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         shared.require_in_place()
         root_key.check()
 
-    nonces = Nonces(database, counters, clock)
+    nonces = Nonces(database, counters, clock, boot=boot_id())
 
     def close() -> None:
         requests.close()

@@ -1,14 +1,15 @@
 """Action nonces: each is used once by a signer, whatever crashes, restarts or turns back the clock.
 
 A nonce is a number of milliseconds. All processes of a host draw from one counter a signer in a mapped
-file: max(now, last + 1). The database holds a ceiling, written before any nonce under it is used; a new
-process starts above it, so neither a crash nor a lost file brings a number back.
+file: max(now, last + 1). The database holds a ceiling, written before any nonce under it is used. A new
+process goes on from the counter if that is whole: the file is the one in which it was drawn, since the same
+boot. Else it starts above the ceiling, so neither the loss of power nor that of the file brings a number back.
 
 A caller may bring its own nonce. Those are written down one by one, above the ceiling only: below it
 a number may have been allocated.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class _Row(NamedTuple):
     counter: int
     ceiling: int
     forgotten: int
+    file: str | None
 
 
 @dataclass
@@ -62,9 +64,13 @@ class _Drawn(NamedTuple):
 class Nonces:
     """Allocates nonces and accepts those that callers choose; durable before either returns."""
 
-    def __init__(self, database: Database, counters: SharedCounters, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, counters: SharedCounters, clock: Callable[[], int], *, boot: str | None
+    ) -> None:
         self._database = database
         self._counters = counters
+        self._file = None if boot is None else f"{boot} {counters.file}"
+        """None: no counter is gone on from."""
         self._clock = clock
         self._signers: dict[str, _Signer] = {}
         self._turn = SharedTurn()
@@ -143,10 +149,20 @@ class Nonces:
         if address not in self._signers:
             with self._database.write() as connection:
                 row = _row(connection, address)
-            # Nothing up to the ceiling is this process's to use, so its own allowance starts there.
-            self._counters.raise_to(row.counter, floor=row.ceiling)
-            self._signers[address] = _Signer(row.counter, row.ceiling, frozenset())
+                if not self._is_whole(row):
+                    self._counters.raise_to(row.counter, floor=row.ceiling)
+                    connection.execute(signers.update().where(signers.c.address == address).values(file=self._file))
+                taken = _claimed(connection, [address], above=self._counters.read(row.counter), to=row.ceiling)
+            self._signers[address] = _Signer(row.counter, row.ceiling, frozenset(number for _, number in taken))
         return self._signers[address]
+
+    def _is_whole(self, row: _Row) -> bool:
+        """Whether the counter is at or above every nonce that was ever drawn.
+
+        One that is further below the ceiling than a ceiling is ever written ahead has been put back.
+        """
+        is_same = self._file is not None and row.file == self._file
+        return is_same and self._counters.read(row.counter) >= row.ceiling - CEILING_AHEAD_MS
 
     def _extend(self, address: str, signer: _Signer, nonce: int) -> None:
         """Write a ceiling above `nonce`, and read which numbers below it callers have taken."""
@@ -156,19 +172,19 @@ class Nonces:
     def _raise_ceilings(self, low: Mapping[str, _Drawn]) -> None:
         self._counters.require_in_place()
         with self._database.write() as connection:
-            rows = connection.execute(sa.select(signers.c.address, signers.c.ceiling).where(signers.c.address.in_(low)))
+            columns = signers.c.address, signers.c.ceiling, signers.c.file
+            rows = connection.execute(sa.select(*columns).where(signers.c.address.in_(low))).all()
+            if any(row.file != self._file for row in rows):
+                words = "another process numbers the same signers from another nonce file; restart the service"
+                raise Unavailable("counter-file-unavailable", words)
             ceilings = {row.address: max(row.ceiling, low[row.address].nonce + CEILING_AHEAD_MS) for row in rows}
             connection.execute(_RAISE, [{"of": address, "to": ceiling} for address, ceiling in ceilings.items()])
-            between = sa.and_(
-                caller_nonces.c.address.in_(low),
-                caller_nonces.c.nonce > min(drawn.signer.ceiling for drawn in low.values()),
-                caller_nonces.c.nonce <= max(ceilings.values()),
-            )
-            claimed = list(connection.execute(sa.select(caller_nonces.c.address, caller_nonces.c.nonce).where(between)))
+            lowest = min(drawn.signer.ceiling for drawn in low.values())
+            claimed = _claimed(connection, low, above=lowest, to=max(ceilings.values()))
         for address, (signer, nonce) in low.items():
             # A number drawn before this may still wait for its check, so older ones stay for a while.
             recent = {number for number in signer.taken if number > nonce - _TAKEN_KEPT_MS}
-            signer.taken = frozenset(recent.union(row.nonce for row in claimed if row.address == address))
+            signer.taken = frozenset(recent.union(number for of, number in claimed if of == address))
             signer.ceiling = ceilings[address]
 
     def _claim(self, address: str, nonce: int) -> None:
@@ -178,12 +194,22 @@ class Nonces:
 
 def _row(connection: sa.Connection, address: str) -> _Row:
     """Counter, ceiling and what is forgotten of a signer, made if there is none."""
-    query = sa.select(signers.c.counter, signers.c.ceiling, signers.c.forgotten).where(signers.c.address == address)
+    columns = signers.c.counter, signers.c.ceiling, signers.c.forgotten, signers.c.file
+    query = sa.select(*columns).where(signers.c.address == address)
     row = connection.execute(query).one_or_none()
     if row is None:
         connection.execute(signers.insert().values(address=address, ceiling=0, forgotten=0))
         row = connection.execute(query).one()
-    return _Row(row.counter, row.ceiling, row.forgotten)
+    return _Row(row.counter, row.ceiling, row.forgotten, row.file)
+
+
+def _claimed(connection: sa.Connection, addresses: Collection[str], *, above: int, to: int) -> list[tuple[str, int]]:
+    """Nonces that callers have taken: the address, and the number."""
+    between = sa.and_(
+        caller_nonces.c.address.in_(addresses), caller_nonces.c.nonce > above, caller_nonces.c.nonce <= to
+    )
+    rows = connection.execute(sa.select(caller_nonces.c.address, caller_nonces.c.nonce).where(between))
+    return [(row.address, row.nonce) for row in rows]
 
 
 def _forget(connection: sa.Connection, address: str, until: int) -> None:

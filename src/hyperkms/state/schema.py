@@ -144,6 +144,7 @@ signers = Table(
     Column("address", String(42), nullable=False, unique=True),
     Column("ceiling", BigInteger, nullable=False, comment="every allocated nonce is at or below it"),
     Column("forgotten", BigInteger, nullable=False, comment="uses up to it are no longer remembered"),
+    Column("file", String(128), comment="the boot and the nonce file in which its counter is whole"),
 )
 
 caller_nonces = Table(
