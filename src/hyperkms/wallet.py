@@ -85,9 +85,12 @@ class KeyVersion:
     @cached_property
     def address(self) -> str | None:
         """0x and 40 lower-case hex digits; None for Ed25519."""
-        if len(self.public_key) != _COMPRESSED:
-            return None
-        return "0x" + _core.address(self.public_key).hex()
+        return address_of(self.public_key)
+
+
+def address_of(public_key: bytes) -> str | None:
+    """The address of a public key: 0x and 40 lower-case hex digits; None for one of Ed25519."""
+    return "0x" + _core.address(public_key).hex() if len(public_key) == _COMPRESSED else None
 
 
 @dataclass(frozen=True, kw_only=True)

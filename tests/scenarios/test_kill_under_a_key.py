@@ -1,4 +1,4 @@
-"""Whatever is killed under an Idempotency-Key: the request that is repeated has one nonce and one signature."""
+"""Whatever is killed under an Idempotency-Key: who repeats the request gets one answer, and one signature leaves."""
 
 import json
 import os
@@ -20,8 +20,11 @@ from support.killed_under_a_key import (
     AFTER_CHANGE,
     AFTER_RECORD,
     AFTER_RECORDED,
+    AFTER_RESERVE,
+    BEFORE_RECORD,
     CHANGING,
     IN_RECORDED,
+    RESERVING,
     SIGNING,
 )
 from support.service import Service, environment
@@ -61,7 +64,6 @@ def plan(service: Service, key: str) -> dict[str, Any] | None:
 
 REQUESTS: dict[str, tuple[str, str, dict[str, object]]] = {
     "action": ("secp256k1", "/hyperliquid/sign", {"action": NOOP}),
-    "own-nonce": ("secp256k1", "/hyperliquid/sign", {"action": NOOP}),
     "text": ("secp256k1", "/wallets/sign", {"message": "hello"}),
     "payload": ("ed25519", "/wallets/sign-order", {"orderPayload": {"b": 1, "a": 2.5}}),
 }
@@ -70,34 +72,50 @@ REQUESTS: dict[str, tuple[str, str, dict[str, object]]] = {
 @pytest.mark.parametrize("attempt", range(TIMES))
 @pytest.mark.parametrize("point", SIGNING)
 @pytest.mark.parametrize("kind", REQUESTS)
-def test_a_signature_that_was_killed_is_the_same_when_it_is_asked_for_again(
+def test_a_signature_whose_line_was_durable_is_the_answer_of_who_asks_again(
     service: Service, kind: str, point: str, attempt: int
 ) -> None:
     key_type, path, members = REQUESTS[kind]
     wallet = key = f"{kind}-{point}-{attempt}"[:64]
     service.generate(wallet, keyType=key_type)
-    body: dict[str, object] = {"walletId": wallet, **members}
-    if kind == "own-nonce":
-        body["nonce"] = service.post("/hyperliquid/sign", body).json["nonce"] + CHOSEN
-    before = len(signatures(service.data, wallet))
-    sent = kill(service.data, point, path, key, body)
-    reserved = plan(service, key)
+    sent = kill(service.data, point, path, key, {"walletId": wallet, **members})
+    written = signatures(service.data, wallet)
+    assert len(written) == (0 if point == BEFORE_RECORD else 1)
 
     first = post(service, path, sent, key)
     again = post(service, path, sent, key)
     assert (first.status, again.body, again.headers[REPLAYED]) == (200, first.body, "true"), first.body
+    assert (REPLAYED in first.headers) == (point != BEFORE_RECORD)
+    (line,) = signatures(service.data, wallet)
+    assert [line] == (written or [line])
+    receipt = first.json["receipt"]
+    assert (receipt["digest"], receipt["requestId"]) == (line["digest"], line["requestId"])
+    if kind == "action":
+        assert first.json["nonce"] == line["signed"]["nonce"]
+
+
+@pytest.mark.parametrize("attempt", range(TIMES))
+@pytest.mark.parametrize("point", RESERVING)
+def test_a_signature_with_a_nonce_of_the_callers_is_the_same_when_it_is_asked_for_again(
+    service: Service, point: str, attempt: int
+) -> None:
+    wallet = key = f"own-{point}-{attempt}"[:64]
+    service.generate(wallet, keyType="secp256k1")
+    body: dict[str, object] = {"walletId": wallet, "action": NOOP}
+    body["nonce"] = service.post("/hyperliquid/sign", body).json["nonce"] + CHOSEN
+    sent = kill(service.data, point, "/hyperliquid/sign", key, body)
+
+    first = post(service, "/hyperliquid/sign", sent, key)
+    again = post(service, "/hyperliquid/sign", sent, key)
+    assert (first.status, again.body, again.headers[REPLAYED]) == (200, first.body, "true"), first.body
     assert (REPLAYED in first.headers) == (point == AFTER_RECORDED)
-    lines = signatures(service.data, wallet)[before:]
+    lines = signatures(service.data, wallet)[1:]
     assert len(lines) == (2 if point in LINE_WRITTEN else 1)
     assert len({(line["signature"], line["digest"]) for line in lines}) == 1
     assert first.json["receipt"]["digest"] == lines[0]["digest"]
     assert {line["requestId"] for line in lines} == {first.json["receipt"]["requestId"]}
-    if reserved and kind != "text" and "nonce" in reserved:
-        assert first.json["nonce"] == reserved["nonce"]
-        assert {line["signed"]["nonce"] for line in lines} == {reserved["nonce"]}
-    if kind == "own-nonce":
-        assert first.json["nonce"] == body["nonce"]
-        assert post(service, path, sent, f"{key}-other").json["code"] == "nonce-reused"
+    assert {line["signed"]["nonce"] for line in lines} == {first.json["nonce"]} == {body["nonce"]}
+    assert post(service, "/hyperliquid/sign", sent, f"{key}-other").json["code"] == "nonce-reused"
 
 
 @pytest.mark.parametrize("attempt", range(TIMES))
@@ -135,10 +153,10 @@ def test_a_change_that_was_killed_and_its_answer_are_both_there_or_neither(
 
 
 def cut_off(service: Service, wallet: str, **members: object) -> bytes:
-    """A request for an action that died once it was reserved; its key is the wallet's id."""
+    """A request for an action with a nonce of its own that died once it was reserved; its key is the wallet's id."""
     service.generate(wallet, keyType="secp256k1")
-    body = {"walletId": wallet, "action": NOOP, **members}
-    sent = kill(service.data, "after-the-reservation-and-before-signing", "/hyperliquid/sign", wallet, body)
+    body = {"walletId": wallet, "action": NOOP, "nonce": time.time_ns() // 1_000_000, **members}
+    sent = kill(service.data, AFTER_RESERVE, "/hyperliquid/sign", wallet, body)
     assert plan(service, wallet) is not None
     return sent
 

@@ -20,14 +20,16 @@ from hyperkms._core import SharedCounters
 from hyperkms.audit.record import Record
 from hyperkms.audit.sink import RecordSink, Ticket
 from hyperkms.cli.announcing import ADMIN_KEY
-from hyperkms.cli.assemble import DATABASE, REQUESTS, SHARED, assemble
+from hyperkms.cli.assemble import DATABASE, SHARED, assemble
 from hyperkms.config import load_from_process
 from hyperkms.http.app import create_app
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, Within, nothing_more
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
-from hyperkms.state.requests import Request, RequestName, Requests
+from hyperkms.state.request_rows import AnsweredRequest, Request, RequestName, transfer
+from hyperkms.state.requests import Requests
+from hyperkms.state.transfers import Transfer
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Wallet
 from hyperkms.wallet_life import Change
@@ -39,7 +41,10 @@ BEFORE_RECORD = "after-signing-and-before-the-line"
 AFTER_RECORD = "after-the-line-and-before-the-answer-is-recorded"
 IN_RECORDED = "before-the-answer-is-committed"
 AFTER_RECORDED = "after-the-answer-is-recorded"
-SIGNING = (BEFORE_RESERVE, IN_RESERVE, AFTER_RESERVE, BEFORE_RECORD, AFTER_RECORD, IN_RECORDED, AFTER_RECORDED)
+RESERVING = (BEFORE_RESERVE, IN_RESERVE, AFTER_RESERVE, BEFORE_RECORD, AFTER_RECORD, IN_RECORDED, AFTER_RECORDED)
+"""Where the caller chose the nonce."""
+SIGNING = (BEFORE_RECORD, AFTER_RECORD, IN_RECORDED, AFTER_RECORDED)
+"""Where it did not."""
 
 BEFORE_CHANGE = "before-the-change"
 IN_CHANGE = "before-the-change-is-committed"
@@ -50,9 +55,23 @@ CHANGING = (BEFORE_CHANGE, IN_CHANGE, AFTER_CHANGE)
 class DyingRequests(Requests):
     """The real rows, and death around or within a write."""
 
-    def __init__(self, data: Path, point: str) -> None:
-        super().__init__(open_database(data / DATABASE), data / REQUESTS)
-        self._point = point
+    _point: str
+
+    @classmethod
+    def of(cls, real: Requests, point: str) -> "DyingRequests":
+        made = cls.__new__(cls)
+        vars(made).update(vars(real), _point=point)
+        return made
+
+    def transfer(self, one: Transfer) -> None:
+        def has_its_row() -> None:
+            _die_at(AFTER_RECORDED, self._point)
+            one.done()
+
+        _die_at(AFTER_RECORD, self._point)
+        if self._point == IN_RECORDED:
+            self._work.write(lambda connection: _transfer_and_die(connection, one.answered)).result()
+        super().transfer(dataclasses.replace(one, done=has_its_row))
 
     def reserve(self, request: Request, plan: str, also: Within) -> "Future[None]":
         def die_after_it(connection: sa.Connection) -> None:
@@ -81,6 +100,7 @@ class DyingRecords:
         self._point = point
 
     def append(self, record: Record) -> Ticket:
+        _die_at(BEFORE_RECORD, self._point)
         return self._real.append(record)
 
     def append_group(self, tickets: Sequence[Ticket]) -> None:
@@ -130,6 +150,7 @@ def main(data: Path, point: str, path: str, key: str, body: str) -> None:
     parts = _dying(assemble(load_from_process({"data": data}), create=False), data, point)
     headers = {"x-api-key": (data / ADMIN_KEY).read_text().strip(), "idempotency-key": key}
     asyncio.run(_request(parts, path, headers, body.encode()))
+    parts.close()
 
 
 async def _request(parts: Parts, path: str, headers: dict[str, str], body: bytes) -> None:
@@ -160,10 +181,15 @@ async def _request(parts: Parts, path: str, headers: dict[str, str], body: bytes
 def _dying(parts: Parts, data: Path, point: str) -> Parts:
     return dataclasses.replace(
         parts,
-        requests=DyingRequests(data, point),
+        requests=DyingRequests.of(parts.requests, point),
         record=DyingRecords(parts.record, point),
         wallets=DyingWallets(data, point),
     )
+
+
+def _transfer_and_die(connection: sa.Connection, answered: AnsweredRequest) -> None:
+    transfer(connection, [answered])
+    _die_at(IN_RECORDED, IN_RECORDED)
 
 
 def _record_and_die(connection: sa.Connection, name: RequestName, answer: str) -> None:

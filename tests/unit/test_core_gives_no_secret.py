@@ -254,6 +254,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "LocalRootKey.unwrap": lambda bench: [*ask_unwrap(bench)],
     "SharedCounters": ask_counters,
     "SharedCounters.open": ask_counters,
+    "SharedCounters.file": lambda bench: ask_counters(bench).file,
     "SharedCounters.draw": lambda bench: ask_counters(bench).draw(1, now=5, limit=10),
     "SharedCounters.read": lambda bench: ask_counters(bench).read(1),
     "SharedCounters.add": lambda bench: ask_counters(bench).add(1, amount=2),

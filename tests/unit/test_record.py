@@ -78,7 +78,7 @@ def test_a_ticket_lets_go_of_who_waited_for_it() -> None:
     with asyncio.Runner() as runner:
         call = [ticket].clear
         ticket.then(runner.get_loop(), call)
-        assert ticket.settle(Position("log", 0)) == (runner.get_loop(), call)
+        assert ticket.settle(Position("log", 0, 100, 0)) == (runner.get_loop(), call)
     assert not any(call in each for each in gc.get_referents(ticket) if isinstance(each, tuple))
 
 

@@ -1,6 +1,6 @@
 """A request that was let in before its wallet was retired, and comes to sign only after."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +8,12 @@ import pytest
 from hyperkms.access.clients import Role, client
 from hyperkms.errors import Refused
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.pending import Pending
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
-from hyperkms.operations.sign import ActionRequest, Caller
-from hyperkms.operations.sign_once import Planned, plan_action, plan_message
+from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_bytes
+from hyperkms.operations.sign_once import plan_action
+from hyperkms.operations.signer import resolve
 from hyperkms.wallet import KeyType, WalletId
 from hyperkms.wallet_life import KeyFate
 from support.in_process import ACTOR, Here, here
@@ -26,37 +28,39 @@ def at(tmp_path: Path) -> Iterator[Here]:
         yield opened
 
 
-def planned(parts: Parts, kind: KeyType) -> Planned:
-    """A request that has passed every check and has not signed."""
+def let_in(parts: Parts, kind: KeyType) -> Callable[[], Pending[SignedMessage] | Pending[SignedAction]]:
+    """A request that has passed every check; it signs when it is called."""
     if kind is KeyType.ED25519:
-        return plan_message(parts, CALLER.client, W, b"m", None)
-    return plan_action(parts, CALLER.client, ActionRequest(wallet=W, action={"type": "noop"}))
+        signer = resolve(parts, CALLER.client, W, None, operation="sign-message")
+        return lambda: sign_bytes(parts, CALLER, signer, b"m", operation="sign-message")
+    planned = plan_action(parts, CALLER.client, ActionRequest(wallet=W, action={"type": "noop"}))
+    return lambda: planned.sign(parts, CALLER)
 
 
 @pytest.mark.parametrize("kind", list(KeyType))
 def test_it_is_refused(at: Here, kind: KeyType) -> None:
     at.wallet("w", kind)
-    request = planned(at.parts, kind)
+    sign = let_in(at.parts, kind)
     retire(at.parts, ACTOR, RetireRequest(wallet=W, fate=KeyFate.AT_ONCE))
     with pytest.raises(Refused) as refused:
-        request.sign(at.parts, CALLER)
+        sign()
     assert refused.value.code == "wallet-retired"
 
 
 @pytest.mark.parametrize("kind", list(KeyType))
 def test_it_is_refused_when_its_version_was_retired(at: Here, kind: KeyType) -> None:
     at.wallet("w", kind)
-    request = planned(at.parts, kind)
+    sign = let_in(at.parts, kind)
     rotate(at.parts, ACTOR, RotateRequest(wallet=W, activate=True))
     retire(at.parts, ACTOR, RetireRequest(wallet=W, version=1))
     with pytest.raises(Refused) as refused:
-        request.sign(at.parts, CALLER)
+        sign()
     assert refused.value.code == "version-retired"
 
 
 @pytest.mark.parametrize("kind", list(KeyType))
 def test_it_signs_with_its_version_when_the_wallet_was_only_rotated(at: Here, kind: KeyType) -> None:
     at.wallet("w", kind)
-    request = planned(at.parts, kind)
+    sign = let_in(at.parts, kind)
     rotate(at.parts, ACTOR, RotateRequest(wallet=W, activate=True))
-    assert request.sign(at.parts, CALLER).wait().version.number == 1
+    assert sign().wait().version.number == 1

@@ -19,7 +19,8 @@ from hyperkms.operations.clients import create_client, revoke_client
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import Within
-from hyperkms.state.requests import Request, Requests
+from hyperkms.state.request_rows import Request
+from hyperkms.state.requests import Requests
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from support.in_process import Here, here

@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hyperkms.audit.log_file import LogFile, removed, require_room, unwritable
-from hyperkms.audit.record import Encoded, Record
+from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, Record
 from hyperkms.audit.sink import Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 from hyperkms.state.gathering import next_group
@@ -33,21 +33,35 @@ class Observer(Protocol):
         """So many are not."""
 
 
+Announce: TypeAlias = Callable[[str, int], None]
+"""Told of a log and its length in bytes before the first signature under an Idempotency-Key is written to it.
+
+It may wait for the database; where it raises Unavailable, nothing is written.
+"""
+
+
 class FileSink:
     """One file a process, `<UTC time>-<log id>.jsonl`, mode 0600, never opened twice.
 
     A thread takes every record that waits, writes them with one write and one fsync, then releases
     them together. After a write that failed, what follows goes to a new file, and so it does after a
     crash: nothing is appended to half a line. After a failed fsync nothing is written any more, since
-    the kernel may have dropped what it was given.
+    the kernel may have dropped what it was given. What was not released is taken back in both cases.
     """
 
     def __init__(
-        self, folder: Path, *, fsync: Callable[[int], None] = os.fsync, observer: "Observer | None" = None
+        self,
+        folder: Path,
+        *,
+        fsync: Callable[[int], None] = os.fsync,
+        observer: "Observer | None" = None,
+        announce: "Announce | None" = None,
     ) -> None:
         self._folder = folder
         self._fsync = fsync
         self._observer = observer
+        self._announce = announce
+        self._announced = ""
         self._file: LogFile | None = LogFile.create(folder)
         self._failure: Unavailable | None = None
         self._had_no_room = False
@@ -83,7 +97,7 @@ class FileSink:
         if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
-            if self._closed:
+            if self._closed or self._is_to_be_announced([ticket.record for ticket in tickets]):
                 return False
             self._commit(tickets)
             return True
@@ -143,18 +157,23 @@ class FileSink:
         if self._failure:
             raise self._failure
         file = self._at_hand()
-        started = time.perf_counter()
+        if self._announce and self._is_to_be_announced(records):
+            self._announce(file.log, file.length)
+            self._announced = file.log
+        started, before = time.perf_counter(), file.length
         try:
             positions = file.write(records)
         except Exception as error:
             self._file = None
             self._had_no_room = True
-            file.take_back()
+            file.take_back(before)
             raise unwritable(error) from error
         try:
             self._fsync(file.descriptor)
         except Exception as error:
+            self._file = None
             self._failure = unwritable(error)
+            file.take_back(before)
             raise self._failure from error
         self._taken_s.append(time.perf_counter() - started)
         if not file.is_in_place():
@@ -163,6 +182,10 @@ class FileSink:
             raise removed()
         self._had_no_room = False
         return positions
+
+    def _is_to_be_announced(self, records: Sequence[Encoded]) -> bool:
+        is_known = self._file is not None and self._file.log == self._announced
+        return self._announce is not None and not is_known and any(one.kind == KEYED_SIGNATURE for one in records)
 
     def _at_hand(self) -> LogFile:
         if self._file is not None and not self._file.is_in_place():

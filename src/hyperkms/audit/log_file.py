@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hyperkms.audit.record import Encoded, line
+from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, line
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Unavailable
 
@@ -24,9 +24,11 @@ class LogFile:
         self._path = path
         self._place = str(path)
         self._identity = _identity(os.fstat(descriptor))
-        self._log = log
+        self.log = log
+        self.length = 0
+        """Bytes of whole lines."""
         self._next = 0
-        self._length = 0
+        self._keyed = 0
 
     @classmethod
     def create(cls, folder: Path) -> "LogFile":
@@ -48,19 +50,23 @@ class LogFile:
 
     def write(self, records: Sequence[Encoded]) -> Sequence[Position]:
         """Append lines, not yet durable; after an error the file may end in half a line: take it back."""
-        first = self._next
-        positions = [Position(self._log, first + number) for number in range(len(records))]
-        lines = [line(self._log, at.index, record) for at, record in zip(positions, records, strict=True)]
-        data = b"".join(lines)
-        _write_all(self.descriptor, data)
+        positions, lines, end, keyed = [], [], self.length, self._keyed
+        for index, record in enumerate(records, self._next):
+            text = line(self.log, index, record)
+            end += len(text)
+            lines.append(text)
+            positions.append(Position(self.log, index, end, keyed))
+            keyed += record.kind == KEYED_SIGNATURE
+        _write_all(self.descriptor, b"".join(lines))
         self._next += len(records)
-        self._length += len(data)
+        self._keyed, self.length = keyed, end
         return positions
 
-    def take_back(self) -> None:
-        """The end of a file after a write that failed: no half line stays, and no file without a line."""
+    def take_back(self, length: int) -> None:
+        """The end of a file after a write or an fsync that failed: it is cut to this length, the one before."""
+        self.length = length
         with suppress(OSError):
-            os.ftruncate(self.descriptor, self._length)
+            os.ftruncate(self.descriptor, length)
         self.close()
 
     def is_in_place(self) -> bool:
@@ -77,7 +83,7 @@ class LogFile:
     def close(self) -> None:
         """The end of a file in good order; one without a line is removed, since it says nothing."""
         os.close(self.descriptor)
-        if self._next == 0:
+        if self.length == 0:
             with suppress(OSError):  # it was taken away already, and perhaps its folder too
                 self._path.unlink()
 

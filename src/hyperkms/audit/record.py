@@ -23,6 +23,14 @@ class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     signature: str
 
 
+class KeyedSignatureRecord(SignatureRecord, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """The signature of a request with an Idempotency-Key: after a crash its answer is made of this again."""
+
+    idempotency_key: str
+    fingerprint: str
+    """0x and 64 hex digits: SHA-256 of route and body, as docs/formats.md says."""
+
+
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A key version as it stands after a change."""
 
@@ -64,15 +72,21 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     """The prefixes of its keys, oldest first, that are not revoked."""
 
 
-Record: TypeAlias = SignatureRecord | LifeRecord | AdministrationRecord
+Record: TypeAlias = SignatureRecord | KeyedSignatureRecord | LifeRecord | AdministrationRecord
 
 
 SIGNATURE = 1
 LIFE = 2
 ADMINISTRATION = 3
+KEYED_SIGNATURE = 4
 """Formats: what the member `record` of a line is."""
 
-_KINDS = {SignatureRecord: SIGNATURE, LifeRecord: LIFE, AdministrationRecord: ADMINISTRATION}
+_KINDS = {
+    SignatureRecord: SIGNATURE,
+    LifeRecord: LIFE,
+    AdministrationRecord: ADMINISTRATION,
+    KeyedSignatureRecord: KEYED_SIGNATURE,
+}
 _encode = msgspec.json.Encoder().encode
 
 

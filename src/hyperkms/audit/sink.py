@@ -16,6 +16,10 @@ class Position(msgspec.Struct, frozen=True):
 
     log: str
     index: int
+    end: int
+    """The byte of the log after the line."""
+    keyed: int
+    """How many signatures under an Idempotency-Key stand in the log before it."""
 
 
 Waiter: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[], object]]

@@ -76,8 +76,10 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
-    record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics)
     requests = Requests(database, config.data / REQUESTS)
+    record = FileSink(
+        config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics, announce=requests.announce
+    )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
 
@@ -101,9 +103,9 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     nonces = Nonces(database, counters, clock, boot=boot_id())
 
     def close() -> None:
-        requests.close()
         nonces.close()
         record.close()
+        requests.close()
         database.close()
         metrics.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from hyperkms.errors import HyperkmsError
+from hyperkms.http.left_requests import recover_left
 from hyperkms.http.log import describe
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
@@ -70,6 +71,7 @@ class Sweeper:
             if self._stopping.is_set():
                 return
         self._parts.settle_changes()
+        recover_left(self._parts)
         self._parts.metrics.swept(now=self._parts.clock())
 
     def _drop_handles(self) -> None:

@@ -43,7 +43,7 @@ class Idempotency(Enum):
     """Those that would do something twice: generate, rotate, activate, retire, and an action with a nonce of its own.
 
     Other signatures are asked for again without a key: one whose answer was lost has reached nobody, and the next
-    one is the only one to be posted. A key would cost each of them a commit before and one after.
+    one is the only one to be posted. A key costs each of them a look into the service's database.
     """
     EVERY = "every"
     """Orders, actions and batches of actions too: each is signed once and has one receipt."""

@@ -19,7 +19,7 @@ from hyperkms.http.signing_table import SigningRoute, Work
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import nothing_within
-from hyperkms.state.requests import RequestName
+from hyperkms.state.request_rows import RequestName
 
 if TYPE_CHECKING:
     from hyperkms.http.signing import SigningRoutes

@@ -2,24 +2,39 @@
 
 1. In this process: who repeats a request that is under way waits for its outcome.
 2. Over processes: who works on a request has taken its name (state/requests.py).
-3. Then the database says what is known of it: answered, reserved, or nothing.
+3. What a killed process had answered is recovered from its record.
+4. Then the database says what is known of the request: answered, reserved, or nothing.
 
-A refusal is not kept: a request that was refused has consumed nothing. Without the header none of this runs.
+The answer of a signature leaves when its line in the record is durable, since that has the key in it; its row follows,
+and until then 1 and 2 hold. A refusal is not kept: a request that was refused has consumed nothing. Without the
+header none of this runs.
 """
 
 import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from hyperkms.audit.sink import Position
 from hyperkms.errors import Conflict, HyperkmsError, Malformed
 from hyperkms.http.facts import Facts
+from hyperkms.http.left_requests import recover
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import KeyOfRequest
 from hyperkms.state.completion import Within
-from hyperkms.state.requests import KnownRequest, Request, RequestName, RequestState, in_progress
+from hyperkms.state.request_rows import (
+    AnsweredRequest,
+    KnownRequest,
+    Request,
+    RequestName,
+    RequestState,
+    in_progress,
+)
+from hyperkms.state.transfers import Transfer
 
 HEADER = b"idempotency-key"
 REPLAYED = "idempotency-replayed"
@@ -54,26 +69,33 @@ class Attempt:
     def __init__(self, parts: Parts, request: Request, plan: str | None) -> None:
         self.plan = plan
         """What an earlier attempt reserved, or None."""
+        self.key = KeyOfRequest(request.name.key, request.fingerprint)
+        """For the line of the record."""
+        self.request = request
         self._requests = parts.requests
-        self._request = request
         self._state = RequestState.RESERVED if plan is not None else None
+
+    @property
+    def is_reserved(self) -> bool:
+        """It has a row that waits for its answer."""
+        return self._state is RequestState.RESERVED
 
     async def reserve(self, plan: str, also: Within) -> None:
         """Durable when it returns."""
-        await asyncio.wrap_future(self._requests.reserve(self._request, plan, also))
+        await asyncio.wrap_future(self._requests.reserve(self.request, plan, also))
         self._state = RequestState.RESERVED
 
     def record_within(self, connection: sa.Connection, answer: bytes | None) -> None:
         """Recorded if this transaction commits; None for an answer that is not to be kept."""
-        self._requests.record_within(connection, self._request, _text(answer))
+        self._requests.record_within(connection, self.request, _text(answer))
         self._state = RequestState.RECORDED
 
     async def record(self, answer: bytes | None) -> None:
         """Recorded and durable when it returns, if it is not already."""
         if self._state is RequestState.RESERVED and answer is not None:
-            await asyncio.wrap_future(self._requests.record(self._request.name, answer.decode()))
+            await asyncio.wrap_future(self._requests.record(self.request.name, answer.decode()))
         elif self._state is not RequestState.RECORDED:
-            await asyncio.wrap_future(self._requests.record_alone(self._request, _text(answer)))
+            await asyncio.wrap_future(self._requests.record_alone(self.request, _text(answer)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,6 +105,8 @@ class Done:
     body: bytes
     kept: bytes | None
     """What the next one to ask is answered; None if it is told that the answer was not kept."""
+    line: Position | None = None
+    """Where its line in the record stands, if that has the key in it."""
 
 
 Work = Callable[[Attempt], Awaitable[Done]]
@@ -94,6 +118,8 @@ class _UnderWay:
     def __init__(self, fingerprint: bytes) -> None:
         self.fingerprint = fingerprint
         self.outcome: Done | HyperkmsError | None = None
+        self.is_in_transfer = False
+        """Its answer has left, and its row is still to come."""
         self._ended = asyncio.Event()
 
     def end(self) -> None:
@@ -127,6 +153,8 @@ class Once:
                     raise other.outcome
                 if other.outcome is not None:
                     return _replay(other.outcome.kept)
+            elif other.is_in_transfer:
+                raise _reused()
         mine = self._under_way[asked.name] = _UnderWay(asked.fingerprint)
         try:
             return await self._alone(asked, work, mine, until)
@@ -134,23 +162,45 @@ class Once:
             mine.outcome = error
             raise
         finally:
-            del self._under_way[asked.name]
             mine.end()
+            if not mine.is_in_transfer:
+                del self._under_way[asked.name]
 
     async def _alone(self, asked: Asked, work: Work, mine: _UnderWay, until: float) -> Answered:
-        requests = self._parts.requests
         await self._take(asked.name, until)
         try:
-            known = await asyncio.wrap_future(requests.find(asked.name))
+            known = await self._known(asked.name)
             if known and self._is_answered(known, asked):
                 return _replay(None if known.answer is None else known.answer.encode())
             attempt = self._attempt(asked, known)
             done = await work(attempt)
-            await attempt.record(done.kept)
+            if done.line is None:
+                await attempt.record(done.kept)
+            else:
+                self._transfer(attempt.request, done, done.line)
+                mine.is_in_transfer = True
             mine.outcome = done
             return Answered(done.body, replayed=False)
         finally:
-            requests.give_back(asked.name)
+            if not mine.is_in_transfer:
+                self._parts.requests.give_back(asked.name)
+
+    async def _known(self, name: RequestName) -> KnownRequest | None:
+        requests = self._parts.requests
+        while (found := await asyncio.wrap_future(requests.find(name))).left:
+            await asyncio.to_thread(recover, self._parts, found.left)
+        return found.known
+
+    def _transfer(self, request: Request, done: Done, line: Position) -> None:
+        loop = asyncio.get_running_loop()
+
+        def has_its_row() -> None:
+            self._parts.requests.give_back(request.name)
+            with suppress(RuntimeError):  # the loop is closed: nobody asks here any more
+                loop.call_soon_threadsafe(self._under_way.pop, request.name)
+
+        answered = AnsweredRequest(request, done.body.decode())
+        self._parts.requests.transfer(Transfer(answered, line.log, line.keyed, line.end, has_its_row))
 
     async def _take(self, name: RequestName, until: float) -> None:
         while not self._parts.requests.take(name):
@@ -163,8 +213,7 @@ class Once:
             words = "a request with this Idempotency-Key came more than 24 hours ago; look what became of it"
             raise Conflict("idempotency-key-expired", f"{words}, and take a new key")
         if known.request.fingerprint != asked.fingerprint:
-            words = "this Idempotency-Key stands for a request with another route or body"
-            raise Conflict("idempotency-key-reused", f"{words}; take a new key for a new request")
+            raise _reused()
         return known.state is RequestState.RECORDED
 
     def _attempt(self, asked: Asked, known: KnownRequest | None) -> Attempt:
@@ -199,6 +248,11 @@ def fingerprint(path: str, body: bytes) -> bytes:
     """
     route = path.encode("utf-8", "surrogatepass")
     return hashlib.sha256(len(route).to_bytes(4) + route + body).digest()
+
+
+def _reused() -> Conflict:
+    words = "this Idempotency-Key stands for a request with another route or body"
+    return Conflict("idempotency-key-reused", f"{words}; take a new key for a new request")
 
 
 def _replay(kept: bytes | None) -> Answered:

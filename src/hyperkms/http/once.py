@@ -19,7 +19,7 @@ from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import REPLAYED, Asked, Attempt, Done, Once, fingerprint, key_of
 from hyperkms.http.views import answer
 from hyperkms.state.completion import Completion, nothing_more
-from hyperkms.state.requests import RequestName
+from hyperkms.state.request_rows import RequestName
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

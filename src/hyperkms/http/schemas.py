@@ -282,6 +282,11 @@ class SignatureView(AnswerBody, frozen=True):
     s: str
     v: int
 
+    @classmethod
+    def of(cls, signature: str) -> "SignatureView":
+        """Of 0x and 130 hex digits."""
+        return cls(r=signature[:66], s="0x" + signature[66:130], v=int(signature[130:], 16))
+
 
 class SignActionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Ready to be posted to the exchange: action, nonce, signature, vaultAddress, expiresAfter."""

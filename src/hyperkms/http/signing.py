@@ -32,10 +32,9 @@ from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.sign import Caller, sign_action, sign_message
-from hyperkms.operations.sign_once import Planned, plan_action, plan_message, plan_order, read_plan, resume
-from hyperkms.operations.sign_order import sign_order
-from hyperkms.state.requests import RequestName
+from hyperkms.operations.sign import Caller
+from hyperkms.operations.sign_once import plan_action, resume
+from hyperkms.state.request_rows import RequestName
 from hyperkms.state.waiting import MustWait, without_waiting
 
 T = TypeVar("T")
@@ -117,14 +116,11 @@ class SigningRoutes:
         """The answer of a request that came with a key: it is signed once, however often it comes."""
 
         async def attempted(attempt: Attempt) -> Done:
-            wanted: Any = await read()
-            if attempt.plan is not None:
-                wanted = msgspec.structs.replace(wanted, version=read_plan(attempt.plan).version)
-            work = route.work(wanted)
+            work = route.work(await read())
             asked.facts.wallet = work.wallet
-            caller = Caller(client, asked.facts.request_id)
-            made = _encode(work.view(await self._do_once(attempt, work.operation, caller, *work.arguments)))
-            return Done(made, kept=made)
+            pending = await self._begin_once(attempt, work, Caller(client, asked.facts.request_id))
+            made = _encode(work.view(await pending.released()))
+            return Done(made, kept=made, line=None if attempt.is_reserved else pending.position())
 
         return await self.once.answer(asked, attempted)
 
@@ -132,20 +128,15 @@ class SigningRoutes:
         """Sign: here if nothing waits, else in a thread."""
         return await self._here_or_in_a_thread(work.operation, caller, *work.arguments)
 
-    async def _do_once(
-        self, attempt: Attempt, operation: Callable[..., Pending[T]], caller: Caller, *arguments: object
-    ) -> Any:
-        """The same, but settled and written down before anything is signed, or resumed as it was written down."""
-
-        def settle(parts: Parts) -> Planned:
-            again = partial(_PLANS[operation], parts, caller.client, *arguments)
-            return again() if attempt.plan is None else resume(parts, caller.client, read_plan(attempt.plan), again)
-
-        planned = await self._here_or_in_a_thread(settle)
-        if attempt.plan is None:
+    async def _begin_once(self, attempt: Attempt, work: Work, caller: Caller) -> Pending[Any]:
+        """Sign with the key in the record's line; where the nonce is chosen, by a plan that is written down first."""
+        if attempt.plan is not None:
+            return await self._here_or_in_a_thread(resume, caller, attempt.plan)
+        if work.has_own_nonce:
+            planned = await self._here_or_in_a_thread(plan_action, caller.client, *work.arguments)
             await attempt.reserve(planned.text, planned.claim)
-        pending = await self._here_or_in_a_thread(planned.sign, caller)
-        return await pending.released()
+            return await self._here_or_in_a_thread(planned.sign, caller)
+        return await self.begin(work, msgspec.structs.replace(caller, under=attempt.key))
 
     async def _here_or_in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
         at_hand = self._turn.parts if self._turn else self.parts
@@ -168,14 +159,6 @@ class Turn:
     def of(cls, loop: asyncio.AbstractEventLoop, parts: Parts) -> "Turn":
         """What gathers in this loop."""
         return cls(loop, replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
-
-
-_PLANS: dict[Callable[..., Pending[Any]], Callable[..., Planned]] = {
-    sign_message: plan_message,
-    sign_order: plan_order,
-    sign_action: plan_action,
-}
-"""What settles first what an operation signs."""
 
 
 async def _work(route: SigningRoute, raw: bytes, facts: Facts) -> Work:

@@ -32,8 +32,10 @@ class Work(NamedTuple):
 
     wallet: WalletId
     operation: Callable[..., Pending[Any]]
-    arguments: tuple[object, ...]
+    arguments: tuple[Any, ...]
     view: Callable[[Any], msgspec.Struct]
+    has_own_nonce: bool = False
+    """Its caller chose the nonce, so that it cannot be signed twice."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _action(body: SignActionRequest) -> Work:
         network=Network(body.network) if body.network else None,
         version=body.version,
     )
-    return Work(wanted.wallet, sign_action, (wanted,), action_view)
+    return Work(wanted.wallet, sign_action, (wanted,), action_view, has_own_nonce=body.nonce is not None)
 
 
 _MESSAGE = SigningRoute(

@@ -48,7 +48,6 @@ def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
 
 def action_view(signed: SignedAction) -> SignActionAnswer:
     """What a bot posts to the exchange, and the receipt."""
-    signature = signed.signature
     return SignActionAnswer(
         success=True,
         wallet_id=signed.wallet.id,
@@ -57,7 +56,7 @@ def action_view(signed: SignedAction) -> SignActionAnswer:
         nonce=signed.nonce,
         vault_address=signed.vault_address,
         expires_after=signed.expires_after,
-        signature=SignatureView(r=signature[:66], s="0x" + signature[66:130], v=int(signature[130:], 16)),
+        signature=SignatureView.of(signed.signature),
         receipt=signed.receipt,
     )
 

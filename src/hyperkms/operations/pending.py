@@ -30,6 +30,10 @@ class Pending(Generic[T_co]):
         """The answer; Unavailable if the record is not durable."""
         return self._finish(self._ticket.position())
 
+    def position(self) -> Position:
+        """Where its record stands; Unavailable if that is not durable."""
+        return self._ticket.position()
+
     async def released(self) -> T_co:
         """The same without blocking a thread."""
         return self._finish(await self._ticket.released())

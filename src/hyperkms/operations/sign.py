@@ -8,7 +8,7 @@ import msgspec
 
 from hyperkms import _core
 from hyperkms.access.clients import Client
-from hyperkms.audit.record import SignatureRecord
+from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.actions import Action, parse_action
@@ -21,11 +21,19 @@ from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
 
+class KeyOfRequest(msgspec.Struct, frozen=True):
+    """The Idempotency-Key under which a request is signed, for its line in the record."""
+
+    key: str
+    fingerprint: bytes
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who asks, in which request."""
 
     client: Client
     request_id: str
+    under: KeyOfRequest | None = None
 
 
 class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,7 +265,7 @@ def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Ca
 
 
 def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> SignatureRecord:
-    return SignatureRecord(
+    record = SignatureRecord(
         time=parts.clock(),
         request_id=caller.request_id,
         client=caller.client.name,
@@ -269,6 +277,10 @@ def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> Signat
         digest="0x" + made.digest,
         signature=made.signature,
     )
+    if caller.under is None:
+        return record
+    key, fingerprint = caller.under.key, "0x" + caller.under.fingerprint.hex()
+    return KeyedSignatureRecord(**msgspec.structs.asdict(record), idempotency_key=key, fingerprint=fingerprint)
 
 
 def _receipt(position: Position, record: SignatureRecord) -> Receipt:

@@ -25,6 +25,22 @@ RUNNING = Situation(
             shown_by='curl -i "$URL/ready"; df -h DIR',
         ),
         Problem(
+            code="record-unreadable",
+            family=Unavailable,
+            title="The record of a killed process cannot be read",
+            cause=(
+                "A process was killed while it answered requests with an Idempotency-Key. Which of them it had "
+                "answered stands in its file in `records`, and that file is gone or cannot be read. Until then no "
+                "request with a key is answered, since it may be one of those; requests without one are."
+            ),
+            next_step=(
+                "Put the file back, or make it readable: the answer names it. If it is lost, an empty file of that "
+                "name lets the service go on; a request of that moment may then be signed a second time."
+            ),
+            retry=Retry.YES,
+            shown_by="ls -l DIR/records",
+        ),
+        Problem(
             code="record-closed",
             family=Unavailable,
             title="The record is closed",

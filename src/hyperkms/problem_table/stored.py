@@ -54,6 +54,17 @@ STORED = Situation(
             next_step="Restore the database from a backup; without the sealed key nobody can sign for that wallet.",
         ),
         Problem(
+            code="record-malformed",
+            family=Tampered,
+            title="A file of the record has a line that is none",
+            cause=(
+                "A process was killed while it answered requests with an Idempotency-Key, and its file in `records` "
+                "has a line that is not of the format in docs/formats.md, before its end."
+            ),
+            next_step="Find out who or what changed it, and put the file back from a copy; the log names it.",
+            shown_by="ls -l DIR/records",
+        ),
+        Problem(
             code="public-key-mismatch",
             family=Tampered,
             title="The record names another public key",

@@ -29,6 +29,18 @@ class NameLocks:
             raise Unavailable("database-unavailable", f"a request could not be locked: {error.strerror}") from error
         return True
 
+    def is_held_elsewhere(self, name: bytes) -> bool:
+        """Whether another process holds the name; not to be asked for one that this process holds: it would lose it.
+
+        Who asks takes it shared for a moment, so that two who ask do not take each other for the holder.
+        """
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _place(name))
+        except (BlockingIOError, PermissionError):
+            return True
+        self.give_back(name)
+        return False
+
     def give_back(self, name: bytes) -> None:
         """Let the next one have it."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(name))

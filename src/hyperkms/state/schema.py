@@ -137,6 +137,13 @@ requests = Table(
     Index("ix_requests_created_at", "created_at"),
 )
 
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("log", String(32), primary_key=True, comment="a log that a living process writes, or a dead one wrote"),
+    Column("done", BigInteger, nullable=False, comment="lines before this byte have their rows in requests"),
+)
+
 signers = Table(
     "signers",
     metadata,

@@ -1,0 +1,148 @@
+"""Rows of requests with an Idempotency-Key: what was settled, and what was answered.
+
+(none) --reserve--> reserved --record--> recorded
+(none) --insert, transfer or recover--> recorded
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from hyperkms.errors import Conflict
+from hyperkms.state.schema import requests
+
+
+class RequestState(StrEnum):
+    """How far a request has come."""
+
+    RESERVED = "reserved"
+    RECORDED = "recorded"
+
+
+_IS = sa.and_(requests.c.client == sa.bindparam("of_client"), requests.c.key == sa.bindparam("of_key"))
+_FIND = sa.select(requests).where(_IS)
+_INSERT = requests.insert()
+_DELETE = requests.delete().where(_IS)
+_RECORD = (
+    requests.update()
+    .where(_IS, requests.c.state == RequestState.RESERVED.value)
+    .values(state=RequestState.RECORDED.value, answer=sa.bindparam("new_answer"))
+)
+
+
+@dataclass(frozen=True)
+class RequestName:
+    """Whose key; a client's keys are its own."""
+
+    client: str
+    key: str
+
+    def to_bytes(self) -> bytes:
+        """No two names give the same: neither part has a zero byte."""
+        return f"{self.client}\0{self.key}".encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as it first came."""
+
+    name: RequestName
+    fingerprint: bytes
+    """SHA-256 of route and body; docs/formats.md."""
+    request_id: str
+    created_at: int
+    """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRequest:
+    """A request that the database has."""
+
+    request: Request
+    state: RequestState
+    plan: str | None
+    answer: str | None
+    """The body of the answer; None for one that shows a secret and is not kept."""
+
+
+@dataclass(frozen=True)
+class AnsweredRequest:
+    """A request whose answer is durable in the record."""
+
+    request: Request
+    answer: str
+
+
+def find(connection: sa.Connection, name: RequestName) -> KnownRequest | None:
+    """The row of this name."""
+    row = connection.execute(_FIND, _named(name)).one_or_none()
+    if row is None:
+        return None
+    request = Request(
+        name=name, fingerprint=bytes(row.fingerprint), request_id=row.request_id, created_at=row.created_at
+    )
+    return KnownRequest(request=request, state=RequestState(row.state), plan=row.plan, answer=row.answer)
+
+
+def insert(
+    connection: sa.Connection,
+    request: Request,
+    state: RequestState,
+    *,
+    plan: str | None = None,
+    answer: str | None = None,
+) -> None:
+    """A new row; Conflict if there is one of this name."""
+    try:
+        connection.execute(_INSERT, _row(request, state, plan=plan, answer=answer))
+    except IntegrityError as error:
+        raise in_progress() from error
+
+
+def record(connection: sa.Connection, name: RequestName, answer: str) -> None:
+    """A reserved request is done; Conflict if it is not reserved."""
+    done = connection.execute(_RECORD, {**_named(name), "new_answer": answer})
+    if done.rowcount != 1:  # its lock was lost, and somebody else has answered
+        raise in_progress()
+
+
+def transfer(connection: sa.Connection, answered: Sequence[AnsweredRequest]) -> None:
+    """Rows of requests whose names this process holds and whose answers have left: they replace what there is."""
+    connection.execute(_DELETE, [_named(one.request.name) for one in answered])
+    connection.execute(_INSERT, [_row(one.request, RequestState.RECORDED, answer=one.answer) for one in answered])
+
+
+def recover(connection: sa.Connection, answered: Iterable[AnsweredRequest]) -> None:
+    """Rows of requests that a killed process had answered, where there are none: others are of a later attempt."""
+    for one in answered:
+        if find(connection, one.request.name) is None:
+            insert(connection, one.request, RequestState.RECORDED, answer=one.answer)
+
+
+def in_progress() -> Conflict:
+    """The refusal of a request that another one is doing."""
+    words = "a request with this Idempotency-Key is under way: ask again with the same key, and get its answer"
+    return Conflict("request-in-progress", words)
+
+
+def _named(name: RequestName) -> dict[str, Any]:
+    return {"of_client": name.client, "of_key": name.key}
+
+
+def _row(
+    request: Request, state: RequestState, *, plan: str | None = None, answer: str | None = None
+) -> dict[str, Any]:
+    return {
+        "client": request.name.client,
+        "key": request.name.key,
+        "fingerprint": request.fingerprint,
+        "request_id": request.request_id,
+        "state": state.value,
+        "plan": plan,
+        "answer": answer,
+        "created_at": request.created_at,
+    }

@@ -1,0 +1,191 @@
+"""A process that is killed before its answers have their rows: whoever repeats a request gets the identical answer."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyperkms.cli.assemble import DATABASE, RECORDS
+from support.keyed import NOOP, REPLAYED, post, signatures
+from support.service import Answer, Service
+from support.signing_clients import ROOM
+
+ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+VAULT = "0x" + "ab" * 20
+LATER = 4_000_000_000_000
+ACTION = {"walletId": "trader", "action": NOOP}
+REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "message, ed25519": ("/wallets/sign", {"walletId": "bytes", "message": "hello"}),
+    "message, secp256k1": ("/wallets/sign", {"walletId": "trader", "message": "hello"}),
+    "payload": ("/wallets/sign-order", {"walletId": "bytes", "orderPayload": {"b": 1, "a": 2.5}}),
+    "action": ("/hyperliquid/sign", ACTION),
+    "order": (
+        "/hyperliquid/sign",
+        {
+            "walletId": "trader",
+            "action": {"type": "order", "orders": [ORDER], "grouping": "na"},
+            "vaultAddress": VAULT,
+            "expiresAfter": LATER,
+        },
+    ),
+}
+
+
+@contextmanager
+def no_rows(data: Path) -> Iterator[None]:
+    """The database is read and takes no rows."""
+    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
+
+
+def transfers(data: Path) -> list[tuple[str, int]]:
+    """Logs whose requests may lack rows, and the byte up to which they have them."""
+    with closing(sqlite3.connect(data / DATABASE)) as database:
+        return list(database.execute("SELECT log, done FROM transfers"))
+
+
+def rows(data: Path) -> list[str]:
+    """The keys that have a row."""
+    with closing(sqlite3.connect(data / DATABASE)) as database:
+        return [key for (key,) in database.execute("SELECT key FROM requests ORDER BY key")]
+
+
+def until_it_has_its_row(service: Service, key: str) -> None:
+    while key not in rows(service.data):
+        pass
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[tuple[Service, Mapping[str, Answer]]]:
+    """A service that will be killed, and what it has answered under keys that have no rows."""
+    with Service.start(tmp_path / "data", **ROOM) as service:
+        service.generate("bytes")
+        service.generate("trader", keyType="secp256k1")
+        post(service, "/hyperliquid/sign", ACTION, "before")
+        until_it_has_its_row(service, "before")
+        with no_rows(service.data):
+            answers = {key: post(service, *request, key.replace(" ", "")) for key, request in REQUESTS.items()}
+            repeated = {key: post(service, *request, key.replace(" ", "")) for key, request in REQUESTS.items()}
+            other = post(service, "/hyperliquid/sign", {**ACTION, "network": "testnet"}, "action")
+            service.kill()
+        assert {answer.status for answer in answers.values()} == {200}, answers
+        assert [answer.body for answer in repeated.values()] == [answer.body for answer in answers.values()]
+        assert {answer.headers[REPLAYED] for answer in repeated.values()} == {"true"}
+        assert (other.status, other.json["code"]) == (409, "idempotency-key-reused")
+        assert rows(service.data) == ["before"]
+        yield service, answers
+
+
+def assert_answered_again(service: Service, answers: Mapping[str, Answer]) -> None:
+    for name, answer in answers.items():
+        again = post(service, *REQUESTS[name], name.replace(" ", ""))
+        assert (again.body, again.headers[REPLAYED]) == (answer.body, "true")
+    assert len(signatures(service.data, "trader")) == 4
+    assert len(signatures(service.data, "bytes")) == 2
+
+
+def test_the_next_process_gives_the_identical_answers(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, answers = killed
+    ((log, done),) = transfers(dead.data)
+    with Service.start(dead.data, **ROOM) as second:
+        assert_answered_again(second, answers)
+        assert (log, done) not in transfers(dead.data)
+        reused = post(second, "/hyperliquid/sign", {**ACTION, "network": "testnet"}, "action")
+        assert reused.json["code"] == "idempotency-key-reused"
+        assert post(second, "/hyperliquid/sign", ACTION, "a-new-one").json["nonce"] > answers["order"].json["nonce"]
+    assert transfers(dead.data) == []
+
+
+def test_a_process_that_lived_beside_it_gives_them_too(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(Service.start(data, **ROOM)) for _ in range(2))
+        first.generate("trader", keyType="secp256k1")
+        for service in (first, second):
+            post(service, "/hyperliquid/sign", ACTION, f"before-{service.process.pid}")
+            until_it_has_its_row(service, f"before-{service.process.pid}")
+        with no_rows(data):
+            answer = post(first, "/hyperliquid/sign", ACTION, "k")
+            mine = post(second, "/hyperliquid/sign", ACTION, "other")
+            first.kill()
+        again = post(second, "/hyperliquid/sign", ACTION, "k")
+        assert (again.status, again.body, again.headers[REPLAYED]) == (200, answer.body, "true")
+        assert post(second, "/hyperliquid/sign", ACTION, "other").body == mine.body
+    assert len(signatures(data, "trader")) == 4
+
+
+def test_the_sweep_recovers_what_nobody_asks_for(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, answers = killed
+    with Service.start(dead.data, **ROOM):
+        while len(rows(dead.data)) <= len(answers):
+            pass
+        assert transfers(dead.data) == []
+
+
+def test_only_what_has_no_row_is_read(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, answers = killed
+    ((log, done),) = transfers(dead.data)
+    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    whole = file.read_bytes()
+    assert whole[:done].endswith(b"\n")
+    assert json.loads(whole[:done].splitlines()[-1])["record"]["idempotencyKey"] == "before"
+    file.write_bytes(b"x" * (done - 1) + b"\n" + whole[done:])
+    with Service.start(dead.data, **ROOM) as second:
+        again = post(second, *REQUESTS["order"], "order")
+        assert again.body == answers["order"].body
+
+
+def test_half_a_line_is_no_answer(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, answers = killed
+    ((log, _),) = transfers(dead.data)
+    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    file.write_bytes(file.read_bytes()[:-1])
+    with Service.start(dead.data, **ROOM) as second:
+        assert post(second, *REQUESTS["action"], "action").body == answers["action"].body
+        anew = post(second, *REQUESTS["order"], "order")
+        assert (anew.status, REPLAYED in anew.headers) == (200, False)
+
+
+def test_without_the_record_of_a_killed_process_no_request_with_a_key_is_answered(
+    killed: tuple[Service, Mapping[str, Answer]],
+) -> None:
+    dead, _ = killed
+    ((log, _),) = transfers(dead.data)
+    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    away = dead.data / "away"
+    file.rename(away)
+    with Service.start(dead.data, **ROOM) as second:
+        for _ in range(2):
+            refused = post(second, "/hyperliquid/sign", ACTION, "k")
+            assert (refused.status, refused.json["code"]) == (503, "record-unreadable")
+            assert log in refused.json["detail"]
+        assert second.post("/hyperliquid/sign", ACTION).status == 200
+        away.rename(file)
+        assert post(second, "/hyperliquid/sign", ACTION, "k").status == 200
+
+
+def test_a_line_that_is_none_stops_requests_with_a_key(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, _ = killed
+    ((log, done),) = transfers(dead.data)
+    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:done] + b"no line\n" + whole[done:])
+    with Service.start(dead.data, **ROOM) as second:
+        refused = post(second, "/hyperliquid/sign", ACTION, "k")
+        assert (refused.status, refused.json["code"]) == (500, "record-malformed")
+
+
+def test_a_service_that_is_stopped_leaves_nothing_to_recover(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", **ROOM) as service:
+        service.generate("trader", keyType="secp256k1")
+        answer = post(service, "/hyperliquid/sign", ACTION, "k")
+        assert service.stop() == 0
+    assert (rows(tmp_path / "data"), transfers(tmp_path / "data")) == (["k"], [])
+    with Service.start(tmp_path / "data", **ROOM) as second:
+        assert post(second, "/hyperliquid/sign", ACTION, "k").body == answer.body
