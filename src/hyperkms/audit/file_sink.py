@@ -6,12 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
 from hyperkms.audit.log_file import LogFile, removed, require_room, unwritable
 from hyperkms.audit.record import Encoded, Record
-from hyperkms.audit.sink import Position, Ticket, settle_all
+from hyperkms.audit.sink import Group, Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 from hyperkms.state.gathering import next_group
 
@@ -52,7 +53,7 @@ class FileSink:
         self._failure: Unavailable | None = None
         self._had_no_room = False
         self._closed = False
-        self._queue: queue.SimpleQueue[Sequence[Ticket] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Group] | None] = queue.SimpleQueue()
         self._taken_s: deque[float] = deque(maxlen=_LAST)
         self._taking = threading.Lock()
         self._writing = threading.Lock()
@@ -61,20 +62,20 @@ class FileSink:
 
     def append(self, record: Record) -> Ticket:
         """Take a record; its ticket is settled when its line is on the disk."""
-        ticket = Ticket(record)
-        self.append_group([ticket])
+        group = Group()
+        ticket = group.add(record)
+        self.append_group(group)
         return ticket
 
-    def append_group(self, tickets: Sequence[Ticket]) -> None:
-        """Take several, to be written together unless there are too many."""
+    def append_group(self, group: Group) -> None:
+        """Take several, to be written together, and with others that wait."""
         with self._taking:
             if not self._closed:
-                self._queue.put(tickets)
+                self._queue.put([group])
                 return
-        closed = Unavailable("record-closed", "the record is closed: the service is stopping")
-        settle_all((ticket, closed) for ticket in tickets)
+        settle_all([(group, Unavailable("record-closed", "the record is closed: the service is stopping"))])
 
-    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+    def write_here(self, group: Group) -> bool:
         """Write and settle these in the calling thread, as long as the disk answers at once.
 
         That it does is judged by the last groups: most under 250 us, none over 5 ms. A disk that stalls holds
@@ -85,7 +86,7 @@ class FileSink:
         try:
             if self._closed:
                 return False
-            self._commit(tickets)
+            self._commit([group])
             return True
         finally:
             self._writing.release()
@@ -121,31 +122,33 @@ class FileSink:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, ended = next_group(self._queue, MAX_GROUP)
-            if group:
+            groups, ended = next_group(self._queue, MAX_GROUP)
+            if groups:
                 with self._writing:
-                    self._commit(group)
+                    self._commit(groups)
 
-    def _commit(self, group: Sequence[Ticket]) -> None:
-        """Release the group if all of it is durable, else fail all of it."""
+    def _commit(self, groups: Sequence[Group]) -> None:
+        """Release these groups if all of them are durable, else fail all of them."""
+        records = [record for group in groups for record in group.records]
         try:
-            positions = self._write([ticket.record for ticket in group])
+            first = self._write(records)
         except Unavailable as failure:
             if self._observer:
-                self._observer.commit_failed(len(group))
-            settle_all([(ticket, failure) for ticket in group])
+                self._observer.commit_failed(len(records))
+            settle_all([(group, failure) for group in groups])
             return
         if self._observer:
-            self._observer.committed(len(group))
-        settle_all(zip(group, positions, strict=True))
+            self._observer.committed(len(records))
+        places = accumulate((len(group.records) for group in groups[:-1]), initial=first.index)
+        settle_all([(group, Position(first.log, place)) for group, place in zip(groups, places, strict=True)])
 
-    def _write(self, records: Sequence[Encoded]) -> Sequence[Position]:
+    def _write(self, records: Sequence[Encoded]) -> Position:
         if self._failure:
             raise self._failure
         file = self._at_hand()
         started = time.perf_counter()
         try:
-            positions = file.write(records)
+            first = file.write(records)
         except Exception as error:
             self._file = None
             self._had_no_room = True
@@ -162,7 +165,7 @@ class FileSink:
             file.abandon()
             raise removed()
         self._had_no_room = False
-        return positions
+        return first
 
     def _at_hand(self) -> LogFile:
         if self._file is not None and not self._file.is_in_place():

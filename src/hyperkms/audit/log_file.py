@@ -46,16 +46,17 @@ class LogFile:
             raise unwritable(error) from error
         return file
 
-    def write(self, records: Sequence[Encoded]) -> Sequence[Position]:
-        """Append lines, not yet durable; after an error the file may end in half a line: take it back."""
+    def write(self, records: Sequence[Encoded]) -> Position:
+        """Append lines, not yet durable, and answer where the first stands.
+
+        After an error the file may end in half a line: take it back.
+        """
         first = self._next
-        positions = [Position(self._log, first + number) for number in range(len(records))]
-        lines = [line(self._log, at.index, record) for at, record in zip(positions, records, strict=True)]
-        data = b"".join(lines)
+        data = b"".join([line(self._log, first + number, record) for number, record in enumerate(records)])
         _write_all(self.descriptor, data)
         self._next += len(records)
         self._length += len(data)
-        return positions
+        return Position(self._log, first)
 
     def take_back(self) -> None:
         """The end of a file after a write that failed: no half line stays, and no file without a line."""
