@@ -132,6 +132,10 @@ class SigningRoutes:
         """Sign: here if nothing waits, else in a thread."""
         return await self._here_or_in_a_thread(work.operation, caller, *work.arguments)
 
+    async def begin_in_a_thread(self, work: Work, caller: Caller) -> Pending[Any]:
+        """The same for what is known to wait."""
+        return await self._threads.sign(work.operation, self.parts, caller, *work.arguments)
+
     async def _do_once(
         self, attempt: Attempt, operation: Callable[..., Pending[T]], caller: Caller, *arguments: object
     ) -> Any:
