@@ -26,7 +26,7 @@ from hyperkms.state.waiting import MustWait, without_waiting
 if TYPE_CHECKING:
     from hyperkms.http.signing import SigningRoutes
 
-SLICE = 24
+SLICE = 25
 """After so many signatures the event loop serves others: these hold it for about a millisecond."""
 Begun: TypeAlias = tuple[View, Pending[Any]] | HyperkmsError
 _WITHOUT_WAITING = without_waiting()
@@ -119,8 +119,8 @@ def _begin_here(
 async def _begin_in_a_thread(
     routes: "SigningRoutes", route: SigningRoute, caller: Caller, body: msgspec.Struct
 ) -> Begun:
-    work = route.work(body)
     try:
+        work = route.work(body)
         return work.view, await routes.begin_in_a_thread(work, caller)
     except HyperkmsError as error:
         return error

@@ -19,7 +19,7 @@ def read_quickly(raw: bytes, kind: type[S]) -> S | None:
     Every key of a JSON text is followed by a colon. So a text with no more colons than there are members in
     the struct and the objects within it has no duplicate key, which msgspec would pass over.
     """
-    if raw.count(b"{") + raw.count(b"[") > _MOST:
+    if len(raw) > _MOST and raw.count(b"{") + raw.count(b"[") > _MOST:
         return None
     try:
         body: S = _decoder(kind).decode(raw)
