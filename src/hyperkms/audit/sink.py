@@ -83,6 +83,11 @@ class Ticket(msgspec.Struct, frozen=True, eq=False):
 
     async def released(self) -> Position:
         """The same without blocking a thread."""
+        await self.settling()
+        return self.position()
+
+    async def settling(self) -> None:
+        """Return once the outcome is known."""
         loop = asyncio.get_running_loop()
         settled = loop.create_future()
 
@@ -93,7 +98,6 @@ class Ticket(msgspec.Struct, frozen=True, eq=False):
         self.group.then(loop, wake)
         if not self.settled:
             await settled
-        return self.position()
 
     def then(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
         """Have this called in the loop's thread once the outcome is known; ask for it before the ticket can settle."""

@@ -84,7 +84,10 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
             begun += await _begin(routes, route, batch, bodies[start : start + SLICE])
     except Unauthorized as revoked:
         begun += [revoked] * (len(bodies) - len(begun))
-    return _answer([await _released(batch, entry) for entry in begun])
+    for entry in begun:
+        if not isinstance(entry, HyperkmsError) and not entry[1].settled:
+            await entry[1].settling()
+    return _answer([_shown(batch, entry) for entry in begun])
 
 
 async def _begin(
@@ -126,12 +129,12 @@ async def _begin_in_a_thread(
         return error
 
 
-async def _released(batch: Batch, entry: Begun) -> msgspec.Struct | msgspec.Raw:
+def _shown(batch: Batch, entry: Begun) -> msgspec.Struct | msgspec.Raw:
     if isinstance(entry, HyperkmsError):
         return _refused(batch, entry)
     view, pending = entry
     try:
-        return view(pending.now() if pending.settled else await pending.released())
+        return view(pending.now())
     except HyperkmsError as error:
         return _refused(batch, error)
 

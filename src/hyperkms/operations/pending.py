@@ -23,6 +23,10 @@ class Pending(Generic[T_co]):
         """Whether `now` has an outcome."""
         return self._ticket.settled
 
+    async def settling(self) -> None:
+        """Return once `now` has an outcome."""
+        await self._ticket.settling()
+
     def wait(self) -> T_co:
         """Block until the record is durable; Unavailable if it cannot be, and then no signature."""
         return self._finish(self._ticket.wait())
