@@ -97,7 +97,7 @@ def _order(handle: _core.KeyHandle) -> dict[str, Call]:
     }
 
 
-def _sign_l1(handle: _core.KeyHandle, packed: bytes) -> _core.Signature:
+def _sign_l1(handle: _core.KeyHandle, packed: bytes) -> object:
     return _core.sign_l1(handle, packed, nonce=_NONCE, vault=None, expires_after=None, network="testnet")
 
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use sha2::{Digest as _, Sha256};
 
 use crate::digest::{self, Digest, L1Extras, Network};
 use crate::error::{Error, Kind, Result};
@@ -230,33 +231,22 @@ impl KeyHandle {
     }
 }
 
-#[pyclass(frozen, module = "hyperkms._core")]
-struct Signature {
-    digest: Digest,
-    signature: EcdsaSignature,
+/// A signature and what was signed, as they are written down and answered: 0x and hex digits.
+type Signed = (String, String);
+
+fn signed(signature: &[&[u8]], digest: &[u8; 32]) -> Signed {
+    (hex(signature), hex(&[digest]))
 }
 
-#[pymethods]
-impl Signature {
-    #[getter]
-    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.digest.0)
+fn hex(parts: &[&[u8]]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 + 2 * parts.iter().map(|part| part.len()).sum::<usize>());
+    text.push_str("0x");
+    for byte in parts.iter().copied().flatten() {
+        text.push(DIGITS[usize::from(byte >> 4)].into());
+        text.push(DIGITS[usize::from(byte & 15)].into());
     }
-
-    #[getter]
-    fn r<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.signature.r)
-    }
-
-    #[getter]
-    fn s<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.signature.s)
-    }
-
-    #[getter]
-    fn v(&self) -> u8 {
-        self.signature.v
-    }
+    text
 }
 
 /// Counters shared by the processes of a host; nothing secret.
@@ -288,9 +278,21 @@ impl SharedCounters {
         self.0.read(counter)
     }
 
+    fn settled(&self, taken: u64, finished: u64) -> Result<Option<u64>> {
+        let number = self.0.read(taken)?;
+        Ok((self.0.read(finished)? >= number).then_some(number))
+    }
+
     #[pyo3(signature = (counter, *, amount))]
     fn add(&self, counter: u64, amount: u64) -> Result<u64> {
         self.0.add(counter, amount)
+    }
+
+    #[pyo3(signature = (bucket, *, total, amount))]
+    fn observe(&self, bucket: u64, total: u64, amount: u64) -> Result<()> {
+        self.0.add(bucket, 1)?;
+        self.0.add(total, amount)?;
+        Ok(())
     }
 
     #[pyo3(signature = (counter, *, amount, now, limit, period))]
@@ -410,7 +412,7 @@ fn sign_l1(
     vault: Option<&[u8]>,
     expires_after: Option<u64>,
     network: &str,
-) -> Result<Signature> {
+) -> Result<Signed> {
     let network = match network {
         "mainnet" => Network::Mainnet,
         "testnet" => Network::Testnet,
@@ -426,22 +428,23 @@ fn sign_l1(
 }
 
 #[pyfunction]
-fn sign_eip191(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Signature> {
+fn sign_eip191(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Signed> {
     signing(py, message.len(), || sign_secp256k1(handle, digest::eip191(message)))
 }
 
-fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signature> {
+fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signed> {
     let secret = handle.open(KeyType::Secp256k1)?;
-    Ok(Signature { digest, signature: single::sign_secp256k1(&secret, &digest.0)? })
+    let EcdsaSignature { r, s, v } = single::sign_secp256k1(&secret, &digest.0)?;
+    Ok(signed(&[&r, &s, &[v]], &digest.0))
 }
 
 #[pyfunction]
-fn sign_ed25519_message<'py>(py: Python<'py>, handle: &KeyHandle, message: &[u8]) -> Result<Bound<'py, PyBytes>> {
-    let signature = signing(py, message.len(), || {
+fn sign_ed25519_message(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Signed> {
+    signing(py, message.len(), || {
         let secret = handle.open(KeyType::Ed25519)?;
-        single::sign_ed25519(&secret, &handle.public_key, message)
-    })?;
-    Ok(PyBytes::new(py, &signature))
+        let signature = single::sign_ed25519(&secret, &handle.public_key, message)?;
+        Ok(signed(&[&signature], &Sha256::digest(message).into()))
+    })
 }
 
 #[pyfunction]
@@ -460,6 +463,6 @@ mod _core {
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,
         open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, Context, DataKey, KeyHandle,
-        LocalRootKey, Protection, SealedHeader, SharedCounters, Signature,
+        LocalRootKey, Protection, SealedHeader, SharedCounters,
     };
 }

@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias, final
 _KeyType: TypeAlias = Literal["ed25519", "secp256k1"]
 _Binding: TypeAlias = Literal["none", "mainnet", "testnet", "any"]
 _Origin: TypeAlias = Literal["generated", "imported"]
+_Signed: TypeAlias = tuple[str, str]
+"""A signature and the 32 bytes that were signed, each as 0x and hex digits."""
 
 @final
 class Protection:
@@ -93,23 +95,6 @@ class KeyHandle:
         """32 bytes (RFC 8032), or 33 bytes (SEC 1 compressed)."""
 
 @final
-class Signature:
-    """A recoverable secp256k1 signature: RFC 6979 nonce, s in the lower half of the order."""
-
-    @property
-    def digest(self) -> bytes:
-        """The 32 bytes that were signed."""
-    @property
-    def r(self) -> bytes:
-        """32 bytes."""
-    @property
-    def s(self) -> bytes:
-        """32 bytes."""
-    @property
-    def v(self) -> int:
-        """27 or 28."""
-
-@final
 class SharedCounters:
     """Counters in a mapped file that all processes of a host share; nothing secret."""
 
@@ -127,8 +112,12 @@ class SharedCounters:
         """Never draw `floor` or anything below it again."""
     def read(self, counter: int) -> int:
         """The value as it stands."""
+    def settled(self, taken: int, finished: int) -> int | None:
+        """The value of `taken`; None if `finished` is less."""
     def add(self, counter: int, *, amount: int) -> int:
         """Add, atomically; the new value."""
+    def observe(self, bucket: int, *, total: int, amount: int) -> None:
+        """Add one to a histogram's bucket and `amount` to its sum."""
     def take_window(self, counter: int, *, amount: int, now: int, limit: int, period: int) -> tuple[bool, int, int]:
         """Take `amount` of the `limit` (below 2**22) of a window that begins with the first one taken.
 
@@ -174,18 +163,22 @@ def sign_l1(
     vault: bytes | None,
     expires_after: int | None,
     network: Literal["mainnet", "testnet"],
-) -> Signature:
+) -> _Signed:
     """Hash and sign an L1 action as `sign_l1_action` of the official Python SDK does.
 
     `msgpack` is the canonical action, `vault` 20 bytes, nonce and expires_after milliseconds.
-    Refused for another network than the key is bound to, and for an ed25519 key.
+    Refused for another network than the key is bound to, and for an ed25519 key. The 65 bytes are r, s, v: RFC 6979
+    nonce, s in the lower half of the order, v 27 or 28.
     """
 
-def sign_eip191(handle: KeyHandle, message: bytes) -> Signature:
+def sign_eip191(handle: KeyHandle, message: bytes) -> _Signed:
     """Sign the EIP-191 (version 0x45) form of a message, which no action can have."""
 
-def sign_ed25519_message(handle: KeyHandle, message: bytes) -> bytes:
-    """The 64-byte signature of RFC 8032 section 5.1.6; Refused for a secp256k1 key."""
+def sign_ed25519_message(handle: KeyHandle, message: bytes) -> _Signed:
+    """The 64 bytes of RFC 8032 section 5.1.6 (R, S); Refused for a secp256k1 key.
+
+    Pure Ed25519 signs the message itself; what stands for it as digest is its SHA-256.
+    """
 
 def keccak256(data: bytes) -> bytes:
     """32 bytes."""

@@ -77,11 +77,10 @@ def assert_stands(at: Here, wallet: str) -> WalletHistory:
 def assert_opens(at: Here, history: WalletHistory, version: KeyVersion) -> None:
     handle = at.parts.keyring.handle(history.wallet, version)
     if history.wallet.key_type is KeyType.ED25519:
-        signature = _core.sign_ed25519_message(handle, MESSAGE)
-        Ed25519PublicKey.from_public_bytes(version.public_key).verify(signature, MESSAGE)
+        signature, _ = _core.sign_ed25519_message(handle, MESSAGE)
+        Ed25519PublicKey.from_public_bytes(version.public_key).verify(bytes.fromhex(signature[2:]), MESSAGE)
         return
-    signed = _core.sign_eip191(handle, MESSAGE)
-    signature = signed.r + signed.s + bytes([signed.v])
+    signature, _ = _core.sign_eip191(handle, MESSAGE)
     assert Account.recover_message(encode_defunct(MESSAGE), signature=signature).lower() == version.address
 
 

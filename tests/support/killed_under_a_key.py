@@ -8,7 +8,6 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from starlette.types import Message
 
 from hyperkms._core import SharedCounters
 from hyperkms.audit.record import Record
-from hyperkms.audit.sink import RecordSink, Ticket
+from hyperkms.audit.sink import Group, RecordSink, Ticket
 from hyperkms.cli.announcing import ADMIN_KEY
 from hyperkms.cli.assemble import DATABASE, SHARED, assemble
 from hyperkms.config import load_from_process
@@ -103,13 +102,13 @@ class DyingRecords:
         _die_at(BEFORE_RECORD, self._point)
         return self._real.append(record)
 
-    def append_group(self, tickets: Sequence[Ticket]) -> None:
+    def append_group(self, group: Group) -> None:
         _die_at(BEFORE_RECORD, self._point)
-        self._real.append_group(tickets)
+        self._real.append_group(group)
 
-    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+    def write_here(self, group: Group) -> bool:
         _die_at(BEFORE_RECORD, self._point)
-        return self._real.write_here(tickets)
+        return self._real.write_here(group)
 
     def check(self) -> None:
         self._real.check()

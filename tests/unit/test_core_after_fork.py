@@ -21,7 +21,7 @@ if child == 0:
     except Refused as refused:
         os._exit(0 if refused.code == "arena-forked" else 2)
     os._exit(1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(_core.sign_ed25519_message(handle, b"hello")))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(_core.sign_ed25519_message(handle, b"hello")[0]) - 2)
 """
 
 
@@ -29,4 +29,4 @@ def test_a_forked_child_is_refused_and_its_parent_signs_on(tmp_path: Path) -> No
     done = subprocess.run(
         [sys.executable, "-c", _PARENT, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.split() == ["0", "64"], done.stderr
+    assert done.stdout.split() == ["0", "128"], done.stderr

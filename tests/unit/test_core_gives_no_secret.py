@@ -145,6 +145,11 @@ class Bench:
             yield attempt(ask, kind)
 
 
+def unhex(text: str) -> bytes:
+    assert text.startswith("0x")
+    return bytes.fromhex(text[2:])
+
+
 def private_file(path: Path, content: bytes) -> Path:
     path.touch(mode=0o600)
     path.write_bytes(content)
@@ -190,7 +195,7 @@ def ask_open_sealed_key(bench: Bench) -> Iterator[object]:
             yield attempt(_core.open_sealed_key, bench.sealed["ed25519"], other, data_key)
 
 
-def ask_sign_l1(bench: Bench, network: Any, msgpack: bytes = NOOP) -> Callable[[str], object]:
+def ask_sign_l1(bench: Bench, network: Any, msgpack: bytes = NOOP) -> Callable[[str], tuple[str, str]]:
     return lambda kind: _core.sign_l1(
         bench.handles[kind], msgpack, nonce=1, vault=None, expires_after=None, network=network
     )
@@ -215,10 +220,6 @@ def ask_unwrap(bench: Bench) -> Iterator[object]:
         yield attempt(bench.root_key.unwrap, wrapped[:-1], context)
         for other in bench.contexts.values():
             yield attempt(bench.root_key.unwrap, wrapped, other)
-
-
-def ask_signature(bench: Bench) -> _core.Signature:
-    return _core.sign_eip191(bench.handles["secp256k1"], b"hello")
 
 
 def ask_header(bench: Bench) -> _core.SealedHeader:
@@ -257,6 +258,8 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "SharedCounters.file": lambda bench: ask_counters(bench).file,
     "SharedCounters.draw": lambda bench: ask_counters(bench).draw(1, now=5, limit=10),
     "SharedCounters.read": lambda bench: ask_counters(bench).read(1),
+    "SharedCounters.settled": lambda bench: ask_counters(bench).settled(1, 2),
+    "SharedCounters.observe": lambda bench: ask_counters(bench).observe(4, total=5, amount=2),
     "SharedCounters.add": lambda bench: ask_counters(bench).add(1, amount=2),
     "SharedCounters.take_window": lambda bench: ask_counters(bench).take_window(2, amount=1, now=5, limit=2, period=9),
     "SharedCounters.take_bucket": lambda bench: ask_counters(bench).take_bucket(
@@ -268,8 +271,6 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     **{f"Protection.{name}": of(lambda _: _core.memory_protection(), name) for name in ("lock", "private", "size")},
     "SealedHeader": ask_header,
     **{f"SealedHeader.{name}": of(ask_header, name) for name in ("context", "public_key", "root_key_id", "wrapped")},
-    "Signature": ask_signature,
-    **{f"Signature.{name}": of(ask_signature, name) for name in ("digest", "r", "s", "v")},
     "address": lambda bench: [*bench.each_kind(lambda kind: _core.address(bench.handles[kind].public_key))],
     "generate_key": lambda bench: [
         *bench.each_kind(lambda kind: _core.generate_key(bench.contexts[kind], *bench.fresh[kind], bench.root_key.id))
@@ -396,9 +397,9 @@ def test_no_function_takes_a_digest() -> None:
 
 def test_thirty_two_bytes_are_signed_in_their_eip_191_form(bench: Bench) -> None:
     brought = hashlib.sha256(b"a digest of an action, say").digest()
-    signed = _core.sign_eip191(bench.handles["secp256k1"], brought)
-    assert signed.digest == _core.keccak256(b"\x19Ethereum Signed Message:\n32" + brought) != brought
-    text = signed.r + signed.s + bytes([signed.v])
+    signature, digest = _core.sign_eip191(bench.handles["secp256k1"], brought)
+    assert unhex(digest) == _core.keccak256(b"\x19Ethereum Signed Message:\n32" + brought) != brought
+    text = unhex(signature)
     signer = "0x" + _core.address(bench.handles["secp256k1"].public_key).hex()
     assert Account.recover_message(encode_defunct(brought), signature=text).lower() == signer
     assert Account._recover_hash(brought, signature=text).lower() != signer  # noqa: SLF001 (the only way to ask)
@@ -412,9 +413,8 @@ def test_thirty_two_bytes_are_no_action(bench: Bench) -> None:
 
 def test_thirty_two_bytes_that_look_like_a_map_are_hashed(bench: Bench) -> None:
     brought = b"\x81" + bytes(31)
-    signed = ask_sign_l1(bench, "testnet", brought)("secp256k1")
-    assert isinstance(signed, _core.Signature)
-    assert signed.digest != brought
+    _, digest = ask_sign_l1(bench, "testnet", brought)("secp256k1")
+    assert unhex(digest) != brought
 
 
 def test_thirty_two_bytes_are_signed_as_a_message_by_ed25519(bench: Bench) -> None:
@@ -422,10 +422,10 @@ def test_thirty_two_bytes_are_signed_as_a_message_by_ed25519(bench: Bench) -> No
     message = b"a message"
     brought = hashlib.sha512(message).digest()[:32]
     handle = bench.handles["ed25519"]
-    public_key, signature = (
-        Ed25519PublicKey.from_public_bytes(handle.public_key),
-        _core.sign_ed25519_message(handle, brought),
-    )
+    public_key = Ed25519PublicKey.from_public_bytes(handle.public_key)
+    text, digest = _core.sign_ed25519_message(handle, brought)
+    assert unhex(digest) == hashlib.sha256(brought).digest()
+    signature = unhex(text)
     public_key.verify(signature, brought)
     with pytest.raises(InvalidSignature):
         public_key.verify(signature, message)

@@ -17,7 +17,7 @@ import pytest
 
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.record import SignatureRecord
-from hyperkms.audit.sink import LoopRecords, Position, Ticket
+from hyperkms.audit.sink import Group, LoopRecords, Position, Ticket
 from hyperkms.errors import Unavailable
 from hyperkms.operations.pending import Pending
 
@@ -74,12 +74,13 @@ def test_nothing_is_told_before_the_fsync_returns(tmp_path: Path) -> None:
 
 def test_a_ticket_lets_go_of_who_waited_for_it() -> None:
     """It would be a circle otherwise, 20 objects a signature, and the collector took a tenth of the time."""
-    ticket = Ticket(_record())
+    group = Group()
+    ticket = group.add(_record())
     with asyncio.Runner() as runner:
         call = [ticket].clear
         ticket.then(runner.get_loop(), call)
-        assert ticket.settle(Position("log", 0, 100, 0)) == (runner.get_loop(), call)
-    assert not any(call in each for each in gc.get_referents(ticket) if isinstance(each, tuple))
+        assert group.settle(Position("log", 0)) == (runner.get_loop(), [call])
+    assert not any(call in each for each in gc.get_referents(group) if isinstance(each, list | tuple))
 
 
 def test_records_that_wait_together_share_one_fsync(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
 from typing import NamedTuple
 
 from hyperkms._core import SharedCounters
@@ -112,19 +111,18 @@ class _Rule(NamedTuple):
     """A limit as it is counted."""
 
     limit: Limit
-    take: Callable[..., tuple[bool, int, int]]
-    """Whether it was granted, how much is left, and how long to wait, in units of the clock."""
     unit_ns: int
     """Of its clock."""
     most: int
+    interval: int | None
+    """Of a bucket, in units of the clock; None: it is a window."""
 
     @classmethod
-    def of(cls, limit: Limit, counters: SharedCounters) -> "_Rule":
+    def of(cls, limit: Limit) -> "_Rule":
         if limit.burst is None:
-            window = partial(counters.take_window, limit=limit.amount, period=limit.period_ms)
-            return cls(limit, window, _NS // SECOND_MS, limit.amount)
+            return cls(limit, _NS // SECOND_MS, limit.amount, None)
         interval = -(-limit.period_ms * (_NS // SECOND_MS) // limit.amount)  # rounded up: never more than the limit
-        return cls(limit, partial(counters.take_bucket, interval=interval, burst=limit.burst), 1, limit.burst)
+        return cls(limit, 1, limit.burst, interval)
 
 
 class Limits:
@@ -142,7 +140,8 @@ class Limits:
         *,
         refused: Callable[[What], None] = lambda _: None,
     ) -> None:
-        self._rules = {what: _Rule.of(limit, counters) for what, limit in limits.items()}
+        self._counters = counters
+        self._rules = {what: _Rule.of(limit) for what, limit in limits.items()}
         self._salt = salt
         self._clock_ns = clock_ns
         self._refused = refused
@@ -162,11 +161,16 @@ class Limits:
         self._take(cell, What.FAILED_AUTHENTICATION, 1)
 
     def _take(self, cell: int, what: What, amount: int) -> None:
-        limit, take, unit_ns, most = self._rules[what]
-        granted, left, wait = take(cell, amount=amount, now=self._clock_ns() // unit_ns)
+        rule = self._rules[what]
+        now, most, counters = self._clock_ns() // rule.unit_ns, rule.most, self._counters
+        if rule.interval is None:
+            taken = counters.take_window(cell, amount=amount, now=now, limit=most, period=rule.limit.period_ms)
+        else:
+            taken = counters.take_bucket(cell, amount=amount, now=now, interval=rule.interval, burst=most)
+        granted, left, wait = taken
         if not granted:
             self._refused(what)
-            raise _limited(what, limit, most=most, left=left, seconds=wait * unit_ns / _NS)
+            raise _limited(what, rule.limit, most=rule.most, left=left, seconds=wait * rule.unit_ns / _NS)
 
 
 def _limited(what: What, limit: Limit, *, most: int, left: int, seconds: float) -> Limited:

@@ -6,12 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from hyperkms.audit.log_file import LogFile, removed, require_room, unwritable
+from hyperkms.audit.log_file import KeyedPlace, LogFile, removed, require_room, unwritable
 from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, Record
-from hyperkms.audit.sink import Position, Ticket, settle_all
+from hyperkms.audit.sink import Group, Position, Ticket, settle_all
 from hyperkms.errors import Unavailable
 from hyperkms.state.gathering import next_group
 
@@ -33,11 +34,17 @@ class Observer(Protocol):
         """So many are not."""
 
 
-Announce: TypeAlias = Callable[[str, int], None]
-"""Told of a log and its length in bytes before the first signature under an Idempotency-Key is written to it.
+class KeyedLines(Protocol):
+    """Follows the signatures under an Idempotency-Key through the logs of this process."""
 
-It may wait for the database; where it raises Unavailable, nothing is written.
-"""
+    def announce(self, log: str, length: int) -> None:
+        """A log of this many bytes is about to get its first.
+
+        It may wait for the database; where it raises Unavailable, nothing is written.
+        """
+
+    def wrote(self, log: str, places: Sequence[KeyedPlace]) -> None:
+        """These lines are written, and not yet durable."""
 
 
 class FileSink:
@@ -55,18 +62,18 @@ class FileSink:
         *,
         fsync: Callable[[int], None] = os.fsync,
         observer: "Observer | None" = None,
-        announce: "Announce | None" = None,
+        keyed: "KeyedLines | None" = None,
     ) -> None:
         self._folder = folder
         self._fsync = fsync
         self._observer = observer
-        self._announce = announce
+        self._keyed = keyed
         self._announced = ""
         self._file: LogFile | None = LogFile.create(folder)
         self._failure: Unavailable | None = None
         self._had_no_room = False
         self._closed = False
-        self._queue: queue.SimpleQueue[Sequence[Ticket] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Group] | None] = queue.SimpleQueue()
         self._taken_s: deque[float] = deque(maxlen=_LAST)
         self._taking = threading.Lock()
         self._writing = threading.Lock()
@@ -75,20 +82,20 @@ class FileSink:
 
     def append(self, record: Record) -> Ticket:
         """Take a record; its ticket is settled when its line is on the disk."""
-        ticket = Ticket(record)
-        self.append_group([ticket])
+        group = Group()
+        ticket = group.add(record)
+        self.append_group(group)
         return ticket
 
-    def append_group(self, tickets: Sequence[Ticket]) -> None:
-        """Take several, to be written together unless there are too many."""
+    def append_group(self, group: Group) -> None:
+        """Take several, to be written together, and with others that wait."""
         with self._taking:
             if not self._closed:
-                self._queue.put(tickets)
+                self._queue.put([group])
                 return
-        closed = Unavailable("record-closed", "the record is closed: the service is stopping")
-        settle_all((ticket, closed) for ticket in tickets)
+        settle_all([(group, Unavailable("record-closed", "the record is closed: the service is stopping"))])
 
-    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+    def write_here(self, group: Group) -> bool:
         """Write and settle these in the calling thread, as long as the disk answers at once.
 
         That it does is judged by the last groups: most under 250 us, none over 5 ms. A disk that stalls holds
@@ -97,9 +104,9 @@ class FileSink:
         if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
-            if self._closed or self._is_to_be_announced([ticket.record for ticket in tickets]):
+            if self._closed or self._is_to_be_announced(group.records):
                 return False
-            self._commit(tickets)
+            self._commit([group])
             return True
         finally:
             self._writing.release()
@@ -135,39 +142,43 @@ class FileSink:
     def _run(self) -> None:
         ended = False
         while not ended:
-            group, ended = next_group(self._queue, MAX_GROUP)
-            if group:
+            groups, ended = next_group(self._queue, MAX_GROUP)
+            if groups:
                 with self._writing:
-                    self._commit(group)
+                    self._commit(groups)
 
-    def _commit(self, group: Sequence[Ticket]) -> None:
-        """Release the group if all of it is durable, else fail all of it."""
+    def _commit(self, groups: Sequence[Group]) -> None:
+        """Release these groups if all of them are durable, else fail all of them."""
+        records = [record for group in groups for record in group.records]
         try:
-            positions = self._write([ticket.record for ticket in group])
+            first = self._write(records)
         except Unavailable as failure:
             if self._observer:
-                self._observer.commit_failed(len(group))
-            settle_all([(ticket, failure) for ticket in group])
+                self._observer.commit_failed(len(records))
+            settle_all([(group, failure) for group in groups])
             return
         if self._observer:
-            self._observer.committed(len(group))
-        settle_all(zip(group, positions, strict=True))
+            self._observer.committed(len(records))
+        places = accumulate((len(group.records) for group in groups[:-1]), initial=first.index)
+        settle_all([(group, Position(first.log, place)) for group, place in zip(groups, places, strict=True)])
 
-    def _write(self, records: Sequence[Encoded]) -> Sequence[Position]:
+    def _write(self, records: Sequence[Encoded]) -> Position:
         if self._failure:
             raise self._failure
         file = self._at_hand()
-        if self._announce and self._is_to_be_announced(records):
-            self._announce(file.log, file.length)
+        if self._keyed and self._is_to_be_announced(records):
+            self._keyed.announce(file.log, file.length)
             self._announced = file.log
         started, before = time.perf_counter(), file.length
         try:
-            positions = file.write(records)
+            written = file.write(records)
         except Exception as error:
             self._file = None
             self._had_no_room = True
             file.take_back(before)
             raise unwritable(error) from error
+        if self._keyed and written.keyed:
+            self._keyed.wrote(file.log, written.keyed)
         try:
             self._fsync(file.descriptor)
         except Exception as error:
@@ -181,11 +192,11 @@ class FileSink:
             file.abandon()
             raise removed()
         self._had_no_room = False
-        return positions
+        return written.first
 
     def _is_to_be_announced(self, records: Sequence[Encoded]) -> bool:
         is_known = self._file is not None and self._file.log == self._announced
-        return self._announce is not None and not is_known and any(one.kind == KEYED_SIGNATURE for one in records)
+        return self._keyed is not None and not is_known and any(one.kind == KEYED_SIGNATURE for one in records)
 
     def _at_hand(self) -> LogFile:
         if self._file is not None and not self._file.is_in_place():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, line
 from hyperkms.audit.sink import Position
@@ -14,6 +15,21 @@ from hyperkms.errors import Unavailable
 ROOM = 4096
 """Bytes that must find a place before a record that had none is called writable again."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND
+
+
+class KeyedPlace(NamedTuple):
+    """The line of a signature under an Idempotency-Key: its number, and the bytes where it begins and ends."""
+
+    number: int
+    start: int
+    end: int
+
+
+class Written(NamedTuple):
+    """Lines that were appended."""
+
+    first: Position
+    keyed: Sequence[KeyedPlace]
 
 
 class LogFile:
@@ -28,7 +44,6 @@ class LogFile:
         self.length = 0
         """Bytes of whole lines."""
         self._next = 0
-        self._keyed = 0
 
     @classmethod
     def create(cls, folder: Path) -> "LogFile":
@@ -48,19 +63,20 @@ class LogFile:
             raise unwritable(error) from error
         return file
 
-    def write(self, records: Sequence[Encoded]) -> Sequence[Position]:
+    def write(self, records: Sequence[Encoded]) -> Written:
         """Append lines, not yet durable; after an error the file may end in half a line: take it back."""
-        positions, lines, end, keyed = [], [], self.length, self._keyed
+        lines, keyed, end = [], [], self.length
         for index, record in enumerate(records, self._next):
             text = line(self.log, index, record)
+            if record.kind == KEYED_SIGNATURE:
+                keyed.append(KeyedPlace(index, end, end + len(text)))
             end += len(text)
             lines.append(text)
-            positions.append(Position(self.log, index, end, keyed))
-            keyed += record.kind == KEYED_SIGNATURE
         _write_all(self.descriptor, b"".join(lines))
+        first = Position(self.log, self._next)
         self._next += len(records)
-        self._keyed, self.length = keyed, end
-        return positions
+        self.length = end
+        return Written(first, keyed)
 
     def take_back(self, length: int) -> None:
         """The end of a file after a write or an fsync that failed: it is cut to this length, the one before."""

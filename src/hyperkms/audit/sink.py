@@ -16,45 +16,78 @@ class Position(msgspec.Struct, frozen=True):
 
     log: str
     index: int
-    end: int
-    """The byte of the log after the line."""
-    keyed: int
-    """How many signatures under an Idempotency-Key stand in the log before it."""
 
 
-Waiter: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[], object]]
+Waiters: TypeAlias = tuple[asyncio.AbstractEventLoop, Sequence[Callable[[], object]]]
 """What is to be called in which loop's thread."""
 
 
-class Ticket:
-    """A record that was handed over; settled once, by the thread that writes.
+class Group:
+    """Records that are handed over together: all of them are durable, or none; settled once, by who writes them.
 
-    It is waited for by a thread (`wait`) or by an event loop (`released`, `then`), by one of them only.
+    They are waited for by threads (`Ticket.wait`) or by one event loop (`Ticket.released`, `Ticket.then`).
     """
 
-    __slots__ = ("_event", "_outcome", "_waiter", "record")
+    __slots__ = ("_calls", "_event", "_loop", "outcome", "records")
 
-    def __init__(self, record: Record) -> None:
-        self.record: Encoded = encode(record)
-        self._outcome: Position | Unavailable | None = None
+    def __init__(self) -> None:
+        self.records: list[Encoded] = []
+        self.outcome: Position | Unavailable | None = None
+        """Where the first of them stands, or why none can be made durable; None as long as it is open."""
         self._event: threading.Event | None = None
-        self._waiter: Waiter | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: list[Callable[[], object]] = []
+
+    def add(self, record: Record) -> "Ticket":
+        """Take one more; not once the group is handed over."""
+        self.records.append(encode(record))
+        return Ticket(self, len(self.records) - 1)
+
+    def wait(self) -> None:
+        """Block until it is settled."""
+        event = self._event = threading.Event()
+        # The writer looks for the event after it has set the outcome, so one of the two sees the other.
+        if self.outcome is None:
+            event.wait()
+
+    def then(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+        """Have this called in the loop's thread once it is settled, if it is not yet."""
+        self._loop = loop
+        self._calls.append(call)
+
+    def settle(self, outcome: Position | Unavailable) -> Waiters | None:
+        """For the writer: set the outcome; answers who must be called."""
+        self.outcome = outcome
+        if self._event is not None:
+            self._event.set()
+        # Who is called holds this group: left here, each request would be a circle for the garbage collector.
+        calls, self._calls = self._calls, []
+        return (self._loop, calls) if self._loop is not None else None
+
+
+class Ticket(msgspec.Struct, frozen=True, eq=False):
+    """A record that was handed over, in its place among those that were with it."""
+
+    group: Group
+    number: int
 
     @property
     def settled(self) -> bool:
         """Whether the outcome is known."""
-        return self._outcome is not None
+        return self.group.outcome is not None
 
     def wait(self) -> Position:
         """Block until the record is durable; Unavailable if it cannot be."""
-        self._event = threading.Event()
-        # The writer looks for the event after it has set the outcome, so one of the two sees the other.
-        if self._outcome is None:
-            self._event.wait()
+        self.group.wait()
         return self.position()
 
     async def released(self) -> Position:
         """The same without blocking a thread."""
+        await self.settling()
+        return self.position()
+
+    async def settling(self) -> None:
+        """Return once the outcome is known."""
         loop = asyncio.get_running_loop()
         settled = loop.create_future()
 
@@ -62,31 +95,22 @@ class Ticket:
             if not settled.done():  # a caller that went away cancelled it
                 settled.set_result(None)
 
-        self._waiter = (loop, wake)
-        if self._outcome is None:
+        self.group.then(loop, wake)
+        if not self.settled:
             await settled
-        return self.position()
 
     def then(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
         """Have this called in the loop's thread once the outcome is known; ask for it before the ticket can settle."""
-        self._waiter = (loop, call)
+        self.group.then(loop, call)
 
     def position(self) -> Position:
         """Where the durable record stands; Unavailable if it cannot be made durable, or is not yet."""
-        if isinstance(self._outcome, Position):
-            return self._outcome
-        if self._outcome is None:
+        outcome = self.group.outcome
+        if isinstance(outcome, Position):
+            return Position(outcome.log, outcome.index + self.number)
+        if outcome is None:
             raise Unavailable("record-unwritable", "the record is not durable; no signature leaves without it")
-        raise Unavailable(self._outcome.code, self._outcome.message) from self._outcome
-
-    def settle(self, outcome: Position | Unavailable) -> "Waiter | None":
-        """For the writer: set the outcome; answers who must be called."""
-        self._outcome = outcome
-        if self._event is not None:
-            self._event.set()
-        # Who is called holds this ticket: left here, each request would be a circle for the garbage collector.
-        waiter, self._waiter = self._waiter, None
-        return waiter
+        raise Unavailable(outcome.code, outcome.message) from outcome
 
 
 class RecordSink(Protocol):
@@ -98,10 +122,10 @@ class RecordSink(Protocol):
         After one failure every later append fails too: a gap is never written over.
         """
 
-    def append_group(self, tickets: Sequence[Ticket]) -> None:
-        """Take the records of these tickets, in this order."""
+    def append_group(self, group: Group) -> None:
+        """Take these records."""
 
-    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+    def write_here(self, group: Group) -> bool:
         """The same in the calling thread, if that will be quicker than another's help; False if it was not done."""
 
     def check(self) -> None:
@@ -111,13 +135,13 @@ class RecordSink(Protocol):
         """Write what was taken, then take no more."""
 
 
-def settle_all(outcomes: Iterable[tuple[Ticket, Position | Unavailable]]) -> None:
-    """Settle every ticket and wake each event loop once for all of its own."""
+def settle_all(outcomes: Iterable[tuple[Group, Position | Unavailable]]) -> None:
+    """Settle every group and wake each event loop once for all of its own."""
     waiting: dict[asyncio.AbstractEventLoop, list[Callable[[], object]]] = {}
-    for ticket, outcome in outcomes:
-        waiter = ticket.settle(outcome)
-        if waiter is not None:
-            waiting.setdefault(waiter[0], []).append(waiter[1])
+    for group, outcome in outcomes:
+        waiters = group.settle(outcome)
+        if waiters is not None:
+            waiting.setdefault(waiters[0], []).extend(waiters[1])
     for loop, calls in waiting.items():
         _wake(loop, calls)
 
@@ -153,23 +177,23 @@ class LoopRecords:
     def __init__(self, sink: RecordSink, loop: asyncio.AbstractEventLoop) -> None:
         self._sink = sink
         self._loop = loop
-        self._gathered: list[Ticket] = []
+        self._gathered: Group | None = None
 
     def append(self, record: Record) -> Ticket:
         """Take a record; called in the loop's own thread."""
-        ticket = Ticket(record)
-        if not self._gathered:
-            self._loop.call_soon(self._hand_over)
-        self._gathered.append(ticket)
-        return ticket
+        group = self._gathered
+        if group is None:
+            group = self._gathered = Group()
+            self._loop.call_soon(self._hand_over, group)
+        return group.add(record)
 
-    def append_group(self, tickets: Sequence[Ticket]) -> None:
+    def append_group(self, group: Group) -> None:
         """Take several."""
-        self._sink.append_group(tickets)
+        self._sink.append_group(group)
 
-    def write_here(self, tickets: Sequence[Ticket]) -> bool:
+    def write_here(self, group: Group) -> bool:
         """Take several now."""
-        return self._sink.write_here(tickets)
+        return self._sink.write_here(group)
 
     def check(self) -> None:
         """Unavailable if records cannot be taken."""
@@ -178,7 +202,7 @@ class LoopRecords:
     def close(self) -> None:
         """The sink is closed by who made it."""
 
-    def _hand_over(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if not self._sink.write_here(gathered):
-            self._sink.append_group(gathered)
+    def _hand_over(self, group: Group) -> None:
+        self._gathered = None
+        if not self._sink.write_here(group):
+            self._sink.append_group(group)

@@ -77,9 +77,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
     requests = Requests(database, config.data / REQUESTS)
-    record = FileSink(
-        config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics, announce=requests.announce
-    )
+    record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics, keyed=requests.transfers)
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
 

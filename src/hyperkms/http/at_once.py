@@ -7,7 +7,6 @@ framework's interface. Whatever is out of the ordinary is left to `signing.py`, 
 import time
 from collections.abc import Callable, Collection
 from enum import Enum
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,7 +20,7 @@ from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import HEADER
 from hyperkms.http.quick_body import read_quickly
 from hyperkms.http.signing import SigningRoutes, Turn, refusal, unexpected
-from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute
+from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, View
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import Caller
 from hyperkms.state.waiting import MustWait, without_waiting
@@ -42,6 +41,10 @@ class Outcome(Enum):
     """Nothing has happened."""
     COUNTED = "counted"
     """Nothing has happened but that the client's limit was taken."""
+
+
+TAKEN, LEFT, COUNTED = Outcome
+"""By their own names: to look one up in its class takes as long as to call a function."""
 
 
 class AtOnce:
@@ -69,28 +72,30 @@ class AtOnce:
         """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
         client = self._parts.api_keys.known_by_hash(key_hash)
         if not isinstance(client, Client):
-            return Outcome.LEFT
+            return LEFT
         route = self._by_url[url]
         body = read_quickly(raw, route.body)
         if body is None:
-            return Outcome.LEFT
-        request = _Request(self._routes.turn(), route, reply, client.name)
-        counted = Outcome.LEFT
+            return LEFT
+        turn = self._routes.turn()
+        request = _Request(turn, route, reply, client.name)
+        counted = LEFT
         try:
             client.require(*route.operations)
             self._parts.limits.take(client.number, What.SIGN)
-            counted = Outcome.COUNTED
+            counted = COUNTED
             work = route.work(body)
             request.facts.wallet = work.wallet
             with _WITHOUT_WAITING:
-                pending = work.operation(request.turn.parts, Caller(client, request.facts.request_id), *work.arguments)
+                pending = work.operation(turn.parts, Caller(client, request.facts.request_id), *work.arguments)
         except MustWait:
             return counted
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             request.refuse(error)
         else:
-            pending.then(request.turn.loop, partial(request.release, pending, work.view))
-        return Outcome.TAKEN
+            request.pending, request.view = pending, work.view
+            pending.then(turn.loop, request.release)
+        return TAKEN
 
 
 def plain_key_hash(headers: list[tuple[bytes, bytes]]) -> bytes | None:
@@ -101,19 +106,22 @@ def plain_key_hash(headers: list[tuple[bytes, bytes]]) -> bytes | None:
 class _Request:
     """A request that is being answered."""
 
-    __slots__ = ("_reply", "_route", "_started", "facts", "turn")
+    __slots__ = ("_reply", "_route", "_started", "_turn", "facts", "pending", "view")
+
+    pending: Pending[Any]
+    view: View
 
     def __init__(self, turn: Turn, route: SigningRoute, reply: Reply, client: str) -> None:
-        self.turn = turn
+        self._turn = turn
         self.facts = Facts(client=client)
         self._route = route
         self._reply = reply
         self._started = time.perf_counter()
 
-    def release(self, pending: Pending[Any], view: Callable[[Any], msgspec.Struct]) -> None:
+    def release(self) -> None:
         """The record is durable, or cannot be: answer accordingly."""
         try:
-            body = _encode(view(pending.now()))
+            body = _encode(self.view(self.pending.now()))
         except Exception as error:  # noqa: BLE001 (as above)
             self.refuse(error)
         else:
@@ -128,6 +136,6 @@ class _Request:
 
     def _finish(self, status: int, headers: bytes, body: bytes) -> None:
         seconds = time.perf_counter() - self._started
-        self.turn.parts.metrics.request("POST", self._route.path, status, seconds, self.facts.code)
+        self._turn.parts.metrics.request("POST", self._route.path, status, seconds, self.facts.code)
         self._reply(status, headers, body)
-        self.turn.lines.add(self.facts, "POST", self._route.path, status, self._started)
+        self._turn.lines.add(self.facts, "POST", self._route.path, status, self._started)

@@ -1,7 +1,7 @@
 """Several requests for signatures in one body: each is signed and answered for itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,18 +15,21 @@ from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import Answered, Asked, Attempt, Done, fingerprint
 from hyperkms.http.problems import problem_of
-from hyperkms.http.signing_table import SigningRoute, Work
+from hyperkms.http.quick_body import read_quickly
+from hyperkms.http.signing_table import SigningRoute, View
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import nothing_within
 from hyperkms.state.request_rows import RequestName
+from hyperkms.state.waiting import MustWait, without_waiting
 
 if TYPE_CHECKING:
     from hyperkms.http.signing import SigningRoutes
 
-SLICE = 16
-"""After so many signatures the event loop serves others: a batch of 200 would hold it for a hundredth of a second."""
-Begun: TypeAlias = tuple[Work, Pending[Any]] | HyperkmsError
+SLICE = 25
+"""After so many signatures the event loop serves others: these hold it for about a millisecond."""
+Begun: TypeAlias = tuple[View, Pending[Any]] | HyperkmsError
+_WITHOUT_WAITING = without_waiting()
 _PLAN = '{"kind":"batch"}'
 _encode = msgspec.json.Encoder().encode
 
@@ -54,7 +57,7 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
 
     The limit is taken for all of them, or for none. Without a key they are signed in their order.
     """
-    body: Any = await read_struct(batch.raw, route.body, route.required)
+    body: Any = read_quickly(batch.raw, route.body) or await read_struct(batch.raw, route.body, route.required)
     routes.parts.limits.take(batch.client.number, What.SIGN, len(body.requests))
     if batch.key is None:
         return Answered(await _all(routes, route, batch, body.requests), replayed=False)
@@ -78,26 +81,60 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
         for start in range(0, len(bodies), SLICE):
             await asyncio.sleep(0)
             await batch.require_in_force()
-            begun += [await _begin(routes, route, batch, body) for body in bodies[start : start + SLICE]]
+            begun += await _begin(routes, route, batch, bodies[start : start + SLICE])
     except Unauthorized as revoked:
         begun += [revoked] * (len(bodies) - len(begun))
-    return _answer([await _released(batch, entry) for entry in begun])
+    for entry in begun:
+        if not isinstance(entry, HyperkmsError) and not entry[1].settled:
+            await entry[1].settling()
+    return _answer([_shown(batch, entry) for entry in begun])
 
 
-async def _begin(routes: "SigningRoutes", route: SigningRoute, batch: Batch, body: msgspec.Struct) -> Begun:
+async def _begin(
+    routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodies: list[msgspec.Struct]
+) -> list[Begun]:
+    """Each in its order, here as long as nothing would wait; what would is begun in a thread."""
+    caller = Caller(batch.client, batch.facts.request_id)
+    begun = _begin_here(routes, route, caller, bodies)
+    while len(begun) < len(bodies):
+        begun.append(await _begin_in_a_thread(routes, route, caller, bodies[len(begun)]))
+        begun += _begin_here(routes, route, caller, bodies[len(begun) :])
+    return begun
+
+
+def _begin_here(
+    routes: "SigningRoutes", route: SigningRoute, caller: Caller, bodies: list[msgspec.Struct]
+) -> list[Begun]:
+    """The first of them, up to one that would wait."""
+    parts, begun = routes.turn().parts, list[Begun]()
+    with _WITHOUT_WAITING:
+        for body in bodies:
+            try:
+                work = route.work(body)
+                begun.append((work.view, work.operation(parts, caller, *work.arguments)))
+            except MustWait:
+                break
+            except HyperkmsError as error:
+                begun.append(error)
+    return begun
+
+
+async def _begin_in_a_thread(
+    routes: "SigningRoutes", route: SigningRoute, caller: Caller, body: msgspec.Struct
+) -> Begun:
     try:
         work = route.work(body)
-        return work, await routes.begin(work, Caller(batch.client, batch.facts.request_id))
+        return work.view, await routes.begin_in_a_thread(work, caller)
     except HyperkmsError as error:
         return error
 
 
-async def _released(batch: Batch, entry: Begun) -> msgspec.Raw:
+def _shown(batch: Batch, entry: Begun) -> msgspec.Struct | msgspec.Raw:
     if isinstance(entry, HyperkmsError):
         return _refused(batch, entry)
-    work, pending = entry
+    view, pending = entry
     try:
-        return msgspec.Raw(_encode(work.view(await pending.released())))
+        return view(pending.now())
     except HyperkmsError as error:
         return _refused(batch, error)
 
@@ -134,7 +171,7 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
     return _answer([result for result in results if isinstance(result, msgspec.Raw)])
 
 
-def _answer(results: list[msgspec.Raw]) -> bytes:
+def _answer(results: Sequence[msgspec.Struct | msgspec.Raw]) -> bytes:
     return _encode({"success": True, "results": results})
 
 

@@ -75,12 +75,6 @@ def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
 
 
-@cache
-def required_members(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The attributes of a struct that a body must have."""
-    return tuple(member.name for member in msgspec.structs.fields(kind) if member.required)
-
-
 async def read_raw(receive: Receive) -> bytes:
     """The bytes of a body; Malformed beyond the limit, and for a client that goes away before they are there."""
     chunks = bytearray()

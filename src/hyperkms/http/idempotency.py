@@ -200,7 +200,7 @@ class Once:
                 loop.call_soon_threadsafe(self._under_way.pop, request.name)
 
         answered = AnsweredRequest(request, done.body.decode())
-        self._parts.requests.transfer(Transfer(answered, line.log, line.keyed, line.end, has_its_row))
+        self._parts.requests.transfer(Transfer(answered, line.log, line.index, has_its_row))
 
     async def _take(self, name: RequestName, until: float) -> None:
         while not self._parts.requests.take(name):

@@ -38,6 +38,8 @@ class RequestLines:
         self._loop = loop
         self._wanted = logging.getLogger("hyperkms.http").isEnabledFor(logging.INFO)
         self._gathered: list[bytes] = []
+        self._time = ""
+        """Of the lines that are gathered: what ends in one turn ends at one time."""
         self._second = 0
         self._second_text = ""
         self._encode = msgspec.json.Encoder().encode
@@ -46,6 +48,9 @@ class RequestLines:
         """Take the line of a request that ends now; `started` is of time.perf_counter."""
         if not self._wanted:
             return
+        if not self._gathered:
+            self._loop.call_soon(self._write)
+            self._time = self._now()
         line = RequestLine(
             facts.request_id,
             method,
@@ -58,10 +63,8 @@ class RequestLines:
             "request",
             "info",
             "hyperkms.http",
-            self._now(),
+            self._time,
         )
-        if not self._gathered:
-            self._loop.call_soon(self._write)
         self._gathered.append(self._encode(line))
 
     def _now(self) -> str:

@@ -2,10 +2,10 @@
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from hyperkms.http.at_once import AtOnce, Outcome, plain_key_hash
+from hyperkms.http.at_once import COUNTED, TAKEN, AtOnce, Outcome, plain_key_hash
 from hyperkms.http.body import SMALL_BODY
 from hyperkms.http.same_head import SameHead
-from hyperkms.http.signing import COUNTED
+from hyperkms.http.signing import COUNTED as WAS_COUNTED
 
 
 class SigningProtocol(HttpToolsProtocol):
@@ -37,7 +37,7 @@ class SigningProtocol(HttpToolsProtocol):
         if self.flow.write_paused or not cycle.response_complete:
             return False
         outcome = self._attempt(same.url, same.key_hash, body)
-        if outcome is Outcome.TAKEN:
+        if outcome is TAKEN:
             return True
         self._attempted = outcome
         return False
@@ -82,12 +82,12 @@ class SigningProtocol(HttpToolsProtocol):
             return
         gathered, self._gathered = self._gathered, None
         outcome = self._attempted or self._attempt(self.url, plain_key_hash(self.headers), gathered)
-        if outcome is Outcome.TAKEN:
+        if outcome is TAKEN:
             return
         self._attempted = None
         self._hand_on()
-        if outcome is Outcome.COUNTED:
-            self.scope[COUNTED] = True  # type: ignore[literal-required]  # an extension of ours
+        if outcome is COUNTED:
+            self.scope[WAS_COUNTED] = True  # type: ignore[literal-required]  # an extension of ours
         super().on_body(gathered)
         super().on_message_complete()
 
@@ -98,7 +98,7 @@ class SigningProtocol(HttpToolsProtocol):
         answering.response_complete = False
         self.cycle = answering  # type: ignore[assignment]  # what the class above asks of a cycle, it has
         outcome = self.at_once.answer(url, key_hash, body, answering.reply)
-        if outcome is not Outcome.TAKEN:
+        if outcome is not TAKEN:
             answering.response_complete = True
             self.cycle = before
         return outcome

@@ -128,6 +128,10 @@ class SigningRoutes:
         """Sign: here if nothing waits, else in a thread."""
         return await self._here_or_in_a_thread(work.operation, caller, *work.arguments)
 
+    async def begin_in_a_thread(self, work: Work, caller: Caller) -> Pending[Any]:
+        """The same for what is known to wait."""
+        return await self._threads.sign(work.operation, self.parts, caller, *work.arguments)
+
     async def _begin_once(self, attempt: Attempt, work: Work, caller: Caller) -> Pending[Any]:
         """Sign with the key in the record's line; where the nonce is chosen, by a plan that is written down first."""
         if attempt.plan is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -26,14 +26,17 @@ from hyperkms.operations.sign import ActionRequest, sign_action, sign_message
 from hyperkms.operations.sign_order import sign_order
 from hyperkms.wallet import Network, WalletId, parse_wallet_id
 
+View: TypeAlias = Callable[[Any], msgspec.Struct]
+"""Makes the body of an answer of what an operation came to."""
 
-class Work(NamedTuple):
+
+class Work(msgspec.Struct, frozen=True):
     """What a body asks for: `operation(parts, caller, *arguments)`, whose result is shown by `view`."""
 
     wallet: WalletId
     operation: Callable[..., Pending[Any]]
     arguments: tuple[Any, ...]
-    view: Callable[[Any], msgspec.Struct]
+    view: View
     has_own_nonce: bool = False
     """Its caller chose the nonce, so that it cannot be signed twice."""
 

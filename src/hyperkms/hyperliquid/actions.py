@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hyperkms.errors import Malformed
+from hyperkms.hyperliquid.certain import is_canonical_order
 from hyperkms.hyperliquid.members import (
     UINT32,
     UINT64,
@@ -63,6 +64,8 @@ def parse_action(value: object, numbers: Numbers) -> Action:
     """
     if not isinstance(value, dict):
         raise Malformed.at("action", "an object is due")
+    if is_canonical_order(value):
+        return Action("order", value)
     name = value.get("type")
     if not isinstance(name, str) or name not in ACTIONS:
         known = ", ".join(ACTIONS)

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from http.client import HTTPException
 from typing import Any, TypeVar
 
@@ -40,6 +41,11 @@ class Asset:
     coin: str
     index: int
     size_decimals: int
+
+    @cached_property
+    def price_decimals(self) -> int:
+        """Decimals a price may have."""
+        return price_decimals(self.index, self.size_decimals)
 
 
 class _PerpEntry(msgspec.Struct):
@@ -191,9 +197,8 @@ class Market:
 
 def check_order(asset: Asset, order: Mapping[str, Any], path: str) -> None:
     """Refuse a price or size that the market of this asset does not take, naming the nearest."""
-    decimals = price_decimals(asset.index, asset.size_decimals)
     for place, text in prices_of(order):
-        require_price_text(text, f"{path}.{place}", decimals)
+        require_price_text(text, f"{path}.{place}", asset.price_decimals)
     size: str = order["s"]
     if len(size.partition(".")[2]) > asset.size_decimals:
         require_decimals(Decimal(size), f"{path}.s", asset.size_decimals)

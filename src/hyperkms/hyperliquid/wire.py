@@ -19,8 +19,7 @@ _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _CERTAIN = re.compile(r"(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{0,7}[1-9])?", re.ASCII)
 """Texts that are canonical and have at most MAX_DECIMALS decimals; not all of them, -1 for one."""
 _CERTAIN_PRICE = re.compile(r"[1-9][0-9]{0,19}|(?=.{3,6}\Z)[1-9][0-9]{0,3}\.[0-9]{0,3}[1-9]", re.ASCII)
-"""Prices that every market with 4 decimals takes: whole, or of 5 figures or fewer."""
-_CERTAIN_DECIMALS = 4
+"""Prices that every market takes whose decimals they do not exceed: whole, or of 5 figures or fewer."""
 _WIDE = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
@@ -66,7 +65,7 @@ def read_decimal(value: object, path: str, numbers: Numbers) -> str:
 
 def require_price_text(text: str, path: str, decimals: int) -> None:
     """`require_price` for a text that `read_decimal` has answered."""
-    if decimals < _CERTAIN_DECIMALS or not _CERTAIN_PRICE.fullmatch(text):
+    if len(text.partition(".")[2]) > decimals or not _CERTAIN_PRICE.fullmatch(text):
         require_price(Decimal(text), path, decimals)
 
 

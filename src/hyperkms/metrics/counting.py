@@ -34,6 +34,7 @@ class Metrics:
         self._path = folder / f"{_PREFIX}{LAYOUT}"
         self._counters = SharedCounters.open(self._path)
         self._add = self._counters.add
+        self._observe = self._counters.observe
         self.workers = Workers(self._counters, self._path, workers)
         self._routes = {route: _cells_of_route(*route, group) for route, group in ROUTES.items()}
         self._other_route = _cells_of_route(OTHER, OTHER, OTHER)
@@ -62,8 +63,7 @@ class Metrics:
         """A request was answered; `route` is a template, `code` that of a problem."""
         statuses, buckets, total = self._routes.get((method, route or ""), self._other_route)
         self._add(statuses + _STATUS_PLACE[status // 100], amount=1)
-        self._add(buckets + bisect_left(_DURATION_BOUNDS, seconds), amount=1)
-        self._add(total, amount=int(seconds * _NS))
+        self._observe(buckets + bisect_left(_DURATION_BOUNDS, seconds), total=total, amount=int(seconds * _NS))
         if code is not None:
             self._refused(code)
 
@@ -86,8 +86,8 @@ class Metrics:
 
     def committed(self, size: int) -> None:
         """So many records are durable, by one fsync."""
-        self._add(self._groups.first + bisect_left(names.GROUP_SIZES.bounds, size), amount=1)
-        self._add(self._groups.total, amount=size)
+        bucket = self._groups.first + bisect_left(names.GROUP_SIZES.bounds, size)
+        self._observe(bucket, total=self._groups.total, amount=size)
 
     def commit_failed(self, size: int) -> None:
         """So many records could not be made durable."""
@@ -95,15 +95,14 @@ class Metrics:
 
     def timed(self, fsync: Callable[[int], None]) -> Callable[[int], None]:
         """The same fsync, and its time counted when it succeeds."""
-        add, first, total, bounds = self._add, self._fsyncs.first, self._fsyncs.total, names.FSYNCS.bounds
+        observe, first, total, bounds = self._observe, self._fsyncs.first, self._fsyncs.total, names.FSYNCS.bounds
         clock = time.perf_counter
 
         def measured(descriptor: int) -> None:
             started = clock()
             fsync(descriptor)
             taken = clock() - started
-            add(first + bisect_left(bounds, taken), amount=1)
-            add(total, amount=int(taken * _NS))
+            observe(first + bisect_left(bounds, taken), total=total, amount=int(taken * _NS))
 
         return measured
 

@@ -18,13 +18,22 @@ class Pending(Generic[T_co]):
         self._ticket = ticket
         self._finish = finish
 
+    @property
+    def settled(self) -> bool:
+        """Whether `now` has an outcome."""
+        return self._ticket.settled
+
+    async def settling(self) -> None:
+        """Return once `now` has an outcome."""
+        await self._ticket.settling()
+
     def wait(self) -> T_co:
         """Block until the record is durable; Unavailable if it cannot be, and then no signature."""
         return self._finish(self._ticket.wait())
 
     def then(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
         """Have this called in the loop's thread once `now` has an outcome; ask before the record can be durable."""
-        self._ticket.then(loop, call)
+        self._ticket.group.then(loop, call)
 
     def now(self) -> T_co:
         """The answer; Unavailable if the record is not durable."""

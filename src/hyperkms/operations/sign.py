@@ -1,6 +1,5 @@
 """Sign: a message, an order of the first system's form, or a Hyperliquid action."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -81,9 +80,8 @@ class SignedAction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Made(msgspec.Struct, frozen=True):
-    digest: str
-    """64 hex digits."""
     signature: str
+    digest: str
     operation: str
     signed: dict[str, Any]
 
@@ -104,22 +102,18 @@ def sign_bytes(
     1. Sign.  2. Write the record.  3. Release when it is durable.
     """
     require_still_signing(parts, signer)
-    if signer.wallet.key_type is KeyType.ED25519:  # (1)
-        signature = "0x" + _core.sign_ed25519_message(signer.handle, message).hex()
-        digest = hashlib.sha256(message).hexdigest()
-    else:
-        signed = _core.sign_eip191(signer.handle, message)
-        signature, digest = signature_text(signed), signed.digest.hex()
-    made = _Made(digest, signature, operation, {"messageBytes": len(message)})
+    sign = _core.sign_ed25519_message if signer.wallet.key_type is KeyType.ED25519 else _core.sign_eip191
+    signature, digest = sign(signer.handle, message)  # (1)
+    made = _Made(signature, digest, operation, {"messageBytes": len(message)})
     record = _record(parts, caller, signer, made)
-    durable = parts.record.append(record)  # (2)
+    ticket = parts.record.append(record)  # (2)
 
     def finish(position: Position) -> SignedMessage:  # (3)
         parts.metrics.signed(signer.wallet.key_type, operation)
         receipt = _receipt(position, record)
         return SignedMessage(wallet=signer.wallet, version=signer.version, signature=signature, receipt=receipt)
 
-    return Pending(durable, finish)
+    return Pending(ticket, finish)
 
 
 class SettledAction(NamedTuple):
@@ -176,7 +170,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     require_still_signing(parts, signer)
     vault = None if settled.vault_address is None else bytes.fromhex(settled.vault_address[2:])
     network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
-    signature = _core.sign_l1(  # (5)
+    signature, digest = _core.sign_l1(  # (5)
         signer.handle,
         msgpack(settled.wire),
         nonce=nonce,
@@ -191,9 +185,8 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "expiresAfter": settled.expires_after,
         "network": network_name,
     }
-    made = _Made(signature.digest.hex(), signature_text(signature), settled.operation, signed)
-    record = _record(parts, caller, signer, made)
-    durable = parts.record.append(record)  # (6)
+    record = _record(parts, caller, signer, _Made(signature, digest, settled.operation, signed))
+    ticket = parts.record.append(record)  # (6)
 
     def finish(position: Position) -> SignedAction:  # (7)
         parts.metrics.signed(signer.wallet.key_type, settled.operation)
@@ -204,16 +197,11 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
             nonce=nonce,
             vault_address=settled.vault_address,
             expires_after=settled.expires_after,
-            signature=made.signature,
+            signature=signature,
             receipt=_receipt(position, record),
         )
 
-    return Pending(durable, finish)
-
-
-def signature_text(signature: _core.Signature) -> str:
-    """0x and 130 hex digits: r, s, v."""
-    return f"0x{signature.r.hex()}{signature.s.hex()}{signature.v:02x}"
+    return Pending(ticket, finish)
 
 
 def _numbers(parts: Parts) -> Numbers:
@@ -274,7 +262,7 @@ def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> Signat
         public_key=signer.version.public_key_text,
         operation=made.operation,
         signed=made.signed,
-        digest="0x" + made.digest,
+        digest=made.digest,
         signature=made.signature,
     )
     if caller.under is None:

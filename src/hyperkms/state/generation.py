@@ -35,8 +35,7 @@ class Generation:
         """
         if self._is_lost:
             return None
-        taken = self._counters.read(self._taken)
-        return taken if self._counters.read(self._finished) >= taken else None
+        return self._counters.settled(self._taken, self._finished)
 
     @contextmanager
     def change(self, database: Database) -> Iterator[sa.Connection]:

@@ -35,7 +35,8 @@ class Requests:
     def __init__(self, database: Database, locks: Path) -> None:
         self._work = GroupedWork(database, name="requests")
         self._locks = NameLocks(locks)
-        self._transfers = Transfers(self._work, self._locks)
+        self.transfers = Transfers(self._work, self._locks)
+        """Those of signatures, from the record."""
 
     def take(self, name: RequestName) -> bool:
         """Whether no other process works on this request, and from now on this one does; never waits."""
@@ -47,12 +48,12 @@ class Requests:
 
     def find(self, name: RequestName) -> "Future[Found]":
         """What is known of it. Unavailable while the database takes no answers."""
-        self._transfers.require_room()
-        return self._work.read(lambda connection: Found(rows.find(connection, name), self._transfers.left(connection)))
+        self.transfers.require_room()
+        return self._work.read(lambda connection: Found(rows.find(connection, name), self.transfers.left(connection)))
 
     def left(self) -> "Future[Sequence[LeftLog]]":
         """Logs of dead processes whose requests are to be recovered."""
-        return self._work.read(self._transfers.left)
+        return self._work.read(self.transfers.left)
 
     def recover(self, logs: Sequence[LeftLog], answered: Sequence[AnsweredRequest]) -> "Future[None]":
         """These requests are all that was answered in these logs; of two of one name the first stands."""
@@ -63,13 +64,9 @@ class Requests:
 
         return self._work.write(write)
 
-    def announce(self, log: str, length: int) -> None:
-        """See `Transfers.announce`; waits for the database."""
-        self._transfers.announce(log, length)
-
     def transfer(self, one: Transfer) -> None:
         """An answer that is durable in the record gets its row soon."""
-        self._transfers.put(one)
+        self.transfers.put(one)
 
     def reserve(self, request: Request, plan: str, also: Within) -> "Future[None]":
         """Write down what will be done, and what `also` writes with it; durable before it is done."""
@@ -94,6 +91,6 @@ class Requests:
 
     def close(self) -> None:
         """Write what was taken, then take no more; the record is closed before."""
-        self._transfers.close()
+        self.transfers.close()
         self._work.close()
         self._locks.close()

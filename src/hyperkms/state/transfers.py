@@ -12,7 +12,7 @@ is being written.
 
 import queue
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -30,7 +30,8 @@ GATHER_S = 0.2
 MOST_AT_ONCE = 256
 """So many do not wait for more."""
 _MOST_WAITING = 10_000
-_MOST_EARLY = 4_096
+_GIVEN_UP_AFTER = 100_000
+"""A line after which so many have come, more than ever wait, gets no row: its answer went to nobody."""
 _RETRY_S = 1.0
 _ADVANCE = transfers.update().where(transfers.c.log == sa.bindparam("of")).values(done=sa.bindparam("to"))
 
@@ -41,10 +42,8 @@ class Transfer:
 
     answered: AnsweredRequest
     log: str
-    number: int
-    """Its place among the lines of the log that need a row, from 0."""
-    end: int
-    """The byte of the log after its line."""
+    index: int
+    """Of its line."""
     done: Callable[[], None]
     """Called in any thread once its row is durable: now its name may be given back."""
 
@@ -59,20 +58,31 @@ class LeftLog:
 
 
 class _Progress:
-    """How far the rows of one log have come without a gap: answers may come in another order than their lines."""
+    """How far the rows of one log have come: answers may come in another order than their lines."""
 
     def __init__(self, end: int) -> None:
-        self.end = end
-        self._next = 0
-        self._early: dict[int, int] = {}
+        self._end = end
+        self._written = 0
+        self._without_row: dict[int, tuple[int, int]] = {}
+        """Where each line begins, and how many were written before it, by its number; in the order of the lines."""
+        self._changing = threading.Lock()
 
-    def add(self, one: Transfer) -> None:
-        self._early[one.number] = one.end
-        if len(self._early) > _MOST_EARLY:  # the one that is missing was given up: its answer went to nobody
-            self._next = min(self._early)
-        while self._next in self._early:
-            self.end = self._early.pop(self._next)
-            self._next += 1
+    def wrote(self, number: int, start: int, end: int) -> None:
+        with self._changing:
+            self._without_row[number], self._end = (start, self._written), end
+            self._written += 1
+            first = next(iter(self._without_row))
+            if self._written - self._without_row[first][1] > _GIVEN_UP_AFTER:
+                del self._without_row[first]
+
+    def has_row(self, number: int) -> None:
+        with self._changing:
+            self._without_row.pop(number, None)
+
+    def done(self) -> int:
+        """Every line before this byte has its row, or needs none."""
+        with self._changing:
+            return next((start for start, _ in self._without_row.values()), self._end)
 
 
 class Transfers:
@@ -99,6 +109,11 @@ class Transfers:
         self._work.write(lambda connection: connection.execute(transfers.insert(), row)).result()
         if self._thread.ident is None:
             self._thread.start()
+
+    def wrote(self, log: str, places: Iterable[tuple[int, int, int]]) -> None:
+        """These lines need rows: the number of each, and the bytes where it begins and ends."""
+        for number, start, end in places:
+            self._own[log].wrote(number, start, end)
 
     def require_room(self) -> None:
         """Unavailable while too many answers wait for their rows: the database takes none."""
@@ -145,7 +160,7 @@ class Transfers:
     def _carry_over(self, group: Sequence[Transfer]) -> bool:
         """Until it is done; False if this process ends before."""
         for one in group:
-            self._own[one.log].add(one)
+            self._own[one.log].has_row(one.index)
         while True:
             try:
                 self._work.write(lambda connection: self._write(connection, group)).result()
@@ -160,7 +175,7 @@ class Transfers:
     def _write(self, connection: sa.Connection, group: Sequence[Transfer]) -> None:
         transfer(connection, [one.answered for one in group])
         logs = {one.log for one in group}
-        connection.execute(_ADVANCE, [{"of": log, "to": self._own[log].end} for log in logs])
+        connection.execute(_ADVANCE, [{"of": log, "to": self._own[log].done()} for log in logs])
 
 
 def forget(connection: sa.Connection, logs: Collection[str]) -> None:
