@@ -57,7 +57,11 @@ fn write_durably(draft: &Path, path: &Path, content: &[u8]) -> std::io::Result<(
     let mut file = options.open(draft)?;
     file.write_all(content)?;
     file.sync_all()?;
-    std::fs::hard_link(draft, path)
+    match std::fs::hard_link(draft, path) {
+        // Another made the file first, and whoever opened that has removed this draft as one that was left.
+        Err(e) if e.kind() == ErrorKind::NotFound && path.exists() => Err(ErrorKind::AlreadyExists.into()),
+        linked => linked,
+    }
 }
 
 fn draft_path(path: &Path) -> Result<PathBuf> {
@@ -70,4 +74,34 @@ fn draft_path(path: &Path) -> Result<PathBuf> {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_who_make_a_file_at_once_one_does_and_the_others_find_it() {
+        let folder = std::env::temp_dir().join(format!("hyperkms-new-file-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for round in 0..100 {
+            let path = folder.join(format!("{round}"));
+            let made = std::thread::scope(|threads| {
+                let make = || {
+                    let outcome = publish(&path, &[7; 64]);
+                    remove_drafts(&path);
+                    match outcome {
+                        Ok(()) => 1,
+                        Err(refused) if refused.kind == Kind::Conflict => 0,
+                        Err(other) => panic!("{}", other.message),
+                    }
+                };
+                let all: Vec<_> = (0..8).map(|_| threads.spawn(make)).collect();
+                all.into_iter().map(|each| each.join().unwrap()).sum::<usize>()
+            });
+            assert_eq!(made, 1);
+            assert_eq!(std::fs::read(&path).unwrap(), [7; 64]);
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
