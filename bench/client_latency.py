@@ -35,6 +35,7 @@ def main() -> None:
     options = Options(idempotency=Idempotency(asked.idempotency))
     with (
         SigningClient(asked.url, asked.key, options=options) as client,
+        SigningClient(asked.unix or asked.url, asked.key, options=options) as near,
         requests.Session() as session,
         asyncio.Runner() as runner,
     ):
@@ -44,6 +45,8 @@ def main() -> None:
             "AsyncSigningClient": lambda: runner.run(_asynchronous(remote, asked)),
             "official SDK, local key": lambda: _official(asked),
         }
+        if asked.unix:
+            contenders["SigningClient, Unix socket"] = lambda: _synchronous(near, asked)
         if not asked.url.startswith("unix:"):
             contenders["requests.Session"] = lambda: _requests(session, asked)
         times = _rounds(contenders, asked.rounds)
@@ -121,6 +124,7 @@ def _print(times: dict[str, list[float]], *, as_json: bool) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
+    parser.add_argument("--unix", help="the same service as unix:PATH, for one more contender")
     parser.add_argument("--key", required=True, help="an API key that may sign for the wallet")
     parser.add_argument("--wallet", required=True)
     parser.add_argument("--network", choices=["testnet", "mainnet"], default="testnet")

@@ -106,4 +106,6 @@ def ratios(ours: Measured, theirs: Measured, of: Callable[[Measured], Sequence[f
 
 
 def _load(contestant: Contestant, route: Route, connections: int, seconds: float) -> Load:
-    return run(contestant.running.address, route.requests(contestant.key), connections=connections, seconds=seconds)
+    requests = route.requests(contestant.key)
+    count = len(requests) if route.once else None
+    return run(contestant.running.address, requests, connections=connections, seconds=seconds, count=count)

@@ -12,7 +12,7 @@ from bench.processes import Server, free_port, python_module, started
 from bench.results import Report, Row, at_least, at_most
 from bench.rounds import Contestant, Measured, Pace, interleaved, ratios
 from bench.service import Service, make_wallets, sandbox, service
-from bench.traffic import HEALTH, ORDER, ORDER_BATCH, PUBLIC_KEY, SIGN, SIGN_BATCH, SIGN_ORDER, Route
+from bench.traffic import HEALTH, KEYED, ORDER, ORDER_BATCH, PUBLIC_KEY, SIGN, SIGN_BATCH, SIGN_ORDER, Route
 
 PART = "http"
 TMPFS = "hyperkms, tmpfs"
@@ -52,6 +52,9 @@ def measure(report: Report, places: Places, *, only: Sequence[str], connections:
             _sign(report, everyone, connections, pace)
         if "order" in only:
             _order(report, everyone, connections, pace)
+        if "keyed" in only:
+            for each in connections:
+                _add(report, interleaved(everyone.ours, KEYED, connections=each, pace=pace), KEYED, each)
         for route in (SIGN_ORDER, PUBLIC_KEY, HEALTH):
             if route.name in only:
                 _plain(report, everyone, route, pace)

@@ -11,6 +11,8 @@ from bench.service import ED25519, SECP256K1
 
 DIFFERENT = 512
 """Different requests of one kind, sent in turn."""
+ONCE = 16_384
+"""Requests of a run none of which is repeated; more than a worker answers in a run."""
 BATCH = 100
 MESSAGE_BYTES = 64
 
@@ -23,10 +25,12 @@ class Route:
     path: str
     make: Callable[[], Sequence[Mapping[str, Any] | None]] = field(repr=False)
     signatures: int = 1
+    once: bool = False
+    """Each request is sent once, under an Idempotency-Key of its own."""
 
     def requests(self, key: str) -> list[bytes]:
         """The bytes of each request; made anew for each run, because orders carry a time."""
-        return [_request(self.path, body, key) for body in self.make()]
+        return [_request(self.path, body, key, secrets.token_hex(16) if self.once else None) for body in self.make()]
 
 
 def sign_request(wallets: Sequence[str], count: int = DIFFERENT) -> list[dict[str, Any]]:
@@ -41,8 +45,8 @@ def order_request(wallet: str) -> dict[str, Any]:
     return {"walletId": wallet, "action": {"type": "order", "orders": [order], "grouping": "na"}}
 
 
-def _orders() -> list[dict[str, Any]]:
-    return [order_request(SECP256K1[each % len(SECP256K1)]) for each in range(DIFFERENT)]
+def _orders(count: int = DIFFERENT) -> list[dict[str, Any]]:
+    return [order_request(SECP256K1[each % len(SECP256K1)]) for each in range(count)]
 
 
 def _sign_orders() -> list[dict[str, Any]]:
@@ -62,16 +66,19 @@ def _message() -> str:
     return secrets.token_hex(MESSAGE_BYTES // 2)
 
 
-def _request(path: str, body: Mapping[str, Any] | None, key: str) -> bytes:
+def _request(path: str, body: Mapping[str, Any] | None, key: str, idempotency_key: str | None) -> bytes:
     text = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
     head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {key}\r\n"
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+    if idempotency_key is not None:
+        head += f"Idempotency-Key: {idempotency_key}\r\n"
     return head.encode("ascii") + b"\r\n" + text
 
 
 SIGN = Route("sign", "/wallets/sign", lambda: sign_request(ED25519))
 ORDER = Route("order", "/hyperliquid/sign", _orders)
+KEYED = Route("keyed", "/hyperliquid/sign", lambda: _orders(ONCE), once=True)
 SIGN_ORDER = Route("sign-order", "/wallets/sign-order", _sign_orders)
 SIGN_BATCH = Route(
     "sign-batch",
