@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,22 @@ def test_a_line_that_is_none_stops_requests_with_a_key(killed: tuple[Service, Ma
     with Service.start(dead.data, **ROOM) as second:
         refused = post(second, "/hyperliquid/sign", ACTION, "k")
         assert (refused.status, refused.json["code"]) == (500, "record-malformed")
+
+
+def test_a_database_that_is_away_when_the_first_key_comes_holds_up_no_other_signature(tmp_path: Path) -> None:
+    message = {"walletId": "bytes", "message": "hello"}
+    with Service.start(tmp_path / "data", **ROOM) as service, ThreadPoolExecutor(1) as pool:
+        service.generate("bytes")
+        assert service.post("/wallets/sign", message).status == 200
+        with no_rows(service.data):
+            keyed = pool.submit(post, service, "/wallets/sign", message, "k")
+            signed = 0
+            while not keyed.done():
+                assert service.post("/wallets/sign", message).status == 200
+                signed += 1
+            assert (keyed.result().status, keyed.result().json["code"]) == (503, "database-unavailable")
+        assert signed > 1
+        assert post(service, "/wallets/sign", message, "k").status == 200
 
 
 def test_a_service_that_is_stopped_leaves_nothing_to_recover(tmp_path: Path) -> None:

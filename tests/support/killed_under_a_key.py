@@ -110,6 +110,13 @@ class DyingRecords:
         _die_at(BEFORE_RECORD, self._point)
         return self._real.write_here(group)
 
+    @property
+    def is_announced(self) -> bool:
+        return self._real.is_announced
+
+    def announce(self) -> None:
+        self._real.announce()
+
     def check(self) -> None:
         self._real.check()
 

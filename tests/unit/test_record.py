@@ -8,15 +8,16 @@ import os
 import resource
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hyperkms.audit.file_sink import FileSink
-from hyperkms.audit.record import SignatureRecord
+from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Group, LoopRecords, Position, Ticket
 from hyperkms.errors import Unavailable
 from hyperkms.operations.pending import Pending
@@ -292,4 +293,66 @@ def test_a_loop_hears_of_a_failed_fsync(tmp_path: Path) -> None:
         assert [type(outcome) for outcome in told] == [Unavailable] * 3
 
     asyncio.run(sign())
+    sink.close()
+
+
+class Follower:
+    """What is told of signatures under an Idempotency-Key."""
+
+    def __init__(self) -> None:
+        self.logs: list[tuple[str, int]] = []
+        self.places: list[tuple[int, int, int]] = []
+
+    def announce(self, log: str, length: int) -> None:
+        self.logs.append((log, length))
+
+    def wrote(self, _log: str, places: Sequence[tuple[int, int, int]]) -> None:
+        self.places += places
+
+
+def _keyed() -> KeyedSignatureRecord:
+    return KeyedSignatureRecord(**msgspec.structs.asdict(_record()), idempotency_key="k", fingerprint="0x00")
+
+
+def test_a_signature_under_a_key_is_taken_once_its_log_is_announced_and_its_place_is_told(tmp_path: Path) -> None:
+    follower = Follower()
+    sink = FileSink(tmp_path / "records", keyed=follower)
+    first = sink.append(_record()).wait()
+    announced = [sink.is_announced]
+    assert _refusal(sink.append(_keyed())).code == "record-unwritable"
+    for _ in range(2):
+        sink.announce()
+    announced.append(sink.is_announced)
+    assert announced == [False, True]
+    assert sink.append(_keyed()).wait().index == 1
+    (file,) = (tmp_path / "records").iterdir()
+    start = len(file.read_bytes().splitlines(keepends=True)[0])
+    assert follower.logs == [(first.log, start)]
+    assert follower.places == [(1, start, file.stat().st_size)]
+    sink.close()
+
+
+def test_an_announced_file_stays_without_a_line(tmp_path: Path) -> None:
+    """After a crash it is looked for: what its process answered stands there, and that is nothing."""
+
+    def fsync(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    sink = FileSink(tmp_path / "records", fsync=fsync, keyed=Follower())
+    sink.announce()
+    assert _refusal(sink.append(_keyed()))
+    sink.close()
+    (file,) = (tmp_path / "records").iterdir()
+    assert file.read_bytes() == b""
+
+
+def test_a_writer_that_meets_an_error_of_its_own_tells_who_waits(tmp_path: Path) -> None:
+    class Broken(Follower):
+        def wrote(self, _log: str, _places: Sequence[tuple[int, int, int]]) -> None:
+            raise ZeroDivisionError
+
+    sink = FileSink(tmp_path / "records", keyed=Broken())
+    sink.announce()
+    assert _refusal(sink.append(_keyed())).code == "record-unwritable"
+    assert sink.append(_record()).wait().index == 1
     sink.close()

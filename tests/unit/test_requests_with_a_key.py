@@ -14,7 +14,7 @@ from hyperkms.state.completion import nothing_within
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.grouped import GroupedWork
 from hyperkms.state.name_locks import NameLocks
-from hyperkms.state.request_rows import KnownRequest, Request, RequestName, RequestState
+from hyperkms.state.request_rows import AnsweredRequest, KnownRequest, Request, RequestName, RequestState
 from hyperkms.state.requests import Requests
 from hyperkms.state.schema import facts
 
@@ -98,6 +98,18 @@ def test_what_is_refused_with_a_reservation_undoes_it(requests: Requests) -> Non
 def test_the_keys_of_two_clients_are_two(requests: Requests) -> None:
     requests.reserve(REQUEST, "plan", nothing_within).result()
     assert known(requests, RequestName("other", "k")) is None
+
+
+def test_of_two_lines_for_a_request_the_later_one_is_its_answer_in_whatever_order_they_are_found(
+    requests: Requests,
+) -> None:
+    """The first was refused, with its line written all the same; its process was killed before or after the other."""
+    first, second = AnsweredRequest(REQUEST, "refused"), AnsweredRequest(replace(REQUEST, created_at=2), "released")
+    for found in ([first], [second], [first]):
+        requests.recover([], found).result()
+    stands = known(requests)
+    assert stands is not None
+    assert stands.answer == "released"
 
 
 # ---- groups -------------------------------------------------------------------------------------------------

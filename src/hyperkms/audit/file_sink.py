@@ -38,10 +38,7 @@ class KeyedLines(Protocol):
     """Follows the signatures under an Idempotency-Key through the logs of this process."""
 
     def announce(self, log: str, length: int) -> None:
-        """A log of this many bytes is about to get its first.
-
-        It may wait for the database; where it raises Unavailable, nothing is written.
-        """
+        """A log of this many bytes is about to get its first; waits for the database. Unavailable if that is away."""
 
     def wrote(self, log: str, places: Sequence[KeyedPlace]) -> None:
         """These lines are written, and not yet durable."""
@@ -68,7 +65,6 @@ class FileSink:
         self._fsync = fsync
         self._observer = observer
         self._keyed = keyed
-        self._announced = ""
         self._file: LogFile | None = LogFile.create(folder)
         self._failure: Unavailable | None = None
         self._had_no_room = False
@@ -76,6 +72,7 @@ class FileSink:
         self._queue: queue.SimpleQueue[Sequence[Group] | None] = queue.SimpleQueue()
         self._taken_s: deque[float] = deque(maxlen=_LAST)
         self._taking = threading.Lock()
+        self._announcing = threading.Lock()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
@@ -104,7 +101,7 @@ class FileSink:
         if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
-            if self._closed or self._is_to_be_announced(group.records):
+            if self._closed:
                 return False
             self._commit([group])
             return True
@@ -114,6 +111,21 @@ class FileSink:
     def _is_quick(self) -> bool:
         taken = sorted(self._taken_s)
         return len(taken) == _LAST and taken[-1] < STALL_S and taken[_LAST // 2] < QUICK_S
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the log of the next line takes signatures under an Idempotency-Key."""
+        return self._keyed is None or (self._file is not None and self._file.is_announced)
+
+    def announce(self) -> None:
+        """Let it take them; waits for the disk and the database, and is not called by who holds a lock of that."""
+        with self._announcing:
+            with self._writing:
+                file = self._at_hand()
+                length = file.length
+            if self._keyed is not None and not file.is_announced:
+                self._keyed.announce(file.log, length)
+                file.is_announced = True
 
     def check(self) -> None:
         """Unavailable once an fsync has failed, while no file can be made, and while a disk that was full still is."""
@@ -152,7 +164,8 @@ class FileSink:
         records = [record for group in groups for record in group.records]
         try:
             first = self._write(records)
-        except Unavailable as failure:
+        except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
+            failure = error if isinstance(error, Unavailable) else unwritable(error)
             if self._observer:
                 self._observer.commit_failed(len(records))
             settle_all([(group, failure) for group in groups])
@@ -166,16 +179,15 @@ class FileSink:
         if self._failure:
             raise self._failure
         file = self._at_hand()
-        if self._keyed and self._is_to_be_announced(records):
-            self._keyed.announce(file.log, file.length)
-            self._announced = file.log
+        self._require_announced(file, records)
         started, before = time.perf_counter(), file.length
         try:
             written = file.write(records)
         except Exception as error:
-            self._file = None
             self._had_no_room = True
-            file.take_back(before)
+            if not file.starts_again():
+                self._file = None
+                file.take_back(before)
             raise unwritable(error) from error
         if self._keyed and written.keyed:
             self._keyed.wrote(file.log, written.keyed)
@@ -194,9 +206,12 @@ class FileSink:
         self._had_no_room = False
         return written.first
 
-    def _is_to_be_announced(self, records: Sequence[Encoded]) -> bool:
-        is_known = self._file is not None and self._file.log == self._announced
-        return self._keyed is not None and not is_known and any(one.kind == KEYED_SIGNATURE for one in records)
+    def _require_announced(self, file: LogFile, records: Sequence[Encoded]) -> None:
+        """The writer waits for no database: a change holds its lock while it waits for its line in the record."""
+        if self._keyed is None or file.is_announced or all(one.kind != KEYED_SIGNATURE for one in records):
+            return
+        words = "the record goes on in a new file, which takes no request with an Idempotency-Key yet; ask again"
+        raise Unavailable("record-unwritable", words)
 
     def _at_hand(self) -> LogFile:
         if self._file is not None and not self._file.is_in_place():

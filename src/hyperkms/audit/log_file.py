@@ -43,6 +43,8 @@ class LogFile:
         self.log = log
         self.length = 0
         """Bytes of whole lines."""
+        self.is_announced = False
+        """It is looked for after a crash, so it stays even without a line."""
         self._next = 0
 
     @classmethod
@@ -78,6 +80,16 @@ class LogFile:
         self.length = end
         return Written(first, keyed)
 
+    def starts_again(self) -> bool:
+        """After a first write that failed: an announced file is emptied and goes on, since each one stays."""
+        if not self.is_announced or self.length > 0:
+            return False
+        try:
+            os.ftruncate(self.descriptor, 0)
+        except OSError:
+            return False
+        return True
+
     def take_back(self, length: int) -> None:
         """The end of a file after a write or an fsync that failed: it is cut to this length, the one before."""
         self.length = length
@@ -99,7 +111,7 @@ class LogFile:
     def close(self) -> None:
         """The end of a file in good order; one without a line is removed, since it says nothing."""
         os.close(self.descriptor)
-        if self.length == 0:
+        if self.length == 0 and not self.is_announced:
             with suppress(OSError):  # it was taken away already, and perhaps its folder too
                 self._path.unlink()
 

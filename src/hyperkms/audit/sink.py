@@ -128,6 +128,13 @@ class RecordSink(Protocol):
     def write_here(self, group: Group) -> bool:
         """The same in the calling thread, if that will be quicker than another's help; False if it was not done."""
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether the next records may be of signatures under an Idempotency-Key; else `announce` comes first."""
+
+    def announce(self) -> None:
+        """Let them be; waits. Unavailable if they cannot."""
+
     def check(self) -> None:
         """Unavailable if records cannot be taken."""
 
@@ -194,6 +201,15 @@ class LoopRecords:
     def write_here(self, group: Group) -> bool:
         """Take several now."""
         return self._sink.write_here(group)
+
+    @property
+    def is_announced(self) -> bool:
+        """As the sink says."""
+        return self._sink.is_announced
+
+    def announce(self) -> None:
+        """As the sink does."""
+        self._sink.announce()
 
     def check(self) -> None:
         """Unavailable if records cannot be taken."""

@@ -20,7 +20,7 @@ from hyperkms.http.signing_table import SigningRoute, View
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import nothing_within
-from hyperkms.state.request_rows import RequestName
+from hyperkms.state.request_rows import IN_PROGRESS, RequestName
 from hyperkms.state.waiting import MustWait, without_waiting
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         except (Unauthorized, Unavailable):
             raise
         except HyperkmsError as error:
+            if error.code == IN_PROGRESS:  # another worker has signed it, and its row is still to come
+                raise
             return _refused(batch, error)
 
     every = [once(number, body) for number, body in enumerate(bodies)]

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Conflict, HyperkmsError, Malformed
 from hyperkms.http.facts import Facts
-from hyperkms.http.left_requests import recover
+from hyperkms.http.left_requests import recover_left
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import KeyOfRequest
 from hyperkms.state.completion import Within
@@ -139,6 +139,7 @@ class Once:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._under_way: dict[RequestName, _UnderWay] = {}
+        self._recovering = asyncio.Lock()
 
     async def answer(self, asked: Asked, work: Work) -> Answered:
         """The answer of the request, by `work` if it was never done.
@@ -188,7 +189,8 @@ class Once:
     async def _known(self, name: RequestName) -> KnownRequest | None:
         requests = self._parts.requests
         while (found := await asyncio.wrap_future(requests.find(name))).left:
-            await asyncio.to_thread(recover, self._parts, found.left)
+            async with self._recovering:  # one reads it, and those who waited find nothing left
+                await asyncio.to_thread(recover_left, self._parts)
         return found.known
 
     def _transfer(self, request: Request, done: Done, line: Position) -> None:

@@ -1,7 +1,5 @@
 """Requests with an Idempotency-Key that a killed process had answered: their rows are made of its record."""
 
-from collections.abc import Sequence
-
 import msgspec
 
 from hyperkms.audit.left_lines import KeyedLine, keyed_lines
@@ -9,27 +7,22 @@ from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView
 from hyperkms.operations.parts import Parts
 from hyperkms.receipt import Receipt
 from hyperkms.state.request_rows import AnsweredRequest, Request, RequestName
-from hyperkms.state.transfers import LeftLog
 from hyperkms.wallet import address_of
 
 _encode = msgspec.json.Encoder().encode
 
 
 def recover_left(parts: Parts) -> None:
-    """Recover what every killed process left; waits for the database."""
-    left = parts.requests.left().result()
-    if left:
-        recover(parts, left)
-
-
-def recover(parts: Parts, left: Sequence[LeftLog]) -> None:
-    """Give every request that was answered in these logs its row.
+    """Give every request that a killed process had answered its row; waits for the database.
 
     Of two lines for one request the later one was answered: the one before was refused with its record unwritten,
     or the second could not have begun.
     """
+    left = parts.requests.left().result()
+    if not left:
+        return
     lines = [line for one in left for line in keyed_lines(parts.records, one.log, one.start)]
-    lines.sort(key=lambda line: line.record.time, reverse=True)
+    lines.sort(key=lambda line: (line.record.time, line.index), reverse=True)
     parts.requests.recover(left, [_answered(line) for line in lines]).result()
 
 

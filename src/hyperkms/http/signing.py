@@ -140,6 +140,8 @@ class SigningRoutes:
             planned = await self._here_or_in_a_thread(plan_action, caller.client, *work.arguments)
             await attempt.reserve(planned.text, planned.claim)
             return await self._here_or_in_a_thread(planned.sign, caller)
+        if not self.parts.record.is_announced:
+            await self._threads.sign(self.parts.record.announce)
         return await self.begin(work, msgspec.structs.replace(caller, under=attempt.key))
 
     async def _here_or_in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:

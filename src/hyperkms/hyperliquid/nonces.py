@@ -147,6 +147,7 @@ class Nonces:
 
     def _load(self, address: str) -> _Signer:
         if address not in self._signers:
+            self._counters.require_in_place()
             with self._database.write() as connection:
                 row = _row(connection, address)
                 if not self._is_whole(row):

@@ -23,6 +23,7 @@ class RequestState(StrEnum):
     RECORDED = "recorded"
 
 
+IN_PROGRESS = "request-in-progress"
 _IS = sa.and_(requests.c.client == sa.bindparam("of_client"), requests.c.key == sa.bindparam("of_key"))
 _FIND = sa.select(requests).where(_IS)
 _INSERT = requests.insert()
@@ -117,10 +118,16 @@ def transfer(connection: sa.Connection, answered: Sequence[AnsweredRequest]) -> 
 
 
 def recover(connection: sa.Connection, answered: Iterable[AnsweredRequest]) -> None:
-    """Rows of requests that a killed process had answered, where there are none: others are of a later attempt."""
+    """Rows of requests that a killed process had answered.
+
+    One of an earlier attempt is replaced: had its answer been released, the later one would not have been made.
+    """
     for one in answered:
-        if find(connection, one.request.name) is None:
+        known = find(connection, one.request.name)
+        if known is None:
             insert(connection, one.request, RequestState.RECORDED, answer=one.answer)
+        elif known.state is RequestState.RECORDED and known.request.created_at < one.request.created_at:
+            transfer(connection, [one])
 
 
 def in_progress() -> Conflict:

@@ -93,6 +93,7 @@ class Transfers:
         self._locks = locks
         self._own: dict[str, _Progress] = {}
         self._queue: queue.SimpleQueue[Sequence[Transfer] | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
         self._hurry = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="transfers", daemon=True)
@@ -104,11 +105,16 @@ class Transfers:
         """
         if not self._locks.take(_lock_of(log)):
             raise Unavailable("record-unwritable", "another process writes the same log; no signature leaves")
-        self._own[log] = _Progress(length)
-        row = {"log": log, "done": length}
-        self._work.write(lambda connection: connection.execute(transfers.insert(), row)).result()
-        if self._thread.ident is None:
-            self._thread.start()
+        self._own.setdefault(log, _Progress(length))
+
+        def write(connection: sa.Connection) -> None:
+            forget(connection, [log])  # an attempt whose end nobody heard of
+            connection.execute(transfers.insert(), {"log": log, "done": length})
+
+        self._work.write(write).result()
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def wrote(self, log: str, places: Iterable[tuple[int, int, int]]) -> None:
         """These lines need rows: the number of each, and the bytes where it begins and ends."""
@@ -164,12 +170,13 @@ class Transfers:
         while True:
             try:
                 self._work.write(lambda connection: self._write(connection, group)).result()
-            except HyperkmsError:  # whoever asks for the database now is told why
+            except Exception:  # noqa: BLE001 (names are held until it is done; who asks for the database is told why)
                 if self._closing.wait(_RETRY_S):
                     return False
             else:
                 for one in group:
-                    one.done()
+                    with suppress(OSError):  # what this process cannot unlock, its end will
+                        one.done()
                 return True
 
     def _write(self, connection: sa.Connection, group: Sequence[Transfer]) -> None:
