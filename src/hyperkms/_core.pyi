@@ -129,6 +129,40 @@ class SharedCounters:
         All or nothing: (granted, what is left, nanoseconds until it is full, or until it would be granted).
         """
 
+_Demand: TypeAlias = tuple[int, int, int | None, int, int]
+"""Meter, period, end (None: it counts for the period), amount, limit. Times are milliseconds, numbers below 2**64."""
+
+@final
+class Meters:
+    """What was spent lately, in a mapped file that all processes of a host share; nothing secret.
+
+    An amount counts for its whole period, and up to a sixtieth of that longer. A process that dies in the
+    middle leaves too much counted, never too little.
+    """
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> Meters:
+        """Map the file, made whole (8 MiB: meters 1 to 8191) if it is not there."""
+    @property
+    def file(self) -> str:
+        """Device and inode of the file."""
+    def require_in_place(self) -> None:
+        """Unavailable when the file at the path is no longer the one that is mapped."""
+    def reserve(self, demands: list[_Demand], *, now: int) -> tuple[int, int, int | None] | None:
+        """Reserve all, or nothing: then the place of the demand that lacks, what its meter counts, milliseconds to wait.
+
+        None for the wait: more is asked for than the limit ever gives. Unavailable while a stopped process
+        holds the lock.
+        """
+    def count(self, demands: list[_Demand], *, now: int) -> None:
+        """Count all, whatever the limits."""
+    def give_back(self, demands: list[_Demand], *, then: int) -> None:
+        """Take back what was reserved at `then`."""
+    def used(self, demand: _Demand, *, now: int) -> int:
+        """What the demand's meter counts now."""
+    def clear(self) -> None:
+        """Nothing is spent any more by any meter."""
+
 def start_memory(lock: Literal["auto", "memfd_secret", "mlock"]) -> Protection:
     """Make this process's secret arena; Refused if it exists in another mode."""
 

@@ -2,18 +2,14 @@
 //!
 //! Nothing secret is here; it stands in this module because mapped memory needs `unsafe`.
 
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{Error, Kind, Result};
-use crate::new_file::{publish, remove_drafts};
+use crate::error::{Error, Result};
+use crate::memory::mapped::Mapped;
 
 /// Counters in the file: 8 bytes each, native byte order.
 pub const CAPACITY: u64 = 1 << 17;
-const FILE_SIZE: usize = CAPACITY as usize * 8;
 
 /// A window counter: the upper 42 bits are the start in milliseconds since 1970, the lower 22 a count.
 const WINDOW_BITS: u32 = 22;
@@ -27,54 +23,23 @@ pub struct Taken {
 }
 
 /// A mapping of the counter file; survives the death of a process, not the loss of power.
-pub struct Counters {
-    base: *mut u8,
-    path: PathBuf,
-    /// Device and inode of the file that is mapped.
-    identity: (u64, u64),
-}
-
-// SAFETY: the mapping is only used through atomics.
-unsafe impl Send for Counters {}
-unsafe impl Sync for Counters {}
+pub struct Counters(Mapped);
 
 impl Counters {
     /// Maps the file, made with mode 0600 and all counters 0 if it is not there.
-    ///
-    /// A new file is written out in full first: a store into a hole of a mapped file ends the process
-    /// when the disk is full.
     pub fn open(path: &Path) -> Result<Counters> {
-        let failed = |e: std::io::Error| unavailable(path, &e.to_string());
-        if !path.exists() {
-            match publish(path, &vec![0; FILE_SIZE]) {
-                Err(refused) if refused.kind != Kind::Conflict => return Err(unavailable(path, &refused.message)),
-                _ => {}
-            }
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).custom_flags(libc::O_CLOEXEC);
-        let file = options.open(path).map_err(failed)?;
-        remove_drafts(path);
-        let data = file.metadata().map_err(failed)?;
-        if data.len() != FILE_SIZE as u64 {
-            return Err(unavailable(path, "it has not the size it was made with"));
-        }
-        Ok(Counters { base: map(&file).map_err(failed)?, path: path.into(), identity: (data.dev(), data.ino()) })
+        Mapped::open(path, CAPACITY).map(Counters)
     }
 
     /// Names the file among those of this machine: device and inode.
     pub fn file(&self) -> String {
-        format!("{}:{}", self.identity.0, self.identity.1)
+        self.0.name()
     }
 
     /// Refuses when the file at the path is no longer the one that is mapped: another process may then
     /// draw the same numbers from a new one.
     pub fn require_in_place(&self) -> Result<()> {
-        let found = std::fs::metadata(&self.path).map_err(|e| unavailable(&self.path, &e.to_string()))?;
-        if (found.dev(), found.ino()) != self.identity {
-            return Err(unavailable(&self.path, "it was replaced while it was in use; restart the service"));
-        }
-        Ok(())
+        self.0.require_in_place()
     }
 
     /// Draws max(now, last + 1); refused when that would be past `limit`. All in milliseconds.
@@ -163,33 +128,6 @@ impl Counters {
     }
 
     fn at(&self, counter: u64) -> Result<&AtomicU64> {
-        if counter >= CAPACITY {
-            return Err(Error::unavailable("counter-file-full", format!("there are only {CAPACITY} counters")));
-        }
-        let offset = counter as usize * 8;
-        // SAFETY: in bounds, 8-byte aligned in a page-aligned mapping, only ever used as an atomic.
-        Ok(unsafe { AtomicU64::from_ptr(self.base.add(offset).cast()) })
-    }
-}
-
-fn map(file: &File) -> std::io::Result<*mut u8> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a fresh shared mapping of a file that is exactly as long.
-    let base =
-        unsafe { libc::mmap(std::ptr::null_mut(), FILE_SIZE, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-    if base == libc::MAP_FAILED {
-        return Err(std::io::Error::last_os_error());
-    }
-    Ok(base.cast())
-}
-
-fn unavailable(path: &Path, why: &str) -> Error {
-    Error::unavailable("counter-file-unavailable", format!("the counter file {}: {why}", path.display()))
-}
-
-impl Drop for Counters {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `open` with this length; no reference outlives self.
-        unsafe { libc::munmap(self.base.cast(), FILE_SIZE) };
+        self.0.cell(counter)
     }
 }

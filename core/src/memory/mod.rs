@@ -10,11 +10,14 @@ mod allocator;
 mod arena;
 mod counters;
 mod idle;
+mod mapped;
+mod meters;
 mod platform;
 mod stack;
 
 pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
 pub use counters::Counters;
 pub use idle::Idle;
+pub use meters::{require_sound, Demand, Meters, Span};
 pub use platform::{effective_user, harden_process, standard_input, Lock, LockChoice};
 pub use stack::on_wiped_stack;

@@ -1,5 +1,7 @@
 //! The face of the core in Python; `src/hyperkms/_core.pyi` documents it.
 
+mod meters;
+
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
@@ -459,6 +461,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::meters::Meters;
     #[pymodule_export]
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,
