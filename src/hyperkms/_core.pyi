@@ -149,7 +149,7 @@ class Meters:
     def require_in_place(self) -> None:
         """Unavailable when the file at the path is no longer the one that is mapped."""
     def reserve(self, demands: list[_Demand], *, now: int) -> tuple[int, int, int | None] | None:
-        """Reserve all, or nothing: then the place of the demand that lacks, what its meter counts, milliseconds to wait.
+        """Reserve all, or nothing: then (place of the demand that lacks, what its meter counts, milliseconds to wait).
 
         None for the wait: more is asked for than the limit ever gives. Unavailable while a stopped process
         holds the lock.

@@ -53,6 +53,11 @@ KEYED = [
     ("GET", "/clients/w"),
     ("POST", "/clients/w/revoke"),
     ("POST", "/clients/w/rotate"),
+    ("POST", "/clients/w/grants"),
+    ("POST", "/clients/w/grants/w/end"),
+    ("GET", "/wallets/w/policy"),
+    ("POST", "/wallets/w/policy"),
+    ("POST", "/wallets/w/policy-version"),
 ]
 
 
@@ -187,7 +192,7 @@ def test_the_documentation_page_is_served(line: Line) -> None:
 
 
 def _example(path: str) -> str:
-    return path.replace("{wallet_id}", "w").replace("{name}", "w").replace("{code}", "malformed")
+    return path.replace("{wallet_id}", "w").replace("{name}", "w").replace("{code}", "malformed").replace("{grant_id}", "w")
 
 
 def test_every_route_is_described(document: Any) -> None:

@@ -51,7 +51,7 @@ def test_a_bot_is_made_in_one_line_and_its_env_is_printed(service: Service, desk
     assert signed.status == 200
     assert service.post("/wallets/sign", {"walletId": "w7", "message": "x"}, headers=bot).status == 403
     shown = desk.json("show", "bot-07")
-    assert (shown["wallets"], shown["allow"], shown["state"]) == (["w7"], ["trade"], "active")
+    assert (shown["wallets"], shown["may"], shown["state"]) == (["w7"], ["read", "sign-order", "trade"], "active")
     assert "bot-07" in desk.run("list")[0]
 
 

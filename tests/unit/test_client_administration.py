@@ -71,7 +71,8 @@ def test_what_is_listed_says_who_made_it_what_it_may_and_what_became_of_it(acces
     found = access.clients.get("bot")
     assert found == issued.record
     assert found.created_by == "alex"
-    assert (found.client.wallets, found.allowed) == (new.wallets, new.allowed)
+    assert found.client.wallets == new.wallets
+    assert found.client.operations == {Operation.TRADE, Operation.SIGN_ORDER, Operation.READ}
     assert found.client.operations == {Operation.TRADE, Operation.SIGN_ORDER, Operation.READ}
     assert [key.prefix for key in found.keys] == [issued.key[:11]]
     now = access.clock()

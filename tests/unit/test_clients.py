@@ -3,7 +3,9 @@
 import pytest
 
 from hyperkms.access.clients import SIGNING, Client, Operation, Role, client
-from hyperkms.errors import Forbidden, NotFound
+from hyperkms.access.grants import NEVER, Grant, granted
+from hyperkms.access.policy.document import limits_of
+from hyperkms.errors import Forbidden, Malformed, NotFound
 from hyperkms.wallet import WalletId, no_such_wallet
 
 O = Operation  # noqa: E741 (a table is read better narrow)
@@ -12,6 +14,8 @@ LEGACY_MAY = {O.SIGN_ORDER, O.SIGN_BYTES, O.SIGN_TEXT, O.READ, O.GENERATE, O.ROT
 MAY = {
     "an administrator": (client("a", Role.ADMINISTRATOR), set(Operation)),
     "the legacy client": (client("l", Role.LEGACY), LEGACY_MAY),
+    "an operator": (client("o", Role.OPERATOR), {O.READ, O.GENERATE, O.ROTATE, O.RETIRE, O.MIGRATE, O.METRICS}),
+    "an auditor": (client("u", Role.AUDITOR), {O.READ, O.AUDIT, O.METRICS}),
     "a bot that is allowed nothing": (client("b", Role.BOT), set()),
     "trade": (client("b", Role.BOT, allowed=[O.TRADE]), {O.TRADE, O.SIGN_ORDER, O.READ}),
     "sign-order": (client("b", Role.BOT, allowed=[O.SIGN_ORDER]), {O.SIGN_ORDER, O.READ}),
@@ -19,7 +23,7 @@ MAY = {
     "sign-text": (client("b", Role.BOT, allowed=[O.SIGN_TEXT]), {O.SIGN_TEXT, O.READ}),
     **{
         only.value: (client("b", Role.BOT, allowed=[only]), {only})
-        for only in (O.READ, O.GENERATE, O.ROTATE, O.RETIRE, O.MIGRATE, O.METRICS)
+        for only in (O.READ, O.GENERATE, O.ROTATE, O.RETIRE, O.MIGRATE, O.METRICS, O.AUDIT)
     },
 }
 
@@ -43,23 +47,66 @@ def test_one_of_several_operations_is_enough() -> None:
         client("b", Role.BOT, allowed=[O.METRICS]).require(*SIGNING)
 
 
-@pytest.mark.parametrize("role", [Role.BOT, Role.LEGACY])
-def test_a_foreign_wallet_is_refused_in_the_words_for_a_missing_one(role: Role) -> None:
-    held = client("b", role, wallets=frozenset({MINE}), allowed=[O.TRADE, O.GENERATE])
+def test_a_foreign_wallet_is_refused_in_the_words_for_a_missing_one() -> None:
+    held = client("b", Role.BOT, wallets=frozenset({MINE}), allowed=[O.TRADE, O.GENERATE])
     held.require_wallet(MINE)
+    held.require_wallet(MINE, O.TRADE)
     held.require_new_wallet(MINE)
-    with pytest.raises(NotFound) as refused:
-        held.require_wallet(FOREIGN)
-    assert _words(refused.value) == _words(no_such_wallet(FOREIGN))
+    for operations in ((), (O.TRADE,), (O.RETIRE,)):
+        with pytest.raises(NotFound) as refused:
+            held.require_wallet(FOREIGN, *operations)
+        assert _words(refused.value) == _words(no_such_wallet(FOREIGN))
     with pytest.raises(Forbidden):
         held.require_new_wallet(FOREIGN)
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_without_a_list_every_wallet_is_meant(role: Role) -> None:
-    everywhere: Client = client("b", role)
+def test_what_is_granted_for_one_wallet_does_not_hold_for_another() -> None:
+    """Each grant is of one wallet and one operation; they do not add up to all of both."""
+    grants = (*granted([MINE], [O.ROTATE]), *granted([FOREIGN], [O.READ]))
+    held = Client(name="b", number=1, role=Role.BOT, grants=grants)
+    held.require(O.ROTATE)
+    held.require_wallet(MINE, O.ROTATE)
+    held.require_wallet(FOREIGN, O.READ)
+    for wallet, operation in ((FOREIGN, O.ROTATE), (MINE, O.READ)):
+        with pytest.raises(Forbidden, match=f"may not {operation.value} with wallet {wallet}") as refused:
+            held.require_wallet(wallet, operation)
+        assert refused.value.code == "scope-missing"
+    assert held.wallets_for(O.READ) == frozenset({FOREIGN})
+
+
+def test_a_grant_that_has_ended_is_none() -> None:
+    ending = granted([MINE], [O.TRADE], expires_at=1_000)
+    held = Client(name="b", number=1, role=Role.BOT, grants=(*ending, *granted([MINE], [O.READ])))
+    assert held.first_end == 1_000
+    held.at(999).require_wallet(MINE, O.TRADE)
+    with pytest.raises(Forbidden):
+        held.at(1_000).require_wallet(MINE, O.TRADE)
+    assert held.at(1_000).first_end == NEVER
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.BOT])
+def test_a_role_is_for_every_wallet(role: Role) -> None:
+    client("b", role).require_wallet(FOREIGN)
+
+
+def test_without_a_list_every_wallet_is_meant() -> None:
+    everywhere = client("b", Role.BOT, allowed=[O.GENERATE])
     everywhere.require_wallet(FOREIGN)
     everywhere.require_new_wallet(FOREIGN)
+
+
+def test_who_is_granted_nothing_knows_of_no_wallet() -> None:
+    with pytest.raises(NotFound):
+        client("b", Role.BOT).require_wallet(MINE)
+
+
+def test_limits_are_for_what_signs_actions() -> None:
+    limits = limits_of({"format": 1, "rules": [{"name": "size", "max_order_notional": 10}]})
+    by_operation = {grant.operation: grant for grant in granted([MINE], [O.TRADE], limits=limits)}
+    assert by_operation[O.TRADE].limits == by_operation[O.SIGN_ORDER].limits == limits
+    assert by_operation[O.READ].limits is None
+    with pytest.raises(Malformed):
+        Grant(id="0" * 16, wallet=None, operation=O.READ, limits=limits)
 
 
 def _words(error: NotFound) -> tuple[str, str, object]:

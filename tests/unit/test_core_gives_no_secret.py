@@ -226,6 +226,13 @@ def ask_header(bench: Bench) -> _core.SealedHeader:
     return _core.inspect_sealed_key(bench.sealed["ed25519"])
 
 
+DEMAND = (1, 60_000, None, 1, 10)
+
+
+def ask_meters(bench: Bench) -> _core.Meters:
+    return _core.Meters.open(bench.folder / "meters")
+
+
 def ask_counters(bench: Bench) -> _core.SharedCounters:
     return _core.SharedCounters.open(bench.folder / "nonces")
 
@@ -253,6 +260,15 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         *bench.each_kind(lambda kind: bench.root_key.new_data_key(bench.contexts[kind]))
     ],
     "LocalRootKey.unwrap": lambda bench: [*ask_unwrap(bench)],
+    "Meters": ask_meters,
+    "Meters.open": ask_meters,
+    "Meters.file": lambda bench: ask_meters(bench).file,
+    "Meters.require_in_place": lambda bench: ask_meters(bench).require_in_place(),
+    "Meters.reserve": lambda bench: ask_meters(bench).reserve([DEMAND], now=5),
+    "Meters.count": lambda bench: ask_meters(bench).count([DEMAND], now=5),
+    "Meters.give_back": lambda bench: ask_meters(bench).give_back([DEMAND], then=5),
+    "Meters.used": lambda bench: ask_meters(bench).used(DEMAND, now=5),
+    "Meters.clear": lambda bench: ask_meters(bench).clear(),
     "SharedCounters": ask_counters,
     "SharedCounters.open": ask_counters,
     "SharedCounters.file": lambda bench: ask_counters(bench).file,

@@ -79,8 +79,15 @@ def test_what_is_only_watched_may_pass_the_limit(meters: Meters) -> None:
 def test_a_clock_that_was_ahead_neither_frees_nor_locks_for_ever(meters: Meters) -> None:
     ahead = NOW + 2 * 86_400_000
     assert meters.reserve([rolling(10, 10)], now=ahead) is None
-    assert meters.reserve([rolling(1, 10)], now=NOW) == (0, 10, MINUTE + WIDTH)
-    assert meters.reserve([rolling(10, 10)], now=NOW + MINUTE + WIDTH) is None
+    assert meters.reserve([rolling(1, 10)], now=NOW) == (0, 10, MINUTE + 3 * WIDTH)
+    assert meters.reserve([rolling(10, 10)], now=NOW + MINUTE + 3 * WIDTH) is None
+
+
+def test_who_read_the_clock_a_moment_before_another_shortens_nothing(meters: Meters) -> None:
+    assert meters.reserve([rolling(10, 10)], now=NOW) is None
+    assert meters.reserve([rolling(1, 10)], now=NOW - 1) is not None
+    assert meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH - 1) is not None
+    assert meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH) is None
 
 
 def test_amounts_near_the_largest_number_do_not_wrap(meters: Meters) -> None:

@@ -18,8 +18,10 @@ pub const CAPACITY: u64 = 1 << 13;
 const CELLS: u64 = 128;
 /// A period is cut into so many buckets.
 const PARTS: u64 = 60;
-/// Those of a period, the one that goes on, and two to spare.
+/// Those of a period, the one that goes on, and the two after it.
 const BUCKETS: u64 = 63;
+/// Processes that read the clock and then wait for each other see buckets of the near future.
+const AHEAD: u64 = 2;
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// For how long an amount counts.
@@ -125,8 +127,8 @@ impl Meters {
         let width = width_of(period);
         let current = now / width;
         let (first, last) = match span {
-            Span::Rolling => (current.saturating_sub(PARTS), current),
-            Span::Until(_) => (current + 1, current + 1 + PARTS),
+            Span::Rolling => (current.saturating_sub(PARTS), current + AHEAD),
+            Span::Until(_) => (current + 1, current + PARTS + AHEAD),
         };
         let (mut sum, mut stray) = (0u64, 0u64);
         for bucket in 0..BUCKETS {

@@ -1,52 +1,91 @@
 """Clients made, listed and revoked, their keys changed; every process knows of each change at once."""
 
+import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from hyperkms.access.api_keys import NEVER, PREFIX_LENGTH, new_key, sha256
-from hyperkms.access.client_records import ClientRecord, all_clients, find_client, get_client, stored
+from hyperkms.access.api_keys import PREFIX_LENGTH, new_key, sha256
+from hyperkms.access.client_records import ClientRecord, all_clients, find_client, get_client, grant_row, stored
 from hyperkms.access.clients import ADMINISTRATOR, Operation, Role
+from hyperkms.access.grants import NEVER, Grant, granted
 from hyperkms.access.limits import MAX_CLIENTS
-from hyperkms.errors import Conflict, Malformed, Refused
+from hyperkms.access.networks import Networks
+from hyperkms.access.policy.document import LimitsDocument
+from hyperkms.errors import Conflict, Malformed, NotFound, Refused
+from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
-from hyperkms.state.schema import client_keys, clients
+from hyperkms.state.schema import client_keys, clients, grants
 from hyperkms.wallet import WalletId
 
 BeforeCommit: TypeAlias = Callable[[ClientRecord], None]
 """Called with the client as it will stand, once nothing else can be refused; what it raises undoes the change."""
 
+_GRANT_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _ADMINISTRATORS = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewClient:
-    """What is asked for."""
+class NewGrants:
+    """What is to be granted: each of these operations with each of these wallets."""
 
-    name: str
-    role: Role
     wallets: frozenset[WalletId] | None = None
     """None for every wallet."""
     allowed: frozenset[Operation] | None = None
-    """None for those of the role."""
+    """None for nothing, or what the role says."""
+    actions: frozenset[ActionClass] | None = None
+    """The classes of actions; None for every class."""
+    limits: LimitsDocument | None = None
     expires_at: int | None = None
     """Milliseconds since 1970."""
 
     def __post_init__(self) -> None:
         """Malformed if its members do not go together."""
-        if self.role is not Role.BOT and self.allowed is not None:
-            raise Malformed.at("allow", f"is for the role bot; the role {self.role.value} says what it may")
-        if self.role is Role.ADMINISTRATOR and self.wallets is not None:
-            raise Malformed.at("wallets", "an administrator is for every wallet: leave it out")
         if self.allowed and Operation.ADMINISTER in self.allowed:
             raise Malformed.at("allow", "administer comes with the role administrator, never alone")
         if self.wallets is not None and not self.wallets:
             raise Malformed.at("wallets", "name at least one wallet; left out it means every wallet")
+        if (self.actions is not None or self.limits is not None) and not (
+            self.allowed and self.allowed & {Operation.TRADE, Operation.SIGN_ORDER}
+        ):
+            raise Malformed.at("allow", "actions and limits are for trade and sign-order, and neither is allowed")
+
+    def made(self) -> tuple[Grant, ...]:
+        """The grants, each with an id of its own."""
+        ends = NEVER if self.expires_at is None else self.expires_at
+        return granted(self.wallets, self.allowed or (), actions=self.actions, limits=self.limits, expires_at=ends)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewClient(NewGrants):
+    """What is asked for; `expires_at` is of the client, and its grants end with it."""
+
+    name: str
+    role: Role
+    networks: Networks | None = None
+    """None: it may ask from anywhere."""
+
+    def __post_init__(self) -> None:
+        """Malformed if its members do not go together."""
+        if self.role is not Role.BOT and self.allowed is not None:
+            raise Malformed.at("allow", f"is for the role bot; the role {self.role.value} says what it may")
+        if self.role is not Role.BOT and self.wallets is not None:
+            words = f"the role {self.role.value} is for every wallet: leave it out, or grant a bot what it should have"
+            raise Malformed.at("wallets", words)
+        super().__post_init__()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Who changes something, and when, in milliseconds since 1970."""
+
+    by: str
+    now: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +134,46 @@ class Clients:
         """The client; NotFound if there never was one of that name."""
         with self._database.read() as connection:
             return get_client(connection, name)
+
+    def grant(
+        self,
+        name: str,
+        new: NewGrants,
+        change: Change,
+        *,
+        before_commit: BeforeCommit,
+        completion: Completion[ClientRecord] = nothing_more,
+    ) -> ClientRecord:
+        """Give a bot more; Conflict for one that is revoked or has expired."""
+        with self._generation.change(self._database) as connection:
+            found = get_client(connection, name)
+            _require_in_force(found, change.now)
+            _require_bot(found)
+            owner = _id_of(connection, name)
+            for one in new.made():
+                connection.execute(grants.insert().values(grant_row(one, owner, by=change.by, now=change.now)))
+            changed = _changed(connection, name, before_commit)
+            completion(connection, changed)
+            return changed
+
+    def end_grant(
+        self,
+        name: str,
+        grant: str,
+        *,
+        now: int,
+        before_commit: BeforeCommit,
+        completion: Completion[ClientRecord] = nothing_more,
+    ) -> ClientRecord:
+        """Take a grant back; it holds for no request that comes after. NotFound if it is none of this client."""
+        with self._generation.change(self._database) as connection:
+            found = get_client(connection, name)
+            if grant not in {one.id for one in found.client.grants}:
+                raise NotFound("grant-not-found", f"client {name} has no grant {grant}")
+            connection.execute(grants.update().where(grants.c.id == grant).values(ended_at=now))
+            changed = _changed(connection, name, before_commit)
+            completion(connection, changed)
+            return changed
 
     def revoke(
         self,
@@ -169,18 +248,20 @@ def _insert(connection: sa.Connection, new: NewClient, *, by: str | None, now: i
     number = 1 + (connection.execute(sa.select(sa.func.max(clients.c.number))).scalar() or 0)
     if number >= MAX_CLIENTS:  # each has a number for ever, and with it a place among the limits
         raise Refused("too-many-clients", f"{number - 1} clients were made here, and there is room for no more")
-    row = {
+    row: dict[str, Any] = {
         "id": secrets.token_hex(16),
         "number": number,
         "name": new.name,
         "role": new.role.value,
-        "wallets": stored(new.wallets),
-        "operations": stored(new.allowed),
+        "networks": stored(new.networks),
         "created_at": now,
         "created_by": by,
         "expires_at": new.expires_at,
     }
     connection.execute(clients.insert().values(row))
+    if new.role is Role.BOT:
+        for one in replace(new, expires_at=None).made():
+            connection.execute(grants.insert().values(grant_row(one, row["id"], by=by, now=now)))
     return _insert_key(connection, new.name, now)
 
 
@@ -192,6 +273,25 @@ def _insert_key(connection: sa.Connection, name: str, now: int) -> str:
     row = {"prefix": key[:PREFIX_LENGTH], "client": owner, "sha256": sha256(key), "created_at": now}
     connection.execute(client_keys.insert().values(row))
     return key
+
+
+def parse_grant_id(text: str) -> str:
+    """16 hex digits; Malformed otherwise, without repeating what was sent."""
+    if not _GRANT_ID.fullmatch(text):
+        raise Malformed.at("grant", "an id of 16 hex digits is due")
+    return text
+
+
+def _id_of(connection: sa.Connection, name: str) -> str:
+    found: str = connection.execute(sa.select(clients.c.id).where(clients.c.name == name)).scalar_one()
+    return found
+
+
+def _require_bot(found: ClientRecord) -> None:
+    role = found.client.role
+    if role is not Role.BOT:
+        words = f"client {found.client.name} has the role {role.value}, which says what it may; grants are for bots"
+        raise Conflict("client-has-role", words)
 
 
 def _require_in_force(found: ClientRecord, now: int) -> None:

@@ -3,20 +3,19 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from hyperkms.access.clients import Client
+from hyperkms.access.grants import NEVER
 from hyperkms.errors import Unauthorized
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.shared_turn import SharedTurn
 
 PREFIX_LENGTH = 11
-NEVER = 2**63 - 1
-"""A time in milliseconds that no clock reaches."""
 _PLACE_LENGTH = 8
 
 
@@ -48,6 +47,13 @@ class KeyInForce(NamedTuple):
     """None only for the key that stands where no place is found."""
     not_after: int
     """Milliseconds since 1970; it is refused from then on."""
+    first_end: int
+    """When it ends, or the first of its client's grants before."""
+
+    @classmethod
+    def of(cls, sha256: bytes, client: Client, not_after: int) -> "KeyInForce":
+        """A key and its client."""
+        return cls(sha256, client, not_after, min(not_after, client.first_end))
 
 
 ReadKeys: TypeAlias = Callable[[Database], list[KeyInForce]]
@@ -56,7 +62,7 @@ ReadKeys: TypeAlias = Callable[[Database], list[KeyInForce]]
 @dataclass(frozen=True, slots=True)
 class _AtHand:
     generation: int | None
-    places: Mapping[bytes, KeyInForce]
+    places: dict[bytes, KeyInForce]
 
 
 class ApiKeys:
@@ -83,7 +89,7 @@ class ApiKeys:
         self._clock = clock
         self._turn = SharedTurn()
         self._at_hand: _AtHand | None = None
-        self._nobody = KeyInForce(secrets.token_bytes(32), None, NEVER)
+        self._nobody = KeyInForce(secrets.token_bytes(32), None, NEVER, NEVER)
 
     def known(self, key: str | None) -> Client | Loading | None:
         """The client of a key; None for a key that is not in force. Takes a microsecond and never waits."""
@@ -108,9 +114,16 @@ class ApiKeys:
     def _find(self, at_hand: _AtHand, digest: bytes | None) -> Client | None:
         if digest is None:
             return None
-        stored, client, not_after = at_hand.places.get(digest[:_PLACE_LENGTH], self._nobody)
-        in_time = not_after == NEVER or self._clock() < not_after
-        return client if hmac.compare_digest(digest, stored) and in_time else None
+        stored, client, not_after, first_end = at_hand.places.get(digest[:_PLACE_LENGTH], self._nobody)
+        is_same = hmac.compare_digest(digest, stored)
+        if first_end == NEVER:
+            return client if is_same else None
+        now = self._clock()
+        if first_end <= now and is_same and client is not None:
+            client = client.at(now)
+            first_end = min(not_after, client.first_end)
+            at_hand.places[digest[:_PLACE_LENGTH]] = KeyInForce(stored, client, not_after, first_end)
+        return client if is_same and now < not_after else None
 
     def _load(self) -> _AtHand:
         generation = self._generation.current()
@@ -119,7 +132,7 @@ class ApiKeys:
             return at_hand  # another thread has loaded while this one waited for its turn
         keys = self._read(self._database)
         if self._configured:
-            keys.append(KeyInForce(sha256(self._configured.key), self._configured.client, NEVER))
+            keys.append(KeyInForce.of(sha256(self._configured.key), self._configured.client, NEVER))
         loaded = _AtHand(generation, {key.sha256[:_PLACE_LENGTH]: key for key in keys})
         self._at_hand = None if generation is None else loaded
         return loaded

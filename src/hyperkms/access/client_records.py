@@ -7,11 +7,15 @@ from typing import Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from hyperkms.access.api_keys import NEVER, KeyInForce
-from hyperkms.access.clients import Client, Operation, Role, client
-from hyperkms.errors import NotFound, Tampered
+from hyperkms.access.api_keys import KeyInForce
+from hyperkms.access.clients import Client, Operation, Role
+from hyperkms.access.grants import NEVER, Grant, role_grants
+from hyperkms.access.networks import Networks
+from hyperkms.access.policy.document import canonical_text, limits_of
+from hyperkms.errors import HyperkmsError, NotFound, Tampered
+from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.database import Database
-from hyperkms.state.schema import client_keys, clients
+from hyperkms.state.schema import client_keys, clients, grants
 from hyperkms.wallet import WalletId
 
 ClientState: TypeAlias = Literal["active", "expired", "revoked"]
@@ -31,8 +35,7 @@ class ClientRecord:
     """A client as it is listed. Times are milliseconds since 1970."""
 
     client: Client
-    allowed: frozenset[Operation] | None
-    """As it was asked for; None where the role says."""
+    """With every grant that was not ended by somebody; some may have expired."""
     created_at: int
     created_by: str | None
     expires_at: int | None
@@ -56,7 +59,11 @@ def read_keys(database: Database) -> list[KeyInForce]:
     )
     with database.read() as connection:
         rows = connection.execute(query).all()
-    return [KeyInForce(bytes(row.sha256), _client(row), _earlier(row.expires_at, row.key_expires_at)) for row in rows]
+        granted = _grants(connection)
+    made = {row.id: _client(row, granted.get(row.id, ())) for row in rows}
+    return [
+        KeyInForce.of(bytes(row.sha256), made[row.id], _earlier(row.expires_at, row.key_expires_at)) for row in rows
+    ]
 
 
 def all_clients(connection: sa.Connection) -> list[ClientRecord]:
@@ -66,7 +73,8 @@ def all_clients(connection: sa.Connection) -> list[ClientRecord]:
     query = sa.select(client_keys).where(client_keys.c.revoked_at.is_(None))
     for key in connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix)):
         keys[key.client].append(_key(key))
-    return [_record(row, keys[row.id]) for row in rows]
+    granted = _grants(connection)
+    return [_record(row, granted.get(row.id, ()), keys[row.id]) for row in rows]
 
 
 def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
@@ -76,7 +84,7 @@ def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
         return None
     query = sa.select(client_keys).where(client_keys.c.client == row.id, client_keys.c.revoked_at.is_(None))
     found = connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix))
-    return _record(row, map(_key, found))
+    return _record(row, _grants(connection, row.id).get(row.id, ()), map(_key, found))
 
 
 def get_client(connection: sa.Connection, name: str) -> ClientRecord:
@@ -87,19 +95,45 @@ def get_client(connection: sa.Connection, name: str) -> ClientRecord:
     return found
 
 
-def stored(values: Iterable[str] | None) -> str | None:
-    """Wallets or operations as the tables hold them."""
-    return None if values is None else json.dumps(sorted(values))
+def grant_row(grant: Grant, client_id: str, *, by: str | None, now: int) -> dict[str, Any]:
+    """A grant as its table holds it."""
+    actions = None if grant.actions is None else json.dumps(sorted(one.value for one in grant.actions))
+    return {
+        "id": grant.id,
+        "client": client_id,
+        "wallet": grant.wallet,
+        "operation": grant.operation.value,
+        "actions": actions,
+        "limits": None if grant.limits is None else canonical_text(grant.limits),
+        "created_at": now,
+        "created_by": by,
+        "expires_at": None if grant.expires_at == NEVER else grant.expires_at,
+    }
+
+
+def stored(networks: Networks | None) -> str | None:
+    """Networks as the table of clients holds them."""
+    return None if networks is None else json.dumps(networks.words())
+
+
+def _grants(connection: sa.Connection, client_id: str | None = None) -> dict[str, list[Grant]]:
+    """Those that were not ended, by client, in the order in which they were made."""
+    query = sa.select(grants).where(grants.c.ended_at.is_(None)).order_by(grants.c.created_at, grants.c.id)
+    if client_id is not None:
+        query = query.where(grants.c.client == client_id)
+    found: dict[str, list[Grant]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.client, []).append(_grant(row))
+    return found
 
 
 def _earlier(one: int | None, other: int | None) -> int:
     return min(NEVER if one is None else one, NEVER if other is None else other)
 
 
-def _record(row: Any, keys: Iterable[KeyRecord]) -> ClientRecord:
+def _record(row: Any, granted: Iterable[Grant], keys: Iterable[KeyRecord]) -> ClientRecord:
     return ClientRecord(
-        client=_client(row),
-        allowed=None if row.operations is None else _allowed(row),
+        client=_client(row, granted),
         created_at=row.created_at,
         created_by=row.created_by,
         expires_at=row.expires_at,
@@ -112,14 +146,26 @@ def _key(row: Any) -> KeyRecord:
     return KeyRecord(prefix=row.prefix, created_at=row.created_at, expires_at=row.expires_at)
 
 
-def _client(row: Any) -> Client:
-    wallets = None if row.wallets is None else frozenset(WalletId(wallet) for wallet in json.loads(row.wallets))
+def _client(row: Any, granted: Iterable[Grant]) -> Client:
     try:
-        return client(row.name, Role(row.role), number=row.number, wallets=wallets, allowed=_allowed(row))
+        role = Role(row.role)
+        networks = None if row.networks is None else Networks.read(json.loads(row.networks))
     except ValueError as error:
-        words = f"the database has a role or an operation of client {row.name} that this release does not know"
+        words = f"the database has a role or a network of client {row.name} that this release does not know"
         raise Tampered("client-damaged", words) from error
+    own = tuple(granted) if role is Role.BOT else role_grants(role)
+    return Client(name=row.name, number=row.number, role=role, grants=own, networks=networks)
 
 
-def _allowed(row: Any) -> frozenset[Operation]:
-    return frozenset(Operation(word) for word in json.loads(row.operations or "[]"))
+def _grant(row: Any) -> Grant:
+    try:
+        return Grant(
+            id=row.id,
+            wallet=None if row.wallet is None else WalletId(row.wallet),
+            operation=Operation(row.operation),
+            actions=None if row.actions is None else frozenset(map(ActionClass, json.loads(row.actions))),
+            limits=None if row.limits is None else limits_of(json.loads(row.limits)),
+            expires_at=NEVER if row.expires_at is None else row.expires_at,
+        )
+    except (ValueError, HyperkmsError) as error:
+        raise Tampered("client-damaged", f"the database has a grant {row.id} that this release cannot read") from error

@@ -1,12 +1,28 @@
-"""Who asks, and what they may do: clients, their roles and operations. Pure values."""
+"""Who asks, and what they may do: clients with their grants. Pure values."""
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from hyperkms.access.grants import NEVER, Grant, granted, in_force, role_grants
+from hyperkms.access.networks import Networks
+from hyperkms.access.roles import SIGNING, Operation, Role
 from hyperkms.errors import Forbidden, Malformed
 from hyperkms.wallet import WalletId, no_such_wallet
+
+__all__ = [
+    "ADMINISTRATOR",
+    "CONFIGURED",
+    "LEGACY",
+    "SIGNING",
+    "UNNUMBERED",
+    "Client",
+    "Operation",
+    "Role",
+    "client",
+    "parse_client_name",
+]
 
 ADMINISTRATOR = "administrator"
 LEGACY = "legacy"
@@ -18,58 +34,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _TAKEN = frozenset({LEGACY, CONFIGURED})
 
 
-class Operation(StrEnum):
-    """What can be allowed to a client, or is for administrators."""
-
-    TRADE = "trade"
-    """Sign Hyperliquid actions, by whatever route."""
-    SIGN_ORDER = "sign-order"
-    """Sign the limit orders that the first system's route of this name makes, and no other action."""
-    SIGN_BYTES = "sign-bytes"
-    """Let an Ed25519 wallet sign bytes of which nobody here knows the meaning."""
-    SIGN_TEXT = "sign-text"
-    """Let a secp256k1 wallet sign a text in its EIP-191 form, which no action can have."""
-    READ = "read"
-    """Public keys, versions, histories, lists."""
-    GENERATE = "generate"
-    ROTATE = "rotate"
-    RETIRE = "retire"
-    MIGRATE = "migrate"
-    METRICS = "metrics"
-    ADMINISTER = "administer"
-    """Make, list and revoke clients; it comes with the role of administrator and is never allowed alone."""
-
-
-SIGNING = (Operation.TRADE, Operation.SIGN_ORDER, Operation.SIGN_BYTES, Operation.SIGN_TEXT)
-
-
-class Role(StrEnum):
-    """Where a client's operations come from."""
-
-    ADMINISTRATOR = "administrator"
-    """Everything, on every wallet."""
-    BOT = "bot"
-    """What was allowed when it was made; nothing unless something was."""
-    LEGACY = "legacy"
-    """The routes of the first system only."""
-
-
-_OF_ROLE = {
-    Role.ADMINISTRATOR: frozenset(Operation),
-    Role.LEGACY: frozenset(
-        {
-            Operation.SIGN_ORDER,
-            Operation.SIGN_BYTES,
-            Operation.SIGN_TEXT,
-            Operation.READ,
-            Operation.GENERATE,
-            Operation.ROTATE,
-            Operation.MIGRATE,
-        }
-    ),
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Client:
     """A bot or a person that has authenticated, with everything that it may do."""
@@ -78,31 +42,66 @@ class Client:
     number: int
     """Its own for ever; from 1 in the database, else UNNUMBERED."""
     role: Role
-    wallets: frozenset[WalletId] | None
-    """The wallets it is for, there or not; None for every wallet."""
-    operations: frozenset[Operation]
+    grants: tuple[Grant, ...]
+    """Those of its role, or those that it was given and that have not ended."""
+    networks: Networks | None = None
+    """Where it may ask from; None: from anywhere."""
+
+    @cached_property
+    def operations(self) -> frozenset[Operation]:
+        """What it may do with some wallet."""
+        return frozenset(grant.operation for grant in self.grants)
+
+    @cached_property
+    def wallets(self) -> frozenset[WalletId] | None:
+        """The wallets it has a grant for, there or not; None for every wallet."""
+        return _wallets_of(self.grants)
+
+    @cached_property
+    def first_end(self) -> int:
+        """When the first of its grants ends, in milliseconds since 1970."""
+        return min((grant.expires_at for grant in self.grants), default=NEVER)
+
+    def at(self, now: int) -> "Client":
+        """The same client with the grants that have not ended."""
+        return replace(self, grants=tuple(in_force(self.grants, now)))
 
     def require(self, *operations: Operation) -> None:
-        """Forbidden unless it may do one of these; ask before anything of a wallet is read."""
+        """Forbidden unless it may do one of these with some wallet; ask before anything of a wallet is read."""
         if self.operations.isdisjoint(operations):
-            wanted = " or ".join(operation.value for operation in operations)
             held = ", ".join(sorted(self.operations)) or "nothing"
-            words = f"client {self.name} may not {wanted}; it may: {held}"
-            raise Forbidden("scope-missing", f"{words}. Ask with another key, or have a client made that may")
+            raise _scope_missing(f"client {self.name} may not {_or(operations)}; it may: {held}")
 
-    def require_wallet(self, wallet: WalletId) -> None:
-        """NotFound for a wallet that is not its own, in the words for one that does not exist.
+    def require_wallet(self, wallet: WalletId, *operations: Operation) -> None:
+        """NotFound for a wallet that it has no grant for, in the words for one that does not exist.
 
-        The answer depends on the client alone: who is held to some wallets learns of no other whether it is there.
+        Forbidden if it has one, and none of these operations. The answer depends on the client alone: who is held
+        to some wallets learns of no other whether it is there.
         """
         if self.wallets is not None and wallet not in self.wallets:
             raise no_such_wallet(wallet)
+        if operations and not self.grants_for(wallet, *operations):
+            words = f"client {self.name} may not {_or(operations)} with wallet {wallet}"
+            held = sorted({grant.operation.value for grant in self.grants if grant.covers(wallet)})
+            raise _scope_missing(f"{words}; with that one it may: {', '.join(held)}")
 
     def require_new_wallet(self, wallet: WalletId) -> None:
         """Forbidden to make a wallet that would not be its own; the answer does not depend on what exists."""
-        if self.wallets is not None and wallet not in self.wallets:
+        if not self.grants_for(wallet, Operation.GENERATE):
             words = f"client {self.name} is held to certain wallets, and {wallet} is none of them"
             raise Forbidden("scope-missing", f"{words}: have a client made that may, or take one of its ids")
+
+    def grants_for(self, wallet: WalletId, *operations: Operation) -> tuple[Grant, ...]:
+        """The grants of these operations for a wallet."""
+        return tuple(grant for grant in self.grants if grant.operation in operations and grant.covers(wallet))
+
+    def wallets_for(self, operation: Operation) -> frozenset[WalletId] | None:
+        """The wallets with which it may do this; None for every wallet."""
+        return _wallets_of(self.grants_of(operation))
+
+    def grants_of(self, operation: Operation) -> tuple[Grant, ...]:
+        """The grants of an operation, whatever their wallets."""
+        return tuple(grant for grant in self.grants if grant.operation is operation)
 
 
 def client(
@@ -113,9 +112,9 @@ def client(
     wallets: frozenset[WalletId] | None = None,
     allowed: Collection[Operation] = (),
 ) -> Client:
-    """The client with the operations of its role, or for a bot with those allowed and what they bring with them."""
-    operations = _OF_ROLE[role] if role in _OF_ROLE else _with_what_follows(allowed)
-    return Client(name=name, number=number, role=role, wallets=wallets, operations=operations)
+    """A client with the grants of its role, or for a bot with those for these wallets and operations."""
+    grants = granted(wallets, allowed) if role is Role.BOT else role_grants(role)
+    return Client(name=name, number=number, role=role, grants=grants)
 
 
 def parse_client_name(text: object) -> str:
@@ -128,11 +127,14 @@ def parse_client_name(text: object) -> str:
     return text
 
 
-def _with_what_follows(allowed: Collection[Operation]) -> frozenset[Operation]:
-    """Who may trade may make orders by either route; who may sign may see whose signature it gets."""
-    operations = set(allowed)
-    if Operation.TRADE in operations:
-        operations.add(Operation.SIGN_ORDER)
-    if not operations.isdisjoint(SIGNING):
-        operations.add(Operation.READ)
-    return frozenset(operations)
+def _wallets_of(grants: Collection[Grant]) -> frozenset[WalletId] | None:
+    named = [grant.wallet for grant in grants]
+    return None if None in named else frozenset(wallet for wallet in named if wallet is not None)
+
+
+def _or(operations: Collection[Operation]) -> str:
+    return " or ".join(operation.value for operation in operations)
+
+
+def _scope_missing(words: str) -> Forbidden:
+    return Forbidden("scope-missing", f"{words}. Ask with another key, or have a client made that may")

@@ -60,31 +60,56 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     client: str
     """Who asked."""
     operation: str
-    """create-client, revoke-client, rotate-client-key."""
+    """create-client, revoke-client, rotate-client-key, grant, end-grant."""
     subject: str
     """The client that was changed."""
     role: str
     wallets: list[str] | None
     """None: every wallet."""
     may: list[str]
+    grants: list[dict[str, Any]]
+    """Each with id, operation and what holds it to something."""
+    networks: list[str] | None
+    """None: it may ask from anywhere."""
     expires_at: int | None
     keys: list[str]
     """The prefixes of its keys, oldest first, that are not revoked."""
 
 
-Record: TypeAlias = SignatureRecord | KeyedSignatureRecord | LifeRecord | AdministrationRecord
+class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The policy of a wallet as it stands after a change: who asked for it."""
+
+    time: int
+    request_id: str
+    client: str
+    wallet: str
+    operation: str
+    """apply-policy, choose-policy."""
+    enforced: int | None
+    """The version that decides; None: trade-only."""
+    shadow: int | None
+    version: int | None
+    """The one that was made, if one was."""
+    document: dict[str, Any] | None
+    """That version as a whole."""
+    reason: str | None
+
+
+Record: TypeAlias = SignatureRecord | KeyedSignatureRecord | LifeRecord | AdministrationRecord | PolicyRecord
 
 
 SIGNATURE = 1
 LIFE = 2
 ADMINISTRATION = 3
 KEYED_SIGNATURE = 4
+POLICY = 5
 """Formats: what the member `record` of a line is."""
 
 _KINDS = {
     SignatureRecord: SIGNATURE,
     LifeRecord: LIFE,
     AdministrationRecord: ADMINISTRATION,
+    PolicyRecord: POLICY,
     KeyedSignatureRecord: KEYED_SIGNATURE,
 }
 _encode = msgspec.json.Encoder().encode

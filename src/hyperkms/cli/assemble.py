@@ -13,6 +13,9 @@ from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
 from hyperkms.access.client_records import read_keys
 from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
 from hyperkms.access.limits import Limits
+from hyperkms.access.policy.facts import Prices
+from hyperkms.access.policy.store import Policies
+from hyperkms.access.reservations import Reservations
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.cli.announcing import ADMIN_KEY
 from hyperkms.cli.telling import Tell, tell_operator
@@ -24,6 +27,7 @@ from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
+from hyperkms.hyperliquid.marks import MarketPrices, Marks
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
@@ -45,6 +49,7 @@ DATABASE = "hyperkms.db"
 ROOT_KEY = "root.key"
 NONCES = "nonces"
 SHARED = "shared"
+METERS = "meters"
 RECORDS = "records"
 SWEEP = "sweep.lock"
 REQUESTS = "requests.lock"
@@ -96,9 +101,14 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         database.check_writable()
         counters.require_in_place()
         shared.require_in_place()
+        reservations.require_in_place()
         root_key.check()
 
-    nonces = Nonces(database, counters, clock, boot=boot_id())
+    boot = boot_id()
+    nonces = Nonces(database, counters, clock, boot=boot)
+    meters = _core.Meters.open(config.data / METERS)
+    reservations = Reservations(database, meters, clock, boot=boot)
+    markets, prices = _markets(config)
 
     def close() -> None:
         nonces.close()
@@ -124,10 +134,10 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         clients=clients,
         limits=Limits(shared, config.limits, _address_salt(database), time.time_ns, refused=metrics.limited),
         nonces=nonces,
-        markets={
-            Network.MAINNET: Market(config.mainnet_url, clock),
-            Network.TESTNET: Market(config.testnet_url, clock),
-        },
+        policies=Policies(database, wallet_changes),
+        reservations=reservations,
+        markets=markets,
+        prices=prices,
         record=record,
         requests=requests,
         metrics=metrics,
@@ -137,6 +147,16 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         settle_changes=settle_changes,
         close=close,
     )
+
+
+def _markets(config: Config) -> tuple[dict[Network, Market], dict[Network, Prices]]:
+    """Assets and prices of both networks, read when they are first needed."""
+    urls = {Network.MAINNET: config.mainnet_url, Network.TESTNET: config.testnet_url}
+    markets = {network: Market(url, clock) for network, url in urls.items()}
+    prices: dict[Network, Prices] = {
+        network: MarketPrices(market, Marks(urls[network], market, clock)) for network, market in markets.items()
+    }
+    return markets, prices
 
 
 def defaults_of(config: Config) -> Defaults:

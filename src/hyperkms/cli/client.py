@@ -7,8 +7,9 @@ import click
 
 from hyperkms.cli.bot_address import SERVICE_URL, BotAddress, bot_address
 from hyperkms.cli.client_desk import ClientDesk, desk
+from hyperkms.cli.grant_options import ACTIONS, LIMITS, grant_words, grants_body
 from hyperkms.cli.names import complete_clients
-from hyperkms.cli.printing import FORM, Form, show, show_json
+from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.spans import Days, Hours
 from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
@@ -33,6 +34,15 @@ def client() -> None:
     "--allow", multiple=True, type=click.Choice(get_args(Allowable)), help="What it may; without one, nothing."
 )
 @click.option("--expires", type=Days(), metavar="90d", help="When it ends by itself; never unless told.")
+@ACTIONS
+@LIMITS
+@click.option(
+    "--from",
+    "networks",
+    multiple=True,
+    metavar="NETWORK",
+    help="An address or network it may ask from, or `unix`; without one, anywhere.",
+)
 @click.option("--role", type=click.Choice(get_args(RoleName)), default="bot", show_default=True)
 @SERVICE_URL
 @with_target
@@ -42,6 +52,9 @@ def create_command(
     wallets: tuple[str, ...],
     allow: tuple[str, ...],
     expires: int | None,
+    actions: tuple[str, ...],
+    limits: Any,
+    networks: tuple[str, ...],
     role: str,
     service_url: str | None,
     target: Target,
@@ -49,18 +62,15 @@ def create_command(
 ) -> None:
     """Make a client and print the lines for its .env; its key is shown this once."""
     body: dict[str, Any] = {"name": name, "role": role}
-    if wallets:
-        body["wallets"] = list(wallets)
-    if allow:
-        body["allow"] = list(allow)
-    if expires is not None:
-        body["expiresInDays"] = expires
+    body |= grants_body(wallets, allow, actions, limits, expires)
+    if networks:
+        body["networks"] = list(networks)
     address = bot_address(target, service_url)
     with desk(target) as opened:
         doubts = [*_doubts_of(wallets, opened)]
         answer = opened.create(body)
     if not answer["client"]["may"]:
-        doubts.append(f"without --allow client {name} may do nothing, and this cannot be changed later: make another")
+        doubts.append(f"without --allow client {name} may do nothing until it is granted something")
     for doubt in doubts:
         tell_operator(f"hyperkms: warning: {doubt}")
     _show_key(answer, address, form)
@@ -134,6 +144,52 @@ def rotate_command(
     address = bot_address(target, service_url)
     with desk(target) as opened:
         _show_key(opened.rotate(name, overlap_hours=overlap), address, form)
+
+
+@client.command("grant")
+@_NAME
+@click.option("--wallet", "wallets", multiple=True, metavar="ID", help="A wallet it is for; without one, every wallet.")
+@click.option("--allow", multiple=True, required=True, type=click.Choice(get_args(Allowable)), help="What it may.")
+@ACTIONS
+@LIMITS
+@click.option("--expires", type=Days(), metavar="7d", help="When the grant ends by itself; never unless told.")
+@with_target
+@FORM
+def grant_command(
+    name: str,
+    wallets: tuple[str, ...],
+    allow: tuple[str, ...],
+    actions: tuple[str, ...],
+    limits: Any,
+    expires: int | None,
+    target: Target,
+    form: Form,
+) -> None:
+    """Give a bot more, from its next request on."""
+    with desk(target) as opened:
+        for doubt in _doubts_of(wallets, opened):
+            tell_operator(f"hyperkms: warning: {doubt}")
+        _show_grants(opened.grant(name, grants_body(wallets, allow, actions, limits, expires))["client"], form)
+
+
+@client.command("end-grant")
+@_NAME
+@click.argument("grant", metavar="GRANT")
+@with_target
+@FORM
+def end_grant_command(name: str, grant: str, target: Target, form: Form) -> None:
+    """Take a grant back, by its id, from the bot's next request on."""
+    with desk(target) as opened:
+        _show_grants(opened.end_grant(name, grant)["client"], form)
+
+
+def _show_grants(view: dict[str, Any], form: Form) -> None:
+    if form is Form.JSON:
+        show(view, form)
+        return
+    show_rows(
+        (one["id"], one["operation"], one.get("wallet", "every wallet"), grant_words(one)) for one in view["grants"]
+    )
 
 
 def _doubts_of(wallets: Iterable[str], opened: ClientDesk) -> Iterator[str]:

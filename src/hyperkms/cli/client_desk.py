@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hyperkms.access.administration import parse_grant_id
 from hyperkms.access.clients import parse_client_name
 from hyperkms.cli.operator import operator
 from hyperkms.cli.remote import Remote
@@ -14,10 +15,12 @@ from hyperkms.cli.wallet_desk import opened
 from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
 from hyperkms.http.body import convert
-from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest
-from hyperkms.http.client_views import client_view, issued_view, new_client
+from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest, GrantRequest
+from hyperkms.http.client_views import client_view, issued_view, new_client, new_grants
 from hyperkms.operations.clients import (
     create_client,
+    end_grant,
+    grant,
     list_clients,
     revoke_client,
     rotate_client_key,
@@ -40,6 +43,12 @@ class ClientDesk(Protocol):
 
     def show(self, name: str) -> View:
         """GET /clients/:name."""
+
+    def grant(self, name: str, body: View) -> View:
+        """POST /clients/:name/grants."""
+
+    def end_grant(self, name: str, grant: str) -> View:
+        """POST /clients/:name/grants/:id/end."""
 
     def revoke(self, name: str) -> View:
         """POST /clients/:name/revoke."""
@@ -78,6 +87,12 @@ class _AtService:
     def show(self, name: str) -> View:
         return self._remote.get(f"/clients/{parse_client_name(name)}")
 
+    def grant(self, name: str, body: View) -> View:
+        return self._remote.post(f"/clients/{parse_client_name(name)}/grants", body)
+
+    def end_grant(self, name: str, grant: str) -> View:
+        return self._remote.post(f"/clients/{parse_client_name(name)}/grants/{parse_grant_id(grant)}/end", {})
+
     def revoke(self, name: str) -> View:
         return self._remote.post(f"/clients/{parse_client_name(name)}/revoke", {})
 
@@ -103,6 +118,15 @@ class _AtDirectory:
 
     def show(self, name: str) -> View:
         found = show_client(self._parts, operator(), parse_client_name(name))
+        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+
+    def grant(self, name: str, body: View) -> View:
+        new = new_grants(convert(body, GrantRequest), self._parts)
+        found = grant(self._parts, operator(), parse_client_name(name), new)
+        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+
+    def end_grant(self, name: str, grant: str) -> View:
+        found = end_grant(self._parts, operator(), parse_client_name(name), parse_grant_id(grant))
         return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def revoke(self, name: str) -> View:

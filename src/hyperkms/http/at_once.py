@@ -71,7 +71,7 @@ class AtOnce:
     def answer(self, url: bytes, key_hash: bytes | None, raw: bytes, reply: Reply) -> Outcome:
         """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
         client = self._parts.api_keys.known_by_hash(key_hash)
-        if not isinstance(client, Client):
+        if not isinstance(client, Client) or client.networks is not None:
             return LEFT
         route = self._by_url[url]
         body = read_quickly(raw, route.body)

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from hyperkms.access.api_keys import Loading, unauthorized
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
-from hyperkms.errors import Unauthorized
+from hyperkms.errors import Forbidden, Unauthorized
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
 from hyperkms.operations.parts import Parts
@@ -34,7 +34,17 @@ async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Clien
         # Whoever has a key that is in force is not held up by others at the same address.
         parts.limits.failed(_address_of(scope))
         raise unauthorized()
+    require_network(client, scope)
     return client
+
+
+def require_network(client: Client, scope: Scope) -> None:
+    """Forbidden if the client may not ask from where this comes."""
+    networks = client.networks
+    if networks is None or networks.has(scope["client"][0] if scope.get("client") else None):
+        return
+    words = f"client {client.name} may not ask from {_address_of(scope)}; it may from: {', '.join(networks.words())}"
+    raise Forbidden("address-not-allowed", words)
 
 
 async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:

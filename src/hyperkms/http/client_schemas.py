@@ -1,6 +1,6 @@
 """Bodies of the requests and answers about clients."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -8,10 +8,22 @@ from hyperkms.access.client_records import ClientState
 from hyperkms.http.schemas import NAME_GRAMMAR, AnswerBody, RequestBody, WalletName
 from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS, MAX_EXPIRY_DAYS, MAX_OVERLAP_HOURS
 
-RoleName = Literal["administrator", "bot", "legacy"]
+RoleName = Literal["administrator", "operator", "auditor", "bot", "legacy"]
 Allowable = Literal[
-    "trade", "sign-order", "sign-bytes", "sign-text", "read", "generate", "rotate", "retire", "migrate", "metrics"
+    "trade",
+    "sign-order",
+    "sign-bytes",
+    "sign-text",
+    "read",
+    "generate",
+    "rotate",
+    "retire",
+    "migrate",
+    "metrics",
+    "audit",
 ]
+ActionClassName = Literal["order", "cancel", "leverage", "transfer", "authority", "settings"]
+WalletNames = Annotated[list[WalletName], msgspec.Meta(max_length=1000)]
 ClientName = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": NAME_GRAMMAR})]
 Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=MAX_OVERLAP_HOURS)]
@@ -21,10 +33,38 @@ class CreateClientRequest(RequestBody, frozen=True):
     """Make a client: for these wallets (every one if left out), allowed these operations (none if left out)."""
 
     name: ClientName
-    wallets: Annotated[list[WalletName], msgspec.Meta(max_length=1000)] | None = None
+    wallets: WalletNames | None = None
     allow: list[Allowable] | None = None
+    actions: list[ActionClassName] | None = None
+    limits: dict[str, Any] | None = None
+    networks: list[str] | None = None
     expires_in_days: Days | None = None
     role: RoleName = "bot"
+
+
+class GrantRequest(RequestBody, frozen=True):
+    """Give a bot more: each of these operations with each of these wallets (every one if left out)."""
+
+    allow: list[Allowable]
+    wallets: WalletNames | None = None
+    actions: list[ActionClassName] | None = None
+    limits: dict[str, Any] | None = None
+    expires_in_days: Days | None = None
+
+
+class EndGrantRequest(RequestBody, frozen=True):
+    """Nothing more has to be said."""
+
+
+class GrantView(AnswerBody, frozen=True):
+    """A grant; without `wallet` it is for every one, without `actions` for whatever the policy allows."""
+
+    id: str
+    operation: str
+    wallet: str | None = None
+    actions: list[str] | None = None
+    limits: dict[str, Any] | None = None
+    expires_at: str | None = None
 
 
 class RevokeClientRequest(RequestBody, frozen=True):
@@ -46,17 +86,18 @@ class KeyView(AnswerBody, frozen=True):
 
 
 class ClientView(AnswerBody, frozen=True):
-    """A client; without `wallets` it is for every one. `may` is what `allow` or the role comes to."""
+    """A client; without `wallets` it is for every one. `may` is what its grants come to, or its role."""
 
     name: str
     role: RoleName
     state: ClientState
     may: list[str]
+    grants: list[GrantView]
     keys: list[KeyView]
     created_at: str
     created_by: str | None = None
     wallets: list[str] | None = None
-    allow: list[Allowable] | None = None
+    networks: list[str] | None = None
     expires_at: str | None = None
     revoked_at: str | None = None
 
@@ -89,6 +130,8 @@ class IssuedAnswer(AnswerBody, frozen=True):
 
 CLIENT_BODIES = (
     CreateClientRequest,
+    GrantRequest,
+    EndGrantRequest,
     RevokeClientRequest,
     RotateClientRequest,
     ClientAnswer,

@@ -138,7 +138,11 @@ class SigningRoutes:
             return await self._here_or_in_a_thread(resume, caller, attempt.plan)
         if work.has_own_nonce:
             planned = await self._here_or_in_a_thread(plan_action, caller.client, *work.arguments)
-            await attempt.reserve(planned.text, planned.claim)
+            try:
+                await attempt.reserve(planned.text, planned.claim)
+            except BaseException:
+                planned.drop()
+                raise
             return await self._here_or_in_a_thread(planned.sign, caller)
         if not self.parts.record.is_announced:
             await self._threads.sign(self.parts.record.announce)

@@ -32,6 +32,7 @@ MAX_SIZE_DECIMALS = 8
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _CHUNK = 65_536
 _FIRST_SPOT = 10_000
+_DOLLAR = "USDC"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Asset:
     coin: str
     index: int
     size_decimals: int
+    is_in_usd: bool = True
+    """Whether it is priced in USD, or USDC."""
 
     @cached_property
     def price_decimals(self) -> int:
@@ -74,11 +77,11 @@ class _Spots(msgspec.Struct):
     universe: list[_Pair]
 
 
-S = TypeVar("S", bound=msgspec.Struct)
+S = TypeVar("S")
 
 
-class _Reading:
-    """A reading of the list that is under way."""
+class Reading:
+    """A reading that is under way."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -89,6 +92,8 @@ class _Reading:
 class _Assets:
     by_coin: Mapping[str, Asset]
     by_index: Mapping[int, Asset]
+    names: Mapping[int, tuple[str, ...]]
+    """Under which names an asset is listed."""
 
     def nearest(self, coin: str) -> list[str]:
         """Three names, those that differ in case alone first."""
@@ -103,7 +108,10 @@ class _Assets:
     def of(cls, perps: _Perps, spots: _Spots) -> "_Assets":
         listed = [*_perp_assets(perps), *_spot_assets(spots)]
         sound = [asset for asset in listed if 0 <= asset.size_decimals <= MAX_SIZE_DECIMALS and asset.index < 2**32]
-        return cls({asset.coin: asset for asset in reversed(sound)}, {asset.index: asset for asset in sound})
+        names: dict[int, tuple[str, ...]] = {}
+        for asset in sound:
+            names[asset.index] = (*names.get(asset.index, ()), asset.coin)
+        return cls({asset.coin: asset for asset in reversed(sound)}, {asset.index: asset for asset in sound}, names)
 
 
 class Market:
@@ -116,10 +124,10 @@ class Market:
     def __init__(self, url: str, clock: Callable[[], int]) -> None:
         self._url = url
         self._clock = clock
-        self._assets = _Assets({}, {})
+        self._assets = _Assets({}, {}, {})
         self._loaded_at: int | None = None
         self._tried_at: int | None = None
-        self._reading: _Reading | None = None
+        self._reading: Reading | None = None
         self._starting = threading.Lock()
 
     def asset(self, coin: str, path: str = "coin") -> Asset:
@@ -141,6 +149,20 @@ class Market:
         nearest = self._assets.nearest(coin)
         words = f"the exchange lists no such coin (case matters); the nearest names are {', '.join(nearest)}"
         raise Malformed.at(path, words, "unknown-coin", nearest=nearest)
+
+    def names(self, asset: int) -> tuple[str, ...]:
+        """The names of an asset, a pair's readable one first; none if the list has it not, or was never read."""
+        return self._assets.names.get(asset, ())
+
+    def is_in_usd(self, asset: int) -> bool:
+        """Whether an asset is listed, and priced in USD."""
+        found = self._assets.by_index.get(asset)
+        return found is not None and found.is_in_usd
+
+    def find(self, coin: str) -> int | None:
+        """The number of the asset of this name; None without waiting if the list has none."""
+        found = self._assets.by_coin.get(coin)
+        return None if found is None else found.index
 
     def check(self, action: Action) -> None:
         """Refuse prices and sizes with more decimals than the market allows.
@@ -172,7 +194,7 @@ class Market:
             if self._reading or _is_within(RETRY_MS, self._tried_at, self._clock()):
                 return
             self._tried_at = self._clock()
-            self._reading = _Reading()
+            self._reading = Reading()
             threading.Thread(target=self._read, args=(self._reading,), daemon=True, name="market").start()
 
     def _wait(self) -> None:
@@ -182,9 +204,9 @@ class Market:
             about_to_wait()
             reading.done.wait(max(0.0, reading.started + WAIT_S - time.monotonic()))
 
-    def _read(self, reading: _Reading) -> None:
+    def _read(self, reading: Reading) -> None:
         try:
-            assets = _ask(self._url, "meta", _Perps), _ask(self._url, "spotMeta", _Spots)
+            assets = ask(self._url, "meta", _Perps), ask(self._url, "spotMeta", _Spots)
         except (OSError, HTTPException, msgspec.MsgspecError, RecursionError):
             pass
         else:
@@ -217,11 +239,13 @@ def _spot_assets(spots: _Spots) -> list[Asset]:
         if base is None or quote is None:
             continue
         names = dict.fromkeys((f"{base.name}/{quote.name}", pair.name))
-        assets += [Asset(name, _FIRST_SPOT + pair.index, base.size_decimals) for name in names]
+        is_in_usd = quote.name == _DOLLAR
+        assets += [Asset(name, _FIRST_SPOT + pair.index, base.size_decimals, is_in_usd) for name in names]
     return assets
 
 
-def _ask(url: str, what: str, kind: type[S]) -> S:
+def ask(url: str, what: str, kind: type[S]) -> S:
+    """The exchange's answer to POST /info; OSError, HTTPException or MsgspecError if there is none that can be read."""
     request = urllib.request.Request(  # noqa: S310 (the configuration admits http and https only)
         f"{url}/info",
         data=json.dumps({"type": what}).encode(),

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from hyperkms import _core
+from hyperkms.access.authority import Authority
 from hyperkms.access.clients import Client
 from hyperkms.state.remembered import Remembered
 from hyperkms.wallet import KeyVersion, Wallet, WalletId
@@ -20,6 +21,8 @@ class Signer(msgspec.Struct, frozen=True):
     handle: _core.KeyHandle
     generation: int | None
     """That of the wallets when it was found."""
+    authority: Authority | None = None
+    """What decides over actions; None for what signs none."""
 
 
 class Found(NamedTuple):

@@ -5,10 +5,12 @@ change that did not happen: the database says what stands.
 """
 
 from collections.abc import Callable
+from typing import Any
 
-from hyperkms.access.administration import Issued, NewClient
+from hyperkms.access.administration import Change, Issued, NewClient, NewGrants
 from hyperkms.access.client_records import ClientRecord
-from hyperkms.access.clients import Operation
+from hyperkms.access.clients import Operation, Role
+from hyperkms.access.grants import NEVER, Grant
 from hyperkms.audit.record import AdministrationRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.parts import Parts
@@ -66,6 +68,30 @@ def rotate_client_key(
     return parts.clients.rotate(name, overlap=overlap, now=parts.clock(), before_commit=noted, completion=completion)
 
 
+def grant(
+    parts: Parts,
+    caller: Caller,
+    name: str,
+    new: NewGrants,
+    *,
+    completion: Completion[ClientRecord] = nothing_more,
+) -> ClientRecord:
+    """Give a bot more, from its next request on."""
+    caller.client.require(Operation.ADMINISTER)
+    noted = _written_down(parts, caller, "grant")
+    change = Change(caller.client.name, parts.clock())
+    return parts.clients.grant(name, new, change, before_commit=noted, completion=completion)
+
+
+def end_grant(
+    parts: Parts, caller: Caller, name: str, grant_id: str, *, completion: Completion[ClientRecord] = nothing_more
+) -> ClientRecord:
+    """Take a grant back, from its next request on."""
+    caller.client.require(Operation.ADMINISTER)
+    noted = _written_down(parts, caller, "end-grant")
+    return parts.clients.end_grant(name, grant_id, now=parts.clock(), before_commit=noted, completion=completion)
+
+
 def expiry(parts: Parts, days: int | None) -> int | None:
     """The end of a client that is to last so many days from now; milliseconds since 1970."""
     if days is None:
@@ -73,6 +99,19 @@ def expiry(parts: Parts, days: int | None) -> int | None:
     if not 1 <= days <= MAX_EXPIRY_DAYS:
         raise Malformed.at("expiresInDays", f"1 to {MAX_EXPIRY_DAYS} days are due")
     return parts.clock() + days * DAY_MS
+
+
+def _shown(one: Grant) -> dict[str, Any]:
+    """A grant for the record: what holds it to nothing is left out."""
+    members = {
+        "id": one.id,
+        "operation": one.operation.value,
+        "wallet": one.wallet,
+        "actions": None if one.actions is None else sorted(kind.value for kind in one.actions),
+        "limits": one.limits,
+        "expiresAt": None if one.expires_at == NEVER else one.expires_at,
+    }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _written_down(parts: Parts, caller: Caller, operation: str) -> Callable[[ClientRecord], None]:
@@ -89,6 +128,8 @@ def _written_down(parts: Parts, caller: Caller, operation: str) -> Callable[[Cli
             role=client.role.value,
             wallets=None if client.wallets is None else sorted(client.wallets),
             may=sorted(client.operations),
+            grants=[] if client.role is not Role.BOT else [_shown(grant) for grant in client.grants],
+            networks=None if client.networks is None else client.networks.words(),
             expires_at=changed.expires_at,
             keys=[key.prefix for key in changed.keys],
         )

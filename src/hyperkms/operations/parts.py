@@ -7,6 +7,9 @@ from pathlib import Path
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys
 from hyperkms.access.limits import Limits
+from hyperkms.access.policy.facts import Prices
+from hyperkms.access.policy.store import Policies
+from hyperkms.access.reservations import Reservations
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
@@ -62,8 +65,11 @@ class Parts:
     api_keys: ApiKeys
     clients: Clients
     limits: Limits
+    policies: Policies
+    reservations: Reservations
     nonces: Nonces
     markets: dict[Network, Market]
+    prices: dict[Network, Prices]
     record: RecordSink
     requests: Requests
     metrics: Metrics

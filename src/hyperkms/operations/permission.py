@@ -1,6 +1,7 @@
 """May this client do this with this wallet: asked before a key is touched."""
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.grants import Grant
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from hyperkms.wallet_life import WalletHistory
@@ -12,25 +13,29 @@ _BY_OPERATION = {
 }
 
 
-def wallet_for(parts: Parts, client: Client, wallet: WalletId) -> Wallet:
-    """The wallet; NotFound in the same words if it is not the client's or is not there."""
-    client.require_wallet(wallet)
+def wallet_for(parts: Parts, client: Client, wallet: WalletId, operation: Operation) -> Wallet:
+    """The wallet; NotFound in the same words if the client has no grant for it or it is not there.
+
+    Forbidden if the client has a grant for it, and none for this operation.
+    """
+    client.require_wallet(wallet, operation)
     return parts.wallets.get(wallet)
 
 
-def history_for(parts: Parts, client: Client, wallet: WalletId) -> WalletHistory:
+def history_for(parts: Parts, client: Client, wallet: WalletId, operation: Operation) -> WalletHistory:
     """The wallet with all its versions, under the same rule."""
-    client.require_wallet(wallet)
+    client.require_wallet(wallet, operation)
     return parts.wallets.history(wallet)
 
 
-def require_permission(client: Client, wallet: Wallet, operation: str) -> None:
-    """Forbidden unless the client may do this with a wallet of this kind; `operation` as the record names it.
+def grants_to_sign(client: Client, wallet: Wallet, operation: str) -> tuple[Grant, ...]:
+    """The client's grants for this with a wallet of this kind; `operation` as the record names it.
 
-    What an Ed25519 wallet signs is bytes whose meaning nobody here knows. An action it never signs.
+    Forbidden if there is none. What an Ed25519 wallet signs is bytes whose meaning nobody here knows. An action it
+    never signs.
     """
-    client.require_wallet(wallet.id)
     needed = _BY_OPERATION[operation]
     if wallet.key_type is KeyType.ED25519 and needed is not Operation.TRADE:
         needed = Operation.SIGN_BYTES
-    client.require(needed)
+    client.require_wallet(wallet.id, needed)
+    return client.grants_for(wallet.id, needed)

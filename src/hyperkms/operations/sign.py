@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from hyperkms import _core
+from hyperkms.access.authority import Decision, Wanted, decide
 from hyperkms.access.clients import Client
 from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Position
@@ -126,6 +127,8 @@ class SettledAction(NamedTuple):
     expires_after: int | None
     network: Network
     operation: str
+    decision: Decision | None
+    """None where vectors are replayed."""
 
 
 def sign_action(
@@ -136,41 +139,74 @@ def sign_action(
     1. Read the action strictly.
     2. Find wallet, version and key, check that the caller may; settle the network.
     3. Check the action against the market and the clock.
-    4. Number it: nothing after this line refuses but a wallet or version that was retired meanwhile.
-    5. Sign; the core hashes.
-    6. Write the record.
-    7. Release when it is durable.
+    4. Ask grants and policy; reserve what counts over time. What comes to nothing after this gives it back.
+    5. Number it: nothing after this line refuses but a wallet or version that was retired meanwhile.
+    6. Sign; the core hashes.
+    7. Write the record.
+    8. Release when it is durable.
     """
-    return sign_settled(parts, caller, settle_action(parts, caller.client, request, known, parts.nonces.claim))
+    return sign_or_give_back(parts, caller, settle_action(parts, caller.client, request, known, parts.nonces.claim))
 
 
 def settle_action(
     parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claim: Callable[[str, int], None]
 ) -> SettledAction:
-    """Steps 1 to 4; a caller's own nonce is given to `claim`, with the signer's address."""
+    """Steps 1 to 5; a caller's own nonce is given to `claim`, with the signer's address."""
     action = parse_action(request.action, _numbers(parts))  # (1)
     signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
     wallet = _require_secp256k1(signer.wallet)
     network = _settle_network(wallet, request.network)
     _check(parts, action, request, network)  # (3)
+    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
+    decision = decide_for(parts, signer, wanted, network)  # (4)
+    try:
+        nonce = _number(parts, signer.version, request, claim)  # (5)
+    except BaseException:
+        give_back(parts, decision)
+        raise
     return SettledAction(
         signer=signer,
         wire=action.wire,
-        nonce=_number(parts, signer.version, request, claim),  # (4)
+        nonce=nonce,
         vault_address=request.vault_address,
-        expires_after=request.expires_after,
+        expires_after=decision.expires_after if decision else request.expires_after,
         network=network,
         operation=request.operation,
+        decision=decision,
     )
 
 
+def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -> Decision | None:
+    """What grants and policy say, with what counts over time reserved; None where vectors are replayed."""
+    if parts.replay_vectors:
+        return None
+    if signer.authority is None:
+        raise AssertionError("a signer of actions has its authority")
+    return decide(signer.authority, wanted, parts.prices[network], parts.reservations)
+
+
+def give_back(parts: Parts, decision: Decision | None) -> None:
+    """What a request had reserved that came to nothing."""
+    if decision is not None and decision.reservation is not None:
+        parts.reservations.give_back(decision.reservation)
+
+
+def sign_or_give_back(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
+    """Steps 6 to 8; whatever was reserved is given back if they come to nothing."""
+    try:
+        return sign_settled(parts, caller, settled)
+    except BaseException:
+        give_back(parts, settled.decision)
+        raise
+
+
 def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
-    """Steps 5 to 7."""
+    """Steps 6 to 8."""
     signer, nonce, network = settled.signer, settled.nonce, settled.network
     require_still_signing(parts, signer)
     vault = None if settled.vault_address is None else bytes.fromhex(settled.vault_address[2:])
     network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
-    signature, digest = _core.sign_l1(  # (5)
+    signature, digest = _core.sign_l1(  # (6)
         signer.handle,
         msgpack(settled.wire),
         nonce=nonce,
@@ -186,9 +222,9 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "network": network_name,
     }
     record = _record(parts, caller, signer, _Made(signature, digest, settled.operation, signed))
-    ticket = parts.record.append(record)  # (6)
+    ticket = parts.record.append(record)  # (7)
 
-    def finish(position: Position) -> SignedAction:  # (7)
+    def finish(position: Position) -> SignedAction:  # (8)
         parts.metrics.signed(signer.wallet.key_type, settled.operation)
         return SignedAction(
             wallet=signer.wallet,

@@ -8,13 +8,16 @@ stand twice. Every other signature needs no plan: what was cut off before its li
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from hyperkms.access.authority import Wanted
 from hyperkms.access.clients import Client
 from hyperkms.errors import Conflict
+from hyperkms.hyperliquid.actions import Action
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import (
@@ -22,12 +25,16 @@ from hyperkms.operations.sign import (
     Caller,
     SettledAction,
     SignedAction,
+    decide_for,
+    give_back,
     require_unexpired,
     settle_action,
+    sign_or_give_back,
     sign_settled,
 )
 from hyperkms.operations.signer import resolve
 from hyperkms.state.completion import Within
+from hyperkms.state.waiting import MustWait
 from hyperkms.wallet import Network, WalletId
 
 FORMAT = 1
@@ -56,6 +63,8 @@ class Planned:
     claim: Within
     """Takes the nonce, in the transaction that writes the reservation."""
     sign: Callable[[Parts, Caller], Pending[SignedAction]]
+    drop: Callable[[], None]
+    """Gives back what was reserved, where the plan was not written down."""
 
 
 def plan_action(parts: Parts, client: Client, request: ActionRequest) -> Planned:
@@ -72,7 +81,17 @@ def plan_action(parts: Parts, client: Client, request: ActionRequest) -> Planned
 
     settled = settle_action(parts, client, request, None, note)
     text = msgspec.json.encode(_plan_of(settled)).decode()
-    return Planned(text, claim, lambda parts, caller: sign_settled(parts, caller, settled))
+    return Planned(text, claim, partial(_sign_planned, settled), partial(give_back, parts, settled.decision))
+
+
+def _sign_planned(settled: SettledAction, parts: Parts, caller: Caller) -> Pending[SignedAction]:
+    try:
+        return sign_settled(parts, caller, settled)
+    except MustWait:  # it is done again in a thread, with what is reserved
+        raise
+    except BaseException:
+        give_back(parts, settled.decision)
+        raise
 
 
 def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
@@ -86,6 +105,12 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
     signer = resolve(parts, caller.client, WalletId(plan.wallet), plan.version, operation=plan.operation)
     if not parts.replay_vectors:
         require_unexpired(plan.expires_after, parts.clock())
+    action = Action(str(plan.action["type"]), plan.action)
+    wanted = Wanted(action, plan.vault_address, plan.expires_after, parts.clock())
+    decision = decide_for(parts, signer, wanted, plan.network)
+    if decision is not None and decision.expires_after != plan.expires_after:  # the policy has changed meanwhile
+        give_back(parts, decision)
+        raise _not_resumable()
     settled = SettledAction(
         signer=signer,
         wire=plan.action,
@@ -94,8 +119,9 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
         expires_after=plan.expires_after,
         network=plan.network,
         operation=plan.operation,
+        decision=decision,
     )
-    return sign_settled(parts, caller, settled)
+    return sign_or_give_back(parts, caller, settled)
 
 
 def _read_plan(text: str) -> ActionPlan:

@@ -1,11 +1,17 @@
 """Who signs: a wallet, one of its key versions, and the handle of its key."""
 
+from hyperkms.access.authority import Authority, ReadyGrant
 from hyperkms.access.clients import Client
+from hyperkms.access.grants import Grant
+from hyperkms.access.policy.judge import Policy, trade_only
+from hyperkms.access.policy.store import PolicyVersion
 from hyperkms.operations.at_hand import Found, Signer
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.permission import require_permission, wallet_for
-from hyperkms.wallet import WalletId
+from hyperkms.operations.permission import grants_to_sign
+from hyperkms.wallet import KeyType, Wallet, WalletId
 from hyperkms.wallet_life import require_signing
+
+SIGN_ACTIONS = frozenset({"sign-action", "sign-order"})
 
 
 def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, *, operation: str) -> Signer:
@@ -26,13 +32,40 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
 
 def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, operation: str) -> Found:
     generation = parts.wallets.generation()
-    wallet = wallet_for(parts, client, wallet_id)
-    require_permission(client, wallet, operation)
+    client.require_wallet(wallet_id)
+    wallet = parts.wallets.get(wallet_id)
+    grants = grants_to_sign(client, wallet, operation)
     version = wallet.current
     if number not in (None, version.number):
         version = parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
-    return Found(Signer(wallet, version, parts.keyring.handle(wallet, version), generation), client)
+    authority = _authority(parts, client, wallet, grants) if operation in SIGN_ACTIONS else None
+    handle = parts.keyring.handle(wallet, version)
+    return Found(Signer(wallet, version, handle, generation, authority), client)
+
+
+def _authority(parts: Parts, client: Client, wallet: Wallet, grants: tuple[Grant, ...]) -> Authority | None:
+    """What decides over the actions of a wallet; None for one that signs none."""
+    if wallet.key_type is not KeyType.SECP256K1:
+        return None
+    standing = parts.policies.standing(wallet.id)
+    meter_of = parts.reservations.meter_of
+    enforced = _ready(parts, standing.enforced, "policy") or trade_only()
+    return Authority(
+        client=client.name,
+        wallet=wallet.id,
+        grants=tuple(ReadyGrant.of(grant, meter_of) for grant in grants),
+        policy=enforced,
+        shadow=_ready(parts, standing.shadow, "shadow"),
+    )
+
+
+def _ready(parts: Parts, version: PolicyVersion | None, effect: str) -> Policy | None:
+    """Ready to be asked. Its meters go on over versions: a rule of the same name goes on with what was spent."""
+    if version is None:
+        return None
+    meter_of = parts.reservations.meter_of
+    return Policy(version.label, version.document, lambda name: meter_of(f"{effect} {version.wallet}: {name}"))
 
 
 def require_still_signing(parts: Parts, signer: Signer) -> None:

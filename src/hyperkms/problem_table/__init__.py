@@ -14,6 +14,7 @@ from hyperkms.problem_table.idempotency import IDEMPOTENCY
 from hyperkms.problem_table.key_versions import KEY_VERSIONS
 from hyperkms.problem_table.nonces import NONCES
 from hyperkms.problem_table.requests import REQUESTS
+from hyperkms.problem_table.rules import RULES
 from hyperkms.problem_table.running import RUNNING
 from hyperkms.problem_table.starting import STARTING
 from hyperkms.problem_table.stored import STORED
@@ -28,6 +29,7 @@ SITUATIONS: tuple[Situation, ...] = (
     WALLETS,
     KEY_VERSIONS,
     ACTIONS,
+    RULES,
     NONCES,
     RUNNING,
     STORED,

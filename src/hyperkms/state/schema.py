@@ -103,12 +103,56 @@ clients = Table(
     Column("number", Integer, nullable=False, unique=True, comment="from 1; its place among the shared limits"),
     Column("name", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
-    Column("wallets", Text, comment="a JSON list of wallet ids; none: every wallet"),
-    Column("operations", Text, comment="a JSON list of operations; none: those of the role"),
+    Column("networks", Text, comment="a JSON list of networks it may ask from; none: from anywhere"),
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", String(64)),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("client", String(32), ForeignKey("clients.id"), nullable=False),
+    Column("wallet", String(64), comment="none: every wallet"),
+    Column("operation", String(16), nullable=False),
+    Column("actions", Text, comment="a JSON list of action classes; none: every class"),
+    Column("limits", Text, comment="rules as JSON"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(64)),
+    Column("expires_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Index("ix_grants_client", "client"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("wallet", String(64), ForeignKey("wallets.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("document", Text, nullable=False, comment="as JSON"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("reason", Text),
+    PrimaryKeyConstraint("wallet", "version"),
+    comment="every version that ever was; never changed",
+)
+
+wallet_policies = Table(
+    "wallet_policies",
+    metadata,
+    Column("wallet", String(64), ForeignKey("wallets.id"), primary_key=True),
+    Column("enforced", Integer, comment="none: the built-in trade-only"),
+    Column("shadow", Integer, comment="what it would refuse is recorded"),
+)
+
+meters = Table(
+    "meters",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True, comment="place in the file of meters"),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 client_keys = Table(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from hyperkms.access.administration import Issued
+from hyperkms.access.administration import Issued, parse_grant_id
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Client, Operation, parse_client_name
 from hyperkms.access.limits import What
@@ -17,17 +17,21 @@ from hyperkms.http.client_schemas import (
     ClientAnswer,
     ClientsAnswer,
     CreateClientRequest,
+    EndGrantRequest,
+    GrantRequest,
     IssuedAnswer,
     RevokeClientRequest,
     RotateClientRequest,
 )
-from hyperkms.http.client_views import client_view, issued_view, new_client
+from hyperkms.http.client_views import client_view, issued_view, new_client, new_grants
 from hyperkms.http.once import Answers, Work, respond
 from hyperkms.http.request import Named, caller_of, parts_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.views import answer
 from hyperkms.operations.clients import (
     create_client,
+    end_grant,
+    grant,
     list_clients,
     revoke_client,
     rotate_client_key,
@@ -96,6 +100,38 @@ async def rotate(
     named, hours = parse_client_name(name), body.overlap_hours
     run = partial(run_in_threadpool, rotate_client_key, parts, caller, named, overlap_hours=hours)
     return await respond(request, client, Work(run, partial(_issued_view, parts), Answers.SHOWN_ONCE))
+
+
+@router.post("/{name}/grants", summary="Grant a bot more", openapi_extra=documented(ClientAnswer, GrantRequest))
+async def give(
+    request: Request,
+    name: Named,
+    client: Administrator,
+    body: Annotated[GrantRequest, Depends(body_of(GrantRequest, "allow is required"))],
+) -> Response:
+    """From its next request on."""
+    parts = parts_of(request)
+    caller, new = caller_of(request, client), new_grants(body, parts)
+    run = partial(run_in_threadpool, grant, parts, caller, parse_client_name(name), new)
+    return await respond(request, client, Work(run, partial(_client_answer, parts)))
+
+
+@router.post(
+    "/{name}/grants/{grant_id}/end",
+    summary="Take a grant back",
+    openapi_extra=documented(ClientAnswer, EndGrantRequest),
+)
+async def take(
+    request: Request,
+    name: Named,
+    grant_id: str,
+    client: Administrator,
+    _body: Annotated[EndGrantRequest, Depends(body_of(EndGrantRequest))],
+) -> Response:
+    """From its next request on."""
+    parts, named, one = parts_of(request), parse_client_name(name), parse_grant_id(grant_id)
+    run = partial(run_in_threadpool, end_grant, parts, caller_of(request, client), named, one)
+    return await respond(request, client, Work(run, partial(_client_answer, parts)))
 
 
 def _client_answer(parts: Parts, found: ClientRecord) -> ClientAnswer:

@@ -5,7 +5,14 @@ from typing import Any
 
 import msgspec
 
-from hyperkms.http.client_schemas import CreateClientRequest, RevokeClientRequest, RotateClientRequest
+from hyperkms.http.client_schemas import (
+    CreateClientRequest,
+    EndGrantRequest,
+    GrantRequest,
+    RevokeClientRequest,
+    RotateClientRequest,
+)
+from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest
 from hyperkms.http.schemas import (
     ActivateRequest,
     GenerateRequest,
@@ -60,6 +67,31 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
         "a second administrator": {"name": "alex", "role": "administrator"},
     },
     RevokeClientRequest: {"at once": {}},
+    GrantRequest: {
+        "cancels, for a week": {
+            "allow": ["trade"],
+            "wallets": ["bot-1"],
+            "actions": ["cancel"],
+            "expiresInDays": 7,
+        },
+        "orders of 1,000 USD at most": {
+            "allow": ["trade"],
+            "wallets": ["bot-1"],
+            "limits": {"format": 1, "rules": [{"name": "size", "max_order_notional": 1000}]},
+        },
+    },
+    EndGrantRequest: {"from now on": {}},
+    ApplyPolicyRequest: {
+        "two coins, 10,000 USD an order": {
+            "policy": {
+                "format": 1,
+                "allow": ["trade-only"],
+                "rules": [{"name": "coins", "coins": ["BTC", "ETH"]}, {"name": "size", "max_order_notional": 10000}],
+            },
+            "reason": "first limits",
+        }
+    },
+    ChoosePolicyRequest: {"the first one again": {"version": 1}, "trade-only again": {"version": None}},
     RotateClientRequest: {"a day to change over": {"overlapHours": 24}, "the old key leaked": {"overlapHours": 0}},
     RotateRequest: {
         "a new key": {"walletId": "bot-1", "reason": "quarterly"},

@@ -24,7 +24,7 @@ MAX_PAGE = 1000
 @router.get("/{wallet_id}/public-key", summary="A wallet's public key", openapi_extra=documented(PublicKeyAnswer))
 def public_key(request: Request, wallet_id: Named, client: Reader) -> Response:
     """Read from the record; no key is touched."""
-    wallet = wallet_for(parts_of(request), client, wallet_of(request, wallet_id))
+    wallet = wallet_for(parts_of(request), client, wallet_of(request, wallet_id), Operation.READ)
     return answer(
         PublicKeyAnswer(
             success=True,
@@ -39,14 +39,14 @@ def public_key(request: Request, wallet_id: Named, client: Reader) -> Response:
 @router.get("/{wallet_id}/rotation-history", summary="Versions and rotations", openapi_extra=documented(HistoryAnswer))
 def rotation_history(request: Request, wallet_id: Named, client: Reader) -> Response:
     """In the first system's form; `status` is pending, active, retiring or retired."""
-    history = history_for(parts_of(request), client, wallet_of(request, wallet_id))
+    history = history_for(parts_of(request), client, wallet_of(request, wallet_id), Operation.READ)
     return answer(HistoryAnswer(success=True, wallet_id=history.wallet.id, history=history_view(history)))
 
 
 @router.get("/{wallet_id}/versions", summary="A wallet's key versions", openapi_extra=documented(VersionsAnswer))
 def list_versions(request: Request, wallet_id: Named, client: Reader) -> Response:
     """All of them, in order of number, retired ones included."""
-    history = history_for(parts_of(request), client, wallet_of(request, wallet_id))
+    history = history_for(parts_of(request), client, wallet_of(request, wallet_id), Operation.READ)
     return answer(
         VersionsAnswer(
             success=True,
@@ -60,7 +60,7 @@ def list_versions(request: Request, wallet_id: Named, client: Reader) -> Respons
 @router.get("/{wallet_id}", summary="One wallet", openapi_extra=documented(WalletAnswer))
 def one_wallet(request: Request, wallet_id: Named, client: Reader) -> Response:
     """Also of a retired one: `retiredAt` is there then."""
-    wallet = wallet_for(parts_of(request), client, wallet_of(request, wallet_id))
+    wallet = wallet_for(parts_of(request), client, wallet_of(request, wallet_id), Operation.READ)
     return answer(WalletAnswer(success=True, wallet=wallet_view(wallet)))
 
 
@@ -78,8 +78,8 @@ def list_wallets(
     """
     parts = parts_of(request)
     which = Which(state)
-    page = parts.wallets.page(after=after, limit=limit + 1, which=which, among=client.wallets)
+    page = parts.wallets.page(after=after, limit=limit + 1, which=which, among=client.wallets_for(Operation.READ))
     shown = [wallet_view(wallet) for wallet in page[:limit]]
     following = shown[-1].wallet_id if len(page) > limit else None
-    total = parts.wallets.count(which, among=client.wallets)
+    total = parts.wallets.count(which, among=client.wallets_for(Operation.READ))
     return answer(WalletsAnswer(success=True, wallets=shown, count=len(shown), total=total, next=following))

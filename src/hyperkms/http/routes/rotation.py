@@ -40,7 +40,7 @@ async def rotate_wallet(
     and the others are answered 409 `wallet-changed`. While a version is pending, it is the answer.
     """
     parts, wallet = parts_of(request), wallet_of(request, body.wallet_id)
-    client.require_wallet(wallet)
+    client.require_wallet(wallet, Operation.ROTATE)
     wanted = rotate.RotateRequest(wallet=wallet, reason=body.reason, activate=body.activate)
     run = partial(threads_of(request).make, rotate.rotate, parts, actor_of(request, client), wanted)
     return await respond(request, client, Work(run, partial(_rotated_view, parts)))
@@ -57,7 +57,7 @@ async def activate_version(
 ) -> Response:
     """It is the current one from now on, and the one before it is in grace."""
     parts, wallet = parts_of(request), wallet_of(request, wallet_id)
-    client.require_wallet(wallet)
+    client.require_wallet(wallet, Operation.ROTATE)
     actor, make = actor_of(request, client), threads_of(request).make
     run = partial(make, activate, parts, actor, wallet, body.version, reason=body.reason)
     return await respond(request, client, Work(run, partial(_rotated_view, parts)))
@@ -71,7 +71,7 @@ async def migrate_wallet(
 ) -> Response:
     """The first system made a wallet versioned by this call; here every wallet is, from the start."""
     wallet = wallet_of(request, body.wallet_id)
-    run = uncompleted(lambda: run_in_threadpool(wallet_for, parts_of(request), client, wallet))
+    run = uncompleted(lambda: run_in_threadpool(wallet_for, parts_of(request), client, wallet, Operation.MIGRATE))
     return await respond(request, client, Work(run, _migrated_view))
 
 

@@ -70,7 +70,7 @@ async def retire_wallet(
     is never used again.
     """
     wallet = wallet_of(request, wallet_id)
-    client.require_wallet(wallet)
+    client.require_wallet(wallet, Operation.RETIRE)
     wanted = retire.RetireRequest(
         wallet=wallet,
         version=body.version,

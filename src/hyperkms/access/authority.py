@@ -1,0 +1,172 @@
+"""May this action be signed: a client's grants and the wallet's policy, asked once before anything is numbered.
+
+1. A grant must cover the class of the action.
+2. The policy gives an order its default expiresAfter, then allows or refuses.
+3. The limits of one of those grants must hold too.
+4. What counts over time is reserved, all of it or nothing.
+5. A policy in shadow is asked the same; it never refuses.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hyperkms.access.grants import NEVER, Grant
+from hyperkms.access.policy.facts import Asked, Prices
+from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
+from hyperkms.access.policy.rules import Demand, Refusal
+from hyperkms.access.reservations import Lacking, Reservation, Reservations, lacking
+from hyperkms.errors import Forbidden, Refused
+from hyperkms.hyperliquid.actions import Action
+from hyperkms.hyperliquid.classes import ActionClass, class_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyGrant:
+    """A grant whose limits are ready to be asked."""
+
+    id: str
+    actions: frozenset[ActionClass] | None
+    limits: Limits | None
+    expires_at: int
+
+    @classmethod
+    def of(cls, grant: Grant, meter_of: Callable[[str], int]) -> "ReadyGrant":
+        """Compile it; waits for the database if it has limits over time."""
+        limits = None
+        if grant.limits is not None:
+            limits = Limits(grant.limits, lambda name: meter_of(f"grant {grant.id}: {name}"))
+        return cls(grant.id, grant.actions, limits, grant.expires_at)
+
+    def covers(self, kind: ActionClass, now: int) -> bool:
+        """Whether it is for this class of actions, and has not ended."""
+        return (self.actions is None or kind in self.actions) and (self.expires_at == NEVER or now < self.expires_at)
+
+
+class Authority(NamedTuple):
+    """Everything that decides for one client and one wallet; remembered until either changes."""
+
+    client: str
+    wallet: str
+    grants: tuple[ReadyGrant, ...]
+    policy: Policy
+    shadow: Policy | None
+
+
+class Wanted(NamedTuple):
+    """An action, and what goes with it."""
+
+    action: Action
+    vault_address: str | None
+    expires_after: int | None
+    now: int
+
+
+class Decision(NamedTuple):
+    """An action may be signed."""
+
+    expires_after: int | None
+    """As asked for, or as the policy gave it."""
+    policy: str
+    grant: str
+    reservation: Reservation | None
+    would_refuse: Refusal | None = None
+    """What the policy in shadow would have refused."""
+
+
+class Verdict(NamedTuple):
+    """What would be decided, for who only asks."""
+
+    expires_after: int | None
+    policy: str
+    grant: str | None
+    refusals: Sequence[Refusal]
+    """Every rule that refuses; those of the policy first."""
+
+
+def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: Reservations) -> Decision:
+    """Allow, having reserved what counts over time; Forbidden or Refused names the rule, the number and the limit."""
+    grants = _covering(authority, wanted)  # (1)
+    policy, first = authority.policy, grants[0]
+    if policy.is_plain and first.limits is None and authority.shadow is None:
+        policy.require_type(wanted.action.type)
+        return Decision(wanted.expires_after, policy.label, first.id, None)
+    asked = Asked(
+        wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
+    )
+    asked.expires_after = policy.default_expiry(asked) or asked.expires_after  # (2)
+    judged = policy.judge(asked)
+    if judged.refusal is not None:
+        raise refused(f"policy {policy.label}", judged.refusal)
+    grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
+    would_refuse = None
+    if authority.shadow is not None:  # (5)
+        would_refuse = _watched(authority.shadow, asked, reservations)
+    return Decision(asked.expires_after, policy.label, grant.id, reservation, would_refuse)
+
+
+def consider(authority: Authority, wanted: Wanted, prices: Prices) -> Verdict:
+    """What `decide` would say, with every rule that refuses; nothing is reserved, nor are limits over time asked."""
+    asked = Asked(
+        wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
+    )
+    policy = authority.policy
+    asked.expires_after = policy.default_expiry(asked) or asked.expires_after
+    refusals = list(policy.objections(asked))
+    kind = class_of(wanted.action.type)
+    covering = [grant for grant in authority.grants if grant.covers(kind, wanted.now)]
+    if not covering:
+        words = f"no grant of client {authority.client} covers {kind.value} actions with wallet {authority.wallet}"
+        refusals.append(Refusal("grants", words, kind.value, "none", "action.type"))
+        return Verdict(asked.expires_after, policy.label, None, refusals)
+    objections = [(grant, grant.limits.judge(asked).refusal if grant.limits else None) for grant in covering]
+    holds = next((grant for grant, refusal in objections if refusal is None), None)
+    if holds is None:
+        refusals += [refusal for _, refusal in objections if refusal is not None]
+    return Verdict(asked.expires_after, policy.label, holds.id if holds else None, refusals)
+
+
+def _covering(authority: Authority, wanted: Wanted) -> list[ReadyGrant]:
+    kind = class_of(wanted.action.type)
+    grants = [grant for grant in authority.grants if grant.covers(kind, wanted.now)]
+    if not grants:
+        words = f"client {authority.client} is granted no {kind.value} actions with wallet {authority.wallet}"
+        raise Forbidden("action-not-granted", f"{words}, and {wanted.action.type} is one", {"actionClass": kind.value})
+    return grants
+
+
+def _granted(
+    grants: Sequence[ReadyGrant], asked: Asked, judged: Judgement, policy: Policy, reservations: Reservations
+) -> tuple[ReadyGrant, Reservation | None]:
+    """The first grant whose limits hold and have enough left, with the reservation; else the first one's refusal."""
+    failure: Refused | None = None
+    for grant in grants:
+        limits = Judgement(None) if grant.limits is None else grant.limits.judge(asked)
+        if limits.refusal is not None:
+            failure = failure or refused(f"grant {grant.id}", limits.refusal)
+            continue
+        demands = [*judged.demands, *limits.demands]
+        if not demands:
+            return grant, None
+        reserved = reservations.reserve(demands, asked.now)
+        if isinstance(reserved, Reservation):
+            return grant, reserved
+        failure = failure or lacking(_owner(reserved.demand, judged, policy, grant), reserved)
+    if failure is None:
+        raise AssertionError("there is a grant at least, and it was asked")
+    raise failure
+
+
+def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant) -> str:
+    return f"policy {policy.label}" if demand in judged.demands else f"grant {grant.id}"
+
+
+def _watched(shadow: Policy, asked: Asked, reservations: Reservations) -> Refusal | None:
+    judged = shadow.judge(asked)
+    if judged.refusal is not None:
+        return judged.refusal
+    short: Lacking | None = reservations.watch(judged.demands, asked.now) if judged.demands else None
+    if short is None:
+        return None
+    error = lacking(f"policy {shadow.label}", short)
+    return Refusal(short.demand.rule, error.message, str(error.details["value"]), str(error.details["limit"]), "action")

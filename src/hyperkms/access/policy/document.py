@@ -1,0 +1,295 @@
+"""Policies as they are written: TOML or JSON, read strictly.
+
+docs/policy.md says what each member means; `schema` is published as docs/policy.schema.json. A member that is not
+known is refused: a rule that is misspelt would otherwise not hold.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from hyperkms.errors import Malformed, shown
+from hyperkms.hyperliquid.classes import CLASSES
+from hyperkms.strict_json import parse
+
+FORMAT = 1
+MAX_BYTES = 64 * 1024
+MAX_RULES = 100
+TRADE_ONLY = "trade-only"
+"""In `allow`: the action types of the built-in policy."""
+
+Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Amount: TypeAlias = Annotated[
+    int | str,
+    Meta(description='USD, as an integer or as text such as "1250.5"; a float is not exact and is refused'),
+]
+Address: TypeAlias = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
+Name: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+Coins: TypeAlias = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1)]
+Types: TypeAlias = Annotated[list[str], Meta(min_length=1)]
+Amounts: TypeAlias = Annotated[dict[str, Amount], Meta(min_length=1, description="by period: 30s, 1m, 1h, 24h, 7d")]
+Counts: TypeAlias = Annotated[
+    dict[str, Annotated[int, Meta(ge=0, le=2**32)]], Meta(min_length=1, description="by period, as for amounts")
+]
+
+_AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
+_MOST_WHOLE = 10**12
+_PERIOD = re.compile(r"([0-9]{1,5})([smhd])", re.ASCII)
+_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_PERIOD_MS = 7 * 86_400_000
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A table without unknown members."""
+
+
+class WhenDocument(_Strict, frozen=True):
+    """To what a rule applies; each member that is there must hold."""
+
+    actions: Types | UnsetType = UNSET
+    """Action types."""
+    coins: Coins | UnsetType = UNSET
+    sides: list[Literal["buy", "sell"]] | UnsetType = UNSET
+    reduce_only: bool | UnsetType = UNSET
+    hours: str | UnsetType = UNSET
+    """`22:00-06:00`: from and to, the end excluded; over midnight if the end is earlier."""
+    days: Annotated[list[Day], Meta(min_length=1)] | UnsetType = UNSET
+    """The day on which the hours begin."""
+    zone: str | UnsetType = UNSET
+    """Of hours and days, such as Europe/Zurich; UTC unless said."""
+
+
+class RuleDocument(_Strict, frozen=True, kw_only=True):
+    """What must hold of each action, or each order, that the rule applies to."""
+
+    name: Name
+    when: WhenDocument | UnsetType = UNSET
+    refuse: Literal[True] | UnsetType = UNSET
+    """Whatever the rule applies to is refused."""
+    coins: Coins | UnsetType = UNSET
+    sides: list[Literal["buy", "sell"]] | UnsetType = UNSET
+    tifs: list[Literal["Gtc", "Ioc", "Alo", "FrontendMarket"]] | UnsetType = UNSET
+    """Times in force of limit orders."""
+    triggers: bool | UnsetType = UNSET
+    """False: no trigger orders."""
+    reduce_only: Literal[True] | UnsetType = UNSET
+    vaults: list[Annotated[str, Meta(pattern="^(own|0x[0-9a-fA-F]{40})$")]] | UnsetType = UNSET
+    """Vaults and sub-accounts that may be traded for; `own` is the account itself."""
+    max_order_notional: Amount | UnsetType = UNSET
+    max_notional: Amounts | UnsetType = UNSET
+    max_orders: Counts | UnsetType = UNSET
+    max_outstanding: Amount | UnsetType = UNSET
+    """USD of orders that are signed and have not reached their expiresAfter."""
+    price_band_percent: Amount | UnsetType = UNSET
+    """How far a price may be from the mark, to either side."""
+    max_leverage: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    max_builder_fee: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
+    """Tenths of a basis point; 0: no builder fee."""
+    builders: list[Address] | UnsetType = UNSET
+    destinations: list[Address] | UnsetType = UNSET
+    """Where funds may go."""
+    max_transfer: Amount | UnsetType = UNSET
+    """USDC of one transfer."""
+    max_transfers: Amounts | UnsetType = UNSET
+    """USDC of all transfers of a period."""
+
+
+class ExpiryDocument(_Strict, frozen=True):
+    """What holds of the expiresAfter of orders."""
+
+    default_ms: Annotated[int, Meta(ge=100, le=86_400_000)] | UnsetType = UNSET
+    """An order without one gets it, so far from now."""
+    required: bool = False
+    max_ms: Annotated[int, Meta(ge=100, le=86_400_000)] | UnsetType = UNSET
+    """No further from now."""
+
+
+class PolicyDocument(_Strict, frozen=True, kw_only=True):
+    """A policy."""
+
+    format: Literal[1]
+    description: Annotated[str, Meta(max_length=1000)] = ""
+    allow: Types
+    """Action types, or `trade-only` for those of the built-in policy; what is not named is refused."""
+    mark_max_age_ms: Annotated[int, Meta(ge=500, le=300_000)] = 10_000
+    """A mark that is older refuses what needs one."""
+    expires_after: ExpiryDocument | UnsetType = UNSET
+    rules: Annotated[list[RuleDocument], Meta(max_length=MAX_RULES)] = []
+
+
+class LimitsDocument(_Strict, frozen=True, kw_only=True):
+    """The limits of a grant: rules of the same form."""
+
+    format: Literal[1]
+    mark_max_age_ms: Annotated[int, Meta(ge=500, le=300_000)] = 10_000
+    rules: Annotated[list[RuleDocument], Meta(min_length=1, max_length=MAX_RULES)]
+
+
+def read_policy(text: str) -> PolicyDocument:
+    """A policy in TOML, or in JSON if its first character is `{`; Malformed, naming the place."""
+    return policy_of(_parsed(text))
+
+
+def read_limits(text: str) -> LimitsDocument:
+    """The limits of a grant, likewise."""
+    return limits_of(_parsed(text))
+
+
+def policy_of(value: object) -> PolicyDocument:
+    """The policy that a parsed document is."""
+    document: PolicyDocument = _converted(_without_decimals(value), PolicyDocument)
+    _require_types(document.allow, "allow", extra=(TRADE_ONLY,))
+    _require_rules(document.rules)
+    return document
+
+
+def limits_of(value: object) -> LimitsDocument:
+    """The limits that a parsed document is."""
+    document: LimitsDocument = _converted(_without_decimals(value), LimitsDocument)
+    _require_rules(document.rules)
+    return document
+
+
+def canonical_text(document: PolicyDocument | LimitsDocument) -> str:
+    """The document as it is stored and compared: JSON, its members in the order of docs/policy.md."""
+    return json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of a policy."""
+    made = msgspec.json.schema(PolicyDocument)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hyperkms policy", **made}
+
+
+def amount_of(value: int | str, path: str) -> Decimal:
+    """An amount; Malformed if it is no decimal of 12 digits and 6 decimals at most."""
+    if isinstance(value, int) and 0 <= value < _MOST_WHOLE:
+        return Decimal(value)
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return Decimal(value)
+    raise Malformed.at(path, 'an amount is due, such as 10000 or "1250.5"', "malformed-policy")
+
+
+def period_of(text: str, path: str) -> int:
+    """A period in milliseconds: 1s to 7d."""
+    found = _PERIOD.fullmatch(text)
+    period = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not _UNITS["s"] <= period <= LONGEST_PERIOD_MS:
+        raise Malformed.at(path, "a period is due from 1s to 7d, such as 30s, 1m, 24h", "malformed-policy")
+    return period
+
+
+def hours_of(text: str, path: str) -> tuple[int, int]:
+    """The minutes of the day at which hours begin and end."""
+    found = _HOURS.fullmatch(text)
+    if found is None:
+        raise Malformed.at(path, "hours are due as 22:00-06:00", "malformed-policy")
+    begin, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
+    if begin == end:
+        raise Malformed.at(path, "they begin when they end; leave them out for the whole day", "malformed-policy")
+    return begin, end
+
+
+def zone_of(text: str, path: str) -> ZoneInfo:
+    """A time zone of the tz database."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        words = "no time zone of this name is known; names are as Europe/Zurich or UTC"
+        raise Malformed.at(path, words, "malformed-policy") from None
+
+
+def _parsed(text: str) -> object:
+    if len(text.encode()) > MAX_BYTES:
+        raise Malformed("malformed-policy", f"a policy has at most {MAX_BYTES} bytes")
+    if text.lstrip().startswith("{"):
+        return parse(text.encode())
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed("malformed-policy", f"the policy is no TOML: {error}") from None
+    except RecursionError:
+        raise Malformed("malformed-policy", "the policy is no TOML: it is too deep") from None
+
+
+def _without_decimals(value: object) -> object:
+    """Numbers with a fraction become what no member takes, so that the refusal names their place."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {name: _without_decimals(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_decimals(one) for one in value]
+    return value
+
+
+def _converted(value: object, kind: type[Any]) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Malformed("malformed-policy", f"the policy is not of the documented form: {error}") from None
+
+
+def _require_types(types: Sequence[str], path: str, *, extra: Sequence[str] = ()) -> None:
+    for number, name in enumerate(types):
+        if name not in CLASSES and name not in extra:
+            words = f"{shown(name)} is no action type that can be signed"
+            raise Malformed.at(f"{path}[{number}]", words, "malformed-policy")
+
+
+def _require_rules(rules: Sequence[RuleDocument]) -> None:
+    names = set[str]()
+    for number, rule in enumerate(rules):
+        path = f"rules[{number}]"
+        if rule.name in names:
+            raise Malformed.at(path, f"there is a rule {rule.name!r} already", "malformed-policy")
+        names.add(rule.name)
+        if not _requirements(rule):
+            words = f"rule {rule.name!r} requires nothing; what it applies to stands in `when`"
+            raise Malformed.at(path, words, "malformed-policy")
+        _require_values(rule, path)
+        if rule.when is not UNSET:
+            _require_when(rule.when, f"{path}.when")
+
+
+def _requirements(rule: RuleDocument) -> list[str]:
+    return [name for name in rule.__struct_fields__[2:] if getattr(rule, name) is not UNSET]
+
+
+def _require_values(rule: RuleDocument, path: str) -> None:
+    for name in ("max_order_notional", "max_outstanding", "price_band_percent", "max_transfer"):
+        value = getattr(rule, name)
+        if value is not UNSET:
+            amount_of(value, f"{path}.{name}")
+    for name in ("max_notional", "max_transfers"):
+        for period, value in _members(getattr(rule, name)):
+            period_of(period, f"{path}.{name}")
+            amount_of(value, f"{path}.{name}.{period}")
+    for period, _ in _members(rule.max_orders):
+        period_of(period, f"{path}.max_orders")
+
+
+def _members(table: Mapping[str, Any] | UnsetType) -> Iterator[tuple[str, Any]]:
+    if not isinstance(table, UnsetType):
+        yield from table.items()
+
+
+def _require_when(when: WhenDocument, path: str) -> None:
+    if not isinstance(when.actions, UnsetType):
+        _require_types(when.actions, f"{path}.actions")
+    if not isinstance(when.hours, UnsetType):
+        hours_of(when.hours, f"{path}.hours")
+    if not isinstance(when.zone, UnsetType):
+        zone_of(when.zone, f"{path}.zone")
+        if isinstance(when.hours, UnsetType) and isinstance(when.days, UnsetType):
+            raise Malformed.at(f"{path}.zone", "is of hours or days, and there are none", "malformed-policy")
+    if when == WhenDocument():
+        raise Malformed.at(path, "is empty; leave it out for a rule that always applies", "malformed-policy")

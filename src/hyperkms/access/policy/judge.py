@@ -1,0 +1,151 @@
+"""What a policy says of an action: allowed, with what must be left over time, or the rule that refuses. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from msgspec import UnsetType
+
+from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
+from hyperkms.access.policy.facts import ORDER, Asked
+from hyperkms.access.policy.rules import Demand, MeterOf, Refusal, Rule
+from hyperkms.errors import Detail, Refused
+
+TRADE_ONLY_TYPES = (
+    "order",
+    "cancel",
+    "cancelByCloid",
+    "modify",
+    "batchModify",
+    "updateLeverage",
+    "scheduleCancel",
+    "noop",
+)
+"""What a wallet without a policy of its own signs."""
+ALLOW = "allow"
+EXPIRES_AFTER = "expires_after"
+"""The names under which these members of a document refuse, beside those of its rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a policy says."""
+
+    refusal: Refusal | None
+    demands: list[Demand] = field(default_factory=list)
+
+
+class Policy:
+    """A policy that is ready to be asked."""
+
+    __slots__ = ("_allowed", "_expiry", "_rules", "is_plain", "label")
+
+    def __init__(self, label: str, document: PolicyDocument, meter_of: MeterOf) -> None:
+        self.label = label
+        """How records and refusals call it: `trade-only`, `w7/3`."""
+        self._allowed = frozenset(allowed_types(document.allow))
+        self._expiry = None if isinstance(document.expires_after, UnsetType) else document.expires_after
+        self._rules = tuple(Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules)
+        self.is_plain = self._expiry is None and not self._rules
+        """Nothing but the type of an action decides."""
+
+    def require_type(self, name: str) -> None:
+        """Refused unless actions of this type are allowed."""
+        if name not in self._allowed:
+            raise refused(f"policy {self.label}", _not_allowed(name, self._allowed))
+
+    def default_expiry(self, asked: Asked) -> int | None:
+        """The expiresAfter that an order without one gets; None if it gets none."""
+        expiry = self._expiry
+        if expiry is None or isinstance(expiry.default_ms, UnsetType) or asked.kind is not ORDER:
+            return None
+        return asked.now + expiry.default_ms if asked.expires_after is None else None
+
+    def judge(self, asked: Asked) -> Judgement:
+        """The first refusal, or everything that must be left over time."""
+        demands: list[Demand] = []
+        if asked.action.type not in self._allowed:
+            return Judgement(_not_allowed(asked.action.type, self._allowed))
+        if self._expiry is not None and (refusal := _expiry_refusal(self._expiry, asked)):
+            return Judgement(refusal)
+        for rule in self._rules:
+            refusal = rule.judge(asked, demands)
+            if refusal is not None:
+                return Judgement(refusal)
+        return Judgement(None, demands)
+
+    def objections(self, asked: Asked) -> Iterator[Refusal]:
+        """Every refusal, for who asks what would be refused."""
+        if asked.action.type not in self._allowed:
+            yield _not_allowed(asked.action.type, self._allowed)
+        if self._expiry is not None and (refusal := _expiry_refusal(self._expiry, asked)):
+            yield refusal
+        for rule in self._rules:
+            if found := rule.judge(asked, []):
+                yield found
+
+
+class Limits:
+    """The limits of a grant, ready to be asked."""
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, document: LimitsDocument, meter_of: MeterOf) -> None:
+        self._rules = tuple(Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules)
+
+    def judge(self, asked: Asked) -> Judgement:
+        """The first refusal, or everything that must be left over time."""
+        demands: list[Demand] = []
+        for rule in self._rules:
+            refusal = rule.judge(asked, demands)
+            if refusal is not None:
+                return Judgement(refusal)
+        return Judgement(None, demands)
+
+
+def trade_only() -> Policy:
+    """The built-in policy."""
+    return Policy(TRADE_ONLY, PolicyDocument(format=1, allow=[TRADE_ONLY]), _no_meters)
+
+
+def allowed_types(allow: Iterable[str]) -> Iterator[str]:
+    """Action types, those of `trade-only` spelt out."""
+    for name in allow:
+        if name == TRADE_ONLY:
+            yield from TRADE_ONLY_TYPES
+        else:
+            yield name
+
+
+def _no_meters(name: str) -> int:
+    raise AssertionError(f"the built-in policy has no meter {name}")
+
+
+def refused(whose: str, refusal: Refusal) -> Refused:
+    """The refusal of a rule, as it is answered."""
+    details: dict[str, Detail] = {
+        "rule": refusal.rule,
+        "policy": whose,
+        "value": refusal.value,
+        "limit": refusal.limit,
+        "field": refusal.path,
+    }
+    return Refused("policy-refused", f"{whose}, rule {refusal.rule!r}: {refusal.words}", details)
+
+
+def _not_allowed(name: str, allowed: frozenset[str]) -> Refusal:
+    limit = ", ".join(sorted(allowed))
+    return Refusal(ALLOW, f"{name} is not allowed; allowed are {limit}", name, limit, "action.type")
+
+
+def _expiry_refusal(expiry: ExpiryDocument, asked: Asked) -> Refusal | None:
+    if asked.kind is not ORDER:
+        return None
+    ends = asked.expires_after
+    if ends is None:
+        if not expiry.required:
+            return None
+        return Refusal(EXPIRES_AFTER, "expiresAfter is missing, and required", "none", "required", "expiresAfter")
+    if isinstance(expiry.max_ms, UnsetType) or ends - asked.now <= expiry.max_ms:
+        return None
+    ahead, most = str(ends - asked.now), str(expiry.max_ms)
+    return Refusal(EXPIRES_AFTER, f"expiresAfter is {ahead} ms ahead; at most {most}", ahead, most, "expiresAfter")

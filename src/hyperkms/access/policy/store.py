@@ -1,0 +1,208 @@
+"""The policies of wallets in the database: every version there ever was, and which one holds."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+
+from hyperkms.access.policy.document import PolicyDocument, canonical_text, policy_of
+from hyperkms.errors import Conflict, HyperkmsError, NotFound, Tampered
+from hyperkms.state.completion import Completion, nothing_more
+from hyperkms.state.database import Database
+from hyperkms.state.generation import Generation
+from hyperkms.state.schema import policies, wallet_policies, wallets
+from hyperkms.wallet import WalletId, no_such_wallet
+
+
+class Effect(Enum):
+    """What a version of a policy does."""
+
+    ENFORCED = "enforced"
+    """It decides."""
+    SHADOW = "shadow"
+    """What it would refuse is recorded, and signed all the same if the enforced one allows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPolicy:
+    """What is asked for."""
+
+    wallet: WalletId
+    document: PolicyDocument
+    effect: Effect
+    reason: str | None
+    expected: int | None
+    """The number of the newest version; Conflict if it is another, since somebody was first. None: whatever it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyVersion:
+    """A version of a wallet's policy."""
+
+    wallet: WalletId
+    number: int
+    """From 1, without gaps."""
+    document: PolicyDocument
+    created_at: int
+    """Milliseconds since 1970."""
+    created_by: str
+    reason: str | None
+
+    @property
+    def label(self) -> str:
+        """How records and refusals call it."""
+        return f"{self.wallet}/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What holds for a wallet now."""
+
+    wallet: WalletId
+    enforced: PolicyVersion | None
+    """None: the built-in trade-only."""
+    shadow: PolicyVersion | None
+    newest: int
+    """The number of the newest version; 0 if there never was one."""
+
+
+BeforeCommit: TypeAlias = Callable[[Standing], None]
+"""Called with what will hold, once nothing else can be refused; what it raises undoes the change."""
+
+
+class Policies:
+    """Policies by wallet. A change of one counts as a change of the wallet, so every process sees it at once."""
+
+    def __init__(self, database: Database, generation: Generation) -> None:
+        self._database = database
+        self._generation = generation
+
+    def standing(self, wallet: WalletId) -> Standing:
+        """What holds for a wallet; Tampered if it is stored and cannot be read, so that nothing is signed."""
+        with self._database.read() as connection:
+            return _standing(connection, wallet)
+
+    def versions(self, wallet: WalletId) -> list[PolicyVersion]:
+        """Every version there ever was, oldest first."""
+        query = sa.select(policies).where(policies.c.wallet == wallet).order_by(policies.c.version)
+        with self._database.read() as connection:
+            return [_version(row) for row in connection.execute(query)]
+
+    def version(self, wallet: WalletId, number: int) -> PolicyVersion:
+        """One version; NotFound if there is none of that number."""
+        with self._database.read() as connection:
+            return _get(connection, wallet, number)
+
+    def apply(
+        self,
+        new: NewPolicy,
+        *,
+        by: str,
+        now: int,
+        before_commit: BeforeCommit,
+        completion: Completion[Standing] = nothing_more,
+    ) -> Standing:
+        """Make a new version and give it effect, in one transaction; with one that is enforced the shadow ends."""
+        wallet = new.wallet
+        with self._generation.change(self._database) as connection:
+            _require_wallet(connection, wallet)
+            newest = _newest(connection, wallet)
+            if new.expected not in (None, newest):
+                words = (
+                    f"the newest policy of wallet {wallet} is version {newest}, not {new.expected}: look at it first"
+                )
+                raise Conflict("policy-changed", words)
+            row = {
+                "wallet": wallet,
+                "version": newest + 1,
+                "document": canonical_text(new.document),
+                "created_at": now,
+                "created_by": by,
+                "reason": new.reason,
+            }
+            connection.execute(policies.insert().values(row))
+            _set(connection, wallet, **{new.effect.value: newest + 1})
+            if new.effect is Effect.ENFORCED:
+                _set(connection, wallet, shadow=None)
+            return _finish(connection, wallet, before_commit, completion)
+
+    def choose(
+        self,
+        wallet: WalletId,
+        number: int | None,
+        effect: Effect,
+        *,
+        before_commit: BeforeCommit,
+        completion: Completion[Standing] = nothing_more,
+    ) -> Standing:
+        """Give a version that exists effect; with None end that effect: enforced falls back to trade-only."""
+        with self._generation.change(self._database) as connection:
+            _require_wallet(connection, wallet)
+            if number is not None:
+                _get(connection, wallet, number)
+            _set(connection, wallet, **{effect.value: number})
+            if effect is Effect.ENFORCED and number is not None:
+                shadow = wallet_policies.update().where(
+                    wallet_policies.c.wallet == wallet, wallet_policies.c.shadow == number
+                )
+                connection.execute(shadow.values(shadow=None))
+            return _finish(connection, wallet, before_commit, completion)
+
+
+def _finish(
+    connection: sa.Connection, wallet: WalletId, before_commit: BeforeCommit, completion: Completion[Standing]
+) -> Standing:
+    standing = _standing(connection, wallet)
+    before_commit(standing)
+    completion(connection, standing)
+    return standing
+
+
+def _standing(connection: sa.Connection, wallet: WalletId) -> Standing:
+    row = connection.execute(sa.select(wallet_policies).where(wallet_policies.c.wallet == wallet)).one_or_none()
+    enforced = None if row is None or row.enforced is None else _get(connection, wallet, row.enforced)
+    shadow = None if row is None or row.shadow is None else _get(connection, wallet, row.shadow)
+    return Standing(wallet=wallet, enforced=enforced, shadow=shadow, newest=_newest(connection, wallet))
+
+
+def _set(connection: sa.Connection, wallet: WalletId, **effects: int | None) -> None:
+    changed = wallet_policies.update().where(wallet_policies.c.wallet == wallet).values(effects)
+    if connection.execute(changed).rowcount == 0:
+        connection.execute(wallet_policies.insert().values(wallet=wallet, **effects))
+
+
+def _newest(connection: sa.Connection, wallet: WalletId) -> int:
+    query = sa.select(sa.func.max(policies.c.version)).where(policies.c.wallet == wallet)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def _get(connection: sa.Connection, wallet: WalletId, number: int) -> PolicyVersion:
+    query = sa.select(policies).where(policies.c.wallet == wallet, policies.c.version == number)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("policy-not-found", f"wallet {wallet} has no policy of version {number}")
+    return _version(row)
+
+
+def _version(row: Any) -> PolicyVersion:
+    try:
+        document = policy_of(json.loads(row.document))
+    except (ValueError, HyperkmsError) as error:
+        words = f"version {row.version} of the policy of wallet {row.wallet} cannot be read: nothing is signed under it"
+        raise Tampered("policy-damaged", words) from error
+    return PolicyVersion(
+        wallet=WalletId(row.wallet),
+        number=row.version,
+        document=document,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        reason=row.reason,
+    )
+
+
+def _require_wallet(connection: sa.Connection, wallet: WalletId) -> None:
+    if connection.execute(sa.select(wallets.c.id).where(wallets.c.id == wallet)).first() is None:
+        raise no_such_wallet(wallet)

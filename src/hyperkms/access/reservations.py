@@ -1,0 +1,179 @@
+"""What limits over time have left: reserved before anything is signed, exact over all processes of a host.
+
+Each limit of a rule has a meter, whose number stands in the database and whose amounts stand in a mapped file: they
+outlive the death of a process. After a loss of power they are counted again from the record, which holds the amounts
+of every signature (`Reservations.ensure_whole`); until that is done nothing is reserved.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from hyperkms._core import Meters
+from hyperkms.access.policy.rules import Demand
+from hyperkms.errors import Refused
+from hyperkms.state.database import Database
+from hyperkms.state.schema import facts
+from hyperkms.state.schema import meters as table
+
+_FILE = "meters"
+"""The fact that says in which file, since which boot, the amounts are whole."""
+_UNITS = {"max_notional": "USD", "max_outstanding": "USD outstanding", "max_transfers": "USDC", "max_orders": "orders"}
+_MICRO = 10**6
+
+
+class Reservation(NamedTuple):
+    """Amounts that a request has taken; given back if it comes to nothing."""
+
+    demands: list[Demand]
+    at: int
+
+    @property
+    def shown(self) -> list[list[int]]:
+        """For the record: meter, period, amount, end (0 for none) of each demand."""
+        return [[one.meter, one.period, one.amount, one.end or 0] for one in self.demands]
+
+
+class Lacking(NamedTuple):
+    """The demand that found too little."""
+
+    demand: Demand
+    used: int
+    wait_ms: int | None
+
+
+class Reservations:
+    """The meters of a data directory."""
+
+    def __init__(self, database: Database, meters: Meters, clock: Callable[[], int], *, boot: str | None) -> None:
+        self._database = database
+        self._meters = meters
+        self._clock = clock
+        self._file = None if boot is None else f"{boot} {meters.file}"
+        self._numbers: dict[str, int] = {}
+
+    def meter_of(self, name: str) -> int:
+        """The number of the meter of this name, made if there is none; waits for the database once a name."""
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = self._find(name)
+        return number
+
+    def reserve(self, demands: list[Demand], now: int) -> Reservation | Lacking:
+        """Take all, or nothing."""
+        lack = self._meters.reserve([_bare(one) for one in demands], now=now)
+        if lack is None:
+            return Reservation(demands, now)
+        place, used, wait = lack
+        return Lacking(demands[place], used, wait)
+
+    def watch(self, demands: list[Demand], now: int) -> Lacking | None:
+        """Count all whatever the limits, for a policy that only watches; the first that would have lacked."""
+        bare = [_bare(one) for one in demands]
+        used = [self._meters.used(one, now=now) for one in bare]
+        self._meters.count(bare, now=now)
+        over = ((one, was) for one, was in zip(demands, used, strict=True) if was + one.amount > one.limit)
+        return next((Lacking(one, was, None) for one, was in over), None)
+
+    def give_back(self, reservation: Reservation) -> None:
+        """A request came to nothing: what it took is there again."""
+        self._meters.give_back([_bare(one) for one in reservation.demands], then=reservation.at)
+
+    def used(self, meter: int, period: int, *, is_outstanding: bool) -> int:
+        """What a meter counts now."""
+        now = self._clock()
+        return self._meters.used((meter, period, now if is_outstanding else None, 0, 0), now=now)
+
+    def require_in_place(self) -> None:
+        """Unavailable when the file of the meters was replaced."""
+        self._meters.require_in_place()
+
+    def ensure_whole(self, spent: Callable[[], Iterable[tuple[int, Sequence[Sequence[int]]]]]) -> int | None:
+        """If the file may have lost amounts (another boot, another file), count them again from the record.
+
+        `spent` answers the time of each signature and what it had reserved, as in the record. Answers how many
+        signatures were counted; None if the file was whole. Other processes that start wait for it.
+        """
+        with self._database.read() as connection:
+            if self._is_whole(connection):
+                return None
+        with self._database.write() as connection:
+            if self._is_whole(connection):
+                return None
+            self._meters.clear()
+            counted, latest = 0, 0
+            for time, reserved in spent() if _has_any(connection) else ():
+                latest = max(latest, time)  # an amount that is counted late counts for longer
+                demands = [(meter, period, end or None, amount, 0) for meter, period, amount, end in reserved]
+                self._meters.count(demands, now=latest)
+                counted += 1
+            connection.execute(facts.delete().where(facts.c.name == _FILE))
+            if self._file is not None:
+                connection.execute(facts.insert().values(name=_FILE, value=self._file))
+            return counted
+
+    def _is_whole(self, connection: sa.Connection) -> bool:
+        """Whether every amount is in the file: it is the same one, since the same boot."""
+        standing = connection.execute(sa.select(facts.c.value).where(facts.c.name == _FILE)).scalar()
+        return self._file is not None and standing == self._file
+
+    def _find(self, name: str) -> int:
+        query = sa.select(table.c.number).where(table.c.name == name)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        if found is not None:
+            return int(found)
+        with self._database.write() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+            if found is None:
+                made = connection.execute(table.insert().values(name=name, created_at=self._clock()))
+                found = made.inserted_primary_key[0] if made.inserted_primary_key else None
+            return int(found or 0)
+
+
+def _has_any(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(table.c.number).limit(1)).first() is not None
+
+
+def lacking(policy: str, short: Lacking) -> Refused:
+    """The refusal where a limit over time has too little left."""
+    demand = short.demand
+    left = max(0, demand.limit - short.used)
+    amount, limit, rest = (_shown(demand, number) for number in (demand.amount, demand.limit, left))
+    per = "" if demand.quantity == "max_outstanding" else f" in {_span(demand.period)}"
+    words = f"{policy}, rule {demand.rule!r}: {amount} {_UNITS[demand.quantity]} asked for"
+    words = f"{words}, and of {limit}{per} there are {rest} left"
+    if short.wait_ms is None:
+        words = f"{words}; more than the limit is never granted"
+    else:
+        words = f"{words}; there is room in {short.wait_ms} ms at the latest"
+    details: dict[str, str | int | list[str]] = {
+        "rule": demand.rule,
+        "policy": policy,
+        "quantity": demand.quantity,
+        "value": amount,
+        "limit": limit,
+        "left": rest,
+    }
+    if short.wait_ms is not None:
+        details["retryAfterMs"] = short.wait_ms
+    return Refused("policy-refused", words, details)
+
+
+def _bare(demand: Demand) -> tuple[int, int, int | None, int, int]:
+    return demand.meter, demand.period, demand.end, demand.amount, demand.limit
+
+
+def _shown(demand: Demand, number: int) -> str:
+    if demand.quantity == "max_orders":
+        return str(number)
+    whole, rest = divmod(number, _MICRO)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
+def _span(period: int) -> str:
+    for unit, word in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m")):
+        if period % unit == 0:
+            return f"{period // unit}{word}"
+    return f"{period // 1000}s"

@@ -1,0 +1,230 @@
+"""`hyperkms policy`: check, show, diff, apply, use, schema."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from hyperkms.access.policy.document import PolicyDocument, policy_of, schema
+from hyperkms.access.policy.judge import allowed_types
+from hyperkms.cli.names import complete_wallets
+from hyperkms.cli.policy_desk import policy_desk
+from hyperkms.cli.policy_file import read_policy_file
+from hyperkms.cli.printing import FORM, Form, show_json
+from hyperkms.cli.target import Target, with_target
+from hyperkms.cli.telling import tell_operator
+from hyperkms.errors import NotFound
+from hyperkms.wallet import parse_wallet_id
+
+_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+_WALLET = click.option(
+    "--wallet", "wallet_id", required=True, metavar="ID", shell_complete=complete_wallets, help="The wallet it is of."
+)
+_REASON = click.option("--reason", help="For the record.")
+_TRADE_ONLY = "trade-only: " + ", ".join(allowed_types(["trade-only"]))
+
+
+@click.group()
+def policy() -> None:
+    """What may be signed with a wallet: read a policy, compare it, put it in force (docs/policy.md)."""
+
+
+@policy.command("check")
+@_FILE
+@FORM
+def check_command(file: Path, form: Form) -> None:
+    """Read a policy strictly, without a service, and say what it comes to."""
+    document = read_policy_file(file)
+    if form is Form.JSON:
+        show_json(msgspec.to_builtins(document))
+        return
+    click.echo(f"{file}: a policy of {len(document.rules)} rules")
+    click.echo(f"it allows {', '.join(allowed_types(document.allow))}")
+    for rule in document.rules:
+        click.echo(f"  {rule.name}: {_rule_words(rule)}")
+
+
+@policy.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of a policy."""
+    show_json(schema())
+
+
+@policy.command("show")
+@_WALLET
+@click.option("--version", "number", type=click.IntRange(1), help="This version, whether it holds or not.")
+@click.option("--all", "every", is_flag=True, help="List every version there ever was.")
+@with_target
+@FORM
+def show_command(
+    wallet_id: str,
+    number: int | None,
+    every: bool,  # noqa: FBT001 (click passes a flag)
+    target: Target,
+    form: Form,
+) -> None:
+    """Print the policy of a wallet: what decides, and what watches in shadow."""
+    with policy_desk(target) as desk:
+        answer = desk.show(parse_wallet_id(wallet_id))
+    if number is not None:
+        _show_version(_version(answer, number), form)
+    elif form is Form.JSON:
+        show_json(answer if every else {name: value for name, value in answer.items() if name != "versions"})
+    elif every:
+        for version in answer["versions"]:
+            reason = f"  {version['reason']}" if "reason" in version else ""
+            effect = _effect(answer, version["version"])
+            click.echo(f"{version['version']:>4}  {version['createdAt']}  {version['createdBy']}  {effect}{reason}")
+    else:
+        _show_standing(answer)
+
+
+@policy.command("diff")
+@_FILE
+@_WALLET
+@with_target
+def diff_command(file: Path, wallet_id: str, target: Target) -> None:
+    """Print what would change if a file were applied to a wallet; nothing if it is the same."""
+    new = read_policy_file(file)
+    with policy_desk(target) as desk:
+        answer = desk.show(parse_wallet_id(wallet_id))
+    standing = answer["enforced"]["policy"] if "enforced" in answer else {"format": 1, "allow": ["trade-only"]}
+    label = f"version {answer['enforced']['version']}" if "enforced" in answer else "built-in trade-only"
+    before, after = (_lines(document) for document in (policy_of(standing), new))
+    for line in difflib.unified_diff(before, after, f"{wallet_id}, {label}", str(file), lineterm=""):
+        click.echo(line)
+    for doubt in _new_meters(policy_of(standing), new):
+        tell_operator(f"hyperkms: {doubt}")
+
+
+@policy.command("apply")
+@_FILE
+@click.option(
+    "--wallet",
+    "wallet_ids",
+    required=True,
+    multiple=True,
+    metavar="ID",
+    shell_complete=complete_wallets,
+    help="A wallet it is for; may be said several times.",
+)
+@click.option("--shadow", is_flag=True, help="It only watches: what it would refuse is recorded, and signed.")
+@click.option("--newest", type=click.IntRange(0), help="Only if the newest version until now is this one (0: none).")
+@_REASON
+@with_target
+@FORM
+def apply_command(
+    file: Path,
+    wallet_ids: tuple[str, ...],
+    shadow: bool,  # noqa: FBT001 (click passes a flag)
+    newest: int | None,
+    reason: str | None,
+    target: Target,
+    form: Form,
+) -> None:
+    """Put a policy in force, from the next request on, in every process."""
+    document = msgspec.to_builtins(read_policy_file(file))
+    body: dict[str, Any] = {"policy": document, "effect": "shadow" if shadow else "enforced"}
+    body |= {name: value for name, value in (("reason", reason), ("newest", newest)) if value is not None}
+    wallets = [parse_wallet_id(wallet) for wallet in wallet_ids]
+    with policy_desk(target) as desk:
+        for wallet in wallets:
+            answer = desk.apply(wallet, body)
+            if form is Form.JSON:
+                show_json(answer)
+            else:
+                does = "watches in shadow" if shadow else "decides"
+                click.echo(f"version {answer['newest']} of the policy of {wallet} {does} from now on")
+
+
+@policy.command("use")
+@click.argument("version", metavar="VERSION|none")
+@_WALLET
+@click.option("--shadow", is_flag=True, help="In shadow, where it only watches; `none` ends that.")
+@_REASON
+@with_target
+@FORM
+def use_command(
+    version: str,
+    wallet_id: str,
+    shadow: bool,  # noqa: FBT001 (click passes a flag)
+    reason: str | None,
+    target: Target,
+    form: Form,
+) -> None:
+    """Put an earlier version in force again; `none` leaves the wallet to the built-in trade-only."""
+    number = _number(version)
+    body: dict[str, Any] = {"version": number, "effect": "shadow" if shadow else "enforced"}
+    if reason is not None:
+        body["reason"] = reason
+    with policy_desk(target) as desk:
+        answer = desk.choose(parse_wallet_id(wallet_id), body)
+    if form is Form.JSON:
+        show_json(answer)
+    else:
+        _show_standing(answer)
+
+
+def _number(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) < 2**31:
+        raise click.BadParameter("a number of a version is due, or `none`", param_hint="VERSION")
+    return int(text)
+
+
+def _rule_words(rule: Any) -> str:
+    members = {name: value for name, value in msgspec.to_builtins(rule).items() if name != "name"}
+    return json.dumps(members, ensure_ascii=False)
+
+
+def _show_standing(answer: dict[str, Any]) -> None:
+    if "enforced" in answer:
+        click.echo(f"enforced: version {answer['enforced']['version']}")
+        click.echo(json.dumps(answer["enforced"]["policy"], indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"enforced: the built-in {_TRADE_ONLY}")
+    if "shadow" in answer:
+        click.echo(f"in shadow: version {answer['shadow']['version']}")
+        click.echo(json.dumps(answer["shadow"]["policy"], indent=2, ensure_ascii=False))
+
+
+def _show_version(version: dict[str, Any], form: Form) -> None:
+    if form is Form.JSON:
+        show_json(version)
+    else:
+        click.echo(json.dumps(version["policy"], indent=2, ensure_ascii=False))
+
+
+def _version(answer: dict[str, Any], number: int) -> dict[str, Any]:
+    for version in answer["versions"]:
+        if version["version"] == number:
+            found: dict[str, Any] = version
+            return found
+    raise NotFound("policy-not-found", f"wallet {answer['walletId']} has no policy of version {number}")
+
+
+def _effect(answer: dict[str, Any], number: int) -> str:
+    for effect in ("enforced", "shadow"):
+        if answer.get(effect, {}).get("version") == number:
+            return effect
+    return "-"
+
+
+def _lines(document: PolicyDocument) -> list[str]:
+    return json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=False).splitlines()
+
+
+def _new_meters(before: PolicyDocument, after: PolicyDocument) -> list[str]:
+    """Rules whose limits over time begin with nothing spent."""
+    known = {rule.name for rule in before.rules}
+    over_time = ("max_notional", "max_orders", "max_outstanding", "max_transfers")
+    new = [
+        rule.name
+        for rule in after.rules
+        if rule.name not in known and any(getattr(rule, name) is not msgspec.UNSET for name in over_time)
+    ]
+    return [f"rule {name!r} is new here: its limits over time begin with nothing spent" for name in new]

@@ -1,0 +1,63 @@
+"""Bodies of the requests and answers about policies."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from hyperkms.http.schemas import AnswerBody, RequestBody
+
+EffectName = Literal["enforced", "shadow"]
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Reason = Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class ApplyPolicyRequest(RequestBody, frozen=True):
+    """Make a new version of a wallet's policy; in `shadow` it only watches."""
+
+    policy: dict[str, Any]
+    effect: EffectName = "enforced"
+    reason: Reason | None = None
+    newest: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    """Refused with 409 unless this is the number of the newest version; 0: there is none yet."""
+
+
+class ChoosePolicyRequest(RequestBody, frozen=True):
+    """Give a version that exists effect; null ends it (enforced: the built-in trade-only decides)."""
+
+    version: Number | None
+    effect: EffectName = "enforced"
+    reason: Reason | None = None
+
+
+class PolicyVersionView(AnswerBody, frozen=True):
+    """A version of a policy."""
+
+    version: int
+    policy: dict[str, Any]
+    created_at: str
+    created_by: str
+    reason: str | None = None
+
+
+class PolicyAnswer(AnswerBody, frozen=True):
+    """What holds for a wallet; without `enforced` the built-in trade-only decides."""
+
+    success: Literal[True]
+    wallet_id: str
+    enforced: PolicyVersionView | None = None
+    shadow: PolicyVersionView | None = None
+    newest: int = 0
+
+
+class PoliciesAnswer(AnswerBody, frozen=True):
+    """The same, and every version there ever was."""
+
+    success: Literal[True]
+    wallet_id: str
+    versions: list[PolicyVersionView]
+    enforced: PolicyVersionView | None = None
+    shadow: PolicyVersionView | None = None
+    newest: int = 0
+
+
+POLICY_BODIES = (ApplyPolicyRequest, ChoosePolicyRequest, PolicyAnswer, PoliciesAnswer)

@@ -1,0 +1,64 @@
+"""The policies of wallets."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
+from hyperkms.http.auth import client_with
+from hyperkms.http.body import body_of
+from hyperkms.http.once import Work, respond
+from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, PoliciesAnswer, PolicyAnswer
+from hyperkms.http.policy_views import choice_of, new_policy, policies_answer, policy_answer
+from hyperkms.http.request import Named, caller_of, parts_of, wallet_of
+from hyperkms.http.routes.documented import documented
+from hyperkms.http.views import answer
+from hyperkms.operations.policies import apply_policy, choose_policy, show_policy
+
+router = APIRouter(prefix="/wallets", tags=["policies"])
+Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]
+Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER, limit=What.ADMINISTER))]
+
+
+@router.get("/{wallet_id}/policy", summary="Show a wallet's policy", openapi_extra=documented(PoliciesAnswer))
+def show(request: Request, wallet_id: Named, client: Reader) -> Response:
+    """What decides, what watches in shadow, and every version there ever was."""
+    return answer(policies_answer(show_policy(parts_of(request), client, wallet_of(request, wallet_id))))
+
+
+@router.post(
+    "/{wallet_id}/policy",
+    summary="Change a wallet's policy",
+    openapi_extra=documented(PolicyAnswer, ApplyPolicyRequest),
+)
+async def apply(
+    request: Request,
+    wallet_id: Named,
+    client: Administrator,
+    body: Annotated[ApplyPolicyRequest, Depends(body_of(ApplyPolicyRequest, "policy is required"))],
+) -> Response:
+    """It holds, in every process, once this is answered."""
+    new = new_policy(wallet_of(request, wallet_id), body)
+    run = partial(run_in_threadpool, apply_policy, parts_of(request), caller_of(request, client), new)
+    return await respond(request, client, Work(run, policy_answer))
+
+
+@router.post(
+    "/{wallet_id}/policy-version",
+    summary="Choose a version of a wallet's policy",
+    openapi_extra=documented(PolicyAnswer, ChoosePolicyRequest),
+)
+async def choose(
+    request: Request,
+    wallet_id: Named,
+    client: Administrator,
+    body: Annotated[ChoosePolicyRequest, Depends(body_of(ChoosePolicyRequest, "version is required"))],
+) -> Response:
+    """An earlier one again, or none: then the built-in trade-only decides."""
+    choice = choice_of(wallet_of(request, wallet_id), body)
+    run = partial(run_in_threadpool, choose_policy, parts_of(request), caller_of(request, client), choice)
+    return await respond(request, client, Work(run, policy_answer))

@@ -1,0 +1,112 @@
+"""The policy of a wallet: show it, change it, say what it would do.
+
+Each change is written down before it holds, the whole document with it: what the record says of a decision can be
+read again under the very rules that made it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from hyperkms.access.clients import Client, Operation
+from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Standing
+from hyperkms.audit.record import PolicyRecord
+from hyperkms.errors import Malformed
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import Caller
+from hyperkms.state.completion import Completion, nothing_more
+from hyperkms.wallet import KeyType, WalletId
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPolicy:
+    """What holds for a wallet, and every version there ever was."""
+
+    standing: Standing
+    versions: list[PolicyVersion]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A version to be enforced or put in shadow; None ends that effect."""
+
+    wallet: WalletId
+    effect: Effect
+    number: int | None
+    reason: str | None
+
+
+class _Deed(NamedTuple):
+    operation: str
+    reason: str | None
+    made: PolicyVersion | None
+
+
+def show_policy(parts: Parts, client: Client, wallet: WalletId) -> ShownPolicy:
+    """For whoever may read the wallet."""
+    client.require_wallet(wallet, Operation.READ)
+    parts.wallets.get(wallet)
+    return ShownPolicy(standing=parts.policies.standing(wallet), versions=parts.policies.versions(wallet))
+
+
+def apply_policy(
+    parts: Parts, caller: Caller, new: NewPolicy, *, completion: Completion[Standing] = nothing_more
+) -> Standing:
+    """A new version; it decides, or watches in shadow, from the next request on, in every process."""
+    _require_policies(parts, caller, new.wallet)
+
+    def noted(standing: Standing) -> None:
+        _write_down(parts, caller, standing, _Deed("apply-policy", new.reason, _newest(standing)))
+
+    return parts.policies.apply(
+        new, by=caller.client.name, now=parts.clock(), before_commit=noted, completion=completion
+    )
+
+
+def choose_policy(
+    parts: Parts, caller: Caller, choice: Choice, *, completion: Completion[Standing] = nothing_more
+) -> Standing:
+    """A version that exists decides or watches from now on; with None for enforced the built-in trade-only decides."""
+    _require_policies(parts, caller, choice.wallet)
+
+    def noted(standing: Standing) -> None:
+        _write_down(parts, caller, standing, _Deed("choose-policy", choice.reason, None))
+
+    return parts.policies.choose(
+        choice.wallet, choice.number, choice.effect, before_commit=noted, completion=completion
+    )
+
+
+def _require_policies(parts: Parts, caller: Caller, wallet: WalletId) -> None:
+    caller.client.require(Operation.ADMINISTER)
+    found = parts.wallets.get(wallet)
+    if found.key_type is not KeyType.SECP256K1:
+        words = f"wallet {wallet} has an ed25519 key and signs bytes that no policy can read; it signs no actions"
+        raise Malformed.at("walletId", words, "wrong-key-type")
+
+
+def _newest(standing: Standing) -> PolicyVersion | None:
+    both = (standing.enforced, standing.shadow)
+    return next((one for one in both if one is not None and one.number == standing.newest), None)
+
+
+def _number(version: PolicyVersion | None) -> int | None:
+    return None if version is None else version.number
+
+
+def _write_down(parts: Parts, caller: Caller, standing: Standing, deed: _Deed) -> None:
+    made = deed.made
+    record = PolicyRecord(
+        time=parts.clock(),
+        request_id=caller.request_id,
+        client=caller.client.name,
+        wallet=standing.wallet,
+        operation=deed.operation,
+        enforced=_number(standing.enforced),
+        shadow=_number(standing.shadow),
+        version=_number(made),
+        document=None if made is None else msgspec.to_builtins(made.document),
+        reason=deed.reason,
+    )
+    parts.record.append(record).wait()
