@@ -6,17 +6,16 @@ Unjudged: a rule that needs it refuses.
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Context, Decimal
-from enum import Enum
+from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from hyperkms.hyperliquid.actions import Action
-from hyperkms.hyperliquid.classes import ActionClass, class_of
+from hyperkms.hyperliquid.classes import CLASSES, ActionClass
 
 MICRO = Decimal(10**6)
 MOST_MICRO = 2**62
 _WIDE = Context(prec=100)
-_NO_UNIT = Context(prec=100, rounding=ROUND_CEILING)
 
 
 class Unjudged(Exception):
@@ -36,18 +35,20 @@ class Prices(Protocol):
         """The mark price; None if there is none so young."""
 
 
-class Kind(Enum):
-    """What a part of an action is."""
+class Kind(IntEnum):
+    """What a part of an action is; a number, so that rules are found by it in no time."""
 
-    ORDER = "order"
-    LEVERAGE = "leverage"
-    TRANSFER = "transfer"
-    OTHER = "other"
+    ORDER = 0
+    LEVERAGE = 1
+    TRANSFER = 2
+    OTHER = 3
 
 
 ORDER, LEVERAGE, TRANSFER, OTHER = Kind
 """By their own names: to look one up in its class takes as long as to call a function."""
-_KINDS = {ActionClass.ORDER: ORDER, ActionClass.LEVERAGE: LEVERAGE, ActionClass.TRANSFER: TRANSFER}
+_OF_CLASS = {ActionClass.ORDER: ORDER, ActionClass.LEVERAGE: LEVERAGE, ActionClass.TRANSFER: TRANSFER}
+KINDS: Mapping[str, Kind] = {name: _OF_CLASS.get(of_class, OTHER) for name, of_class in CLASSES.items()}
+"""By action type."""
 
 
 class Part:
@@ -94,7 +95,7 @@ class Asked:
         self.now = now
         self.vault_address = vault_address
         self.expires_after = expires_after
-        self.kind = _KINDS.get(class_of(action.type), OTHER)
+        self.kind = KINDS[action.type]
         self.parts = _orders(action) if self.kind is ORDER else [_whole(action, self.kind)]
 
     def coins(self, part: Part) -> Sequence[str]:
@@ -141,8 +142,8 @@ class Asked:
 
 def micro(amount: Decimal) -> int:
     """Millionths, rounded up; never more than a meter holds."""
-    made = _NO_UNIT.multiply(amount, MICRO).to_integral_value(rounding=ROUND_CEILING)
-    return min(int(made), MOST_MICRO)
+    made = int(_WIDE.multiply(amount, MICRO).to_integral_value(ROUND_CEILING))
+    return min(MOST_MICRO, made)
 
 
 def _orders(action: Action) -> Sequence[Part]:

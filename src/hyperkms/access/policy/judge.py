@@ -1,12 +1,12 @@
 """What a policy says of an action: allowed, with what must be left over time, or the rule that refuses. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import UnsetType
 
 from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
-from hyperkms.access.policy.facts import ORDER, Asked
+from hyperkms.access.policy.facts import ORDER, Asked, Kind
 from hyperkms.access.policy.rules import Demand, MeterOf, Refusal, Rule
 from hyperkms.errors import Detail, Refused
 
@@ -44,8 +44,8 @@ class Policy:
         """How records and refusals call it: `trade-only`, `w7/3`."""
         self._allowed = frozenset(allowed_types(document.allow))
         self._expiry = None if isinstance(document.expires_after, UnsetType) else document.expires_after
-        self._rules = tuple(Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules)
-        self.is_plain = self._expiry is None and not self._rules
+        self._rules = _by_kind(document, meter_of)
+        self.is_plain = self._expiry is None and not document.rules
         """Nothing but the type of an action decides."""
 
     def require_type(self, name: str) -> None:
@@ -67,7 +67,7 @@ class Policy:
             return Judgement(_not_allowed(asked.action.type, self._allowed))
         if self._expiry is not None and (refusal := _expiry_refusal(self._expiry, asked)):
             return Judgement(refusal)
-        for rule in self._rules:
+        for rule in self._rules[asked.kind]:
             refusal = rule.judge(asked, demands)
             if refusal is not None:
                 return Judgement(refusal)
@@ -79,7 +79,7 @@ class Policy:
             yield _not_allowed(asked.action.type, self._allowed)
         if self._expiry is not None and (refusal := _expiry_refusal(self._expiry, asked)):
             yield refusal
-        for rule in self._rules:
+        for rule in self._rules[asked.kind]:
             if found := rule.judge(asked, []):
                 yield found
 
@@ -90,16 +90,22 @@ class Limits:
     __slots__ = ("_rules",)
 
     def __init__(self, document: LimitsDocument, meter_of: MeterOf) -> None:
-        self._rules = tuple(Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules)
+        self._rules = _by_kind(document, meter_of)
 
     def judge(self, asked: Asked) -> Judgement:
         """The first refusal, or everything that must be left over time."""
         demands: list[Demand] = []
-        for rule in self._rules:
+        for rule in self._rules[asked.kind]:
             refusal = rule.judge(asked, demands)
             if refusal is not None:
                 return Judgement(refusal)
         return Judgement(None, demands)
+
+
+def _by_kind(document: PolicyDocument | LimitsDocument, meter_of: MeterOf) -> Sequence[Sequence[Rule]]:
+    """For each kind of actions the rules that require something of it, in their order."""
+    rules = [Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules]
+    return [tuple(rule for rule in rules if rule.requires(kind)) for kind in Kind]
 
 
 def trade_only() -> Policy:

@@ -63,6 +63,14 @@ class Demand(NamedTuple):
     limit: int
 
 
+_METERED_KIND = {
+    "max_notional": ORDER,
+    "max_orders": ORDER,
+    "max_outstanding": ORDER,
+    "max_transfers": TRANSFER,
+}
+"""Of which kind of actions each limit over time is."""
+
 Check: TypeAlias = Callable[[Part, Asked], Refusal | None]
 MeterOf: TypeAlias = Callable[[str], int]
 """The number of the meter of this name."""
@@ -90,11 +98,17 @@ class Rule:
         self._types = None if when is None or isinstance(when.actions, UnsetType) else frozenset(when.actions)
         self._when_time = None if when is None else _Times.of(when)
         self._when_part = tuple(_part_conditions(when)) if when else ()
-        self._checks: dict[Kind, tuple[Check, ...]] = {kind: tuple(_checks(document, self, kind)) for kind in Kind}
-        self._metered = tuple(_metered(document, meter_of))
+        self._checks = [tuple(_checks(document, self, kind)) for kind in Kind]
+        metered = tuple(_metered(document, meter_of))
+        self._metered = [tuple(one for one in metered if kind is _METERED_KIND[one.quantity]) for kind in Kind]
+
+    def requires(self, kind: Kind) -> bool:
+        """Whether it requires anything of actions of this kind."""
+        return bool(self._checks[kind] or self._metered[kind])
 
     def judge(self, asked: Asked, demands: list[Demand]) -> Refusal | None:
         """What this rule has against an action; what it must have left over time is added to the demands."""
+        checks, metered = self._checks[asked.kind], self._metered[asked.kind]
         if self._types is not None and asked.action.type not in self._types:
             return None
         if self._when_time is not None and not self._when_time.holds(asked.now):
@@ -103,43 +117,44 @@ class Rule:
             parts: Sequence[Part] = asked.parts
             if self._when_part:
                 parts = [part for part in parts if all(holds(part, asked) for holds in self._when_part)]
-            checks = self._checks[asked.kind]
             for part in parts:
                 for check in checks:
                     refusal = check(part, asked)
                     if refusal is not None:
                         return refusal
-            return self._meter(parts, asked, demands) if self._metered and parts else None
+            return self._meter(metered, parts, asked, demands) if metered and parts else None
         except Unjudged as unknown:
             return Refusal(self.name, f"{unknown}, so the rule cannot be judged", "unknown", "", "action")
 
-    def _meter(self, parts: Sequence[Part], asked: Asked, demands: list[Demand]) -> Refusal | None:
-        for metered in self._metered:
+    def _meter(
+        self, metered: Sequence[Metered], parts: Sequence[Part], asked: Asked, demands: list[Demand]
+    ) -> Refusal | None:
+        amounts: dict[str, int] = {}
+        for one in metered:
             end = None
-            if metered.quantity == "max_transfers":
-                amount = micro(self._moved(asked)) if asked.kind is TRANSFER else 0
-            elif asked.kind is not ORDER:
-                continue
-            elif metered.quantity == "max_orders":
-                amount = len(parts)
-            elif metered.quantity == "max_notional":
-                amount = micro(sum((asked.notional(part, self.mark_max_age_ms) for part in parts), Decimal(0)))
-            else:
-                opening = [part for part in parts if not part.reduce_only]
-                if opening and (refusal := _expiry_refusal(self.name, asked)):
-                    return refusal
-                amount = micro(sum((asked.notional(part, self.mark_max_age_ms) for part in opening), Decimal(0)))
+            if one.quantity == "max_outstanding":
                 end = asked.expires_after
+                if (refusal := _expiry_refusal(self.name, asked)) and any(not part.reduce_only for part in parts):
+                    return refusal
+            amount = amounts.get(one.quantity)
+            if amount is None:
+                amount = amounts[one.quantity] = self._amount(one.quantity, parts, asked)
             if amount:
-                demands.append(
-                    Demand(self.name, metered.quantity, metered.meter, metered.period, end, amount, metered.limit)
-                )
+                demands.append(Demand(self.name, one.quantity, one.meter, one.period, end, amount, one.limit))
         return None
 
-    def _moved(self, asked: Asked) -> Decimal:
-        if asked.moved.usdc is None:
-            raise Unjudged("action: what it moves is not known in USDC")
-        return asked.moved.usdc
+    def _amount(self, quantity: str, parts: Sequence[Part], asked: Asked) -> int:
+        if quantity == "max_orders":
+            return len(parts)
+        if quantity == "max_transfers":
+            if asked.moved.usdc is None:
+                raise Unjudged("action: what it moves is not known in USDC")
+            return micro(asked.moved.usdc)
+        if quantity == "max_outstanding":
+            parts = [part for part in parts if not part.reduce_only]
+        if len(parts) == 1:
+            return micro(asked.notional(parts[0], self.mark_max_age_ms))
+        return micro(sum((asked.notional(part, self.mark_max_age_ms) for part in parts), Decimal(0)))
 
 
 class _Times:
