@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperkms.access.trade_only import TRADE_ONLY
 from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.actions import ACTIONS, parse_action
+from hyperkms.hyperliquid.classes import CLASSES, ActionClass, class_of
 from hyperkms.hyperliquid.market import Asset, check_order
 from hyperkms.hyperliquid.wire import Numbers
 
 ORDER: dict[str, Any] = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 TRIGGER: dict[str, Any] = {"isMarket": True, "triggerPx": "58000", "tpsl": "sl"}
 CLOID = "0x" + "Ab" * 16
+ADDRESS = "0x" + "Cd" * 20
 GOOD: dict[str, dict[str, Any]] = {
     "order": {
         "type": "order",
@@ -29,7 +32,105 @@ GOOD: dict[str, dict[str, Any]] = {
     "updateLeverage": {"type": "updateLeverage", "asset": 1, "isCross": False, "leverage": 21},
     "scheduleCancel": {"type": "scheduleCancel", "time": 1780000010000},
     "noop": {"type": "noop"},
+    "twapOrder": {
+        "type": "twapOrder",
+        "twap": {"a": 1, "b": True, "s": "0.5", "r": False, "m": 30, "t": True},
+        "details": {"t": {"p": "3000", "a": True}, "s": "2500.5"},
+    },
+    "twapCancel": {"type": "twapCancel", "a": 1, "t": 77},
+    "updateIsolatedMargin": {"type": "updateIsolatedMargin", "asset": 1, "isBuy": True, "ntli": -1500000},
+    "topUpIsolatedOnlyMargin": {"type": "topUpIsolatedOnlyMargin", "asset": 1, "leverage": "2.5"},
+    "createSubAccount": {"type": "createSubAccount", "name": "example"},
+    "subAccountModify": {"type": "subAccountModify", "subAccountUser": ADDRESS, "name": "example"},
+    "subAccountTransfer": {"type": "subAccountTransfer", "subAccountUser": ADDRESS, "isDeposit": True, "usd": 10},
+    "subAccountSpotTransfer": {
+        "type": "subAccountSpotTransfer",
+        "subAccountUser": ADDRESS,
+        "isDeposit": False,
+        "token": "PURR:0xc1fb593aeffbeb02f85e0308e9956a90",
+        "amount": "100.0",
+    },
+    "createVault": {
+        "type": "createVault",
+        "name": "a vault",
+        "description": "what it is for",
+        "initialUsd": 100000000,
+        "nonce": 1780000000000,
+    },
+    "vaultTransfer": {"type": "vaultTransfer", "vaultAddress": ADDRESS, "isDeposit": True, "usd": 5000000},
+    "vaultModify": {
+        "type": "vaultModify",
+        "vaultAddress": ADDRESS,
+        "allowDeposits": None,
+        "alwaysCloseOnWithdraw": True,
+    },
+    "vaultDistribute": {"type": "vaultDistribute", "vaultAddress": ADDRESS, "usd": 5000000},
+    "agentSendAsset": {
+        "type": "agentSendAsset",
+        "destination": ADDRESS,
+        "sourceDex": "",
+        "destinationDex": "spot",
+        "token": "USDC",
+        "amount": "1.5",
+        "fromSubAccount": ADDRESS,
+        "nonce": 1780000000000,
+    },
+    "borrowLend": {"type": "borrowLend", "operation": "supply", "token": 0, "amount": "20"},
+    "hip3LiquidatorTransfer": {"type": "hip3LiquidatorTransfer", "dex": "test", "ntl": 5000000, "isDeposit": True},
+    "claimRewards": {"type": "claimRewards"},
+    "evmUserModify": {"type": "evmUserModify", "usingBigBlocks": True},
+    "setReferrer": {"type": "setReferrer", "code": "ASDFASDF"},
+    "registerReferrer": {"type": "registerReferrer", "code": "ASDFASDF"},
+    "setDisplayName": {"type": "setDisplayName", "displayName": "a trader"},
+    "agentEnableDexAbstraction": {"type": "agentEnableDexAbstraction"},
+    "agentSetAbstraction": {"type": "agentSetAbstraction", "abstraction": "u"},
+    "reserveRequestWeight": {"type": "reserveRequestWeight", "weight": 100, "destination": ADDRESS},
+    "spotUser": {"type": "spotUser", "toggleSpotDusting": {"optOut": True}},
+    "gossipPriorityBid": {"type": "gossipPriorityBid", "slotId": 0, "ip": "203.0.113.7", "maxGas": 1000},
+    "validatorL1Stream": {"type": "validatorL1Stream", "riskFreeRate": "0.04"},
+    "CSignerAction": {"type": "CSignerAction", "jailSelf": None},
+    "spotDeploy": {"type": "spotDeploy", "registerSpot": {"tokens": [1, 0]}},
+    "perpDeploy": {
+        "type": "perpDeploy",
+        "setOracle": {
+            "dex": "test",
+            "oraclePxs": [["test:A", "1.0"], ["test:B", "2.0"]],
+            "markPxs": [[["test:A", "1.1"]]],
+            "externalPerpPxs": [["test:A", "1.0"]],
+        },
+    },
 }
+VARIANTS = ("CSignerAction", "spotDeploy", "perpDeploy")
+TEXTS = ("", "x")
+NOT_WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("twapOrder", "details.t"): (None,),
+    ("twapOrder", "details.s"): (None,),
+    ("updateIsolatedMargin", "ntli"): (-1,),
+    ("createSubAccount", "name"): ("x",),
+    ("subAccountModify", "name"): ("x",),
+    ("subAccountSpotTransfer", "token"): ("x",),
+    ("vaultModify", "allowDeposits"): (None,),
+    ("vaultModify", "alwaysCloseOnWithdraw"): (None,),
+    ("agentSendAsset", "sourceDex"): TEXTS,
+    ("agentSendAsset", "destinationDex"): TEXTS,
+    ("agentSendAsset", "token"): ("x",),
+    ("agentSendAsset", "fromSubAccount"): ("",),
+    ("borrowLend", "amount"): (None,),
+    ("hip3LiquidatorTransfer", "dex"): TEXTS,
+    ("setReferrer", "code"): ("x",),
+    ("registerReferrer", "code"): ("x",),
+    ("setDisplayName", "displayName"): TEXTS,
+    ("CSignerAction", "jailSelf"): (None,),
+    ("perpDeploy", "setOracle.dex"): TEXTS,
+    ("perpDeploy", "setOracle.oraclePxs"): ([],),
+    ("perpDeploy", "setOracle.markPxs"): ([],),
+    ("perpDeploy", "setOracle.externalPerpPxs"): ([],),
+    ("perpDeploy", "setOracle.markPxs[0]"): ([],),
+    ("perpDeploy", "setOracle.markPxs[0][0][0]"): ("x",),
+    ("perpDeploy", "setOracle.externalPerpPxs[0][0]"): ("x",),
+    ("perpDeploy", "setOracle.oraclePxs[1][0]"): ("x",),
+}
+"""What stands at a place of this name although it looks wrong: names may be short, some members may be null."""
 
 
 def _parse(action: object) -> Any:
@@ -57,6 +158,11 @@ def _replaced(action: Any, place: tuple[Any, ...], new: object) -> Any:
     return changed
 
 
+def _shown(place: tuple[Any, ...]) -> str:
+    """A place as a refusal names it."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)[1:]
+
+
 EVERY_PLACE = [(name, place) for name, action in GOOD.items() for place in _places(action)]
 
 
@@ -79,6 +185,9 @@ def test_members_may_come_in_any_order_and_leave_in_the_hashed_one(name: str) ->
 @pytest.mark.parametrize(("name", "place"), EVERY_PLACE)
 @pytest.mark.parametrize("wrong", [None, 1.5, [], {}, "", "x", -1, 2**64, b"x"], ids=repr)
 def test_a_wrong_value_anywhere_is_refused_and_named(name: str, place: tuple[Any, ...], wrong: object) -> None:
+    if wrong in NOT_WRONG.get((name, _shown(place)), ()):
+        _parse(_replaced(GOOD[name], place, wrong))
+        return
     refused = _refusal(_replaced(GOOD[name], place, wrong))
     assert str(refused.details["field"]).startswith("action")
 
@@ -101,11 +210,17 @@ EVERY_OBJECT = [
 def test_an_unknown_member_anywhere_is_refused_and_named(name: str, place: tuple[Any, ...]) -> None:
     changed = copy.deepcopy(GOOD[name])
     _at(changed, place)["surprise"] = 1
-    variant = place[-1:] == ("t",)  # an object with exactly one member is named itself
-    assert str(_refusal(changed).details["field"]).endswith(".t" if variant else ".surprise")
+    here = ".surprise"
+    if place[-1:] == ("t",) and name != "twapOrder":
+        here = ".t"  # an object with exactly one member is named itself
+    elif place == () and name in VARIANTS:
+        here = "action"
+    assert str(_refusal(changed).details["field"]).endswith(here)
 
 
-@pytest.mark.parametrize("action", [None, [], "order", 1, {}, {"type": 1}, {"type": "withdraw3"}, {"type": "usdSend"}])
+@pytest.mark.parametrize(
+    "action", [None, [], "order", 1, {}, {"type": 1}, {"type": "userOutcome"}, {"type": "multiSig"}]
+)
 def test_what_is_no_known_action_is_refused(action: object) -> None:
     _refusal(action)
 
@@ -197,3 +312,89 @@ def _nearest(action: object) -> object:
     except Malformed as refused:
         return refused.details["nearest"]
     return None
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"type": "userOutcome"},
+        {"type": "CValidatorAction", "unregister": None},
+        {"type": "CSignerAction", "jailSelf": None, "unjailSelf": None},
+        {"type": "CSignerAction", "jailSelf": True},
+        {"type": "spotDeploy", "genesis": {"token": 1, "maxSupply": "1"}},
+        {"type": "spotDeploy", "registerSpot": {"tokens": [1, 0, 0]}},
+        {"type": "perpDeploy", "registerAsset": {}},
+        {"type": "finalizeEvmContract"},
+    ],
+)
+def test_what_no_published_vector_pins_of_deployers_and_validators_is_refused(action: object) -> None:
+    _refusal(action)
+
+
+def test_the_prices_of_an_oracle_stand_in_the_order_in_which_they_are_hashed() -> None:
+    place = ("setOracle", "oraclePxs")
+    for prices in [[["b", "1"], ["a", "1"]], [["a", "1"], ["a", "1"]]]:
+        assert _refusal(_replaced(GOOD["perpDeploy"], place, prices)).details["field"] == "action.setOracle.oraclePxs"
+
+
+@pytest.mark.parametrize("amount", ["0", "0.00", "-1", "+1", "1e3", "1.", ".5", "1,5", "", "1" * 31, 1, 1.5, None])
+def test_what_is_no_amount_above_0_is_refused(amount: object) -> None:
+    _refusal({**GOOD["subAccountSpotTransfer"], "amount": amount})
+
+
+def test_an_amount_of_a_sub_account_is_hashed_as_it_is_written() -> None:
+    assert _parse({**GOOD["subAccountSpotTransfer"], "amount": "100.0"})["amount"] == "100.0"
+    assert _refusal({**GOOD["agentSendAsset"], "amount": "100.0"}).code == "not-canonical"
+
+
+def test_a_member_that_may_be_null_may_not_be_missing() -> None:
+    for name, member in [("vaultModify", "allowDeposits"), ("borrowLend", "amount")]:
+        assert _parse({**GOOD[name], member: None})[member] is None
+        without = {key: value for key, value in GOOD[name].items() if key != member}
+        assert _refusal(without).code == "missing-field"
+
+
+NUMBERED = [name for name, one in ACTIONS.items() if one.numbered_by]
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_an_inner_nonce_is_the_request_s_and_the_last_member(name: str) -> None:
+    one, member = ACTIONS[name], str(ACTIONS[name].numbered_by)
+    inner = GOOD[name][member]
+    with_it, without = _parse(GOOD[name]), _parse({k: v for k, v in GOOD[name].items() if k != member})
+    assert member not in without
+    assert repr(one.numbered(without, inner)) == repr(one.numbered(with_it, inner)) == repr(with_it)
+    assert list(with_it)[-1] == member
+    one.require_fitting(with_it, nonce=inner, vault_address=None, expires_after=None)
+    one.require_fitting(without, nonce=None, vault_address=None, expires_after=None)
+    for nonce in (None, inner + 1):
+        with pytest.raises(Malformed) as refused:
+            one.require_fitting(with_it, nonce=nonce, vault_address=None, expires_after=None)
+        assert (refused.value.code, refused.value.details["field"]) == ("nonce-mismatch", f"action.{member}")
+
+
+def test_a_vault_address_is_refused_where_it_is_not_hashed() -> None:
+    never = {
+        "setReferrer",
+        "createSubAccount",
+        "subAccountTransfer",
+        "subAccountSpotTransfer",
+        "vaultTransfer",
+        "spotDeploy",
+        "perpDeploy",
+        "CSignerAction",
+        "evmUserModify",
+    }
+    assert not any(ACTIONS[name].hashes_vault for name in never)
+    for name, one in ACTIONS.items():
+        if not one.hashes_vault:
+            with pytest.raises(Malformed) as refused:
+                one.require_fitting(_parse(GOOD[name]), nonce=None, vault_address=ADDRESS, expires_after=None)
+            assert (refused.value.code, refused.value.details["field"]) == ("member-not-signed", "vaultAddress")
+
+
+def test_every_action_that_can_be_read_has_a_class() -> None:
+    assert set(ACTIONS) <= set(CLASSES)
+    assert {name for name in CLASSES if class_of(name) in (ActionClass.ORDER, ActionClass.CANCEL)} | {
+        "updateLeverage"
+    } == TRADE_ONLY | {"twapOrder", "twapCancel"}

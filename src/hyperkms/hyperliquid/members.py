@@ -104,6 +104,11 @@ def address(value: object, path: str, _numbers: Numbers) -> str:
     return parse_address(value, path)
 
 
+def address_or_none(value: object, path: str, numbers: Numbers) -> str:
+    """An address, or the empty text."""
+    return "" if value == "" else address(value, path, numbers)
+
+
 def cloid(value: object, path: str, _numbers: Numbers) -> str:
     """A client order id, answered in lower case."""
     if not isinstance(value, str) or not _CLOID.fullmatch(value):

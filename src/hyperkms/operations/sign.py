@@ -7,10 +7,11 @@ import msgspec
 
 from hyperkms import _core
 from hyperkms.access.clients import Client
+from hyperkms.access.trade_only import require_trade_only
 from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Malformed, Refused
-from hyperkms.hyperliquid.actions import Action, parse_action
+from hyperkms.hyperliquid.actions import ACTIONS, Action, parse_action
 from hyperkms.hyperliquid.wire import Numbers, msgpack
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
@@ -134,8 +135,8 @@ def sign_action(
     """Sign a Hyperliquid L1 action; `known` is the request's signer for who has it already.
 
     1. Read the action strictly.
-    2. Find wallet, version and key, check that the caller may; settle the network.
-    3. Check the action against the market and the clock.
+    2. Find wallet, version and key, check that the caller and the policy allow it; settle the network.
+    3. Check the action against the rest of the request, the market and the clock.
     4. Number it: nothing after this line refuses but a wallet or version that was retired meanwhile.
     5. Sign; the core hashes.
     6. Write the record.
@@ -151,12 +152,14 @@ def settle_action(
     action = parse_action(request.action, _numbers(parts))  # (1)
     signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
     wallet = _require_secp256k1(signer.wallet)
+    require_allowed(parts, action.type)
     network = _settle_network(wallet, request.network)
     _check(parts, action, request, network)  # (3)
+    nonce = _number(parts, signer.version, request, claim)  # (4)
     return SettledAction(
         signer=signer,
-        wire=action.wire,
-        nonce=_number(parts, signer.version, request, claim),  # (4)
+        wire=ACTIONS[action.type].numbered(action.wire, nonce),
+        nonce=nonce,
         vault_address=request.vault_address,
         expires_after=request.expires_after,
         network=network,
@@ -227,7 +230,19 @@ def _settle_network(wallet: Wallet, asked: Network | None) -> Network:
     return asked
 
 
+def require_allowed(parts: Parts, action_type: str) -> None:
+    """Refused unless the wallet's policy allows this action type; published vectors are replayed whatever they do."""
+    if not parts.replay_vectors:
+        require_trade_only(action_type)
+
+
 def _check(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
+    ACTIONS[action.type].require_fitting(
+        action.wire,
+        nonce=request.nonce,
+        vault_address=request.vault_address,
+        expires_after=request.expires_after,
+    )
     if parts.replay_vectors:
         return
     market = parts.markets.get(network)

@@ -22,6 +22,7 @@ from hyperkms.operations.sign import (
     Caller,
     SettledAction,
     SignedAction,
+    require_allowed,
     require_unexpired,
     settle_action,
     sign_settled,
@@ -78,12 +79,13 @@ def plan_action(parts: Parts, client: Client, request: ActionRequest) -> Planned
 def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
     """Sign by a stored plan; its nonce is taken already.
 
-    The client must still be allowed to, and the key version must still sign: it is refused as any request is
+    The client and the policy must still allow it, and the key version must still sign: it is refused as any request is
     where it is retired meanwhile. An action that has expired is refused too. Conflict for a plan that this
     release cannot carry out.
     """
     plan = _read_plan(text)
     signer = resolve(parts, caller.client, WalletId(plan.wallet), plan.version, operation=plan.operation)
+    require_allowed(parts, str(plan.action["type"]))
     if not parts.replay_vectors:
         require_unexpired(plan.expires_after, parts.clock())
     settled = SettledAction(
