@@ -8,6 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "vectors"
 
+_MULTI_SIG = frozenset({"multiSigActionHash", "payloadMultiSigUser"})
 UNREADABLE = frozenset({"dummy"})
 """Types of the published L1 cases that no exchange knows."""
 
@@ -17,6 +18,12 @@ def load(name: str) -> Any:
     if not FOLDER.is_dir():
         pytest.skip(f"the published vectors are not at {FOLDER}")
     return json.loads((FOLDER / name).read_text())
+
+
+def user_cases() -> list[dict[str, Any]]:
+    """The published cases of user-signed actions, without the parts of a multi-sig."""
+    cases = load("hyperliquid_signing.json")
+    return [case for case in cases if case["scheme"] == "user" and case["action"].keys().isdisjoint(_MULTI_SIG)]
 
 
 def l1_cases() -> list[dict[str, Any]]:

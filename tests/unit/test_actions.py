@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from hyperkms.access.trade_only import TRADE_ONLY
 from hyperkms.errors import Malformed
+from hyperkms.hyperliquid.action_type import ActionKind
 from hyperkms.hyperliquid.actions import ACTIONS, parse_action
 from hyperkms.hyperliquid.classes import CLASSES, ActionClass, class_of
 from hyperkms.hyperliquid.market import Asset, check_order
+from hyperkms.hyperliquid.user_signed import completed, typed_values
 from hyperkms.hyperliquid.wire import Numbers
+from hyperkms.wallet import Network
 
 ORDER: dict[str, Any] = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 TRIGGER: dict[str, Any] = {"isMarket": True, "triggerPx": "58000", "tpsl": "sl"}
@@ -101,6 +104,87 @@ GOOD: dict[str, dict[str, Any]] = {
     },
 }
 VARIANTS = ("CSignerAction", "spotDeploy", "perpDeploy")
+CHAIN = {"signatureChainId": "0x66eee", "hyperliquidChain": "Testnet"}
+NONCE = 1780000000000
+USERS = '{"authorizedUsers": ["0x' + "ab" * 20 + '", "0x' + "cd" * 20 + '"], "threshold": 2}'
+GOOD |= {
+    "usdSend": {"type": "usdSend", **CHAIN, "destination": ADDRESS, "amount": "12.5", "time": NONCE},
+    "withdraw3": {"type": "withdraw3", **CHAIN, "destination": ADDRESS, "amount": "100.0", "time": NONCE},
+    "spotSend": {
+        "type": "spotSend",
+        **CHAIN,
+        "destination": ADDRESS,
+        "token": "PURR:0xc1fb593aeffbeb02f85e0308e9956a90",
+        "amount": "0.1",
+        "time": NONCE,
+    },
+    "usdClassTransfer": {"type": "usdClassTransfer", **CHAIN, "amount": "50", "toPerp": True, "nonce": NONCE},
+    "sendAsset": {
+        "type": "sendAsset",
+        **CHAIN,
+        "destination": ADDRESS,
+        "sourceDex": "",
+        "destinationDex": "spot",
+        "token": "USDC",
+        "amount": "1.5",
+        "fromSubAccount": ADDRESS,
+        "nonce": NONCE,
+    },
+    "sendToEvmWithData": {
+        "type": "sendToEvmWithData",
+        **CHAIN,
+        "token": "USDC",
+        "amount": "1.5",
+        "sourceDex": "",
+        "destinationRecipient": ADDRESS,
+        "addressEncoding": "hex",
+        "destinationChainId": 42161,
+        "gasLimit": 200000,
+        "data": "0xab",
+        "nonce": NONCE,
+    },
+    "tokenDelegate": {
+        "type": "tokenDelegate",
+        **CHAIN,
+        "validator": ADDRESS,
+        "wei": 100000000,
+        "isUndelegate": False,
+        "nonce": NONCE,
+    },
+    "cDeposit": {"type": "cDeposit", **CHAIN, "wei": 100000000, "nonce": NONCE},
+    "cWithdraw": {"type": "cWithdraw", **CHAIN, "wei": 100000000, "nonce": NONCE},
+    "approveAgent": {
+        "type": "approveAgent",
+        **CHAIN,
+        "agentAddress": ADDRESS,
+        "agentName": "bot valid_until 1790000000000",
+        "nonce": NONCE,
+    },
+    "approveBuilderFee": {
+        "type": "approveBuilderFee",
+        **CHAIN,
+        "maxFeeRate": "0.001%",
+        "builder": ADDRESS,
+        "nonce": NONCE,
+    },
+    "convertToMultiSigUser": {"type": "convertToMultiSigUser", **CHAIN, "signers": USERS, "nonce": NONCE},
+    "userDexAbstraction": {"type": "userDexAbstraction", **CHAIN, "user": ADDRESS, "enabled": True, "nonce": NONCE},
+    "userPortfolioMargin": {"type": "userPortfolioMargin", **CHAIN, "user": ADDRESS, "enabled": True, "nonce": NONCE},
+    "userSetAbstraction": {
+        "type": "userSetAbstraction",
+        **CHAIN,
+        "user": ADDRESS,
+        "abstraction": "unifiedAccount",
+        "nonce": NONCE,
+    },
+    "linkStakingUser": {"type": "linkStakingUser", **CHAIN, "user": ADDRESS, "isFinalize": True, "nonce": NONCE},
+    "stakingLinkDisableTradingUser": {
+        "type": "stakingLinkDisableTradingUser",
+        **CHAIN,
+        "tradingUser": ADDRESS,
+        "nonce": NONCE,
+    },
+}
 TEXTS = ("", "x")
 NOT_WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
     ("twapOrder", "details.t"): (None,),
@@ -121,6 +205,15 @@ NOT_WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
     ("registerReferrer", "code"): ("x",),
     ("setDisplayName", "displayName"): TEXTS,
     ("CSignerAction", "jailSelf"): (None,),
+    ("spotSend", "token"): ("x",),
+    ("sendAsset", "sourceDex"): TEXTS,
+    ("sendAsset", "destinationDex"): TEXTS,
+    ("sendAsset", "token"): ("x",),
+    ("sendAsset", "fromSubAccount"): ("",),
+    ("sendToEvmWithData", "token"): ("x",),
+    ("sendToEvmWithData", "sourceDex"): TEXTS,
+    ("sendToEvmWithData", "destinationRecipient"): ("x",),
+    ("approveAgent", "agentName"): TEXTS,
     ("perpDeploy", "setOracle.dex"): TEXTS,
     ("perpDeploy", "setOracle.oraclePxs"): ([],),
     ("perpDeploy", "setOracle.markPxs"): ([],),
@@ -394,7 +487,93 @@ def test_a_vault_address_is_refused_where_it_is_not_hashed() -> None:
 
 
 def test_every_action_that_can_be_read_has_a_class() -> None:
-    assert set(ACTIONS) <= set(CLASSES)
+    assert set(ACTIONS) == set(CLASSES)
     assert {name for name in CLASSES if class_of(name) in (ActionClass.ORDER, ActionClass.CANCEL)} | {
         "updateLeverage"
     } == TRADE_ONLY | {"twapOrder", "twapCancel"}
+
+
+USER_SIGNED = [name for name, one in ACTIONS.items() if one.kind is ActionKind.USER]
+
+
+@pytest.mark.parametrize("name", USER_SIGNED)
+def test_a_user_signed_action_is_completed_with_chain_and_network(name: str) -> None:
+    one = ACTIONS[name]
+    bare = {k: v for k, v in GOOD[name].items() if k not in {"signatureChainId", "hyperliquidChain", one.numbered_by}}
+    assert repr(completed(one, _parse(bare), Network.TESTNET, NONCE)) == repr(_parse(GOOD[name]))
+    mainnet = completed(one, _parse({**bare, "signatureChainId": "0xA4B1"}), Network.MAINNET, NONCE)
+    assert list(mainnet)[:3] == ["type", "signatureChainId", "hyperliquidChain"]
+    assert (mainnet["signatureChainId"], mainnet["hyperliquidChain"]) == ("0xa4b1", "Mainnet")
+
+
+@pytest.mark.parametrize("name", USER_SIGNED)
+def test_an_expiry_is_refused_where_it_is_not_signed(name: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        ACTIONS[name].require_fitting(_parse(GOOD[name]), nonce=NONCE, vault_address=None, expires_after=NONCE)
+    assert (refused.value.code, refused.value.details["field"]) == ("member-not-signed", "expiresAfter")
+
+
+def test_a_destination_keeps_its_case_because_it_is_hashed_as_a_text() -> None:
+    assert _parse(GOOD["usdSend"])["destination"] == ADDRESS
+    assert _parse(GOOD["sendAsset"])["fromSubAccount"] == ADDRESS
+    assert _parse(GOOD["approveAgent"])["agentAddress"] == ADDRESS.lower()
+
+
+def test_an_agent_without_a_name_has_no_such_member_and_signs_the_empty_one() -> None:
+    one = ACTIONS["approveAgent"]
+    unnamed = {key: value for key, value in GOOD["approveAgent"].items() if key != "agentName"}
+    assert _parse({**unnamed, "agentName": ""}) == _parse(unnamed)
+    assert "agentName" not in _parse(unnamed)
+    assert typed_values(one, _parse(unnamed)) == [ADDRESS.lower(), "", NONCE]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 16, "b valid_until 1", "valid_until 1", "ü" * 16, "a" * 16 + " valid_until 1"]
+)
+def test_a_name_of_an_agent_may_say_until_when(name: str) -> None:
+    _parse({**GOOD["approveAgent"], "agentName": name})
+
+
+@pytest.mark.parametrize("name", ["a" * 17, "a" * 17 + " valid_until 1", "a" * 10 + " valid_until x"])
+def test_a_name_of_an_agent_that_is_too_long_is_refused(name: str) -> None:
+    _refusal({**GOOD["approveAgent"], "agentName": name})
+
+
+@pytest.mark.parametrize("amount", ["50 subaccount:" + ADDRESS, "0.5 subaccount:" + ADDRESS])
+def test_a_class_transfer_may_name_a_sub_account(amount: str) -> None:
+    assert _parse({**GOOD["usdClassTransfer"], "amount": amount})["amount"] == amount
+
+
+@pytest.mark.parametrize("amount", ["50  subaccount:" + ADDRESS, "0 subaccount:" + ADDRESS, "1 subaccount:0x", "1 x"])
+def test_what_is_no_amount_of_a_class_transfer_is_refused(amount: str) -> None:
+    _refusal({**GOOD["usdClassTransfer"], "amount": amount})
+
+
+@pytest.mark.parametrize(
+    "signers",
+    [
+        "nul",
+        "{}",
+        "[]",
+        '{"authorizedUsers": [], "threshold": 1}',
+        USERS.replace("2}", "3}"),
+        USERS.replace("2}", "0}"),
+        USERS.replace("cd", "AB"),
+        USERS.replace("}", ', "x": 1}'),
+        USERS + " x",
+        "null" + " " * 2000,
+        '{"threshold": 1, "threshold": 1, "authorizedUsers": ["0x' + "ab" * 20 + '"]}',
+    ],
+)
+def test_signers_that_are_no_signers_are_refused(signers: str) -> None:
+    assert _refusal({**GOOD["convertToMultiSigUser"], "signers": signers}).details["field"] == "action.signers"
+
+
+def test_signers_are_hashed_as_they_are_written() -> None:
+    for signers in (USERS, USERS.replace(", ", ","), "null", " null"):
+        assert _parse({**GOOD["convertToMultiSigUser"], "signers": signers})["signers"] == signers
+
+
+@pytest.mark.parametrize("chain", ["66eee", "0x", "0x" + "f" * 17, "421614", 421614, "0xg", ""])
+def test_a_chain_that_is_no_hex_number_is_refused(chain: object) -> None:
+    _refusal({**GOOD["usdSend"], "signatureChainId": chain})

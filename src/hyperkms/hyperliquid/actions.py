@@ -15,9 +15,11 @@ from hyperkms.hyperliquid.action_type import ActionType
 from hyperkms.hyperliquid.certain import is_canonical_order
 from hyperkms.hyperliquid.operator_actions import OPERATOR_ACTIONS
 from hyperkms.hyperliquid.trading import TRADING
+from hyperkms.hyperliquid.user_signed import USER_SIGNED
 from hyperkms.hyperliquid.wire import Numbers
 
-ACTIONS: Mapping[str, ActionType] = {one.name: one for one in (*TRADING, *ACCOUNT_ACTIONS, *OPERATOR_ACTIONS)}
+_ALL = (*TRADING, *ACCOUNT_ACTIONS, *OPERATOR_ACTIONS, *USER_SIGNED)
+ACTIONS: Mapping[str, ActionType] = {one.name: one for one in _ALL}
 """Every action type of this release, by name."""
 
 

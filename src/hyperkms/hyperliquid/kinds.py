@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from hyperkms.errors import Malformed
-from hyperkms.hyperliquid.members import Kind, integer
+from hyperkms.hyperliquid.members import Kind, integer, parse_address
 from hyperkms.hyperliquid.wire import Numbers, read_decimal
 
 _AMOUNT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
@@ -41,6 +41,12 @@ def text(least: int, most: int) -> Kind:
         return value
 
     return read
+
+
+def address_as_written(value: object, path: str, _numbers: Numbers) -> str:
+    """An address that is hashed as a text, so that its case is kept."""
+    parse_address(value, path)
+    return str(value)
 
 
 def token(value: object, path: str, _numbers: Numbers) -> str:

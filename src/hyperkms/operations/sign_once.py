@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from hyperkms.access.clients import Client
 from hyperkms.errors import Conflict
+from hyperkms.hyperliquid.action_type import ActionKind
+from hyperkms.hyperliquid.actions import ACTIONS
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import (
@@ -31,13 +33,14 @@ from hyperkms.operations.signer import resolve
 from hyperkms.state.completion import Within
 from hyperkms.wallet import Network, WalletId
 
-FORMAT = 1
+FORMATS = {ActionKind.L1: 1, ActionKind.USER: 2}
+"""Of a plan, by how its action is hashed: a release that knows only the first must not resume one of the second."""
 
 
 class ActionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="action", tag_field="kind"):
-    """An L1 action to sign: everything that its digest is made of."""
+    """An action to sign: everything that its digest is made of."""
 
-    v: int = FORMAT
+    v: int
     wallet: str
     version: int
     operation: str
@@ -85,7 +88,7 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
     """
     plan = _read_plan(text)
     signer = resolve(parts, caller.client, WalletId(plan.wallet), plan.version, operation=plan.operation)
-    require_allowed(parts, str(plan.action["type"]))
+    require_allowed(parts, plan.action["type"])
     if not parts.replay_vectors:
         require_unexpired(plan.expires_after, parts.clock())
     settled = SettledAction(
@@ -105,13 +108,15 @@ def _read_plan(text: str) -> ActionPlan:
         plan = msgspec.json.decode(text, type=ActionPlan)
     except msgspec.DecodeError as error:
         raise _not_resumable() from error
-    if plan.v != FORMAT:
+    action_type = ACTIONS.get(str(plan.action.get("type")))
+    if action_type is None or plan.v != FORMATS[action_type.kind]:
         raise _not_resumable()
     return plan
 
 
 def _plan_of(settled: SettledAction) -> ActionPlan:
     return ActionPlan(
+        v=FORMATS[ACTIONS[settled.wire["type"]].kind],
         wallet=settled.signer.wallet.id,
         version=settled.signer.version.number,
         operation=settled.operation,
