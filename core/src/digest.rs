@@ -92,7 +92,7 @@ fn exchange_domain() -> &'static [u8; 32] {
     SEPARATOR.get_or_init(|| domain_separator(b"Exchange", b"1", 1337))
 }
 
-fn domain_separator(name: &[u8], version: &[u8], chain_id: u64) -> [u8; 32] {
+pub(crate) fn domain_separator(name: &[u8], version: &[u8], chain_id: u64) -> [u8; 32] {
     let type_hash = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     let mut chain = [0; 32];
     chain[24..].copy_from_slice(&chain_id.to_be_bytes());
@@ -101,7 +101,7 @@ fn domain_separator(name: &[u8], version: &[u8], chain_id: u64) -> [u8; 32] {
 }
 
 /// EIP-712: keccak256(0x19 0x01, domain separator, struct hash).
-fn typed_data(domain: &[u8; 32], struct_hash: &[u8; 32]) -> Digest {
+pub(crate) fn typed_data(domain: &[u8; 32], struct_hash: &[u8; 32]) -> Digest {
     let mut hasher = Keccak256::new();
     hasher.update([0x19, 0x01]);
     hasher.update(domain);

@@ -14,6 +14,7 @@ pub mod sealed;
 pub mod single;
 #[cfg(test)]
 mod testing;
+pub mod typed;
 #[cfg(test)]
 mod vectors;
 

@@ -5,6 +5,7 @@ GIL while they compute or read a file, but for signatures of up to 4 KiB, which 
 strings are big-endian.
 """
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Literal, TypeAlias, final
 
@@ -203,6 +204,21 @@ def sign_l1(
     `msgpack` is the canonical action, `vault` 20 bytes, nonce and expires_after milliseconds.
     Refused for another network than the key is bound to, and for an ed25519 key. The 65 bytes are r, s, v: RFC 6979
     nonce, s in the lower half of the order, v 27 or 28.
+    """
+
+def sign_user_action(
+    handle: KeyHandle,
+    *,
+    primary_type: str,
+    values: Sequence[bool | int | str],
+    signature_chain_id: int,
+    network: Literal["mainnet", "testnet"],
+) -> _Signed:
+    """Hash and sign a user-signed action (EIP-712) as `sign_user_signed_action` of the official Python SDK does.
+
+    `primary_type` is the name after `HyperliquidTransaction:`; only those of the core's own table are signed. `values`
+    are its members' in order, without hyperliquidChain, which the network says; addresses and bytes are 0x and hex.
+    Refused for another network than the key is bound to, and for an ed25519 key.
     """
 
 def sign_eip191(handle: KeyHandle, message: bytes) -> _Signed:

@@ -133,7 +133,7 @@ def _fail(service: Service) -> list[tuple[str, bytes]]:
         ("/wallets/sign", {"walletId": "nobody", "message": "hello"}),
         ("/wallets/sign", {"walletId": "tampered", "message": "hello"}),
         ("/hyperliquid/sign", {"walletId": "tampered", "action": ORDER}),
-        ("/hyperliquid/sign", {"walletId": "k", "action": {"type": "usdSend"}}),
+        ("/hyperliquid/sign", {"walletId": "k", "action": {"type": "claimRewards"}}),
         ("/hyperliquid/sign", {"walletId": "k", "action": {**ORDER, "grouping": 1}}),
         ("/hyperliquid/sign", {"walletId": "k", "action": ORDER, "network": "mainnet"}),
         ("/hyperliquid/sign", {"walletId": "imported-secp256k1", "action": ORDER, "network": "mainnet"}),

@@ -192,7 +192,12 @@ def test_the_documentation_page_is_served(line: Line) -> None:
 
 
 def _example(path: str) -> str:
-    return path.replace("{wallet_id}", "w").replace("{name}", "w").replace("{code}", "malformed").replace("{grant_id}", "w")
+    return (
+        path.replace("{wallet_id}", "w")
+        .replace("{name}", "w")
+        .replace("{code}", "malformed")
+        .replace("{grant_id}", "w")
+    )
 
 
 def test_every_route_is_described(document: Any) -> None:

@@ -25,7 +25,7 @@ from demo.exchange_log import confirm, read_log
 from demo.sdk_steps import GTC
 from hyperliquid.exchange import Exchange
 
-from hyperkms.client import NO_RETRIES, Malformed, NoAnswer, NotSignable, Options, SigningClient
+from hyperkms.client import NO_RETRIES, Malformed, NoAnswer, NotSignable, Options, Refused, SigningClient
 from hyperkms.client.hyperliquid_sdk import RemoteExchange, RemoteWallet
 from support.service import NOWHERE, Service
 from support.signing_clients import ROOM
@@ -284,16 +284,17 @@ def test_vault_and_expiry_of_the_sdk_are_signed_and_posted(signing: Service, san
         assert entry["signer"] == exchange.wallet.address
 
 
-def test_what_is_no_trading_action_is_refused_by_the_adapter(signing: Service, sandbox: str) -> None:
+def test_what_is_no_trading_action_is_refused_by_the_policy_and_not_posted(signing: Service, sandbox: str) -> None:
     seen = len(read_log(sandbox))
     with remote_exchange(signing, sandbox, "transfers") as exchange:
-        with pytest.raises(NotSignable, match="does not sign the action usdSend"):
+        with pytest.raises(Refused, match="trade-only does not allow usdSend") as refused:
             exchange.usd_transfer(1, exchange.wallet.address)
-        with pytest.raises(NotSignable, match="does not sign the action approveAgent"):
+        assert refused.value.code == "action-not-allowed"
+        with pytest.raises(Refused, match="trade-only does not allow approveAgent"):
             exchange.approve_agent("x")
-        with pytest.raises(NotSignable, match="does not sign the action createSubAccount"):
+        with pytest.raises(Refused, match="trade-only does not allow createSubAccount"):
             exchange.create_sub_account("x")
-        with pytest.raises(NotSignable, match="a hash, which does not name it"):
+        with pytest.raises(NotSignable, match="a hash, which says nothing"):
             exchange.wallet.sign_message(b"")
     with pytest.raises(NotSignable, match="use a RemoteWallet"):
         RemoteExchange(Account.create(), sandbox, timeout=10).schedule_cancel(None)

@@ -166,14 +166,11 @@ def test_a_price_the_exchange_would_refuse_is_refused_with_the_nearest(line: Lin
 
 def test_a_type_that_is_not_in_the_table_is_refused(line: Line) -> None:
     for name in (
-        "usdSend",
-        "withdraw3",
-        "approveAgent",
         "Order",
         "order ",
         "",
-        "evmUserModify",
-        "vaultTransfer",
+        "userOutcome",
+        "CValidatorAction",
         "multiSig",
     ):
         assert _refused_field(line, {**_LIMIT, "type": name}) == "action.type"

@@ -40,7 +40,7 @@ def test_a_refusal_keeps_no_other_from_being_signed(line: Line) -> None:
     bodies = [
         {"walletId": "bot", "action": NOOP},
         {"walletId": "nobody", "action": NOOP},
-        {"walletId": "bot", "action": {"type": "withdraw3"}},
+        {"walletId": "bot", "action": {"type": "withdraw3", "destination": "0x" + "ab" * 20, "amount": "1"}},
         {"walletId": "bytes", "action": NOOP},
         {"walletId": "../x", "action": NOOP},
         {"walletId": "bot", "action": NOOP},
@@ -48,7 +48,7 @@ def test_a_refusal_keeps_no_other_from_being_signed(line: Line) -> None:
     results = line.post("/hyperliquid/sign-batch", {"requests": bodies}).json["results"]
     assert [result["success"] for result in results] == [True, False, False, False, False, True]
     codes = [result["problem"]["code"] for result in results if not result["success"]]
-    assert codes == ["wallet-not-found", "unknown-action", "wrong-key-type", "malformed-wallet-id"]
+    assert codes == ["wallet-not-found", "action-not-allowed", "wrong-key-type", "malformed-wallet-id"]
 
 
 @pytest.mark.parametrize(

@@ -331,10 +331,10 @@ def test_a_batch_answers_or_refuses_each_of_its_requests(client: Any, kind: str,
         pytest.skip("this service has no batches yet")
     wallet = client.generate(f"batch-{kind}", key_type="secp256k1").wallet_id
     signed, refused = client.sign_actions(
-        [ActionToSign(wallet_id=wallet, action=ORDER), ActionToSign(wallet_id=wallet, action={"type": "usdSend"})]
+        [ActionToSign(wallet_id=wallet, action=ORDER), ActionToSign(wallet_id=wallet, action={"type": "claimRewards"})]
     )
     assert signed.action == ORDER
-    assert refused.code == "unknown-action"
+    assert refused.code == "action-not-allowed"
     messages = client.sign_messages(MessageToSign(wallet_id=wallet, message=text) for text in ("a", "b"))
     assert [one.wallet_id for one in messages] == [wallet, wallet]
     with pytest.raises(SigningClientError):

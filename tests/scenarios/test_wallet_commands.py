@@ -112,9 +112,10 @@ def test_an_action_is_signed_ready_to_be_posted(served: Service, place: Place, t
         ('{"type": "noop", "type": "order"}', "malformed-json"),
         ("[]", "malformed"),
         ("{" + " " * 70_000 + "}", "malformed"),
-        ('{"type": "withdraw3"}', "unknown-action"),
+        ('{"type": "userOutcome"}', "unknown-action"),
+        ('{"type": "claimRewards"}', "action-not-allowed"),
     ],
-    ids=["two values", "one key twice", "no object", "too large", "unknown"],
+    ids=["two values", "one key twice", "no object", "too large", "unknown", "not allowed"],
 )
 def test_what_is_no_action_is_refused_before_it_is_sent(served: Service, place: Place, action: str, code: str) -> None:
     served.post("/wallets/generate", {"walletId": "acts", "keyType": "secp256k1"})

@@ -41,7 +41,7 @@ def _action(orders: object, **members: object) -> dict[str, Any]:
 def _carefully(value: object) -> str | None:
     """What is made of it member by member, or None if it is refused."""
     try:
-        return json.dumps(ACTIONS["order"](value, "action", Numbers.CANONICAL))
+        return json.dumps(ACTIONS["order"].read(value, "action", Numbers.CANONICAL))
     except (Malformed, TypeError):
         return None
 

@@ -195,6 +195,12 @@ def ask_open_sealed_key(bench: Bench) -> Iterator[object]:
             yield attempt(_core.open_sealed_key, bench.sealed["ed25519"], other, data_key)
 
 
+def ask_sign_user_action(bench: Bench, network: Any, values: list[Any]) -> Callable[[str], tuple[str, str]]:
+    return lambda kind: _core.sign_user_action(
+        bench.handles[kind], primary_type="CDeposit", values=values, signature_chain_id=1, network=network
+    )
+
+
 def ask_sign_l1(bench: Bench, network: Any, msgpack: bytes = NOOP) -> Callable[[str], tuple[str, str]]:
     return lambda kind: _core.sign_l1(
         bench.handles[kind], msgpack, nonce=1, vault=None, expires_after=None, network=network
@@ -312,6 +318,12 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         *bench.each_kind(ask_sign_l1(bench, "elsewhere")),
         *bench.each_kind(ask_sign_l1(bench, "testnet", b"\x93\x01\x02\x03")),
     ],
+    "sign_user_action": lambda bench: [
+        *bench.each_kind(ask_sign_user_action(bench, "testnet", [1, 2])),
+        *bench.each_kind(ask_sign_user_action(bench, "mainnet", [1, 2])),
+        *bench.each_kind(ask_sign_user_action(bench, "elsewhere", [1, 2])),
+        *bench.each_kind(ask_sign_user_action(bench, "testnet", [1, PRIVATE_KEYS["secp256k1"].reveal().hex()])),
+    ],
     "start_memory": lambda _: [attempt(_core.start_memory, lock) for lock in ("auto", "mlock", "elsewhere")],
 }
 
@@ -408,7 +420,8 @@ def test_no_function_takes_a_digest() -> None:
     parameters = {name: set(inspect.signature(getattr(_core, name)).parameters) for name in names}
     assert {name for name in names if "digest" in name or "hash" in name} == set()
     assert {name for name, given in parameters.items() if given & {"digest", "hash", "prehash", "prehashed"}} == set()
-    assert {name for name in names if name.startswith("sign")} == {"sign_l1", "sign_eip191", "sign_ed25519_message"}
+    signing = {"sign_l1", "sign_user_action", "sign_eip191", "sign_ed25519_message"}
+    assert {name for name in names if name.startswith("sign")} == signing
 
 
 def test_thirty_two_bytes_are_signed_in_their_eip_191_form(bench: Bench) -> None:

@@ -133,7 +133,7 @@ MALFORMED_BODIES: dict[str, object] = {
 }
 MALFORMED_ACTIONS: dict[str, object] = {
     "no type": {},
-    "unknown type": {"type": "usdSend"},
+    "unknown type": {"type": "userOutcome"},
     "noop with more": {"type": "noop", "x": 1},
     "order without grouping": {"type": "order", "orders": [ORDER]},
     "order with unknown grouping": {"type": "order", "orders": [ORDER], "grouping": "all"},

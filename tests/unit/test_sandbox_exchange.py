@@ -77,7 +77,7 @@ def test_a_signed_action_of_a_funded_user_is_carried_out(exchange: Exchange) -> 
 
 
 def test_a_body_of_the_wrong_shape_gets_the_fixed_sentence(exchange: Exchange) -> None:
-    answer = exchange.post_exchange(b'{"action": {"type": "usdSend"}}')
+    answer = exchange.post_exchange(b'{"action": {"type": "userOutcome"}}')
     assert answer.status == 422
     assert answer.body == "Failed to deserialize the JSON body into the target type"
 

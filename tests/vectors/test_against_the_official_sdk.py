@@ -8,8 +8,7 @@ import json
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,13 @@ from hyperliquid.utils.signing import (
 
 from hyperkms import _core
 from hyperkms.hyperliquid.actions import parse_action
-from hyperkms.hyperliquid.wire import Numbers, canonical, msgpack
+from hyperkms.hyperliquid.wire import Numbers, msgpack
 from hyperkms.strict_json import parse
 from support.commands import key_file
+from support.random_actions import MAKERS, Json, as_sent, random_hex, with_false_flags
 
-ACTIONS = 1200
+ACTIONS = 2400
 DIGESTS = 100
-Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -55,143 +54,13 @@ def handle(key: str, tmp_path_factory: pytest.TempPathFactory) -> _core.KeyHandl
     return _core.open_sealed_key(sealed, context, root.unwrap(wrapped, context))
 
 
-# ---- actions as the SDK writes them ------------------------------------------------------------------
-
-
-def _hex(dice: random.Random, digits: int) -> str:
-    return f"0x{dice.randrange(16**digits):0{digits}x}"
-
-
-def _price(dice: random.Random) -> str:
-    """At most 5 significant figures and 6 decimals, or a whole number."""
-    if dice.random() < 0.2:
-        return str(dice.randrange(1, 10**7))
-    digits = dice.randrange(1, 10**5)
-    return canonical(Decimal(digits).scaleb(-dice.randrange(7)))
-
-
-def _size(dice: random.Random) -> str:
-    return canonical(Decimal(dice.randrange(1, 10**9)).scaleb(-dice.randrange(9)))
-
-
-def _asset(dice: random.Random) -> int:
-    first = dice.choice((0, 10_000, 110_000, 100_000_000))
-    return first + dice.randrange(300)
-
-
-def _oid(dice: random.Random) -> int:
-    return dice.randrange(2 ** dice.choice((7, 16, 32, 48, 64)))
-
-
-def _order(dice: random.Random) -> Json:
-    terms: Json = {"limit": {"tif": dice.choice(("Gtc", "Ioc", "Alo", "FrontendMarket"))}}
-    if dice.random() < 0.4:
-        tpsl = dice.choice(("tp", "sl"))
-        terms = {"trigger": {"isMarket": dice.random() < 0.5, "triggerPx": _price(dice), "tpsl": tpsl}}
-    order: Json = {
-        "a": _asset(dice),
-        "b": dice.random() < 0.5,
-        "p": _price(dice),
-        "s": _size(dice),
-        "r": dice.random() < 0.5,
-        "t": terms,
-    }
-    return {**order, "c": _hex(dice, 32)} if dice.random() < 0.5 else order
-
-
-def _orders(dice: random.Random) -> Json:
-    grouping = dice.choice(("na", "normalTpsl", "positionTpsl", {"p": dice.randrange(1000)}))
-    orders = [_order(dice) for _ in range(dice.choice((1, 1, 2, 3, 20)))]
-    action: Json = {"type": "order", "orders": orders, "grouping": grouping}
-    if dice.random() < 0.4:
-        action["builder"] = {"b": _hex(dice, 40), "f": dice.randrange(200)}
-    return action
-
-
-def _flagged(dice: random.Random, name: str, action: Json) -> Json:
-    return {**action, name: True} if dice.random() < 0.3 else action
-
-
-def _modification(dice: random.Random) -> Json:
-    return {"oid": _oid(dice) if dice.random() < 0.5 else _hex(dice, 32), "order": _order(dice)}
-
-
-def _cancel(dice: random.Random) -> Json:
-    cancels = [{"a": _asset(dice), "o": _oid(dice)} for _ in range(dice.randrange(1, 20))]
-    return _flagged(dice, "f", {"type": "cancel", "cancels": cancels})
-
-
-def _cancel_by_cloid(dice: random.Random) -> Json:
-    cancels = [{"asset": _asset(dice), "cloid": _hex(dice, 32)} for _ in range(dice.randrange(1, 20))]
-    return _flagged(dice, "f", {"type": "cancelByCloid", "cancels": cancels})
-
-
-def _modify(dice: random.Random) -> Json:
-    return _flagged(dice, "a", {"type": "modify", **_modification(dice)})
-
-
-def _batch_modify(dice: random.Random) -> Json:
-    modifies = [_modification(dice) for _ in range(dice.randrange(1, 5))]
-    return _flagged(dice, "a", {"type": "batchModify", "modifies": modifies})
-
-
-def _update_leverage(dice: random.Random) -> Json:
-    leverage = dice.choice((1, 5, 40, 200, 2**32 - 1))
-    return {"type": "updateLeverage", "asset": _asset(dice), "isCross": dice.random() < 0.5, "leverage": leverage}
-
-
-def _schedule_cancel(dice: random.Random) -> Json:
-    return {"type": "scheduleCancel", "time": _oid(dice)} if dice.random() < 0.7 else {"type": "scheduleCancel"}
-
-
-def _noop(_dice: random.Random) -> Json:
-    return {"type": "noop"}
-
-
-MAKERS: dict[str, tuple[Callable[[random.Random], Json], int]] = {
-    "order": (_orders, 6),
-    "cancel": (_cancel, 2),
-    "cancelByCloid": (_cancel_by_cloid, 2),
-    "modify": (_modify, 6),
-    "batchModify": (_batch_modify, 3),
-    "updateLeverage": (_update_leverage, 1),
-    "scheduleCancel": (_schedule_cancel, 1),
-    "noop": (_noop, 1),
-}
-"""What makes each type, and how often."""
-
-
-# ---- the same as a client may send them --------------------------------------------------------------
-
-
-def _as_sent(dice: random.Random, value: Any) -> Any:
-    """Members in any order, hex digits in any case."""
-    match value:
-        case dict():
-            members = [(name, _as_sent(dice, member)) for name, member in value.items()]
-            dice.shuffle(members)
-            return dict(members)
-        case list():
-            return [_as_sent(dice, member) for member in value]
-        case str() if value.startswith("0x"):
-            return "0x" + "".join(dice.choice((digit, digit.upper())) for digit in value[2:])
-    return value
-
-
-def _with_false_flags(dice: random.Random, action: Json) -> Json:
-    """What may be absent may be sent as false."""
-    names = {"cancel": "f", "cancelByCloid": "f", "modify": "a", "batchModify": "a"}
-    name = names.get(action["type"])
-    return {name: False, **action} if name and dice.random() < 0.3 else action
-
-
 def _requests(dice: random.Random) -> Iterator[tuple[Json, int, str | None, int | None, bool]]:
     """An action with nonce, vault address, expiry, and whether it is for mainnet."""
     kinds = list(MAKERS)
     weights = [weight for _, weight in MAKERS.values()]
     for kind in dice.choices(kinds, weights, k=ACTIONS):
         nonce = dice.choice((0, 1, 1_700_000_000_000, 2**53 - 1, 2**64 - 1)) or dice.randrange(2**48)
-        vault = _hex(dice, 40) if dice.random() < 0.4 else None
+        vault = random_hex(dice, 40) if dice.random() < 0.4 else None
         expiry = dice.randrange(2**48) if dice.random() < 0.4 else None
         yield MAKERS[kind][0](dice), nonce, vault, expiry, dice.random() < 0.5
 
@@ -216,7 +85,7 @@ def test_random_actions_are_signed_as_the_official_sdk_signs_them(handle: _core.
     signed: Counter[str] = Counter()
     for request in _requests(dice):
         action, nonce, vault, expiry, is_mainnet = request
-        sent = _as_sent(dice, _with_false_flags(dice, action))
+        sent = as_sent(dice, with_false_flags(dice, action))
         wanted = sign_l1_action(account, action, vault, nonce, expiry, is_mainnet)
         ours, _ = _signed_here(handle, sent, request)
         got = (int(ours[2:66], 16), int(ours[66:130], 16), int(ours[130:], 16))

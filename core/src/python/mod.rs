@@ -1,6 +1,7 @@
 //! The face of the core in Python; `src/hyperkms/_core.pyi` documents it.
 
 mod meters;
+mod typed;
 
 use std::path::PathBuf;
 
@@ -404,6 +405,14 @@ fn signing<T: Send>(py: Python<'_>, len: usize, sign: impl FnOnce() -> T + Send)
     }
 }
 
+fn network_named(name: &str) -> Result<Network> {
+    match name {
+        "mainnet" => Ok(Network::Mainnet),
+        "testnet" => Ok(Network::Testnet),
+        _ => Err(Error::malformed("malformed-network", "the network is mainnet or testnet")),
+    }
+}
+
 #[pyfunction]
 #[pyo3(signature = (handle, msgpack, *, nonce, vault, expires_after, network))]
 fn sign_l1(
@@ -415,11 +424,7 @@ fn sign_l1(
     expires_after: Option<u64>,
     network: &str,
 ) -> Result<Signed> {
-    let network = match network {
-        "mainnet" => Network::Mainnet,
-        "testnet" => Network::Testnet,
-        _ => return Err(Error::malformed("malformed-network", "the network is mainnet or testnet")),
-    };
+    let network = network_named(network)?;
     let vault = vault.map(<[u8; 20]>::try_from).transpose();
     let vault = vault.map_err(|_| Error::malformed("malformed-vault", "a vault address has 20 bytes"))?;
     signing(py, msgpack.len(), || {
@@ -463,6 +468,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 mod _core {
     #[pymodule_export]
     use super::meters::Meters;
+    #[pymodule_export]
+    use super::typed::sign_user_action;
     #[pymodule_export]
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,

@@ -7,10 +7,10 @@
 If the wallet is an agent, give `account_address` as with a local key: the account it trades for.
 
 The SDK shows a wallet nothing but a hash, and hyperkms signs no hashes. So the two functions that still see the action
-are hooked: `sign_l1_action`, as `hyperliquid.exchange` imported it, and `sign_user_signed_action`, which is always
-refused. The hooks hold no state: they go by the wallet of the call, and calls for other wallets reach the originals.
-The service numbers the action, so what `RemoteExchange` posts is the action and nonce of its answer; the SDK's own
-timestamp is not used.
+are hooked: `sign_l1_action`, as `hyperliquid.exchange` imported it, and `sign_user_signed_action`. The hooks hold no
+state: they go by the wallet of the call, and calls for other wallets reach the originals. The service numbers the
+action, so what `RemoteExchange` posts is the action and nonce of its answer; the SDK's own timestamp is not used. What
+the wallet's policy does not allow is refused by the service, as `Refused`.
 """
 
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ from hyperliquid.utils import signing as sdk_signing
 
 from hyperkms.client.errors import NotSignable
 from hyperkms.client.results import SignedAction
-from hyperkms.client.signable import not_signable, require_signable
+from hyperkms.client.signable import not_signable, unnumbered
 from hyperkms.client.synchronous import SigningClient
 
 _original_l1 = sdk.sign_l1_action
@@ -51,10 +51,9 @@ class RemoteWallet:
         network: str | None = None,
     ) -> SignedAction:
         """The action, numbered and signed by the service; ServiceError if that refuses it."""
-        require_signable(action)
         return self._client.sign_action(
             self._wallet_id,
-            action,
+            unnumbered(action),
             nonce=nonce,
             vault_address=vault_address,
             expires_after=expires_after,
@@ -63,7 +62,7 @@ class RemoteWallet:
 
     def sign_message(self, _hashed: object) -> NoReturn:
         """Where every other signing function of the SDK ends, with a hash that says nothing."""
-        raise not_signable("that was asked for (a hash, which does not name it)")
+        raise not_signable("a hash, which says nothing")
 
 
 class RemoteExchange(sdk.Exchange):  # type: ignore[misc]  # the SDK is published without types
@@ -98,10 +97,10 @@ def _sign_l1_action(  # noqa: PLR0913, PLR0917 (the signature of the function it
     )
 
 
-def _sign_user_signed_action(wallet: Any, action: Any, *types_and_network: Any) -> Any:
-    if isinstance(wallet, RemoteWallet):
-        raise not_signable(str(action.get("type") or types_and_network[1]))
-    return _original_user_signed(wallet, action, *types_and_network)
+def _sign_user_signed_action(wallet: Any, action: Any, types: Any, primary_type: Any, is_mainnet: Any) -> Any:
+    if not isinstance(wallet, RemoteWallet):
+        return _original_user_signed(wallet, action, types, primary_type, is_mainnet)
+    return wallet.sign_action(action, network="mainnet" if is_mainnet else "testnet")
 
 
 sdk.sign_l1_action = _sign_l1_action

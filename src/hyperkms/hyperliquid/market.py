@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from hyperkms.errors import Malformed, Unavailable
-from hyperkms.hyperliquid.actions import Action, price_decimals, prices_of
+from hyperkms.hyperliquid.actions import Action
+from hyperkms.hyperliquid.orders import price_decimals, prices_of
 from hyperkms.hyperliquid.wire import require_decimals, require_price_text
 from hyperkms.state.waiting import about_to_wait
 

@@ -1,7 +1,7 @@
 """How the members of an action are read: strictly, each into its canonical form."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -24,6 +24,12 @@ class Presence(Enum):
     OPTIONAL = "optional"
     ONLY_TRUE = "only-true"
     """A flag that is hashed when true and absent when false."""
+    UNLESS_EMPTY = "unless-empty"
+    """A text that is absent when it is empty."""
+
+
+_LEFT_OUT: Mapping[Presence, object] = {Presence.ONLY_TRUE: False, Presence.UNLESS_EMPTY: ""}
+"""The value that says the same as no value."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Member:
 def struct(*members: Member) -> Kind:
     """An object with exactly these members, answered in this order."""
     names = frozenset(member.name for member in members)
-    table = tuple((m.name, m.kind, m.presence is Presence.REQUIRED, m.presence is Presence.ONLY_TRUE) for m in members)
+    table = tuple((m.name, m.kind, m.presence is Presence.REQUIRED, _LEFT_OUT.get(m.presence)) for m in members)
 
     def read(value: object, path: str, numbers: Numbers) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -47,10 +53,10 @@ def struct(*members: Member) -> Kind:
             unknown = next(name for name in value if name not in names)
             raise Malformed.at(f"{path}.{shown(unknown)}", "is not a member of this action", "unknown-field")
         canonical: dict[str, Any] = {}
-        for name, kind, required, only_true in table:
+        for name, kind, required, left_out in table:
             if name in value:
                 one = kind(value[name], f"{path}.{name}", numbers)
-                if one is not False or not only_true:
+                if left_out is None or one != left_out:
                     canonical[name] = one
             elif required:
                 raise Malformed.at(f"{path}.{name}", "is missing", "missing-field")
@@ -102,6 +108,11 @@ def flag(value: object, path: str, _numbers: Numbers) -> bool:
 def address(value: object, path: str, _numbers: Numbers) -> str:
     """See parse_address."""
     return parse_address(value, path)
+
+
+def address_or_none(value: object, path: str, numbers: Numbers) -> str:
+    """An address, or the empty text."""
+    return "" if value == "" else address(value, path, numbers)
 
 
 def cloid(value: object, path: str, _numbers: Numbers) -> str:

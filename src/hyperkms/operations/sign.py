@@ -12,10 +12,11 @@ from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.actions import Action, parse_action
-from hyperkms.hyperliquid.wire import Numbers, msgpack
+from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.signed_form import numbered, require_fitting, sign_form, typed_as
 from hyperkms.operations.signer import require_still_signing, resolve
 from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
@@ -48,7 +49,7 @@ class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A Hyperliquid L1 action to sign."""
+    """A Hyperliquid action to sign."""
 
     wallet: WalletId
     action: object
@@ -134,11 +135,11 @@ class SettledAction(NamedTuple):
 def sign_action(
     parts: Parts, caller: Caller, request: ActionRequest, *, known: Signer | None = None
 ) -> Pending[SignedAction]:
-    """Sign a Hyperliquid L1 action; `known` is the request's signer for who has it already.
+    """Sign a Hyperliquid action; `known` is the request's signer for who has it already.
 
     1. Read the action strictly.
     2. Find wallet, version and key, check that the caller may; settle the network.
-    3. Check the action against the market and the clock.
+    3. Check the action against the rest of the request, the market and the clock.
     4. Ask grants and policy; reserve what counts over time. What comes to nothing after this gives it back.
     5. Number it: nothing after this line refuses but a wallet or version that was retired meanwhile.
     6. Sign; the core hashes.
@@ -166,7 +167,7 @@ def settle_action(
         raise
     return SettledAction(
         signer=signer,
-        wire=action.wire,
+        wire=numbered(action, network, nonce),
         nonce=nonce,
         vault_address=request.vault_address,
         expires_after=decision.expires_after if decision else request.expires_after,
@@ -204,13 +205,12 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     """Steps 6 to 8."""
     signer, nonce, network = settled.signer, settled.nonce, settled.network
     require_still_signing(parts, signer)
-    vault = None if settled.vault_address is None else bytes.fromhex(settled.vault_address[2:])
     network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
-    signature, digest = _core.sign_l1(  # (6)
+    signature, digest = sign_form(  # (6)
         signer.handle,
-        msgpack(settled.wire),
+        settled.wire,
         nonce=nonce,
-        vault=vault,
+        vault_address=settled.vault_address,
         expires_after=settled.expires_after,
         network=network_name,
     )
@@ -220,6 +220,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "vaultAddress": settled.vault_address,
         "expiresAfter": settled.expires_after,
         "network": network_name,
+        **typed_as(settled.wire),
     }
     record = _record(parts, caller, signer, _Made(signature, digest, settled.operation, signed))
     ticket = parts.record.append(record)  # (7)
@@ -264,6 +265,13 @@ def _settle_network(wallet: Wallet, asked: Network | None) -> Network:
 
 
 def _check(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
+    require_fitting(
+        action,
+        network,
+        nonce=request.nonce,
+        vault_address=request.vault_address,
+        expires_after=request.expires_after,
+    )
     if parts.replay_vectors:
         return
     market = parts.markets.get(network)

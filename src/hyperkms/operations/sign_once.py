@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from hyperkms.access.authority import Wanted
 from hyperkms.access.clients import Client
 from hyperkms.errors import Conflict
-from hyperkms.hyperliquid.actions import Action
+from hyperkms.hyperliquid.action_type import ActionKind
+from hyperkms.hyperliquid.actions import ACTIONS, Action
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import (
@@ -37,13 +38,14 @@ from hyperkms.state.completion import Within
 from hyperkms.state.waiting import MustWait
 from hyperkms.wallet import Network, WalletId
 
-FORMAT = 1
+FORMATS = {ActionKind.L1: 1, ActionKind.USER: 2}
+"""Of a plan, by how its action is hashed: a release that knows only the first must not resume one of the second."""
 
 
 class ActionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="action", tag_field="kind"):
-    """An L1 action to sign: everything that its digest is made of."""
+    """An action to sign: everything that its digest is made of."""
 
-    v: int = FORMAT
+    v: int
     wallet: str
     version: int
     operation: str
@@ -97,7 +99,7 @@ def _sign_planned(settled: SettledAction, parts: Parts, caller: Caller) -> Pendi
 def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
     """Sign by a stored plan; its nonce is taken already.
 
-    The client must still be allowed to, and the key version must still sign: it is refused as any request is
+    The client and the policy must still allow it, and the key version must still sign: it is refused as any request is
     where it is retired meanwhile. An action that has expired is refused too. Conflict for a plan that this
     release cannot carry out.
     """
@@ -129,13 +131,15 @@ def _read_plan(text: str) -> ActionPlan:
         plan = msgspec.json.decode(text, type=ActionPlan)
     except msgspec.DecodeError as error:
         raise _not_resumable() from error
-    if plan.v != FORMAT:
+    action_type = ACTIONS.get(str(plan.action.get("type")))
+    if action_type is None or plan.v != FORMATS[action_type.kind]:
         raise _not_resumable()
     return plan
 
 
 def _plan_of(settled: SettledAction) -> ActionPlan:
     return ActionPlan(
+        v=FORMATS[ACTIONS[settled.wire["type"]].kind],
         wallet=settled.signer.wallet.id,
         version=settled.signer.version.number,
         operation=settled.operation,

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from hyperkms.errors import Malformed, shown
-from hyperkms.hyperliquid.actions import TIME_IN_FORCE, price_decimals
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.members import cloid, flag
+from hyperkms.hyperliquid.orders import TIME_IN_FORCE, price_decimals
 from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts

@@ -1,6 +1,6 @@
 """Hyperliquid actions and order payloads."""
 
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, Refused
 from hyperkms.problem_table.entry import Problem, Situation
 
 _SIGN = 'curl -i "$URL/hyperliquid/sign" -H "X-API-Key: $KEY" -d '
@@ -15,7 +15,43 @@ ACTIONS = Situation(
             family=Malformed,
             title="An action of this type is not signed",
             cause="The action's type is none of those that this release has a schema for. It signs nothing blindly.",
-            next_step="Use one of the types that `detail` lists. This release signs no transfers and no approvals.",
+            next_step="Use one of the types that `detail` lists.",
+        ),
+        Problem(
+            code="action-not-allowed",
+            family=Refused,
+            title="The wallet's policy does not allow this action",
+            cause=(
+                "The action can be read, and the policy that holds for the wallet does not list its type in `allow`. "
+                "The built-in policy `trade-only` allows orders, cancels, modifications, leverage, scheduled cancels "
+                "and noops."
+            ),
+            next_step=(
+                "Trade with this wallet, and move funds or approve agents with another one, whose policy allows that: "
+                "`hyperkms policy apply` (docs/policy.md)."
+            ),
+            shown_by=f'{_SIGN}\'{{"walletId": "bot-1", "action": {{"type": "claimRewards"}}}}\'',
+        ),
+        Problem(
+            code="member-not-signed",
+            family=Malformed,
+            title="The signature does not cover this member of the request",
+            cause=(
+                "The exchange hashes no vault address with actions of an account for itself, and neither vault address "
+                "nor expiry with user-signed ones. Who sends one would believe that it holds."
+            ),
+            next_step="Leave out the member that `field` names.",
+            shown_by=(
+                f'{_SIGN}\'{{"walletId": "bot-1", "action": {{"type": "claimRewards"}}, '
+                '"vaultAddress": "0x1719884eb866cb12b2287399b15f7db5e7d775ea"}\''
+            ),
+        ),
+        Problem(
+            code="nonce-mismatch",
+            family=Malformed,
+            title="The action's own nonce is not the request's",
+            cause="Some actions repeat the nonce inside (`nonce` or `time`), and the exchange wants both to be equal.",
+            next_step="Leave both out: the service fills them in. Or give the same number in both places.",
         ),
         Problem(
             code="unknown-coin",

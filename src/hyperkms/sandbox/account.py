@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from hyperkms.sandbox.actions import Order, OrderRef
+from hyperkms.sandbox.funds import Funds
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,15 @@ class Leverage:
 
 @dataclass
 class Account:
-    """Orders by oid (ended ones included), positions and leverage by asset number."""
+    """Orders by oid (ended ones included), positions and leverage by asset number, funds."""
 
     records: dict[int, OrderRecord] = field(default_factory=dict)
     positions: dict[int, Position] = field(default_factory=dict)
     leverage: dict[int, Leverage] = field(default_factory=dict)
     cancel_at_ms: int | None = None
+    funds: Funds = field(default_factory=Funds)
+    builders: dict[str, str] = field(default_factory=dict)
+    """The highest fee that was approved, by the builder's address."""
 
     def add(self, record: OrderRecord) -> None:
         """Keep a new order."""

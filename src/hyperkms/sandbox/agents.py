@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from hyperkms.sandbox.nonces import DAY_MS
 from hyperkms.sandbox.refusals import Refused
-from hyperkms.sandbox.user_actions import ApproveAgent
 
 NAMED = 3
 DAYS = 90
@@ -34,6 +33,14 @@ class Agent:
         return self.until_ms is None or now_ms < self.until_ms
 
 
+@dataclass(frozen=True)
+class Approval:
+    """`agent` may sign for its master under a name; no name is the empty one."""
+
+    agent: str
+    name: str
+
+
 class Agents:
     """Every address that is or was an agent. Addresses are in canonical form."""
 
@@ -53,7 +60,7 @@ class Agents:
         if address in self._by_address:
             self._by_address[address] = replace(self._by_address[address], until_ms=now_ms)
 
-    def approve(self, action: ApproveAgent, *, master: str, now_ms: int) -> None:
+    def approve(self, action: Approval, *, master: str, now_ms: int) -> None:
         """Carry out an approval by `master`, or raise `Refused`."""
         name, until_ms = _name_and_end(action.name, now_ms)
         before = self._of(master, now_ms)

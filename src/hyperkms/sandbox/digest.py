@@ -18,9 +18,10 @@ from typing import Literal
 import msgpack
 from Crypto.Hash import keccak
 
+from hyperkms.sandbox.account_actions import AccountAction
 from hyperkms.sandbox.actions import Action, Wire
 from hyperkms.sandbox.parsing import Request
-from hyperkms.sandbox.user_actions import ApproveAgent
+from hyperkms.sandbox.user_actions import UserAction
 
 Network = Literal["mainnet", "testnet"]
 
@@ -30,12 +31,19 @@ _SOURCES: dict[Network, bytes] = {"mainnet": b"a", "testnet": b"b"}
 def digest_of(request: Request, network: Network) -> bytes:
     """Return the digest that the signer of `request` must have signed, on `network`."""
     action = request.action
-    return action.digest() if isinstance(action, ApproveAgent) else _l1_digest(request, action, network)
+    return action.digest() if isinstance(action, UserAction) else _l1_digest(request, action, network)
 
 
-def _l1_digest(request: Request, action: Action, network: Network) -> bytes:
+def vault_of(request: Request) -> str | None:
+    """Return the vault that a request is signed for: none if its action never is, whatever was posted."""
+    action = request.action
+    hashes_vault = not isinstance(action, UserAction) and (not isinstance(action, AccountAction) or action.hashes_vault)
+    return request.vault_address if hashes_vault else None
+
+
+def _l1_digest(request: Request, action: Action | AccountAction, network: Network) -> bytes:
     connection_id = action_hash(
-        action.wire(), request.nonce, vault=request.vault_address, expires_after=request.expires_after
+        action.wire(), request.nonce, vault=vault_of(request), expires_after=request.expires_after
     )
     agent = _keccak(_AGENT_TYPE + _keccak(_SOURCES[network]) + connection_id)
     return _keccak(b"\x19\x01" + _DOMAIN + agent)

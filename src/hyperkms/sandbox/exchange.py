@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 from itertools import count
 
+from hyperkms.sandbox.account_actions import AccountAction
 from hyperkms.sandbox.accounts import Accounts
 from hyperkms.sandbox.applying import Reply, apply
 from hyperkms.sandbox.clock import MovableClock, wall_clock_ms
-from hyperkms.sandbox.digest import Network, digest_of
+from hyperkms.sandbox.digest import Network, digest_of, vault_of
 from hyperkms.sandbox.faults import Faults
 from hyperkms.sandbox.fields import address, parse_json
 from hyperkms.sandbox.info import answer_info
@@ -16,7 +17,8 @@ from hyperkms.sandbox.parsing import Request, parse_request
 from hyperkms.sandbox.placing import Moment
 from hyperkms.sandbox.refusals import MALFORMED_TEXT, MalformedBody, Refused
 from hyperkms.sandbox.signature import recover_address
-from hyperkms.sandbox.user_actions import ApproveAgent
+from hyperkms.sandbox.transfers import apply_account_action, apply_user_action
+from hyperkms.sandbox.user_actions import UserAction
 
 MALFORMED = Answer(422, MALFORMED_TEXT)
 # The official SDK reads a JSON null, and trips over any other JSON without "code" and "msg".
@@ -121,16 +123,19 @@ class Exchange:
         check_nonce_window(request.nonce, now_ms=now_ms)  # (2)
         if signer is None:  # (3)
             raise Refused("Unable to recover signer.")
-        if isinstance(request.action, ApproveAgent):
-            return self._approved(request, request.action, signer)
-        account = self.accounts.acting_for(signer, request.vault_address, now_ms=now_ms)  # (4)
+        if isinstance(request.action, UserAction):
+            return self._by_the_user(request, request.action, signer)
+        account = self.accounts.acting_for(signer, vault_of(request), now_ms=now_ms)  # (4)
         self._use_nonce(signer, request.nonce)  # (5)
         if request.expires_after is not None and now_ms > request.expires_after:  # (6)
             raise Refused("Action already expired")
         account.run_schedule(now_ms=now_ms)
-        return apply(request.action, account, Moment(now_ms, self._oids.__next__))  # (7)
+        if isinstance(request.action, AccountAction):  # (7)
+            user = vault_of(request) or self.accounts.user_of(signer)
+            return apply_account_action(request.action, user, self.accounts)
+        return apply(request.action, account, Moment(now_ms, self._oids.__next__))
 
-    def _approved(self, request: Request, action: ApproveAgent, signer: str) -> Reply:
+    def _by_the_user(self, request: Request, action: UserAction, signer: str) -> Reply:
         """Do the same with a user-signed action: it is the signer's own, whatever vault is named, and has no expiry."""
         if action.nonce != request.nonce or action.chain.lower() != self.network:
             raise Refused(f"The action must name the nonce of its request and hyperliquidChain {self.network.title()}")
@@ -138,8 +143,7 @@ class Exchange:
         self._use_nonce(signer, request.nonce)  # (5)
         if request.expires_after is not None:  # (6) in the stand-in's words, as above
             raise Refused("expiresAfter is not supported for user-signed actions")
-        self.accounts.approve_agent(action, master=signer, now_ms=self.clock.now_ms())  # (7)
-        return {"type": "default"}
+        return apply_user_action(action, signer, self.accounts, now_ms=self.clock.now_ms())  # (7)
 
     def _use_nonce(self, signer: str, nonce: int) -> None:
         self._nonces[signer] = self._nonces.get(signer, NonceSet()).with_nonce(nonce)

@@ -68,6 +68,13 @@ def uint32(value: object) -> int:
     return _bounded(value, U32)
 
 
+def int64(value: object) -> int:
+    """Read an integer from -2^63 to 2^63 - 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
+        raise MalformedBody("a signed integer was expected")
+    return value
+
+
 def flag(value: object) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):

@@ -1,10 +1,11 @@
 """Answers to POST /info, in the exchange's shapes: what the order methods of the official SDK and of ccxt ask for.
 
-Only the default dex ("") exists. Every account is worth a fixed 1,000,000 USDC; profit and margin are not
-kept.
+Only the default dex ("") exists. An account is worth what was paid into it, 1,000,000 USDC to begin with; profit and
+margin are not kept.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from hyperkms.sandbox.account import Account, Leverage, OrderRecord, Position
 from hyperkms.sandbox.accounts import Accounts
@@ -18,30 +19,55 @@ from hyperkms.sandbox.market import (
     perp_meta_and_contexts,
     spot_meta,
     spot_meta_and_contexts,
+    token_indices,
 )
 from hyperkms.sandbox.parsing import order_ref
 from hyperkms.sandbox.placing import plain
 
 Json = dict[str, object]
 
-ACCOUNT_VALUE = "1000000.0"
-
 
 def answer_info(question: object, accounts: Accounts, *, now_ms: int) -> object:
     """Answer one question. Raises `MalformedBody` for an unknown type, member or dex."""
     fields = Fields(question)
-    kind = fields.take("type", one_of(*_MARKET_ANSWERS, *_USER_ANSWERS, "orderStatus"))
+    kind = fields.take("type", one_of(*_MARKET_ANSWERS, *_USER_ANSWERS, *_OTHERS))
     if kind != "orderStatus":
         fields.take_optional("dex", one_of(""))
     if kind in _MARKET_ANSWERS:
         fields.finish()
         return _MARKET_ANSWERS[kind]()
-    account = accounts.of(fields.take("user", address))
+    user = fields.take("user", address)
+    account = accounts.of(user)
     account.run_schedule(now_ms=now_ms)
     if kind == "orderStatus":
         return _order_status(fields, account)
+    if kind == "maxBuilderFee":
+        return _builder_fee(fields, account)
     fields.finish()
+    if kind == "subAccounts":
+        return _sub_accounts(user, accounts, now_ms)
     return _USER_ANSWERS[kind](account, now_ms)
+
+
+def _builder_fee(fields: Fields, account: Account) -> int:
+    """In tenths of a basis point."""
+    builder = fields.take("builder", address)
+    fields.finish()
+    percent = account.builders.get(builder, "0%").removesuffix("%")
+    return int(Decimal(percent) * 1000)
+
+
+def _sub_accounts(user: str, accounts: Accounts, now_ms: int) -> list[Json] | None:
+    return [
+        {
+            "name": name,
+            "subAccountUser": where,
+            "master": user,
+            "clearinghouseState": _clearinghouse_state(accounts.of(where), now_ms),
+            "spotState": _spot_state(accounts.of(where), now_ms),
+        }
+        for where, name in accounts.sub_accounts_of(user).items()
+    ] or None
 
 
 def _order_status(fields: Fields, account: Account) -> Json:
@@ -102,23 +128,39 @@ def _trigger_name(terms: Trigger) -> str:
 
 
 def _clearinghouse_state(account: Account, now_ms: int) -> Json:
+    value = _money(account.funds.perps)
     summary: Json = {
-        "accountValue": ACCOUNT_VALUE,
+        "accountValue": value,
         "totalNtlPos": "0.0",
-        "totalRawUsd": ACCOUNT_VALUE,
+        "totalRawUsd": value,
         "totalMarginUsed": "0.0",
     }
     return {
         "marginSummary": summary,
         "crossMarginSummary": summary,
         "crossMaintenanceMarginUsed": "0.0",
-        "withdrawable": ACCOUNT_VALUE,
+        "withdrawable": value,
         "assetPositions": [
             {"type": "oneWay", "position": _position(asset, held, account.leverage.get(asset, Leverage()))}
             for asset, held in account.positions.items()
         ],
         "time": now_ms,
     }
+
+
+def _spot_state(account: Account, _now_ms: int) -> Json:
+    return {
+        "balances": [
+            {"coin": name, "token": index, "hold": "0.0", "total": _money(account.funds.spot[name]), "entryNtl": "0.0"}
+            for name, index in token_indices().items()
+        ]
+    }
+
+
+def _money(amount: Decimal) -> str:
+    """With a decimal at least, as the exchange writes amounts."""
+    text = plain(amount)
+    return text if "." in text else f"{text}.0"
 
 
 def _position(asset: int, held: Position, leverage: Leverage) -> Json:
@@ -137,6 +179,7 @@ def _position(asset: int, held: Position, leverage: Leverage) -> Json:
     }
 
 
+_OTHERS = ("orderStatus", "subAccounts", "maxBuilderFee")
 _MARKET_ANSWERS: dict[str, Callable[[], object]] = {
     "meta": perp_meta,
     "spotMeta": spot_meta,
@@ -149,4 +192,5 @@ _USER_ANSWERS: dict[str, Callable[[Account, int], object]] = {
     "openOrders": _open_orders,
     "frontendOpenOrders": _frontend_open_orders,
     "clearinghouseState": _clearinghouse_state,
+    "spotClearinghouseState": _spot_state,
 }

@@ -68,6 +68,11 @@ def perp_meta() -> dict[str, object]:
     }
 
 
+def token_indices() -> dict[str, int]:
+    """Return the spot tokens' numbers by name."""
+    return {"USDC": 0, "PURR": 1, "HYPE": 150}
+
+
 def spot_meta() -> dict[str, object]:
     """Answer /info `spotMeta`."""
     return {

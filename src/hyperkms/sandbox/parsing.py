@@ -7,6 +7,7 @@ them before hashing, so a signature over them could not be right.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hyperkms.sandbox.account_actions import ACCOUNT_TYPES, AccountAction, read_account_action
 from hyperkms.sandbox.actions import (
     Action,
     Builder,
@@ -28,7 +29,6 @@ from hyperkms.sandbox.actions import (
 from hyperkms.sandbox.fields import (
     Fields,
     address,
-    any_text,
     cloid,
     decimal_text,
     flag,
@@ -40,14 +40,14 @@ from hyperkms.sandbox.fields import (
 )
 from hyperkms.sandbox.refusals import MalformedBody
 from hyperkms.sandbox.signature import Signature
-from hyperkms.sandbox.user_actions import ApproveAgent
+from hyperkms.sandbox.user_actions import USER_TYPES, UserAction, read_user_action
 
 
 @dataclass(frozen=True)
 class Request:
     """One post to /exchange, in canonical form. Times are milliseconds since 1970."""
 
-    action: Action | ApproveAgent
+    action: Action | AccountAction | UserAction
     nonce: int
     signature: Signature
     vault_address: str | None
@@ -70,7 +70,7 @@ def parse_request(body: object) -> Request:
 
 
 def parse_action(value: object) -> Action:
-    """Read an L1 action of one of the types in the table below; every other type is refused as malformed."""
+    """Read an action that trades, of one of the types in the table below; every other type is refused as malformed."""
     fields = Fields(value)
     action = _BY_TYPE[fields.take("type", one_of(*_BY_TYPE))](fields)
     fields.finish()
@@ -82,23 +82,14 @@ def order_ref(value: object) -> OrderRef:
     return cloid(value) if isinstance(value, str) else uint64(value)
 
 
-def _posted_action(value: object) -> Action | ApproveAgent:
-    is_user_signed = isinstance(value, dict) and value.get("type") == "approveAgent"
-    return _approve_agent(value) if is_user_signed else parse_action(value)
-
-
-def _approve_agent(value: object) -> ApproveAgent:
+def _posted_action(value: object) -> Action | AccountAction | UserAction:
     fields = Fields(value)
-    fields.take("type", one_of("approveAgent"))
-    approval = ApproveAgent(
-        agent=fields.take("agentAddress", address),
-        name=fields.take_optional("agentName", any_text) or "",
-        nonce=fields.take("nonce", uint64),
-        chain=fields.take("hyperliquidChain", one_of("Mainnet", "Testnet")),
-        signature_chain_id=fields.take("signatureChainId", scalar),
-    )
+    name = fields.take("type", one_of(*_BY_TYPE, *ACCOUNT_TYPES, *USER_TYPES))
+    if name in _BY_TYPE:
+        return parse_action(value)
+    action = read_user_action(name, fields) if name in USER_TYPES else read_account_action(name, fields)
     fields.finish()
-    return approval
+    return action
 
 
 def _signature(value: object) -> Signature:

@@ -25,6 +25,9 @@ MAX_RULES = 100
 TRADE_ONLY = "trade-only"
 """In `allow`: the action types of the built-in policy."""
 
+RESERVED = frozenset({"allow", "expires_after", "grants"})
+"""Under these names other members refuse than rules."""
+
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Amount: TypeAlias = Annotated[
     int | str,
@@ -251,6 +254,9 @@ def _require_rules(rules: Sequence[RuleDocument]) -> None:
         path = f"rules[{number}]"
         if rule.name in names:
             raise Malformed.at(path, f"there is a rule {rule.name!r} already", "malformed-policy")
+        if rule.name in RESERVED:
+            words = f"{rule.name!r} is how refusals name another member of the document; choose another name"
+            raise Malformed.at(path, words, "malformed-policy")
         names.add(rule.name)
         if not _requirements(rule):
             words = f"rule {rule.name!r} requires nothing; what it applies to stands in `when`"

@@ -135,7 +135,10 @@ def refused(whose: str, refusal: Refusal) -> Refused:
         "limit": refusal.limit,
         "field": refusal.path,
     }
-    return Refused("policy-refused", f"{whose}, rule {refusal.rule!r}: {refusal.words}", details)
+    words = f"{whose}, rule {refusal.rule!r}: {refusal.words}"
+    if refusal.rule == ALLOW:
+        return Refused("action-not-allowed", words, details)
+    return Refused("policy-refused", words, details)
 
 
 def _not_allowed(name: str, allowed: frozenset[str]) -> Refusal:

@@ -20,9 +20,7 @@ from hyperkms.client.ccxt.signing import (
     in_words_of_ccxt,
     is_unsigned,
     refuse_private_key,
-    refuse_user_signed,
     request_of,
-    unsigned,
 )
 
 
@@ -39,13 +37,13 @@ class RemoteHyperliquid(hyperliquid):  # type: ignore[misc]  # ccxt is published
         """As ccxt's, without the need for a private key."""
         return self.deep_extend(super().describe(), {**CREDENTIALS, "options": OPTIONS})
 
-    def sign_l1_action(self, action: Any, *_nonce_vault_expiry: object, **_named: object) -> Unsigned:
+    def sign_l1_action(self, *_action_nonce_vault_expiry: object, **_named: object) -> Unsigned:
         """A place for the signature, which `request` fills."""
-        return unsigned(action)
+        return Unsigned()
 
-    def sign_user_signed_action(self, types: Any, *_message: object, **_named: object) -> None:
-        """Refused, naming the action."""
-        refuse_user_signed(types)
+    def sign_user_signed_action(self, *_types_and_message: object, **_named: object) -> Unsigned:
+        """The same."""
+        return Unsigned()
 
     async def handle_builder_fee_approval(self) -> bool:
         """Not asked for."""

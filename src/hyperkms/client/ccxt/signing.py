@@ -18,30 +18,17 @@ from hyperkms.client.errors import (
     SigningClientError,
     Unavailable,
 )
-from hyperkms.client.signable import not_signable, require_signable
+from hyperkms.client.signable import unnumbered
 
 CREDENTIALS = {"requiredCredentials": {"privateKey": False, "walletAddress": True}}
 """The wallet's or, if it is an agent, its master account's address: the one whose orders are asked for."""
 
 OPTIONS = {"builderFee": False, "refSet": True}
-"""ccxt's own fee and referrer are actions that nobody asked for; hyperkms signs neither."""
+"""ccxt's own fee and referrer are actions that nobody asked for; no bot should pay them unasked."""
 
 
 class Unsigned(dict[str, Any]):
     """Stands in ccxt's request where the signature goes, until `request` replaces the whole of it."""
-
-
-def unsigned(action: Mapping[str, Any]) -> Unsigned:
-    """A place for the signature of this action; ccxt.NotSupported, naming the action, if none will come."""
-    with in_words_of_ccxt():
-        require_signable(action)
-    return Unsigned()
-
-
-def refuse_user_signed(types: Mapping[str, Any]) -> None:
-    """ccxt.NotSupported, naming the action: hyperkms signs no transfer, withdrawal or approval."""
-    with in_words_of_ccxt():
-        raise not_signable(next(iter(types), "that was asked for").rpartition(":")[2])
 
 
 def is_unsigned(params: object) -> bool:
@@ -53,7 +40,7 @@ def request_of(params: Mapping[str, Any], options: Mapping[str, Any]) -> dict[st
     """The named arguments of `sign_action`. The service numbers the action; ccxt's own nonce is not used."""
     vault = params.get("vaultAddress")
     return {
-        "action": params["action"],
+        "action": unnumbered(params["action"]),
         "vault_address": vault if vault is None or vault.startswith("0x") else f"0x{vault}",
         "expires_after": params.get("expiresAfter"),
         "network": "testnet" if options.get("sandboxMode") else "mainnet",
