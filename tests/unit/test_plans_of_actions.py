@@ -49,7 +49,13 @@ def test_who_resumes_a_plan_signs_the_same(at: Here, name: str) -> None:
 def test_a_plan_of_a_user_signed_action_has_a_format_of_its_own(at: Here, name: str, plan_format: int) -> None:
     plan: dict[str, Any] = json.loads(_planned(at, name).text)
     assert plan["v"] == plan_format
-    for changed in ({"v": 3 - plan_format}, {"v": 3}, {"action": {"type": "unheardOf"}}, {"action": {}}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"v": 3 - plan_format},
+        {"v": 3},
+        {"action": {"type": "unheardOf"}},
+        {"action": {}},
+    )
+    for changed in changes:
         with pytest.raises(Conflict) as refused:
             resume(at.parts, CALLER, json.dumps({**plan, **changed}))
         assert refused.value.code == "request-not-resumable"
