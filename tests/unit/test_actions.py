@@ -1,6 +1,8 @@
 """Actions are read strictly, and what is signed is what the exchange hashes."""
 
 import copy
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -411,3 +413,32 @@ def test_signers_are_hashed_as_they_are_written() -> None:
 @pytest.mark.parametrize("chain", ["66eee", "0x", "0x" + "f" * 17, "421614", 421614, "0xg", ""])
 def test_a_chain_that_is_no_hex_number_is_refused(chain: object) -> None:
     _refusal({**GOOD["usdSend"], "signatureChainId": chain})
+
+
+FORMATS = Path(__file__).parents[2] / "docs" / "formats.md"
+
+
+def _rows(heading: str) -> dict[str, list[str]]:
+    """The rows of the first table under a heading, by the type that they begin with."""
+    _, _, text = FORMATS.read_text().partition(f"\n{heading}\n")
+    table = text[text.index("\n| type |") :].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
+    return {row[0].split("`")[1]: row for row in rows}
+
+
+def test_the_formats_page_lists_every_type_as_the_table_has_it() -> None:
+    l1, user = _rows("### L1 actions"), _rows("### User-signed actions")
+    assert set(l1) == {name for name, one in ACTIONS.items() if one.kind is ActionKind.L1}
+    assert set(user) == set(USER_SIGNED)
+    for name, row in (l1 | user).items():
+        assert row[1] == ACTIONS[name].action_class.value, name
+    for name, row in l1.items():
+        assert (row[2] == "yes") == ACTIONS[name].hashes_vault, name
+        assert row[0].endswith("*") == (name in TRADE_ONLY), name
+        described = row[3].replace("[order]", "").replace(" or null", "")
+        for member in GOOD[name].keys() - {"type"}:
+            assert re.search(rf"\b{member}\b", described), (name, member)
+    for name, row in user.items():
+        primary, _, members = row[2].partition(": ")
+        assert primary == ACTIONS[name].primary_type
+        assert [one.split(" ")[1] for one in members.split(", ")] == list(GOOD[name])[3:]

@@ -5,7 +5,7 @@ SigningClientError
 ├── NotConnected       no connection came about; nothing was sent
 ├── NoAnswer           it was sent and no whole answer came: whether it was done is not known
 ├── UnexpectedAnswer   what answered is not the service: look at the URL, or at what stands before it
-├── NotSignable        an adapter was asked for something that the service does not sign
+├── NotSignable        an adapter was asked to sign something that is no action
 └── ServiceError       the service answered with a problem (RFC 9457)
     ├── Malformed          400, 405, 413: correct the request
     ├── Refused            401, 403: the same request will be refused again
