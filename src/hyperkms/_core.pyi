@@ -155,6 +155,8 @@ class Meters:
         None for the wait: more is asked for than the limit ever gives. Unavailable while a stopped process
         holds the lock.
         """
+    def lacks(self, demands: list[_Demand], *, now: int) -> tuple[int, int, int | None] | None:
+        """What `reserve` would say to each demand by itself; nothing is taken."""
     def count(self, demands: list[_Demand], *, now: int) -> None:
         """Count all, whatever the limits."""
     def give_back(self, demands: list[_Demand], *, then: int) -> None:

@@ -56,6 +56,7 @@ KEYED = [
     ("POST", "/clients/w/grants"),
     ("POST", "/clients/w/grants/w/end"),
     ("GET", "/wallets/w/policy"),
+    ("POST", "/hyperliquid/explain"),
     ("POST", "/wallets/w/policy"),
     ("POST", "/wallets/w/policy-version"),
 ]

@@ -434,7 +434,7 @@ def test_the_formats_page_lists_every_type_as_the_table_has_it() -> None:
         assert row[1] == ACTIONS[name].action_class.value, name
     for name, row in l1.items():
         assert (row[2] == "yes") == ACTIONS[name].hashes_vault, name
-        assert row[0].endswith("*") == (name in TRADE_ONLY), name
+        assert row[0].endswith("*") == (name in TRADE_ONLY_TYPES), name
         described = row[3].replace("[order]", "").replace(" or null", "")
         for member in GOOD[name].keys() - {"type"}:
             assert re.search(rf"\b{member}\b", described), (name, member)

@@ -271,6 +271,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "Meters.file": lambda bench: ask_meters(bench).file,
     "Meters.require_in_place": lambda bench: ask_meters(bench).require_in_place(),
     "Meters.reserve": lambda bench: ask_meters(bench).reserve([DEMAND], now=5),
+    "Meters.lacks": lambda bench: ask_meters(bench).lacks([DEMAND], now=5),
     "Meters.count": lambda bench: ask_meters(bench).count([DEMAND], now=5),
     "Meters.give_back": lambda bench: ask_meters(bench).give_back([DEMAND], then=5),
     "Meters.used": lambda bench: ask_meters(bench).used(DEMAND, now=5),

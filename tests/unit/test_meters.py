@@ -71,6 +71,14 @@ def test_what_has_an_end_counts_until_then(meters: Meters) -> None:
     assert meters.reserve([until(NOW + 30_000, 1, 10)], now=NOW + 10_000 + WIDTH) is None
 
 
+def test_to_ask_what_would_lack_takes_nothing(meters: Meters) -> None:
+    meters.reserve([rolling(10, 10, meter=2)], now=NOW)
+    asked = [rolling(5, 10), rolling(5, 10), rolling(1, 10, meter=2)]
+    assert meters.lacks(asked, now=NOW) == (2, 10, MINUTE + WIDTH)
+    assert meters.lacks(asked[:2], now=NOW) is None
+    assert meters.used(rolling(0, 0), now=NOW) == 0
+
+
 def test_what_is_only_watched_may_pass_the_limit(meters: Meters) -> None:
     meters.count([rolling(25, 10)], now=NOW)
     assert meters.used(rolling(0, 0), now=NOW) == 25

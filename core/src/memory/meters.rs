@@ -91,6 +91,18 @@ impl Meters {
         Ok(None)
     }
 
+    /// What `reserve` would say to each demand by itself; nothing is taken.
+    pub fn lacks(&self, demands: &[Demand], now: u64) -> Result<Option<Lack>> {
+        let _held = self.lock()?;
+        for (place, demand) in demands.iter().enumerate() {
+            let used = self.settle(demand.meter, demand.period, demand.span, now)?;
+            if used.checked_add(demand.amount).is_none_or(|sum| sum > demand.limit) {
+                return Ok(Some(Lack { demand: place, used, wait: self.wait(demand, used, now)? }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Counts every demand, whatever its limit: what was reserved before a loss of power, or is only watched.
     pub fn count(&self, demands: &[Demand], now: u64) -> Result<()> {
         let _held = self.lock()?;

@@ -36,6 +36,12 @@ impl Meters {
     }
 
     #[pyo3(signature = (demands, *, now))]
+    fn lacks(&self, demands: Vec<Demand>, now: u64) -> Result<Option<(usize, u64, Option<u64>)>> {
+        let lack = self.0.lacks(&read(&demands)?, now)?;
+        Ok(lack.map(|lack| (lack.demand, lack.used, lack.wait)))
+    }
+
+    #[pyo3(signature = (demands, *, now))]
     fn count(&self, demands: Vec<Demand>, now: u64) -> Result<()> {
         self.0.count(&read(&demands)?, now)
     }

@@ -82,6 +82,8 @@ class Verdict(NamedTuple):
     grant: str | None
     refusals: Sequence[Refusal]
     """Every rule that refuses; those of the policy first."""
+    shadow: Sequence[Refusal]
+    """What the policy in shadow has against it."""
 
 
 def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: Reservations) -> Decision:
@@ -105,25 +107,50 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
     return Decision(asked.expires_after, policy.label, grant.id, reservation, would_refuse)
 
 
-def consider(authority: Authority, wanted: Wanted, prices: Prices) -> Verdict:
-    """What `decide` would say, with every rule that refuses; nothing is reserved, nor are limits over time asked."""
+def consider(authority: Authority, wanted: Wanted, prices: Prices, reservations: Reservations) -> Verdict:
+    """What `decide` would say now, with every rule that refuses; nothing is reserved."""
     asked = Asked(
         wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
     )
     policy = authority.policy
     asked.expires_after = policy.default_expiry(asked) or asked.expires_after
-    refusals = list(policy.objections(asked))
-    kind = class_of(wanted.action.type)
-    covering = [grant for grant in authority.grants if grant.covers(kind, wanted.now)]
-    if not covering:
-        words = f"no grant of client {authority.client} covers {kind.value} actions with wallet {authority.wallet}"
-        refusals.append(Refusal("grants", words, kind.value, "none", "action.type"))
-        return Verdict(asked.expires_after, policy.label, None, refusals)
-    objections = [(grant, grant.limits.judge(asked).refusal if grant.limits else None) for grant in covering]
-    holds = next((grant for grant, refusal in objections if refusal is None), None)
-    if holds is None:
-        refusals += [refusal for _, refusal in objections if refusal is not None]
-    return Verdict(asked.expires_after, policy.label, holds.id if holds else None, refusals)
+    refusals = list(policy.objections(asked)) or _short(policy.judge(asked), policy.label, reservations, wanted.now)
+    grant, against = _best_grant(authority, asked, reservations)
+    shadow: list[Refusal] = []
+    if authority.shadow is not None:
+        watching = authority.shadow
+        shadow = list(watching.objections(asked)) or _short(
+            watching.judge(asked), watching.label, reservations, wanted.now
+        )
+    return Verdict(asked.expires_after, policy.label, grant, [*refusals, *against], shadow)
+
+
+def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) -> tuple[str | None, Sequence[Refusal]]:
+    """The first grant that admits it; none, and what all of them have against it."""
+    kind = class_of(asked.action.type)
+    against: list[Refusal] = []
+    for grant in authority.grants:
+        if not grant.covers(kind, asked.now):
+            continue
+        judged = Judgement(None) if grant.limits is None else grant.limits.judge(asked)
+        refusals = [judged.refusal] if judged.refusal else _short(judged, grant.id, reservations, asked.now)
+        if not refusals:
+            return grant.id, ()
+        against += refusals
+    if not against:
+        words = f"client {authority.client} is granted no {kind.value} actions with wallet {authority.wallet}"
+        against.append(Refusal("grants", words, kind.value, "none", "action.type"))
+    return None, against
+
+
+def _short(judged: Judgement, label: str, reservations: Reservations, now: int) -> list[Refusal]:
+    """The first limit over time that has too little left, if one has."""
+    short = reservations.lacks(judged.demands, now)
+    if short is None:
+        return []
+    told = lacking(label, short).details
+    words = f"{told['value']} asked for, of {told['limit']} there are {told['left']} left"
+    return [Refusal(short.demand.rule, words, str(told["value"]), str(told["limit"]), "action", short.wait_ms)]
 
 
 def _covering(authority: Authority, wanted: Wanted) -> list[ReadyGrant]:

@@ -68,13 +68,16 @@ class Reservations:
         place, used, wait = lack
         return Lacking(demands[place], used, wait)
 
+    def lacks(self, demands: list[Demand], now: int) -> Lacking | None:
+        """The demand that would find too little now; nothing is taken."""
+        lack = self._meters.lacks([_bare(one) for one in demands], now=now) if demands else None
+        return None if lack is None else Lacking(demands[lack[0]], lack[1], lack[2])
+
     def watch(self, demands: list[Demand], now: int) -> Lacking | None:
         """Count all whatever the limits, for a policy that only watches; the first that would have lacked."""
-        bare = [_bare(one) for one in demands]
-        used = [self._meters.used(one, now=now) for one in bare]
-        self._meters.count(bare, now=now)
-        over = ((one, was) for one, was in zip(demands, used, strict=True) if was + one.amount > one.limit)
-        return next((Lacking(one, was, None) for one, was in over), None)
+        short = self.lacks(demands, now)
+        self._meters.count([_bare(one) for one in demands], now=now)
+        return short
 
     def give_back(self, reservation: Reservation) -> None:
         """A request came to nothing: what it took is there again."""

@@ -4,11 +4,51 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hyperkms.http.schemas import AnswerBody, RequestBody
+from hyperkms.http.schemas import AnswerBody, Milliseconds, RequestBody, WalletName
 
 EffectName = Literal["enforced", "shadow"]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Reason = Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class ExplainRequest(RequestBody, frozen=True):
+    """An action that is only asked about."""
+
+    wallet_id: WalletName
+    action: dict[str, Any]
+    vault_address: str | None = None
+    expires_after: Milliseconds | None = None
+    network: Literal["mainnet", "testnet"] | None = None
+
+
+class ObjectionView(AnswerBody, frozen=True):
+    """A rule that refuses: what broke it, and the limit."""
+
+    rule: str
+    detail: str
+    value: str
+    limit: str
+    field: str
+    retry_after_ms: int | None = None
+
+
+class ExplainAnswer(AnswerBody, frozen=True):
+    """What an action does, and whether it would be signed for this client now."""
+
+    success: Literal[True]
+    wallet_id: str
+    network: str
+    action_type: str
+    action_class: str
+    explanation: str
+    allowed: bool
+    policy: str
+    refusals: list[ObjectionView]
+    grant: str | None = None
+    expires_after: int | None = None
+    """With which it would be signed."""
+    shadow: list[ObjectionView] | None = None
+    """What the policy in shadow has against it."""
 
 
 class ApplyPolicyRequest(RequestBody, frozen=True):
@@ -60,4 +100,4 @@ class PoliciesAnswer(AnswerBody, frozen=True):
     newest: int = 0
 
 
-POLICY_BODIES = (ApplyPolicyRequest, ChoosePolicyRequest, PolicyAnswer, PoliciesAnswer)
+POLICY_BODIES = (ExplainRequest, ExplainAnswer, ApplyPolicyRequest, ChoosePolicyRequest, PolicyAnswer, PoliciesAnswer)

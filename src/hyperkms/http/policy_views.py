@@ -3,16 +3,24 @@
 import msgspec
 
 from hyperkms.access.policy.document import policy_of
+from hyperkms.access.policy.rules import Refusal
 from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Standing
 from hyperkms.http.policy_schemas import (
     ApplyPolicyRequest,
     ChoosePolicyRequest,
+    ExplainAnswer,
+    ExplainRequest,
+    ObjectionView,
     PoliciesAnswer,
     PolicyAnswer,
     PolicyVersionView,
 )
+from hyperkms.hyperliquid.classes import class_of
+from hyperkms.hyperliquid.members import parse_address
+from hyperkms.operations.explain import Explained
 from hyperkms.operations.policies import Choice, ShownPolicy
-from hyperkms.wallet import WalletId, iso_time
+from hyperkms.operations.sign import ActionRequest
+from hyperkms.wallet import Network, WalletId, iso_time, parse_wallet_id
 
 
 def new_policy(wallet: WalletId, body: ApplyPolicyRequest) -> NewPolicy:
@@ -52,6 +60,47 @@ def policies_answer(shown: ShownPolicy) -> PoliciesAnswer:
         enforced=_maybe(standing.enforced),
         shadow=_maybe(standing.shadow),
         newest=standing.newest,
+    )
+
+
+def explain_request(body: ExplainRequest) -> ActionRequest:
+    """What a body asks about."""
+    return ActionRequest(
+        wallet=parse_wallet_id(body.wallet_id),
+        action=body.action,
+        vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),
+        expires_after=body.expires_after,
+        network=Network(body.network) if body.network else None,
+    )
+
+
+def explain_answer(found: Explained) -> ExplainAnswer:
+    """What an action does, and the verdict."""
+    verdict = found.verdict
+    return ExplainAnswer(
+        success=True,
+        wallet_id=found.wallet.id,
+        network=found.network.value,
+        action_type=found.action.type,
+        action_class=class_of(found.action.type).value,
+        explanation=found.sentence,
+        allowed=not verdict.refusals,
+        policy=verdict.policy,
+        refusals=[_objection(refusal) for refusal in verdict.refusals],
+        grant=verdict.grant,
+        expires_after=verdict.expires_after,
+        shadow=[_objection(refusal) for refusal in verdict.shadow] or None,
+    )
+
+
+def _objection(refusal: Refusal) -> ObjectionView:
+    return ObjectionView(
+        rule=refusal.rule,
+        detail=refusal.words,
+        value=refusal.value,
+        limit=refusal.limit,
+        field=refusal.path,
+        retry_after_ms=refusal.wait_ms,
     )
 
 

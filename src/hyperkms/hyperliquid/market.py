@@ -155,6 +155,11 @@ class Market:
         """The names of an asset, a pair's readable one first; none if the list has it not, or was never read."""
         return self._assets.names.get(asset, ())
 
+    def name(self, asset: int) -> str | None:
+        """The first of them; None where there is none."""
+        names = self._assets.names.get(asset)
+        return names[0] if names else None
+
     def is_in_usd(self, asset: int) -> bool:
         """Whether an asset is listed, and priced in USD."""
         found = self._assets.by_index.get(asset)

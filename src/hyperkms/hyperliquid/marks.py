@@ -104,5 +104,6 @@ class MarketPrices:
         self._market = market
         self._marks = marks
         self.names = market.names
+        self.name = market.name
         self.is_in_usd = market.is_in_usd
         self.mark = marks.mark

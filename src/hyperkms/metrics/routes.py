@@ -38,6 +38,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/clients/{name}/grants"): "manage",
     ("POST", "/clients/{name}/grants/{grant_id}/end"): "manage",
     ("GET", "/wallets/{wallet_id}/policy"): "read",
+    ("POST", "/hyperliquid/explain"): "read",
     ("POST", "/wallets/{wallet_id}/policy"): "manage",
     ("POST", "/wallets/{wallet_id}/policy-version"): "manage",
     ("GET", "/health"): OTHER,

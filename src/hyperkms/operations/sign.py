@@ -155,9 +155,9 @@ def settle_action(
     """Steps 1 to 5; a caller's own nonce is given to `claim`, with the signer's address."""
     action = parse_action(request.action, _numbers(parts))  # (1)
     signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
-    wallet = _require_secp256k1(signer.wallet)
-    network = _settle_network(wallet, request.network)
-    _check(parts, action, request, network)  # (3)
+    wallet = require_secp256k1(signer.wallet)
+    network = settle_network(wallet, request.network)
+    check_action(parts, action, request, network)  # (3)
     wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
     decision = decide_for(parts, signer, wanted, network)  # (4)
     try:
@@ -245,14 +245,16 @@ def _numbers(parts: Parts) -> Numbers:
     return Numbers.AS_WRITTEN if parts.replay_vectors else Numbers.CANONICAL
 
 
-def _require_secp256k1(wallet: Wallet) -> Wallet:
+def require_secp256k1(wallet: Wallet) -> Wallet:
+    """The wallet; Malformed for one whose signatures the exchange does not verify."""
     if wallet.key_type is not KeyType.SECP256K1:
         words = f"wallet {wallet.id} has an ed25519 key; Hyperliquid verifies secp256k1 signatures only"
         raise Malformed.at("walletId", words, "wrong-key-type")
     return wallet
 
 
-def _settle_network(wallet: Wallet, asked: Network | None) -> Network:
+def settle_network(wallet: Wallet, asked: Network | None) -> Network:
+    """The network to sign for; Refused for one that the wallet is not bound to."""
     if wallet.network in (Network.MAINNET, Network.TESTNET):
         if asked not in (None, wallet.network):
             words = f"wallet {wallet.id} is bound to {wallet.network.value} and signs for nothing else"
@@ -264,7 +266,8 @@ def _settle_network(wallet: Wallet, asked: Network | None) -> Network:
     return asked
 
 
-def _check(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
+def check_action(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
+    """Malformed or Refused for what the exchange would not take, or what the signature would not cover."""
     require_fitting(
         action,
         network,

@@ -39,15 +39,14 @@ def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None,
     if number not in (None, version.number):
         version = parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
-    authority = _authority(parts, client, wallet, grants) if operation in SIGN_ACTIONS else None
+    signs_actions = operation in SIGN_ACTIONS and wallet.key_type is KeyType.SECP256K1
+    authority = authority_over(parts, client, wallet, grants) if signs_actions else None
     handle = parts.keyring.handle(wallet, version)
     return Found(Signer(wallet, version, handle, generation, authority), client)
 
 
-def _authority(parts: Parts, client: Client, wallet: Wallet, grants: tuple[Grant, ...]) -> Authority | None:
-    """What decides over the actions of a wallet; None for one that signs none."""
-    if wallet.key_type is not KeyType.SECP256K1:
-        return None
+def authority_over(parts: Parts, client: Client, wallet: Wallet, grants: tuple[Grant, ...]) -> Authority:
+    """What decides over the actions of a wallet for a client with these grants."""
     standing = parts.policies.standing(wallet.id)
     meter_of = parts.reservations.meter_of
     enforced = _ready(parts, standing.enforced, "policy") or trade_only()

@@ -28,6 +28,9 @@ class Prices(Protocol):
     def names(self, asset: int) -> Sequence[str]:
         """The names of an asset; none if the list has it not, or was never read."""
 
+    def name(self, asset: int) -> str | None:
+        """The first of them."""
+
     def is_in_usd(self, asset: int) -> bool:
         """Whether its price is in USD."""
 

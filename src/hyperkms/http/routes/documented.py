@@ -12,7 +12,7 @@ from hyperkms.http.client_schemas import (
     RevokeClientRequest,
     RotateClientRequest,
 )
-from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest
+from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, ExplainRequest
 from hyperkms.http.schemas import (
     ActivateRequest,
     GenerateRequest,
@@ -90,6 +90,17 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
             },
             "reason": "first limits",
         }
+    },
+    ExplainRequest: {
+        "an order": {"walletId": "bot-1", "action": {"type": "order", "orders": [_ORDER], "grouping": "na"}},
+        "a withdrawal": {
+            "walletId": "bot-1",
+            "action": {
+                "type": "withdraw3",
+                "destination": "0x1719884eb866cb12b2287399b15f7db5e7d775ea",
+                "amount": "100",
+            },
+        },
     },
     ChoosePolicyRequest: {"the first one again": {"version": 1}, "trade-only again": {"version": None}},
     RotateClientRequest: {"a day to change over": {"overlapHours": 24}, "the old key leaked": {"overlapHours": 0}},

@@ -11,27 +11,60 @@ from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
+from hyperkms.http.facts import facts_of
 from hyperkms.http.once import Work, respond
-from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, PoliciesAnswer, PolicyAnswer
-from hyperkms.http.policy_views import choice_of, new_policy, policies_answer, policy_answer
+from hyperkms.http.policy_schemas import (
+    ApplyPolicyRequest,
+    ChoosePolicyRequest,
+    ExplainAnswer,
+    ExplainRequest,
+    PoliciesAnswer,
+    PolicyAnswer,
+)
+from hyperkms.http.policy_views import (
+    choice_of,
+    explain_answer,
+    explain_request,
+    new_policy,
+    policies_answer,
+    policy_answer,
+)
 from hyperkms.http.request import Named, caller_of, parts_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.views import answer
+from hyperkms.operations.explain import explain_action
 from hyperkms.operations.policies import apply_policy, choose_policy, show_policy
 
-router = APIRouter(prefix="/wallets", tags=["policies"])
+router = APIRouter(tags=["policies"])
 Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]
 Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER, limit=What.ADMINISTER))]
 
 
-@router.get("/{wallet_id}/policy", summary="Show a wallet's policy", openapi_extra=documented(PoliciesAnswer))
+@router.get("/wallets/{wallet_id}/policy", summary="Show a wallet's policy", openapi_extra=documented(PoliciesAnswer))
 def show(request: Request, wallet_id: Named, client: Reader) -> Response:
     """What decides, what watches in shadow, and every version there ever was."""
     return answer(policies_answer(show_policy(parts_of(request), client, wallet_of(request, wallet_id))))
 
 
 @router.post(
-    "/{wallet_id}/policy",
+    "/hyperliquid/explain",
+    summary="Say what an action does, and whether it would be signed",
+    openapi_extra=documented(ExplainAnswer, ExplainRequest),
+)
+async def explain(
+    request: Request,
+    client: Reader,
+    body: Annotated[ExplainRequest, Depends(body_of(ExplainRequest, "walletId and action are required"))],
+) -> Response:
+    """Nothing is numbered, reserved or signed. The verdict is for the client that asks."""
+    wanted = explain_request(body)
+    facts_of(request).wallet = wanted.wallet
+    found = await run_in_threadpool(explain_action, parts_of(request), client, wanted)
+    return answer(explain_answer(found))
+
+
+@router.post(
+    "/wallets/{wallet_id}/policy",
     summary="Change a wallet's policy",
     openapi_extra=documented(PolicyAnswer, ApplyPolicyRequest),
 )
@@ -48,7 +81,7 @@ async def apply(
 
 
 @router.post(
-    "/{wallet_id}/policy-version",
+    "/wallets/{wallet_id}/policy-version",
     summary="Choose a version of a wallet's policy",
     openapi_extra=documented(PolicyAnswer, ChoosePolicyRequest),
 )

@@ -1,0 +1,51 @@
+"""What an action does, and what grants and policy would say to it: nothing is numbered, reserved or signed."""
+
+from dataclasses import dataclass
+
+from hyperkms.access.authority import Verdict, Wanted, consider
+from hyperkms.access.clients import Client, Operation
+from hyperkms.hyperliquid.actions import Action, parse_action
+from hyperkms.hyperliquid.explain import explain
+from hyperkms.hyperliquid.wire import Numbers
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import ActionRequest, check_action, require_secp256k1, settle_network
+from hyperkms.operations.signer import authority_over
+from hyperkms.wallet import Network, Wallet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """An action in words, and the verdict."""
+
+    wallet: Wallet
+    action: Action
+    network: Network
+    sentence: str
+    verdict: Verdict
+
+
+def explain_action(parts: Parts, client: Client, request: ActionRequest) -> Explained:
+    """For whoever may read the wallet; the verdict is for this client.
+
+    Malformed for what could not be signed whatever the rules say, as the signing route says it.
+    """
+    action = parse_action(request.action, Numbers.CANONICAL)
+    client.require_wallet(request.wallet, Operation.READ)
+    wallet = require_secp256k1(parts.wallets.get(request.wallet))
+    network = settle_network(wallet, request.network)
+    check_action(parts, action, request, network)
+    grants = client.grants_for(wallet.id, Operation.TRADE)
+    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
+    authority = authority_over(parts, client, wallet, grants)
+    return Explained(
+        wallet=wallet,
+        action=action,
+        network=network,
+        sentence=sentence_of(parts, action, network),
+        verdict=consider(authority, wanted, parts.prices[network], parts.reservations),
+    )
+
+
+def sentence_of(parts: Parts, action: Action, network: Network) -> str:
+    """What the action does, in one plain sentence; coins by their names where the exchange's list was read."""
+    return explain(action, parts.prices[network].name)
