@@ -21,6 +21,7 @@ from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.log_keys import open_log_key
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
@@ -68,6 +69,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
+    log_key = open_log_key(database, root_key, now=clock())
     counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallet_changes = Generation(shared, WALLET_CHANGES)
