@@ -7,6 +7,7 @@ from pathlib import Path
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys
 from hyperkms.access.limits import Limits
+from hyperkms.audit.log import Durability
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
@@ -69,6 +70,10 @@ class Parts:
     metrics: Metrics
     records: Path
     """The folder of the record, for a status to look at."""
+    durability: Durability
+    """When a record counts as durable."""
+    tidy_record: Callable[[], None]
+    """At the start of a service: list what the release before wrote, close what dead processes left."""
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     watch: Callable[[], None]
