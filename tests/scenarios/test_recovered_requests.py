@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from hyperkms.audit.manifest import NAME
 from hyperkms.cli.assemble import DATABASE, RECORDS
 from support.keyed import NOOP, REPLAYED, post, signatures
-from support.record import HEAD, OPENING
+from support.record import HEAD, OPENING, entries_in, files_in, lines_in
+from support.record_reader import read_logs, read_manifest
 from support.service import Answer, Service
 from support.signing_clients import ROOM
 
@@ -203,6 +205,56 @@ def test_a_database_that_is_away_when_the_first_key_comes_holds_up_no_other_sign
             assert (keyed.result().status, keyed.result().json["code"]) == (503, "database-unavailable")
         assert signed > 1
         assert post(service, "/wallets/sign", message, "k").status == 200
+
+
+def test_what_the_release_before_had_answered_is_answered_with_its_receipts(
+    killed: tuple[Service, Mapping[str, Answer]],
+) -> None:
+    """An upgrade of a service that was killed: its file has no chain, and its receipts had neither hash nor head."""
+    dead, answers = killed
+    old = as_the_release_before_wrote_it(dead.data)
+    with Service.start(dead.data, **ROOM) as second:
+        adopted = [entry["file"] for entry in entries_in(dead.data / RECORDS) if entry["event"] == "adopt"]
+        assert adopted == [old.name]
+        for name, answer in answers.items():
+            again = post(second, *REQUESTS[name], name.replace(" ", ""))
+            told = answer.json
+            told["receipt"] = {member: told["receipt"][member] for member in OLD_RECEIPT}
+            told["receipt"]["index"] -= 1
+            assert (again.json, again.headers[REPLAYED]) == (told, "true")
+            assert list(again.json["receipt"]) == list(OLD_RECEIPT)
+
+
+OLD_RECEIPT = ("log", "index", "requestId", "keyVersion", "digest")
+OLD_KINDS = {12: 1, 15: 4}
+NEW_MEMBERS = ("explained", "policy", "grant")
+
+
+def as_the_release_before_wrote_it(data: Path) -> Path:
+    """The record of the killed service in the form of then; without an opening the indexes are one less."""
+    ((log, _),) = transfers(data)
+    (file,) = files_in(data / RECORDS)
+    lines = [line for line in lines_in(data / RECORDS) if line["v"] in OLD_KINDS]
+    old = data / RECORDS / f"{file.name.split('-')[0]}-{log}.jsonl"
+    with old.open("w") as text:
+        for line in lines:
+            record = {name: value for name, value in line["record"].items() if name not in NEW_MEMBERS}
+            place = {"v": OLD_KINDS[line["v"]], "log": log, "index": line["index"] - 1}
+            text.write(json.dumps({**place, "record": record}, separators=(",", ":")) + "\n")
+    file.unlink()
+    (data / RECORDS / NAME).unlink()
+    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as database:
+        database.execute("UPDATE transfers SET done = 0")
+    return old
+
+
+def test_the_log_of_a_killed_process_is_closed_by_the_next(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, _ = killed
+    ((log, read),) = read_logs(dead.data / RECORDS).items()
+    assert "close" not in [entry["event"] for entry in read_manifest(dead.data / RECORDS)]
+    with Service.start(dead.data, **ROOM):
+        (closed,) = (entry for entry in read_manifest(dead.data / RECORDS) if entry["event"] == "close")
+    assert (closed["log"], closed["size"], closed["how"]) == (log, len(read.lines), "found")
 
 
 def test_a_service_that_is_stopped_leaves_nothing_to_recover(tmp_path: Path) -> None:
