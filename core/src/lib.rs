@@ -9,6 +9,7 @@ pub mod error;
 pub mod key_file;
 pub mod memory;
 pub mod new_file;
+pub mod record;
 pub mod root_file;
 pub mod sealed;
 pub mod single;

@@ -20,6 +20,7 @@ const MAX_WRAPPED: usize = 4096;
 /// What a sealed key is for; part of every seal, so that none opens in another's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
+    pub purpose: Purpose,
     /// 1 to 64 ASCII characters.
     pub wallet: String,
     /// From 1.
@@ -38,6 +39,15 @@ pub enum Binding {
     Testnet,
     /// Development only: each request names its network.
     Any,
+}
+
+/// What its signatures are for: a key of one purpose signs nothing of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A wallet's whole private key. Shares and store keys will have codes of their own.
+    PrivateKey,
+    /// The key of a data directory that signs its record's tree heads and manifest.
+    LogKey,
 }
 
 /// Where the key came from: an imported key may exist elsewhere too.
@@ -73,9 +83,7 @@ macro_rules! coded {
 }
 coded!(Binding, "network", None = 0 "none", Mainnet = 1 "mainnet", Testnet = 2 "testnet", Any = 3 "any");
 coded!(Origin, "origin", Generated = 1 "generated", Imported = 2 "imported");
-
-/// Code 1: a whole private key. Shares and store keys will have codes of their own.
-const PURPOSE_PRIVATE_KEY: u8 = 1;
+coded!(Purpose, "purpose", PrivateKey = 1 "private key", LogKey = 2 "log key");
 
 fn key_type_code(key_type: KeyType) -> u8 {
     match key_type {
@@ -86,7 +94,7 @@ fn key_type_code(key_type: KeyType) -> u8 {
 
 impl Context {
     /// Refuses a wallet id outside `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, version 0, and a network that
-    /// does not fit the key type.
+    /// does not fit the key type; and a log key that is not a generated Ed25519 key.
     pub fn check(&self) -> Result<()> {
         let refuse = |what| Err(Error::malformed("malformed-context", what));
         let bytes = self.wallet.as_bytes();
@@ -102,6 +110,9 @@ impl Context {
         if (self.key_type == KeyType::Ed25519) != (self.network == Binding::None) {
             return refuse("a secp256k1 key has a network, an ed25519 key has none");
         }
+        if self.purpose == Purpose::LogKey && (self.key_type, self.origin) != (KeyType::Ed25519, Origin::Generated) {
+            return refuse("a log key is an ed25519 key that was generated here");
+        }
         Ok(())
     }
 
@@ -113,7 +124,7 @@ impl Context {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend([PURPOSE_PRIVATE_KEY, key_type_code(self.key_type), self.network.code(), self.origin.code()]);
+        out.extend([self.purpose.code(), key_type_code(self.key_type), self.network.code(), self.origin.code()]);
         out.extend(self.version.to_be_bytes());
         out.push(self.wallet.len() as u8);
         out.extend(self.wallet.as_bytes());
@@ -253,9 +264,7 @@ impl<'a> Parts<'a> {
 }
 
 fn read_context(rest: &mut Reader) -> Result<Context> {
-    if rest.byte()? != PURPOSE_PRIVATE_KEY {
-        return Err(malformed("has another purpose than a private key"));
-    }
+    let purpose = Purpose::from_code(rest.byte()?)?;
     let key_type = match rest.byte()? {
         1 => KeyType::Ed25519,
         2 => KeyType::Secp256k1,
@@ -265,7 +274,7 @@ fn read_context(rest: &mut Reader) -> Result<Context> {
     let origin = Origin::from_code(rest.byte()?)?;
     let version = u32::from_be_bytes(*rest.fixed::<4>()?);
     let wallet = rest.text()?;
-    let context = Context { wallet, version, key_type, network, origin };
+    let context = Context { purpose, wallet, version, key_type, network, origin };
     context.check().map_err(|_| malformed("has an impossible context"))?;
     Ok(context)
 }
@@ -315,9 +324,10 @@ fn tampered(context: &Context, what: &str) -> Error {
 fn misplaced(found: &Context, expected: &Context) -> String {
     let name = |c: &Context| {
         format!(
-            "wallet {} version {} ({}, {}, {})",
+            "wallet {} version {} ({}, {}, {}, {})",
             c.wallet,
             c.version,
+            c.purpose.name(),
             c.key_type.name(),
             c.network.name(),
             c.origin.name()
@@ -333,7 +343,8 @@ mod tests {
     use crate::single::generate;
 
     fn context(wallet: &str, version: u32, key_type: KeyType, network: Binding) -> Context {
-        Context { wallet: wallet.into(), version, key_type, network, origin: Origin::Generated }
+        let (purpose, origin) = (Purpose::PrivateKey, Origin::Generated);
+        Context { purpose, wallet: wallet.into(), version, key_type, network, origin }
     }
 
     fn btc() -> Context {
@@ -396,6 +407,30 @@ mod tests {
         ];
         for other in elsewhere {
             assert_eq!(open(&bytes, &other, &data_key).map(drop).unwrap_err().code, "sealed-key-misplaced");
+        }
+    }
+
+    #[test]
+    fn neither_of_a_log_key_and_a_wallet_key_opens_as_the_other() {
+        let data_key = Slot::random().unwrap();
+        let wallet = context("record", 1, KeyType::Ed25519, Binding::None);
+        let log = Context { purpose: Purpose::LogKey, ..wallet.clone() };
+        for (one, other) in [(&wallet, &log), (&log, &wallet)] {
+            let bytes = sealed(one, &data_key);
+            assert_eq!(open(&bytes, one, &data_key).unwrap().1.context, *one);
+            assert_eq!(open(&bytes, other, &data_key).map(drop).unwrap_err().code, "sealed-key-misplaced");
+        }
+        assert_ne!(wallet.wrap_label(), log.wrap_label());
+    }
+
+    #[test]
+    fn a_log_key_is_a_generated_ed25519_key() {
+        let log = Context { purpose: Purpose::LogKey, ..context("record", 1, KeyType::Ed25519, Binding::None) };
+        let of_a_chain = Context { key_type: KeyType::Secp256k1, network: Binding::Testnet, ..log.clone() };
+        let imported = Context { origin: Origin::Imported, ..log.clone() };
+        assert!(log.check().is_ok());
+        for refused in [of_a_chain, imported] {
+            assert_eq!(refused.check().unwrap_err().code, "malformed-context");
         }
     }
 

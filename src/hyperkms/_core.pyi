@@ -39,6 +39,11 @@ class Context:
     def __new__(
         cls, *, wallet: str, version: int, key_type: _KeyType, network: _Binding, origin: _Origin
     ) -> Context: ...
+    @staticmethod
+    def of_log_key() -> Context:
+        """That of the key with which a data directory signs its record; any other context is a wallet's."""
+    @property
+    def purpose(self) -> Literal["private key", "log key"]: ...
     @property
     def wallet(self) -> str: ...
     @property
@@ -231,6 +236,15 @@ def sign_ed25519_message(handle: KeyHandle, message: bytes) -> _Signed:
 
     Pure Ed25519 signs the message itself; what stands for it as digest is its SHA-256.
     """
+
+def sign_tree_head(handle: KeyHandle, log: bytes, size: int, root: bytes, time: int) -> str:
+    """Sign a tree head of docs/formats.md by the log key; Refused for a wallet's key. 0x and 128 hex digits.
+
+    `log` is 16 bytes, `root` 32, `time` milliseconds. The bytes that are signed are built here.
+    """
+
+def sign_manifest_entry(handle: KeyHandle, index: int, prev: bytes, entry: bytes) -> str:
+    """The same for an entry of the manifest: its number, the 32-byte hash of the line before, the text of the entry."""
 
 def keccak256(data: bytes) -> bytes:
     """32 bytes."""

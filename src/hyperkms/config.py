@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
 from hyperkms.access.limits import DEFAULTS, Limit, What
 from hyperkms.access.proxies import Proxies
+from hyperkms.audit.log import Durability
 from hyperkms.errors import Malformed, Refused, quoted
 from hyperkms.mode import Mode
 from hyperkms.wallet import KeyType, Network
@@ -28,6 +29,8 @@ DEVELOPMENT_OF_NODE = ("development", "test")
 GRACE_DAYS = 30
 MAX_DAYS = 3650
 MAX_WORKERS = 64
+SEGMENT_MB = 64
+MAX_SEGMENT_MB = 65_536
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
@@ -57,6 +60,9 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
+    "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
+    "HYPERKMS_AUDIT_SEGMENT_MB": "audit_segment_mb",
+    "HYPERKMS_AUDIT_ANCHOR": "audit_anchor",
     "HYPERKMS_GRACE_DAYS": "grace_days",
     "HYPERKMS_ROTATE_AFTER_DAYS": "rotate_after_days",
     "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
@@ -111,6 +117,10 @@ class Config:
     root_key: str
     key_store: str
     memory_lock: MemoryLock
+    audit_durability: Durability
+    audit_segment_mb: int
+    audit_anchor: Path | None
+    """A file on another disk that gets every head of the record once more; None: nowhere."""
     grace_days: float
     rotate_after_days: float | None
     replay_vectors: bool
@@ -171,7 +181,12 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
         root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
         key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
-        memory_lock=_memory_lock(values),
+        memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
+        audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),
+        audit_segment_mb=_number(
+            values.get("HYPERKMS_AUDIT_SEGMENT_MB") or SEGMENT_MB, "HYPERKMS_AUDIT_SEGMENT_MB", MAX_SEGMENT_MB
+        ),
+        audit_anchor=_path(values, flags, "HYPERKMS_AUDIT_ANCHOR"),
         grace_days=_days(values, "HYPERKMS_GRACE_DAYS", GRACE_DAYS),
         rotate_after_days=_days(values, "HYPERKMS_ROTATE_AFTER_DAYS", 0) or None,
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
@@ -349,12 +364,11 @@ def _word(values: Mapping[str, str], name: str, kind: Any, default: Any) -> Any:
         raise _wrong(name, f"is {quoted(text)}; one of {allowed} is due") from None
 
 
-def _memory_lock(values: Mapping[str, str]) -> MemoryLock:
-    text = values.get("HYPERKMS_MEMORY_LOCK") or "auto"
-    for allowed in get_args(MemoryLock):
-        if text == allowed:
-            return cast("MemoryLock", text)
-    raise _wrong("HYPERKMS_MEMORY_LOCK", f"is {quoted(text)}; one of {', '.join(get_args(MemoryLock))} is due")
+def _one_of(values: Mapping[str, str], name: str, default: str, allowed: tuple[Any, ...]) -> Any:
+    text = values.get(name) or default
+    if text not in allowed:
+        raise _wrong(name, f"is {quoted(text)}; one of {', '.join(allowed)} is due")
+    return text
 
 
 def _days(values: Mapping[str, str], name: str, default: float) -> float:

@@ -14,6 +14,7 @@ import pytest
 from hyperkms.cli.assemble import RECORDS
 from support.keep_alive import Line, line_to
 from support.keyed import NOOP, REPLAYED
+from support.record import files_in
 from support.service import Answer, Service
 from support.traced import strace
 
@@ -42,7 +43,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def test_after_a_failed_fsync_nothing_is_signed_until_the_restart(service: Service) -> None:
     with line_to(service) as line:
         asked_before = answers_of(line)
-        (record,) = (service.data / RECORDS).glob("*.jsonl")
+        (record,) = files_in(service.data / RECORDS)
         with strace(service, "-P", str(record), "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"):
             keys = assert_all_refused(line)
         assert_all_refused(line)
@@ -59,13 +60,13 @@ def test_after_a_failed_fsync_nothing_is_signed_until_the_restart(service: Servi
 def test_a_line_that_was_cut_short_is_followed_by_a_new_file(service: Service) -> None:
     with line_to(service) as line:
         answers_of(line)
-        (record,) = (service.data / RECORDS).glob("*.jsonl")
+        (record,) = files_in(service.data / RECORDS)
         before = record.read_bytes()
         with strace(service, "-P", str(record), "-e", "trace=write", "-e", "inject=write:error=ENOSPC"):
             assert_refused(line.post("/hyperliquid/sign", ACTION))
             after = line.post("/hyperliquid/sign", ACTION)
         assert after.status == 200, after.body
-        assert after.json["receipt"]["index"] == 0
+        assert after.json["receipt"]["index"] == 1
         assert after.json["receipt"]["log"] not in record.name
     assert record.read_bytes() == before
     record_lines(service.data)
@@ -78,12 +79,12 @@ def test_a_full_disk_refuses_and_recovers_by_itself(service: Service) -> None:
         with filled(records):
             sign_to_the_last_byte(line)
             keys = assert_all_refused(line)
-            assert len(list(records.iterdir())) < 5
+            assert len(files_in(records)) < 4
             assert descriptors(service) < 60
         assert line.get("/ready").status == 200
         assert_finished(line, keys)
         answers_of(line)
-        assert len(list(records.glob("*.jsonl"))) < 5
+        assert len(files_in(records)) < 5
         record_lines(service.data)
         service.stop()
 
@@ -183,7 +184,7 @@ def assert_finished(line: Line, keys: Mapping[str, tuple[str, Mapping[str, Any]]
 def record_lines(data: Path) -> Sequence[Any]:
     """Every line of every file, each whole and in its place."""
     found = []
-    for path in sorted((data / RECORDS).glob("*.jsonl")):
+    for path in files_in(data / RECORDS):
         text = path.read_text()
         assert not text or text.endswith("\n")
         lines = [json.loads(line) for line in text.splitlines()]

@@ -20,6 +20,7 @@ from eth_account.messages import encode_defunct
 from hyperkms.cli.assemble import RECORDS
 from support.keep_alive import Line, line_to
 from support.keyed import NOOP, REPLAYED
+from support.record import files_in
 from support.service import Service
 
 KILLS = int(os.environ.get("HYPERKMS_TEST_KILLS", "20"))
@@ -172,14 +173,14 @@ def assert_one_digest_a_nonce(records: Iterable[Any]) -> None:
     """Of the answers that nobody received as well: a nonce that was written down twice is that of one digest."""
     digests: dict[int, set[str]] = {}
     for record in records:
-        if "nonce" in record["signed"]:
+        if "nonce" in record.get("signed", {}):
             digests.setdefault(record["signed"]["nonce"], set()).add(record["digest"])
     assert {len(each) for each in digests.values()} == {1}
 
 
 def whole_lines(data: Path) -> Iterator[Any]:
     """Of every file; the last line of one may have been cut off."""
-    for path in (data / RECORDS).glob("*.jsonl"):
+    for path in files_in(data / RECORDS):
         *lines, _ = path.read_text().split("\n")
         for number, text in enumerate(lines):
             line = json.loads(text)

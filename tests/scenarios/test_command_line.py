@@ -55,7 +55,7 @@ def test_a_command_signs_with_a_wallet_that_the_service_made(served: Service) ->
     signer = Account.recover_message(encode_defunct(text="héllo"), signature=signed["signature"])
     assert signer.lower() == wallet["address"]
     receipt = signed["receipt"]
-    [log] = (served.data / "records").glob(f"*-{receipt['log']}.jsonl")
+    [log] = (served.data / "records").glob(f"*-{receipt['log']}-0001.jsonl")
     record = json.loads(log.read_text().splitlines()[receipt["index"]])["record"]
     assert record["client"].startswith("cli:")
     assert record["signature"] == signed["signature"]

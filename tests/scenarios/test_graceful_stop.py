@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.keep_alive import line_to
+from support.record import files_in
 from support.service import START_S, Service
 
 BOTS = 6
@@ -23,7 +24,7 @@ SIGNED_BEFORE = 200
 def _recorded(data: Path) -> dict[tuple[str, int], Any]:
     """Every record of a data directory by its place; each line is whole."""
     found = {}
-    for path in (data / "records").iterdir():
+    for path in files_in(data / "records"):
         text = path.read_text()
         assert not text or text.endswith("\n")
         for number, line in enumerate(text.splitlines()):

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from support.keep_alive import Line, assert_malformed, line_to
+from support.record import files_in
 from support.service import Service
 from support.vectors import load
 
@@ -97,7 +98,7 @@ def _assert_nothing_stored(service: Service) -> None:
     locks = {"requests.lock", "sweep.lock"}
     assert names - counted == {"admin.key", "hyperkms.db", "nonces", "records", "root.key", "shared", *locks}
     assert {path.name for path in service.data.parent.iterdir()} == {"data"}
-    assert not any(path.stat().st_size for path in (service.data / "records").iterdir())
+    assert not any(path.stat().st_size for path in files_in(service.data / "records"))
 
 
 def test_ids_outside_the_grammar_are_refused_and_nothing_is_stored(service: Service) -> None:

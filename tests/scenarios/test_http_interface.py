@@ -43,7 +43,8 @@ def _without_receipt(answer: Answer) -> Any:
     """The body; its receipt says where the signature is written down."""
     body = answer.json
     receipt = body.pop("receipt")
-    assert set(receipt) == {"log", "index", "requestId", "keyVersion", "digest"}
+    members = {"log", "index", "requestId", "keyVersion", "digest", "leafHash", "durability", "head"}
+    assert set(receipt) == members
     assert receipt["requestId"] == answer.headers["x-request-id"]
     return body
 

@@ -23,6 +23,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from support.killed_halfway import AFTER_KEY, AFTER_WALLET, BEFORE_KEY, BEFORE_WALLET
+from support.record import lines_in
 from support.sealed_key_reader import Secret, public_key_of
 from support.service import Answer, Service, command, environment
 
@@ -62,8 +63,7 @@ def listed(service: Service) -> dict[str, Any]:
 
 def recorded(data: Path) -> dict[tuple[str, int], Any]:
     """Every whole line of the record by its place."""
-    lines = [line for path in (data / "records").iterdir() for line in path.read_bytes().split(b"\n")[:-1]]
-    return {(line["log"], line["index"]): line["record"] for line in map(json.loads, lines)}
+    return {(line["log"], line["index"]): line["record"] for line in lines_in(data / "records")}
 
 
 # ---- kills at random -----------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from hyperkms.audit.manifest import NAME
 from hyperkms.cli.assemble import DATABASE, RECORDS
 from support.keyed import NOOP, REPLAYED, post, signatures
+from support.record import HEAD, OPENING, entries_in, files_in, lines_in
+from support.record_reader import read_logs, read_manifest
 from support.service import Answer, Service
 from support.signing_clients import ROOM
 
@@ -132,20 +135,26 @@ def test_the_sweep_recovers_what_nobody_asks_for(killed: tuple[Service, Mapping[
 def test_only_what_has_no_row_is_read(killed: tuple[Service, Mapping[str, Answer]]) -> None:
     dead, answers = killed
     ((log, done),) = transfers(dead.data)
-    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    (file,) = (dead.data / RECORDS).glob(f"*{log}-0001.jsonl")
     whole = file.read_bytes()
+    before = whole[:done].splitlines(keepends=True)
     assert whole[:done].endswith(b"\n")
-    assert json.loads(whole[:done].splitlines()[-1])["record"]["idempotencyKey"] == "before"
-    file.write_bytes(b"x" * (done - 1) + b"\n" + whole[done:])
+    assert json.loads(before[-1])["record"]["idempotencyKey"] == "before"
+    file.write_bytes(b"".join(kept_or_spoilt(line) for line in before) + whole[done:])
     with Service.start(dead.data, **ROOM) as second:
         again = post(second, *REQUESTS["order"], "order")
         assert again.body == answers["order"].body
 
 
+def kept_or_spoilt(line: bytes) -> bytes:
+    """Receipts name the durability that the first line says, and the head before theirs."""
+    return line if json.loads(line)["v"] in (OPENING, HEAD) else b"x" * (len(line) - 1) + b"\n"
+
+
 def test_half_a_line_is_no_answer(killed: tuple[Service, Mapping[str, Answer]]) -> None:
     dead, answers = killed
     ((log, _),) = transfers(dead.data)
-    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    (file,) = (dead.data / RECORDS).glob(f"*{log}-0001.jsonl")
     file.write_bytes(file.read_bytes()[:-1])
     with Service.start(dead.data, **ROOM) as second:
         assert post(second, *REQUESTS["action"], "action").body == answers["action"].body
@@ -158,7 +167,7 @@ def test_without_the_record_of_a_killed_process_no_request_with_a_key_is_answere
 ) -> None:
     dead, _ = killed
     ((log, _),) = transfers(dead.data)
-    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    (file,) = (dead.data / RECORDS).glob(f"*{log}-0001.jsonl")
     away = dead.data / "away"
     file.rename(away)
     with Service.start(dead.data, **ROOM) as second:
@@ -174,7 +183,7 @@ def test_without_the_record_of_a_killed_process_no_request_with_a_key_is_answere
 def test_a_line_that_is_none_stops_requests_with_a_key(killed: tuple[Service, Mapping[str, Answer]]) -> None:
     dead, _ = killed
     ((log, done),) = transfers(dead.data)
-    (file,) = (dead.data / RECORDS).glob(f"*{log}.jsonl")
+    (file,) = (dead.data / RECORDS).glob(f"*{log}-0001.jsonl")
     whole = file.read_bytes()
     file.write_bytes(whole[:done] + b"no line\n" + whole[done:])
     with Service.start(dead.data, **ROOM) as second:
@@ -196,6 +205,56 @@ def test_a_database_that_is_away_when_the_first_key_comes_holds_up_no_other_sign
             assert (keyed.result().status, keyed.result().json["code"]) == (503, "database-unavailable")
         assert signed > 1
         assert post(service, "/wallets/sign", message, "k").status == 200
+
+
+def test_what_the_release_before_had_answered_is_answered_with_its_receipts(
+    killed: tuple[Service, Mapping[str, Answer]],
+) -> None:
+    """An upgrade of a service that was killed: its file has no chain, and its receipts had neither hash nor head."""
+    dead, answers = killed
+    old = as_the_release_before_wrote_it(dead.data)
+    with Service.start(dead.data, **ROOM) as second:
+        adopted = [entry["file"] for entry in entries_in(dead.data / RECORDS) if entry["event"] == "adopt"]
+        assert adopted == [old.name]
+        for name, answer in answers.items():
+            again = post(second, *REQUESTS[name], name.replace(" ", ""))
+            told = answer.json
+            told["receipt"] = {member: told["receipt"][member] for member in OLD_RECEIPT}
+            told["receipt"]["index"] -= 1
+            assert (again.json, again.headers[REPLAYED]) == (told, "true")
+            assert list(again.json["receipt"]) == list(OLD_RECEIPT)
+
+
+OLD_RECEIPT = ("log", "index", "requestId", "keyVersion", "digest")
+OLD_KINDS = {12: 1, 15: 4}
+NEW_MEMBERS = ("explained", "policy", "grant")
+
+
+def as_the_release_before_wrote_it(data: Path) -> Path:
+    """The record of the killed service in the form of then; without an opening the indexes are one less."""
+    ((log, _),) = transfers(data)
+    (file,) = files_in(data / RECORDS)
+    lines = [line for line in lines_in(data / RECORDS) if line["v"] in OLD_KINDS]
+    old = data / RECORDS / f"{file.name.split('-')[0]}-{log}.jsonl"
+    with old.open("w") as text:
+        for line in lines:
+            record = {name: value for name, value in line["record"].items() if name not in NEW_MEMBERS}
+            place = {"v": OLD_KINDS[line["v"]], "log": log, "index": line["index"] - 1}
+            text.write(json.dumps({**place, "record": record}, separators=(",", ":")) + "\n")
+    file.unlink()
+    (data / RECORDS / NAME).unlink()
+    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as database:
+        database.execute("UPDATE transfers SET done = 0")
+    return old
+
+
+def test_the_log_of_a_killed_process_is_closed_by_the_next(killed: tuple[Service, Mapping[str, Answer]]) -> None:
+    dead, _ = killed
+    ((log, read),) = read_logs(dead.data / RECORDS).items()
+    assert "close" not in [entry["event"] for entry in read_manifest(dead.data / RECORDS)]
+    with Service.start(dead.data, **ROOM):
+        (closed,) = (entry for entry in read_manifest(dead.data / RECORDS) if entry["event"] == "close")
+    assert (closed["log"], closed["size"], closed["how"]) == (log, len(read.lines), "found")
 
 
 def test_a_service_that_is_stopped_leaves_nothing_to_recover(tmp_path: Path) -> None:

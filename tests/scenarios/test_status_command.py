@@ -43,7 +43,7 @@ def test_it_says_what_there_is(place: Place) -> None:
 def test_it_says_the_same_in_both_places(served: Service) -> None:
     answers = [Place(served, where).json("status") for where in PLACES]
     for answer in answers:
-        del answer["target"], answer["lastSweepAt"]
+        del answer["target"], answer["lastSweepAt"], answer["records"]["bytes"]  # a head may come in between
     assert answers[0] == answers[1]
 
 

@@ -1,10 +1,10 @@
 """Requests with an Idempotency-Key."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from support.record import records_in
 from support.service import Answer, Service
 
 NOOP = {"type": "noop"}
@@ -19,12 +19,7 @@ def post(service: Service, path: str, body: object, key: str, *, api_key: str | 
 
 
 def signatures(data: Path, wallet: str) -> list[dict[str, Any]]:
-    """The record's lines of signatures by this wallet."""
-    lines = [json.loads(line) for line in _lines(data)]
-    return [line["record"] for line in lines if line["record"].get("signature") and line["record"]["wallet"] == wallet]
-
-
-def _lines(data: Path) -> Sequence[str]:
-    """Whole lines: a process that was killed may have left half of one."""
-    texts = [path.read_text() for path in sorted((data / "records").glob("*.jsonl"))]
-    return [line for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    """What the record says of signatures by this wallet, in the order of their times."""
+    records = [line["record"] for line in records_in(data / "records")]
+    found = [record for record in records if record.get("signature") and record["wallet"] == wallet]
+    return sorted(found, key=lambda record: record["time"])

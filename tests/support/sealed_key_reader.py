@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 KEY_TYPES = {1: ("ed25519", 32), 2: ("secp256k1", 33)}
+PURPOSES = {1: "private key", 2: "log key"}
 NETWORKS = {0: "none", 1: "mainnet", 2: "testnet", 3: "any"}
 ENCRYPTION_LABEL = b"hyperkms sealed key v1 encryption"
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -63,6 +64,7 @@ class Secret:
 class SealedKey:
     """The fields of a sealed key v1, not yet opened."""
 
+    purpose: str
     key_type: str
     network: str
     origin: str
@@ -128,7 +130,7 @@ def read_sealed_key(content: bytes) -> SealedKey:
     if rest.take(4) != b"HKSK" or rest.number(1) != 1:
         raise Unreadable("this is no sealed key v1")
     start = rest.at
-    _require(rest.number(1) == 1, "the purpose is not a private key")
+    purpose = rest.coded(PURPOSES)
     key_type, public_key_length = rest.coded(KEY_TYPES)
     network, origin, version = rest.coded(NETWORKS), rest.coded(ORIGINS), rest.number(4)
     wallet = rest.short().decode("ascii")
@@ -144,6 +146,7 @@ def read_sealed_key(content: bytes) -> SealedKey:
     ciphertext_and_tag = rest.take(48)
     _require(rest.at == len(content), "something follows the tag")
     return SealedKey(
+        purpose=purpose,
         key_type=key_type,
         network=network,
         origin=origin,
@@ -192,9 +195,10 @@ def public_key_of(key_type: str, private_key: Secret) -> bytes:
 
 
 def sealed_keys_of(data: Path) -> Mapping[str, bytes]:
-    """The sealed keys (version 1) of a data directory by wallet id."""
+    """The sealed keys (version 1) of a data directory by wallet id, and the log key."""
     with closing(sqlite3.connect(data / "hyperkms.db")) as database:
-        return dict(database.execute("SELECT wallet, sealed FROM sealed_keys WHERE version = 1 ORDER BY wallet"))
+        found = dict(database.execute("SELECT wallet, sealed FROM sealed_keys WHERE version = 1 ORDER BY wallet"))
+        return found | dict(database.execute("SELECT 'log key', sealed FROM log_keys"))
 
 
 def open_data_directory(data: Path) -> tuple[Secret, Mapping[str, Opened]]:

@@ -26,7 +26,7 @@ from eth_account.messages import encode_defunct
 
 from hyperkms import _core
 from hyperkms._core import Context
-from hyperkms.errors import HyperkmsError
+from hyperkms.errors import HyperkmsError, Refused
 from support.memory_scan import Hit, Scanner, secrets_of
 from support.sealed_key_reader import Opened, Secret, open_sealed_key
 
@@ -116,6 +116,7 @@ class Bench:
     fresh: dict[str, tuple[_core.DataKey, bytes]]
     sealed: dict[str, bytes]
     handles: dict[str, _core.KeyHandle]
+    log_key: _core.KeyHandle
 
     @classmethod
     def make(cls, folder: Path) -> "Bench":
@@ -131,7 +132,11 @@ class Bench:
             fresh[kind] = root_key.new_data_key(context)
             sealed[kind] = _core.import_key(file, context, *fresh[kind], root_key.id)
             handles[kind] = _core.open_sealed_key(sealed[kind], context, fresh[kind][0])
-        return cls(folder, root_key, contexts, fresh, sealed, handles)
+        log = Context.of_log_key()
+        data_key, wrapped = root_key.new_data_key(log)
+        sealed["log key"] = _core.generate_key(log, data_key, wrapped, root_key.id)
+        log_key = _core.open_sealed_key(sealed["log key"], log, data_key)
+        return cls(folder, root_key, contexts, fresh, sealed, handles, log_key)
 
     def opened(self) -> dict[str, Opened]:
         return {kind: open_sealed_key(sealed, ROOT_KEY) for kind, sealed in self.sealed.items()}
@@ -139,6 +144,9 @@ class Bench:
     def secrets(self) -> dict[str, Secret]:
         """The known keys, and the data keys as the independent reader opens them."""
         return {**secrets_of(ROOT_KEY, self.opened()), **{f"known {kind}": key for kind, key in PRIVATE_KEYS.items()}}
+
+    def every_handle(self) -> list[_core.KeyHandle]:
+        return [*self.handles.values(), self.log_key]
 
     def each_kind(self, ask: Callable[[str], object]) -> Iterator[object]:
         for kind in self.contexts:
@@ -252,12 +260,13 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "Context": lambda bench: [*bench.contexts.values()],
     **{
         f"Context.{name}": of(lambda bench: bench.contexts["secp256k1"], name)
-        for name in ("wallet", "version", "key_type", "network", "origin")
+        for name in ("purpose", "wallet", "version", "key_type", "network", "origin")
     },
+    "Context.of_log_key": lambda _: Context.of_log_key(),
     "DataKey": lambda bench: [data_key for data_key, _ in bench.fresh.values()],
-    "KeyHandle": lambda bench: [*bench.handles.values()],
-    "KeyHandle.context": lambda bench: [handle.context for handle in bench.handles.values()],
-    "KeyHandle.public_key": lambda bench: [handle.public_key for handle in bench.handles.values()],
+    "KeyHandle": lambda bench: bench.every_handle(),
+    "KeyHandle.context": lambda bench: [handle.context for handle in bench.every_handle()],
+    "KeyHandle.public_key": lambda bench: [handle.public_key for handle in bench.every_handle()],
     "LocalRootKey": lambda bench: bench.root_key,
     "LocalRootKey.create": lambda bench: [*ask_create(bench)],
     "LocalRootKey.open": lambda bench: [*ask_open(bench)],
@@ -325,6 +334,16 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         *bench.each_kind(ask_sign_user_action(bench, "elsewhere", [1, 2])),
         *bench.each_kind(ask_sign_user_action(bench, "testnet", [1, PRIVATE_KEYS["secp256k1"].reveal().hex()])),
     ],
+    "sign_manifest_entry": lambda bench: [
+        attempt(_core.sign_manifest_entry, handle, 7, prev, b"{}")
+        for handle in bench.every_handle()
+        for prev in (bytes(32), bytes(31))
+    ],
+    "sign_tree_head": lambda bench: [
+        attempt(_core.sign_tree_head, handle, log, 7, bytes(32), 1)
+        for handle in bench.every_handle()
+        for log in (bytes(16), bytes(17))
+    ],
     "start_memory": lambda _: [attempt(_core.start_memory, lock) for lock in ("auto", "mlock", "elsewhere")],
 }
 
@@ -354,7 +373,7 @@ def test_nothing_that_comes_back_holds_a_secret(bench: Bench, name: str) -> None
 @pytest.mark.parametrize("name", [name for name in CALLS if callable(getattr(_core, name, None))])
 def test_the_errors_of_wrong_arguments_hold_no_secret(bench: Bench, name: str) -> None:
     seen, function = Seen(), getattr(_core, name)
-    holders = [bench.root_key, *bench.handles.values(), *(data_key for data_key, _ in bench.fresh.values())]
+    holders = [bench.root_key, *bench.every_handle(), *(data_key for data_key, _ in bench.fresh.values())]
     for holder in holders:
         for count in range(1, 6):
             seen.add(name, attempt(function, *[holder] * count))
@@ -402,7 +421,7 @@ def test_a_planted_copy_is_found(bench: Bench) -> None:
 
 
 def test_handles_can_neither_be_made_nor_copied_nor_pickled(bench: Bench) -> None:
-    for holder in (bench.root_key, *bench.handles.values(), *(data_key for data_key, _ in bench.fresh.values())):
+    for holder in (bench.root_key, *bench.every_handle(), *(data_key for data_key, _ in bench.fresh.values())):
         with pytest.raises(TypeError):
             type(holder)()
         with pytest.raises(TypeError):
@@ -421,8 +440,52 @@ def test_no_function_takes_a_digest() -> None:
     parameters = {name: set(inspect.signature(getattr(_core, name)).parameters) for name in names}
     assert {name for name in names if "digest" in name or "hash" in name} == set()
     assert {name for name, given in parameters.items() if given & {"digest", "hash", "prehash", "prehashed"}} == set()
-    signing = {"sign_l1", "sign_user_action", "sign_eip191", "sign_ed25519_message"}
-    assert {name for name in names if name.startswith("sign")} == signing
+    assert {name for name in names if name.startswith("sign")} == {*OF_WALLETS, *OF_THE_RECORD}
+
+
+OF_WALLETS: dict[str, Callable[[_core.KeyHandle], object]] = {
+    "sign_l1": lambda handle: _core.sign_l1(handle, NOOP, nonce=1, vault=None, expires_after=None, network="testnet"),
+    "sign_user_action": lambda handle: _core.sign_user_action(
+        handle, primary_type="CDeposit", values=[1, 2], signature_chain_id=1, network="testnet"
+    ),
+    "sign_eip191": lambda handle: _core.sign_eip191(handle, b"hello"),
+    "sign_ed25519_message": lambda handle: _core.sign_ed25519_message(handle, b"hello"),
+}
+OF_THE_RECORD: dict[str, Callable[[_core.KeyHandle], str]] = {
+    "sign_tree_head": lambda handle: _core.sign_tree_head(handle, b"L" * 16, 7, b"R" * 32, 8),
+    "sign_manifest_entry": lambda handle: _core.sign_manifest_entry(handle, 9, b"P" * 32, b'{"event":"close"}'),
+}
+
+
+@pytest.mark.parametrize("name", OF_WALLETS)
+def test_no_function_of_wallets_takes_the_log_key(bench: Bench, name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        OF_WALLETS[name](bench.log_key)
+    assert refused.value.code == "wrong-key-purpose"
+
+
+@pytest.mark.parametrize("name", OF_THE_RECORD)
+def test_no_function_of_the_record_takes_a_key_of_a_wallet(bench: Bench, name: str) -> None:
+    for handle in bench.handles.values():
+        with pytest.raises(Refused) as refused:
+            OF_THE_RECORD[name](handle)
+        assert refused.value.code == "wrong-key-purpose"
+
+
+def test_what_the_log_key_signs_is_what_the_document_says(bench: Bench) -> None:
+    public_key = Ed25519PublicKey.from_public_bytes(bench.log_key.public_key)
+    head = b"hyperkms tree head v1\n" + b"L" * 16 + (7).to_bytes(8) + b"R" * 32 + (8).to_bytes(8)
+    entry = hashlib.sha256(b'{"event":"close"}').digest()
+    line = b"hyperkms manifest entry v1\n" + (9).to_bytes(8) + b"P" * 32 + entry
+    public_key.verify(unhex(OF_THE_RECORD["sign_tree_head"](bench.log_key)), head)
+    public_key.verify(unhex(OF_THE_RECORD["sign_manifest_entry"](bench.log_key)), line)
+
+
+def test_the_log_key_is_never_imported(bench: Bench) -> None:
+    log = Context.of_log_key()
+    data_key, wrapped = bench.root_key.new_data_key(log)
+    made = attempt(_core.import_key, bench.folder / "ed25519", log, data_key, wrapped, bench.root_key.id)
+    assert isinstance(made, Refused)
 
 
 def test_thirty_two_bytes_are_signed_in_their_eip_191_form(bench: Bench) -> None:

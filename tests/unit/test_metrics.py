@@ -19,6 +19,7 @@ from hyperkms.metrics.catalogue import FAMILIES
 from hyperkms.metrics.counting import Metrics
 from hyperkms.metrics.samples import CONTENT_TYPE
 from support.in_process import Here, here
+from support.record import logs_in
 from support.scraped import Scraped, parse
 from support.service import Answer
 
@@ -50,7 +51,7 @@ def test_records_that_fail_are_counted_and_their_fsync_is_not(tmp_path: Path) ->
 
     with here(tmp_path / "data") as opened:
         metrics = opened.parts.metrics
-        sink = FileSink(tmp_path / "records", fsync=metrics.timed(full), observer=metrics)
+        sink = FileSink(logs_in(tmp_path / "of-a-sink" / "records"), fsync=metrics.timed(full), observer=metrics)
         for _ in range(3):
             ticket = sink.append(_record())
             with pytest.raises(Unavailable):

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import gc
-import json
 import os
 import resource
 import shutil
@@ -12,15 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from hyperkms.audit.file_sink import FileSink
-from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
-from hyperkms.audit.sink import Group, LoopRecords, Position, Ticket
+from hyperkms.audit.record import HEAD, OPENING, SIGNATURE, KeyedSignatureRecord, SignatureRecord
+from hyperkms.audit.sink import Durable, Group, LoopRecords, Ticket
 from hyperkms.errors import Unavailable
 from hyperkms.operations.pending import Pending
+from hyperkms.receipt import NO_HEAD
+from support.record import entries_in, files_in, lines_in, logs_in, new_log_key, records_in
 
 
 def _record(wallet: str = "w") -> SignatureRecord:
@@ -44,17 +46,18 @@ def _refusal(ticket: Ticket) -> Unavailable:
     return refused.value
 
 
-def _lines(folder: Path) -> list[dict[str, object]]:
-    (file,) = folder.glob("*.jsonl")
-    return [json.loads(line) for line in file.read_text().split("\n")[:-1]]
+def _lines(folder: Path) -> list[Any]:
+    """Of records, in the one file that there is."""
+    (_,) = files_in(folder)
+    return records_in(folder)
 
 
 def test_a_record_is_on_the_disk_when_its_ticket_is_done(tmp_path: Path) -> None:
-    sink = FileSink(tmp_path / "records")
+    sink = FileSink(logs_in(tmp_path / "records"))
     position = sink.append(_record()).wait()
     (line,) = _lines(tmp_path / "records")
     assert (line["log"], line["index"]) == (position.log, position.index)
-    assert position.index == 0
+    assert position.index == 1
     sink.close()
 
 
@@ -65,7 +68,7 @@ def test_nothing_is_told_before_the_fsync_returns(tmp_path: Path) -> None:
         assert allowed.wait(10)
         os.fsync(descriptor)
 
-    sink = FileSink(tmp_path / "records", fsync=slow)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=slow)
     waiting = sink.append(_record())
     assert not waiting.settled
     allowed.set()
@@ -80,7 +83,7 @@ def test_a_ticket_lets_go_of_who_waited_for_it() -> None:
     with asyncio.Runner() as runner:
         call = [ticket].clear
         ticket.then(runner.get_loop(), call)
-        assert group.settle(Position("log", 0)) == (runner.get_loop(), [call])
+        assert group.settle(Durable("log", 0, ["00"], NO_HEAD, "fsync")) == (runner.get_loop(), [call])
     assert not any(call in each for each in gc.get_referents(group) if isinstance(each, list | tuple))
 
 
@@ -92,23 +95,23 @@ def test_records_that_wait_together_share_one_fsync(tmp_path: Path) -> None:
         first_entered.set()
         assert allowed.wait(10)
 
-    sink = FileSink(tmp_path / "records", fsync=counted)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=counted)
     tickets = [sink.append(_record())]
     assert first_entered.wait(10)
     tickets += [sink.append(_record(f"w{number}")) for number in range(100)]
     allowed.set()
     positions = [ticket.wait() for ticket in tickets]
-    assert [position.index for position in positions] == list(range(101))
+    assert [position.index for position in positions] == list(range(1, 102))
     assert len(calls) == 2
     sink.close()
 
 
 def test_many_threads_lose_no_record_and_share_no_place(tmp_path: Path) -> None:
-    sink = FileSink(tmp_path / "records")
+    sink = FileSink(logs_in(tmp_path / "records"))
     with ThreadPoolExecutor(16) as pool:
         told = list(pool.map(lambda n: (n, sink.append(_record(f"w{n}")).wait().index), range(400)))
     sink.close()
-    written = {line["index"]: line["record"]["wallet"] for line in _lines(tmp_path / "records")}  # type: ignore[index]  # plain JSON
+    written = {line["index"]: line["record"]["wallet"] for line in _lines(tmp_path / "records")}
     assert written == {index: f"w{number}" for number, index in told}
 
 
@@ -120,7 +123,7 @@ def test_after_a_failed_fsync_nothing_is_ever_released(tmp_path: Path, number: i
         if failing:
             raise OSError(number, os.strerror(number))
 
-    sink = FileSink(tmp_path / "records", fsync=fsync)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync)
     sink.check()
     tickets = [sink.append(_record())]
     assert _refusal(tickets[0])
@@ -134,31 +137,34 @@ def test_after_a_failed_fsync_nothing_is_ever_released(tmp_path: Path, number: i
 
 
 def test_a_full_disk_refuses(tmp_path: Path) -> None:
+    logs = logs_in(Path("/dev/full/records"), key=new_log_key(tmp_path))
     with pytest.raises(Unavailable):
-        FileSink(Path("/dev/full/records"))
-    assert not list(tmp_path.iterdir())
+        FileSink(logs)
 
 
 def test_closing_writes_what_was_taken_and_takes_no_more(tmp_path: Path) -> None:
-    sink = FileSink(tmp_path / "records")
+    sink = FileSink(logs_in(tmp_path / "records"))
     taken = [sink.append(_record()) for _ in range(50)]
     sink.close()
-    assert [ticket.wait().index for ticket in taken] == list(range(50))
+    assert [ticket.wait().index for ticket in taken] == list(range(1, 51))
     assert _refusal(sink.append(_record()))
     sink.close()
 
 
 def test_every_process_has_a_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
-    sinks = [FileSink(tmp_path / "records") for _ in range(3)]
-    files = list((tmp_path / "records").iterdir())
+    logs = logs_in(tmp_path / "records")
+    sinks = [FileSink(logs) for _ in range(3)]
+    for sink in sinks:
+        sink.append(_record()).wait()
+    files = files_in(tmp_path / "records")
     assert len(files) == 3
-    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "records").iterdir()} == {0o600}
     for sink in sinks:
         sink.close()
 
 
 def test_a_process_that_signed_nothing_leaves_no_file(tmp_path: Path) -> None:
-    FileSink(tmp_path / "records").close()
+    FileSink(logs_in(tmp_path / "records")).close()
     assert not list((tmp_path / "records").iterdir())
 
 
@@ -177,32 +183,32 @@ def test_a_caller_that_gives_up_waiting_harms_no_other(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    sink = FileSink(tmp_path / "records", fsync=slow)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=slow)
     first = sink.append(_record())
     second = sink.append(_record())
     assert entered.wait(10)
     asyncio.run(give_up(first))
     allowed.set()
-    assert [ticket.wait().index for ticket in (first, second)] == [0, 1]
-    assert sink.append(_record()).wait().index == 2
+    assert [ticket.wait().index for ticket in (first, second)] == [1, 2]
+    assert sink.append(_record()).wait().index == 3
     sink.close()
     assert len(_lines(tmp_path / "records")) == 3
 
 
 def test_a_disk_that_was_full_is_written_again_in_a_new_file(tmp_path: Path) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    sink = FileSink(tmp_path / "records")
-    assert sink.append(_record()).wait().index == 0
+    sink = FileSink(logs_in(tmp_path / "records"))
+    assert sink.append(_record()).wait().index == 1
     with _files_at_most(600):
         refused = _refusal(sink.append(_record("w" * 2000)))
     assert refused.code == "record-unwritable"
     sink.check()
     after = sink.append(_record()).wait()
     sink.close()
-    files = {file.stem.split("-")[1]: file.read_bytes() for file in (tmp_path / "records").iterdir()}
-    assert after.index == 0
-    assert [json.loads(line)["index"] for line in files[after.log].splitlines()] == [0]
-    assert len(files) == 2
+    assert after.index == 1
+    lines = [line for line in lines_in(tmp_path / "records") if line["log"] == after.log]
+    assert [(line["index"], line["v"]) for line in lines] == [(0, OPENING), (1, SIGNATURE), (2, HEAD)]
+    assert len(files_in(tmp_path / "records")) == 2
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == limit
 
 
@@ -243,13 +249,13 @@ def test_a_record_whose_file_is_taken_away_during_the_fsync_is_not_released(
         if away:
             remove(tmp_path / "records")
 
-    sink = FileSink(tmp_path / "records", fsync=fsync)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync)
     sink.append(_record()).wait()
     away = True
     refused = _refusal(sink.append(_record()))
     assert "removed or replaced" in refused.message
     away = False
-    assert sink.append(_record()).wait().index == 0
+    assert sink.append(_record()).wait().index == 1
     sink.close()
 
 
@@ -257,26 +263,25 @@ def test_a_record_whose_file_is_taken_away_during_the_fsync_is_not_released(
 def test_a_file_taken_away_between_signatures_is_followed_by_a_new_one(
     tmp_path: Path, remove: Callable[[Path], None]
 ) -> None:
-    sink = FileSink(tmp_path / "records")
+    sink = FileSink(logs_in(tmp_path / "records"))
     before = sink.append(_record()).wait()
     remove(tmp_path / "records")
     after = sink.append(_record()).wait()
     sink.close()
     assert after.log != before.log
-    (file,) = (tmp_path / "records").glob(f"*{after.log}.jsonl")
-    assert len(file.read_bytes().splitlines()) == 1
+    assert [line["log"] for line in records_in(tmp_path / "records")] == [after.log]
 
 
 def test_records_of_one_turn_of_the_loop_share_one_fsync(tmp_path: Path) -> None:
     calls: list[int] = []
-    sink = FileSink(tmp_path / "records", fsync=calls.append)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=calls.append)
 
     async def sign_at_once() -> list[int]:
         records = LoopRecords(sink, asyncio.get_running_loop())
         positions = await asyncio.gather(*(records.append(_record(f"w{number}")).released() for number in range(50)))
         return [position.index for position in positions]
 
-    assert asyncio.run(sign_at_once()) == list(range(50))
+    assert asyncio.run(sign_at_once()) == list(range(1, 51))
     assert len(calls) == 1
     sink.close()
 
@@ -285,7 +290,7 @@ def test_a_loop_hears_of_a_failed_fsync(tmp_path: Path) -> None:
     def fsync(_descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    sink = FileSink(tmp_path / "records", fsync=fsync)
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync)
 
     async def sign() -> None:
         records = LoopRecords(sink, asyncio.get_running_loop())
@@ -316,7 +321,7 @@ def _keyed() -> KeyedSignatureRecord:
 
 def test_a_signature_under_a_key_is_taken_once_its_log_is_announced_and_its_place_is_told(tmp_path: Path) -> None:
     follower = Follower()
-    sink = FileSink(tmp_path / "records", keyed=follower)
+    sink = FileSink(logs_in(tmp_path / "records"), keyed=follower)
     first = sink.append(_record()).wait()
     announced = [sink.is_announced]
     assert _refusal(sink.append(_keyed())).code == "record-unwritable"
@@ -324,11 +329,11 @@ def test_a_signature_under_a_key_is_taken_once_its_log_is_announced_and_its_plac
         sink.announce()
     announced.append(sink.is_announced)
     assert announced == [False, True]
-    assert sink.append(_keyed()).wait().index == 1
-    (file,) = (tmp_path / "records").iterdir()
-    start = len(file.read_bytes().splitlines(keepends=True)[0])
+    assert sink.append(_keyed()).wait().index == 2
+    (file,) = files_in(tmp_path / "records")
+    start = len(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
     assert follower.logs == [(first.log, start)]
-    assert follower.places == [(1, start, file.stat().st_size)]
+    assert follower.places == [(2, start, file.stat().st_size)]
     sink.close()
 
 
@@ -338,12 +343,16 @@ def test_an_announced_file_stays_without_a_line(tmp_path: Path) -> None:
     def fsync(_descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    sink = FileSink(tmp_path / "records", fsync=fsync, keyed=Follower())
+    sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync, keyed=Follower())
     sink.announce()
     assert _refusal(sink.append(_keyed()))
     sink.close()
-    (file,) = (tmp_path / "records").iterdir()
+    (file,) = files_in(tmp_path / "records")
     assert file.read_bytes() == b""
+    assert [(entry["event"], entry.get("size")) for entry in entries_in(tmp_path / "records")[1:]] == [
+        ("open", None),
+        ("close", 0),
+    ]
 
 
 def test_a_writer_that_meets_an_error_of_its_own_tells_who_waits(tmp_path: Path) -> None:
@@ -351,8 +360,9 @@ def test_a_writer_that_meets_an_error_of_its_own_tells_who_waits(tmp_path: Path)
         def wrote(self, _log: str, _places: Sequence[tuple[int, int, int]]) -> None:
             raise ZeroDivisionError
 
-    sink = FileSink(tmp_path / "records", keyed=Broken())
+    sink = FileSink(logs_in(tmp_path / "records"), keyed=Broken())
     sink.announce()
     assert _refusal(sink.append(_keyed())).code == "record-unwritable"
     assert sink.append(_record()).wait().index == 1
     sink.close()
+    assert [line["v"] for line in lines_in(tmp_path / "records")] == [OPENING, SIGNATURE, HEAD]

@@ -24,6 +24,7 @@ from hyperkms.state.requests import Requests
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from support.in_process import Here, here
+from support.record import records_in
 
 ADMINISTRATOR = Caller(client("desk", Role.ADMINISTRATOR), "0123456789abcdef")
 ON_THE_WAY = WalletId("on-the-way")
@@ -91,8 +92,7 @@ def _calling(kind: Any, standing: object, then: Callable[[], None]) -> Any:
 
 
 def _signatures(at: Here) -> int:
-    lines = [line for file in (at.data / "records").iterdir() for line in file.read_text().splitlines()]
-    return sum('"signature"' in line for line in lines)
+    return sum("signature" in line["record"] for line in records_in(at.data / "records"))
 
 
 def test_a_client_that_is_revoked_half_way_gets_no_signature_from_the_next_slice_on(bot: Bot) -> None:

@@ -65,6 +65,10 @@ class Custody:
         return open_sealed_key(sealed, read_root_key(self.root_file))
 
 
+LOG_KEY = {"purpose": "log key", "wallet": "record", "version": 1, "key_type": "ed25519", "network": "none"}
+"""With its origin left out: a wallet may have all of it but the purpose."""
+
+
 def context_of(members: dict[str, Any]) -> Context:
     return Context(**members)
 
@@ -122,6 +126,14 @@ def test_two_wallets_share_neither_data_key_nor_salt_nor_nonce(custody: Custody)
     assert one.sealed.salt != two.sealed.salt
     assert one.sealed.nonce != two.sealed.nonce
     assert one.sealed.wrapped[1:45] != two.sealed.wrapped[1:45]
+
+
+def test_a_reader_made_from_the_document_opens_a_log_key(custody: Custody) -> None:
+    sealed = custody.keyring.generate(Context.of_log_key())
+    opened = custody.opened_independently(sealed)
+    assert {name: getattr(opened.sealed, name) for name in LOG_KEY} == LOG_KEY
+    handle = custody.keyring.open(sealed, Context.of_log_key())
+    assert handle.public_key == public_key_of("ed25519", opened.private_key)
 
 
 # ---- golden files --------------------------------------------------------------------------------------
@@ -226,6 +238,17 @@ def test_a_sealed_key_whose_text_was_changed_to_fit_elsewhere_does_not_open(
     if native.key_type == "secp256k1":
         assert _core.inspect_sealed_key(disguised).context == elsewhere
     assert refusal(custody, disguised, elsewhere) is not None
+
+
+def test_neither_of_a_log_key_and_a_wallets_key_of_its_name_opens_as_the_other(custody: Custody) -> None:
+    wallet = context_of({**{name: LOG_KEY[name] for name in LOG_KEY if name != "purpose"}, "origin": "generated"})
+    for one, other in ((wallet, Context.of_log_key()), (Context.of_log_key(), wallet)):
+        sealed = custody.keyring.generate(one)
+        assert refusal(custody, sealed, other) == "data-key-tampered"
+        data_key = LocalFileRootKey.open(custody.root_file).unwrap(_core.inspect_sealed_key(sealed).wrapped, one)
+        with pytest.raises(Tampered) as refused:
+            _core.open_sealed_key(sealed, other, data_key)
+        assert refused.value.code == "sealed-key-misplaced"
 
 
 def test_a_sealed_key_under_another_root_key_does_not_open(custody: Custody, other_custody: Custody) -> None:

@@ -1,7 +1,6 @@
 """The sweep: what is due is done, whatever was cut off before, and nothing else is touched."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hyperkms.audit.record import LIFE
 from hyperkms.cli.assemble import DATABASE, ROOT_KEY
 from hyperkms.custody.key_store import KeyStore, ListingKeyStore, Place
 from hyperkms.custody.keyring import Keyring
@@ -26,6 +26,7 @@ from hyperkms.wallet import KeyType, Network, Origin, SealedKey, VersionState, W
 from hyperkms.wallet_life import KeyFate
 from support.commands import key_file
 from support.in_process import ACTOR, DAY_MS, Here, here, resolve
+from support.record import records_in
 
 W = WalletId("w")
 SWEEPER = Actor("hyperkms:sweep", "fedcba9876543210")
@@ -53,8 +54,8 @@ def refusal(at: Here, version: int | None = None) -> str:
 
 def life(data: Path) -> list[Any]:
     """The lines of the record about lives of wallets, in the order in which they were written."""
-    lines = [json.loads(line) for file in (data / "records").iterdir() for line in file.read_bytes().splitlines()]
-    return [line["record"] for line in lines if line["v"] == 2]
+    lines = records_in(data / "records")
+    return [line["record"] for line in lines if line["v"] == LIFE]
 
 
 def test_a_version_is_retired_and_its_key_destroyed_when_its_grace_is_over(at: Here) -> None:

@@ -14,8 +14,10 @@ use crate::error::{Error, Kind, Result};
 use crate::key_file::read_private_key;
 use crate::memory::{self, Counters, Idle, Lock, LockChoice, Slot};
 use crate::root_file::RootFile;
-use crate::sealed::{self, Binding, Origin};
+use crate::sealed::{self, Binding, Origin, Purpose};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
+
+mod record;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
 
@@ -61,9 +63,26 @@ impl Context {
         let key_type = KeyType::from_name(key_type)?;
         let network = Binding::from_name(network)?;
         let origin = Origin::from_name(origin)?;
-        let context = sealed::Context { wallet, version, key_type, network, origin };
+        let context = sealed::Context { purpose: Purpose::PrivateKey, wallet, version, key_type, network, origin };
         context.check()?;
         Ok(Context(context))
+    }
+
+    #[staticmethod]
+    fn of_log_key() -> Self {
+        Context(sealed::Context {
+            purpose: Purpose::LogKey,
+            wallet: "record".into(),
+            version: 1,
+            key_type: KeyType::Ed25519,
+            network: Binding::None,
+            origin: Origin::Generated,
+        })
+    }
+
+    #[getter]
+    fn purpose(&self) -> &'static str {
+        self.0.purpose.name()
     }
 
     #[getter]
@@ -191,8 +210,9 @@ struct KeyHandle {
 }
 
 impl KeyHandle {
-    /// The secret of a handle of this type; refused for one of the other type.
-    fn open(&self, wanted: KeyType) -> Result<Slot> {
+    /// The secret of a handle of this purpose and type; refused for any other.
+    fn open(&self, purpose: Purpose, wanted: KeyType) -> Result<Slot> {
+        self.require_purpose(purpose)?;
         let found = self.context.key_type;
         if found != wanted {
             let (found, wanted) = (found.name(), wanted.name());
@@ -202,6 +222,14 @@ impl KeyHandle {
             ));
         }
         self.key.open(self.public_key.as_bytes())
+    }
+
+    fn require_purpose(&self, wanted: Purpose) -> Result<()> {
+        if self.context.purpose == wanted {
+            return Ok(());
+        }
+        let (found, wanted) = (self.context.purpose.name(), wanted.name());
+        Err(Error::refused("wrong-key-purpose", format!("this is a {found}; this needs a {wanted}")))
     }
 
     fn require_network(&self, network: Network) -> Result<()> {
@@ -370,6 +398,9 @@ fn import_key<'py>(
     wrapped: &[u8],
     root_key_id: &str,
 ) -> Result<Bound<'py, PyBytes>> {
+    if context.0.purpose != Purpose::PrivateKey {
+        return Err(Error::refused("wrong-key-purpose", "a key that is imported is a wallet's"));
+    }
     let sealed = py.detach(|| {
         let secret = read_private_key(&path, context.0.key_type)?;
         sealed::seal(&secret, &context.0, &data_key.open()?, wrapped, root_key_id)
@@ -428,6 +459,7 @@ fn sign_l1(
     let vault = vault.map(<[u8; 20]>::try_from).transpose();
     let vault = vault.map_err(|_| Error::malformed("malformed-vault", "a vault address has 20 bytes"))?;
     signing(py, msgpack.len(), || {
+        handle.require_purpose(Purpose::PrivateKey)?;
         handle.require_network(network)?;
         let digest = digest::l1_action(msgpack, L1Extras { nonce, vault, expires_after }, network)?;
         sign_secp256k1(handle, digest)
@@ -440,7 +472,7 @@ fn sign_eip191(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Sig
 }
 
 fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signed> {
-    let secret = handle.open(KeyType::Secp256k1)?;
+    let secret = handle.open(Purpose::PrivateKey, KeyType::Secp256k1)?;
     let EcdsaSignature { r, s, v } = single::sign_secp256k1(&secret, &digest.0)?;
     Ok(signed(&[&r, &s, &[v]], &digest.0))
 }
@@ -448,7 +480,7 @@ fn sign_secp256k1(handle: &KeyHandle, digest: Digest) -> Result<Signed> {
 #[pyfunction]
 fn sign_ed25519_message(py: Python<'_>, handle: &KeyHandle, message: &[u8]) -> Result<Signed> {
     signing(py, message.len(), || {
-        let secret = handle.open(KeyType::Ed25519)?;
+        let secret = handle.open(Purpose::PrivateKey, KeyType::Ed25519)?;
         let signature = single::sign_ed25519(&secret, &handle.public_key, message)?;
         Ok(signed(&[&signature], &Sha256::digest(message).into()))
     })
@@ -468,6 +500,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 mod _core {
     #[pymodule_export]
     use super::meters::Meters;
+    #[pymodule_export]
+    use super::record::{sign_manifest_entry, sign_tree_head};
     #[pymodule_export]
     use super::typed::sign_user_action;
     #[pymodule_export]

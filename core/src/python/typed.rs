@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 use super::{network_named, sign_secp256k1, KeyHandle, Signed};
 use crate::error::Result;
+use crate::sealed::Purpose;
 use crate::typed::{self, Value};
 
 /// In this order: in Python a bool is an integer too.
@@ -35,6 +36,7 @@ pub(super) fn sign_user_action(
 ) -> Result<Signed> {
     let values: Vec<Value<'_>> = values.iter().map(Given::shown).collect();
     let network = network_named(network)?;
+    handle.require_purpose(Purpose::PrivateKey)?;
     handle.require_network(network)?;
     sign_secp256k1(handle, typed::user_action(primary_type, &values, signature_chain_id, network)?)
 }

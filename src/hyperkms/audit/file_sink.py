@@ -6,14 +6,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import accumulate
-from pathlib import Path
 from typing import Protocol
 
-from hyperkms.audit.log_file import KeyedPlace, LogFile, removed, require_room, unwritable
-from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, Record
-from hyperkms.audit.sink import Group, Position, Ticket, settle_all
-from hyperkms.errors import Unavailable
+import msgspec
+
+from hyperkms.audit.chain import KeyedPlace
+from hyperkms.audit.log import Log, Logs, Written
+from hyperkms.audit.log_file import make_folder, removed, require_room, unwritable
+from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, HeadRecord, Record
+from hyperkms.audit.sink import Durable, Group, Ticket, settle_all
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.state.gathering import next_group
 
 MAX_GROUP = 512
@@ -21,6 +25,8 @@ QUICK_S = 250e-6
 """A write and its fsync that take less are done where they are wanted: another thread would have to be woken, and
 would then contend with this one for the interpreter."""
 STALL_S = 5e-3
+LOOK_S = 1.0
+"""So often the writing thread looks whether a head is due."""
 _LAST = 15
 
 
@@ -44,28 +50,41 @@ class KeyedLines(Protocol):
         """These lines are written, and not yet durable."""
 
 
+class HeadWitness(Protocol):
+    """Told of each head once it is durable; it must neither wait nor raise."""
+
+    def head(self, log: str, head: HeadRecord) -> None:
+        """A head of this log."""
+
+
 class FileSink:
-    """One file a process, `<UTC time>-<log id>.jsonl`, mode 0600, never opened twice.
+    """A log a process, in files that it makes and nobody opens again for writing; the first with the first record.
 
     A thread takes every record that waits, writes them with one write and one fsync, then releases
-    them together. After a write that failed, what follows goes to a new file, and so it does after a
+    them together. After a write that failed, what follows goes to a new log, and so it does after a
     crash: nothing is appended to half a line. After a failed fsync nothing is written any more, since
     the kernel may have dropped what it was given. What was not released is taken back in both cases.
+    With durability `os` there is no fsync: a record is durable once the operating system has it.
     """
 
     def __init__(
         self,
-        folder: Path,
+        logs: Logs,
         *,
         fsync: Callable[[int], None] = os.fsync,
         observer: "Observer | None" = None,
         keyed: "KeyedLines | None" = None,
+        witness: "HeadWitness | None" = None,
     ) -> None:
-        self._folder = folder
-        self._fsync = fsync
+        make_folder(logs.manifest.folder)
+        self._logs = logs
+        self._fsync = fsync if logs.writing.durability == "fsync" else _left_to_the_system
         self._observer = observer
         self._keyed = keyed
-        self._file: LogFile | None = LogFile.create(folder)
+        self._witness = witness
+        self._log: Log | None = None
+        self._ended: list[Log] = []
+        """Those of which the manifest does not say so yet."""
         self._failure: Unavailable | None = None
         self._had_no_room = False
         self._closed = False
@@ -96,12 +115,14 @@ class FileSink:
         """Write and settle these in the calling thread, as long as the disk answers at once.
 
         That it does is judged by the last groups: most under 250 us, none over 5 ms. A disk that stalls holds
-        the caller once, and is left to the writing thread from then on until it is quick again.
+        the caller once, and is left to the writing thread from then on until it is quick again. A file is never
+        begun here: the manifest comes first, and that waits.
         """
         if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
-            if self._closed:
+            log = self._log
+            if self._closed or log is None or log.is_full:
                 return False
             self._commit([group])
             return True
@@ -115,17 +136,19 @@ class FileSink:
     @property
     def is_announced(self) -> bool:
         """Whether the log of the next line takes signatures under an Idempotency-Key."""
-        return self._keyed is None or (self._file is not None and self._file.is_announced)
+        return self._keyed is None or (self._log is not None and self._log.is_announced)
 
     def announce(self) -> None:
         """Let it take them; waits for the disk and the database, and is not called by who holds a lock of that."""
         with self._announcing:
             with self._writing:
-                file = self._at_hand()
-                length = file.length
-            if self._keyed is not None and not file.is_announced:
-                self._keyed.announce(file.log, length)
-                file.is_announced = True
+                if self._failure:
+                    raise self._failure
+                log = self._at_hand()
+                length = log.length
+            if self._keyed is not None and not log.is_announced:
+                self._keyed.announce(log.id, length)
+                log.is_announced = True
 
     def check(self) -> None:
         """Unavailable once an fsync has failed, while no file can be made, and while a disk that was full still is."""
@@ -134,13 +157,13 @@ class FileSink:
         if not self._thread.is_alive():
             raise Unavailable("record-closed", "nothing writes the record any more; restart the service")
         with self._writing:
-            self._at_hand()
-            if self._had_no_room:
-                require_room(self._folder)
+            self._leave_a_removed_file()
+            if self._had_no_room or self._log is None:
+                require_room(self._logs.manifest.folder)
                 self._had_no_room = False
 
     def close(self) -> None:
-        """Write what was taken, then take no more."""
+        """Write what was taken, then take no more; the last line is a head."""
         with self._taking:
             if self._closed:
                 return
@@ -148,22 +171,29 @@ class FileSink:
             self._queue.put(None)
         self._thread.join()
         with self._writing:
-            if self._file:
-                self._file.close()
+            if self._log and self._log.has_uncovered:
+                self._write_head(self._log)
+            if self._log:
+                self._end(self._log)
+            self._say_what_ended()
+            for log in self._ended:  # the next start finds that nobody writes them
+                log.file.close()
 
     def _run(self) -> None:
         ended = False
         while not ended:
-            groups, ended = next_group(self._queue, MAX_GROUP)
-            if groups:
-                with self._writing:
+            groups, ended = next_group(self._queue, MAX_GROUP, LOOK_S)
+            with self._writing:
+                if groups:
                     self._commit(groups)
+                elif self._log and self._log.is_head_due:
+                    self._write_head(self._log)
 
     def _commit(self, groups: Sequence[Group]) -> None:
         """Release these groups if all of them are durable, else fail all of them."""
         records = [record for group in groups for record in group.records]
         try:
-            first = self._write(records)
+            log, written, head = self._write(records)
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
             failure = error if isinstance(error, Unavailable) else unwritable(error)
             if self._observer:
@@ -172,51 +202,96 @@ class FileSink:
             return
         if self._observer:
             self._observer.committed(len(records))
-        places = accumulate((len(group.records) for group in groups[:-1]), initial=first.index)
-        settle_all([(group, Position(first.log, place)) for group, place in zip(groups, places, strict=True)])
+        first, leaves, durability = written.lines.first, written.lines.leaves, self._logs.writing.durability
+        places = accumulate((len(group.records) for group in groups[:-1]), initial=0)
+        settle_all(
+            [
+                (group, Durable(log, first + place, leaves[place : place + len(group.records)], head, durability))
+                for group, place in zip(groups, places, strict=True)
+            ]
+        )
 
-    def _write(self, records: Sequence[Encoded]) -> Position:
+    def _write(self, records: Sequence[Encoded]) -> tuple[str, Written, msgspec.Raw]:
+        """Records in the log at hand, durable: its id, what was written, and the newest head before them."""
         if self._failure:
             raise self._failure
-        file = self._at_hand()
-        self._require_announced(file, records)
-        started, before = time.perf_counter(), file.length
+        log = self._at_hand()
+        self._require_announced(log, records)
+        if log.is_full:
+            log.go_on()
+        head = log.shown_head
+        return log.id, self._make_durable(log, lambda: log.write(records)), head
+
+    def _make_durable(self, log: Log, write: Callable[[], Written]) -> Written:
+        """What was written, kept; or taken back, and the log at hand is another one from then on."""
+        started = time.perf_counter()
         try:
-            written = file.write(records)
+            written = write()
         except Exception as error:
             self._had_no_room = True
-            if not file.starts_again():
-                self._file = None
-                file.take_back(before)
+            if not log.starts_again():
+                self._end(log)
             raise unwritable(error) from error
-        if self._keyed and written.keyed:
-            self._keyed.wrote(file.log, written.keyed)
         try:
-            self._fsync(file.descriptor)
+            if self._keyed and written.lines.keyed:
+                self._keyed.wrote(log.id, written.lines.keyed)
+        except Exception:
+            self._end(log)
+            raise
+        try:
+            self._fsync(log.file.descriptor)
         except Exception as error:
-            self._file = None
             self._failure = unwritable(error)
-            file.take_back(before)
+            self._end(log)
             raise self._failure from error
         self._taken_s.append(time.perf_counter() - started)
-        if not file.is_in_place():
-            self._file = None
-            file.abandon()
+        if not log.file.is_in_place():
+            self._end(log)
             raise removed()
         self._had_no_room = False
-        return written.first
+        log.keep(written)
+        if self._witness and written.head:
+            self._witness.head(log.id, written.head)
+        return written
 
-    def _require_announced(self, file: LogFile, records: Sequence[Encoded]) -> None:
+    def _write_head(self, log: Log) -> None:
+        """What cannot be written is not told to anyone: nobody waits for a head. The log ends before it."""
+        with suppress(Unavailable):
+            self._make_durable(log, log.write_head)
+
+    def _require_announced(self, log: Log, records: Sequence[Encoded]) -> None:
         """The writer waits for no database: a change holds its lock while it waits for its line in the record."""
-        if self._keyed is None or file.is_announced or all(one.kind != KEYED_SIGNATURE for one in records):
+        if self._keyed is None or log.is_announced or all(one.kind != KEYED_SIGNATURE for one in records):
             return
         words = "the record goes on in a new file, which takes no request with an Idempotency-Key yet; ask again"
         raise Unavailable("record-unwritable", words)
 
-    def _at_hand(self) -> LogFile:
-        if self._file is not None and not self._file.is_in_place():
-            self._file.abandon()
-            self._file = None
-        if self._file is None:
-            self._file = LogFile.create(self._folder)
-        return self._file
+    def _at_hand(self) -> Log:
+        self._leave_a_removed_file()
+        if self._log is None:
+            self._say_what_ended()
+            self._log = self._logs.begin()
+        return self._log
+
+    def _leave_a_removed_file(self) -> None:
+        if self._log is not None and not self._log.file.is_in_place():
+            self._end(self._log)
+
+    def _end(self, log: Log) -> None:
+        """What is not kept is cut off; its lock is held until the manifest says what is."""
+        self._log = None
+        log.file.cut()
+        self._ended.append(log)
+        self._say_what_ended()
+
+    def _say_what_ended(self) -> None:
+        if not self._ended:
+            return
+        with suppress(HyperkmsError), self._logs.manifest.alone() as listing:
+            while self._ended:
+                listing.append(self._ended[0].closing())
+                self._ended.pop(0).file.close()
+
+
+def _left_to_the_system(_descriptor: int) -> None:
+    """Durability `os`: a crash of the machine may lose what it was given last."""

@@ -1,12 +1,13 @@
-"""What is written down: every signature before it is handed out, every change of wallet or client before it holds."""
+"""What is written down: every decision on a signature before it is told, every change before it holds."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
 
 class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
-    """One line of the record. Numbers are milliseconds; byte strings are 0x and hex digits."""
+    """One signature. Numbers are milliseconds; byte strings are 0x and hex digits."""
 
     time: int
     request_id: str
@@ -21,6 +22,12 @@ class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     digest: str
     """The 32 bytes that were signed; for an Ed25519 message its SHA-256."""
     signature: str
+    explained: str | None = None
+    """What the action does, in a sentence."""
+    policy: str | None = None
+    """The version of the rules by which it was allowed."""
+    grant: str | None = None
+    """What permitted its client to ask."""
 
 
 class KeyedSignatureRecord(SignatureRecord, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
@@ -29,6 +36,27 @@ class KeyedSignatureRecord(SignatureRecord, frozen=True, kw_only=True, rename="c
     idempotency_key: str
     fingerprint: str
     """0x and 64 hex digits: SHA-256 of route and body, as docs/formats.md says."""
+
+
+class RefusalRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """A signature that was asked for and refused by permission or rule."""
+
+    time: int
+    request_id: str
+    client: str
+    wallet: str | None
+    """None: the client may not do this with any."""
+    operation: str
+    code: str
+    """That of the problem, as docs/errors.md explains it."""
+    reason: str
+    """Its sentence."""
+    rule: str | None
+    detail: Mapping[str, Any]
+    """The further members of the problem document."""
+    policy: str | None
+    signed: Mapping[str, Any] | None
+    """What was asked, as far as it could be read."""
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -95,22 +123,65 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str | None
 
 
-Record: TypeAlias = SignatureRecord | KeyedSignatureRecord | LifeRecord | AdministrationRecord | PolicyRecord
+class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The first line of a log: who writes it, and what a reader needs to check it."""
+
+    time: int
+    release: str
+    boot: str | None
+    """The boot of the machine; None where the system names none."""
+    pid: int
+    key_id: str
+    public_key: str
+    """Of the log key, 0x and 64 hex digits."""
+    durability: str
+    """fsync: a line is on the disk before anyone is told; os: it is with the operating system."""
 
 
-SIGNATURE = 1
-LIFE = 2
-ADMINISTRATION = 3
-KEYED_SIGNATURE = 4
-POLICY = 5
+class HeadRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A signed tree head: the root of all lines before this one."""
+
+    time: int
+    size: int
+    root: str
+    """64 hex digits."""
+    key_id: str
+    signature: str
+
+
+Record: TypeAlias = (
+    SignatureRecord
+    | KeyedSignatureRecord
+    | RefusalRecord
+    | LifeRecord
+    | AdministrationRecord
+    | PolicyRecord
+    | OpeningRecord
+    | HeadRecord
+)
+
+
+OPENING = 11
+SIGNATURE = 12
+LIFE = 13
+ADMINISTRATION = 14
+KEYED_SIGNATURE = 15
+REFUSAL = 16
+HEAD = 17
+POLICY = 18
 """Formats: what the member `record` of a line is."""
+KEYED_SIGNATURE_UNCHAINED = 4
+"""The release before wrote these, in lines without `prev`."""
 
 _KINDS = {
+    OpeningRecord: OPENING,
     SignatureRecord: SIGNATURE,
     LifeRecord: LIFE,
     AdministrationRecord: ADMINISTRATION,
     PolicyRecord: POLICY,
     KeyedSignatureRecord: KEYED_SIGNATURE,
+    RefusalRecord: REFUSAL,
+    HeadRecord: HEAD,
 }
 _encode = msgspec.json.Encoder().encode
 
@@ -125,8 +196,3 @@ class Encoded(msgspec.Struct, frozen=True):
 def encode(record: Record) -> Encoded:
     """The record's JSON; no member contains a raw newline."""
     return Encoded(_KINDS[type(record)], _encode(record))
-
-
-def line(log: str, index: int, record: Encoded) -> bytes:
-    """A record in its place: one JSON line of docs/formats.md, ended by a newline."""
-    return b'{"v":%d,"log":"%b","index":%d,"record":%b}\n' % (record.kind, log.encode(), index, record.text)

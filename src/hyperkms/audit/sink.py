@@ -12,10 +12,26 @@ from hyperkms.errors import Unavailable
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where a durable record stands: the log's origin id and the line in it, from 0."""
+    """Where a durable record stands: the log's id and the line in it, from 0."""
 
     log: str
     index: int
+    leaf_hash: str
+    """Of the line: 64 hex digits."""
+    head: msgspec.Raw
+    """The newest head that stands in the log before the lines that were written together, as receipts have it."""
+    durability: str
+
+
+class Durable(msgspec.Struct, frozen=True):
+    """Where the records of a group stand."""
+
+    log: str
+    first: int
+    leaves: Sequence[str]
+    """The leaf hash of each."""
+    head: msgspec.Raw
+    durability: str
 
 
 Waiters: TypeAlias = tuple[asyncio.AbstractEventLoop, Sequence[Callable[[], object]]]
@@ -32,8 +48,8 @@ class Group:
 
     def __init__(self) -> None:
         self.records: list[Encoded] = []
-        self.outcome: Position | Unavailable | None = None
-        """Where the first of them stands, or why none can be made durable; None as long as it is open."""
+        self.outcome: Durable | Unavailable | None = None
+        """Where they stand, or why none can be made durable; None as long as it is open."""
         self._event: threading.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: list[Callable[[], object]] = []
@@ -55,7 +71,7 @@ class Group:
         self._loop = loop
         self._calls.append(call)
 
-    def settle(self, outcome: Position | Unavailable) -> Waiters | None:
+    def settle(self, outcome: Durable | Unavailable) -> Waiters | None:
         """For the writer: set the outcome; answers who must be called."""
         self.outcome = outcome
         if self._event is not None:
@@ -106,8 +122,10 @@ class Ticket(msgspec.Struct, frozen=True, eq=False):
     def position(self) -> Position:
         """Where the durable record stands; Unavailable if it cannot be made durable, or is not yet."""
         outcome = self.group.outcome
-        if isinstance(outcome, Position):
-            return Position(outcome.log, outcome.index + self.number)
+        if isinstance(outcome, Durable):
+            number = self.number
+            leaf = outcome.leaves[number]
+            return Position(outcome.log, outcome.first + number, leaf, outcome.head, outcome.durability)
         if outcome is None:
             raise Unavailable("record-unwritable", "the record is not durable; no signature leaves without it")
         raise Unavailable(outcome.code, outcome.message) from outcome
@@ -142,7 +160,7 @@ class RecordSink(Protocol):
         """Write what was taken, then take no more."""
 
 
-def settle_all(outcomes: Iterable[tuple[Group, Position | Unavailable]]) -> None:
+def settle_all(outcomes: Iterable[tuple[Group, Durable | Unavailable]]) -> None:
     """Settle every group and wake each event loop once for all of its own."""
     waiting: dict[asyncio.AbstractEventLoop, list[Callable[[], object]]] = {}
     for group, outcome in outcomes:

@@ -5,7 +5,10 @@ import secrets
 import sys
 import time
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
+
+import structlog
 
 from hyperkms import _core
 from hyperkms.access.administration import Clients
@@ -16,7 +19,12 @@ from hyperkms.access.limits import Limits
 from hyperkms.access.policy.facts import Prices
 from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
+from hyperkms.audit.anchor import Anchor
 from hyperkms.audit.file_sink import FileSink
+from hyperkms.audit.left_logs import bring_in_order
+from hyperkms.audit.log import MIB, Logs, Writing
+from hyperkms.audit.log_key import LogKey
+from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.announcing import ADMIN_KEY
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
@@ -24,6 +32,7 @@ from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.log_keys import open_log_key
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
@@ -54,6 +63,7 @@ RECORDS = "records"
 SWEEP = "sweep.lock"
 REQUESTS = "requests.lock"
 DAY_MS = 24 * 3600 * 1000
+_log = structlog.stdlib.get_logger("hyperkms.record")
 
 
 def clock() -> int:
@@ -73,6 +83,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
+    log_key = LogKey(open_log_key(database, root_key, now=clock()))
     counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallet_changes = Generation(shared, WALLET_CHANGES)
@@ -82,7 +93,15 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
     requests = Requests(database, config.data / REQUESTS)
-    record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics, keyed=requests.transfers)
+    anchor = _anchor(config, metrics)
+    manifest = Manifest(config.data / RECORDS, log_key, clock, anchor)
+    record = FileSink(
+        Logs(manifest, log_key, _writing(config)),
+        fsync=metrics.timed(os.fsync),
+        observer=metrics,
+        keyed=requests.transfers,
+        witness=anchor,
+    )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
 
@@ -113,6 +132,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     def close() -> None:
         nonces.close()
         record.close()
+        if anchor:
+            anchor.close()
         requests.close()
         database.close()
         metrics.close()
@@ -142,6 +163,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         requests=requests,
         metrics=metrics,
         records=config.data / RECORDS,
+        durability=config.audit_durability,
+        tidy_record=lambda: bring_in_order(manifest),
         check_writable=check_writable,
         watch=watch,
         settle_changes=settle_changes,
@@ -157,6 +180,29 @@ def _markets(config: Config) -> tuple[dict[Network, Market], dict[Network, Price
         network: MarketPrices(market, Marks(urls[network], market, clock)) for network, market in markets.items()
     }
     return markets, prices
+
+
+def _writing(config: Config) -> Writing:
+    return Writing(
+        release=version("hyperkms"),
+        boot=boot_id(),
+        durability=config.audit_durability,
+        segment_bytes=config.audit_segment_mb * MIB,
+    )
+
+
+def _anchor(config: Config, metrics: Metrics) -> Anchor | None:
+    if config.audit_anchor is None:
+        return None
+
+    def failed(why: str | None) -> None:
+        if why is None:
+            _log.info("anchor-written-again")
+            return
+        metrics.anchor_failed()
+        _log.error("anchor-failed", error=why)
+
+    return Anchor(config.audit_anchor, failed=failed)
 
 
 def defaults_of(config: Config) -> Defaults:

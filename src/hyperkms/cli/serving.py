@@ -17,6 +17,7 @@ from hyperkms.cli.sweeper import Sweeper
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.cli.tls import tls_context
 from hyperkms.config import Config
+from hyperkms.errors import HyperkmsError
 from hyperkms.http.app import create_app
 from hyperkms.http.at_once import AtOnce
 from hyperkms.http.connection import Bounds, Rules
@@ -75,6 +76,7 @@ def stop_on_signals(server: Server) -> None:
 @contextmanager
 def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     parts = assemble(config, create=True, tell=tell)
+    _tidy_record(parts, tell)
     if config.default_network in parts.markets:
         parts.markets[config.default_network].refresh()
     sweeper = Sweeper(parts, config.data / SWEEP)
@@ -84,3 +86,16 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     finally:
         sweeper.stop()
         parts.close()
+
+
+def _tidy_record(parts: Parts, tell: Tell) -> None:
+    """What cannot be put in order now is tried again by the next start: it keeps nobody from signing."""
+    if parts.durability == "os":
+        words = "a signature leaves before its record is on the disk; a crash of the machine may lose the last ones"
+        tell(f"hyperkms: warning: HYPERKMS_AUDIT_DURABILITY=os: {words}")
+        _log.warning("durability-os", durability=parts.durability)
+    try:
+        parts.tidy_record()
+    except (HyperkmsError, OSError) as error:
+        tell(f"hyperkms: warning: logs of earlier processes could not be put in order: {error}")
+        _log.error("record-not-tidied", error=str(error))

@@ -84,6 +84,8 @@ def _rows(view: View) -> Iterator[tuple[str, str]]:
     yield "last sweep", view["lastSweepAt"] or "never"
     records = view["records"]
     yield "record", f"{records['files']} files, {records['bytes']} bytes; newest {records.get('newest', '-')}"
+    if records.get("durability") == "os":
+        yield "", "a signature leaves before its record is on the disk (HYPERKMS_AUDIT_DURABILITY=os)"
     yield "pending", f"{view['pending']['count']} versions wait for their activation"
     for one in view["pending"]["first"]:
         yield "", f"{one['walletId']} version {one['version']}, since {one['createdAt']}"

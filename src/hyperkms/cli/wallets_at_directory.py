@@ -27,6 +27,7 @@ from hyperkms.operations import retire, rotate
 from hyperkms.operations.activate import activate
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.refusals import ACTION, MESSAGE, Asked, decided
 from hyperkms.operations.sign import ActionRequest, sign_action, sign_message
 from hyperkms.state.wallets import Which
 from hyperkms.strict_json import parse
@@ -74,7 +75,8 @@ class WalletsAtDirectory:
 
     def sign(self, wallet: WalletId, message: bytes, version: int | None) -> View:
         """As POST /wallets/sign, of any bytes."""
-        return _built(signed_view(sign_message(self._parts, operator(), wallet, message, version).wait()))
+        asked = Asked(wallet, sign_message, (wallet, message, version))
+        return _built(signed_view(decided(self._parts, operator(), MESSAGE, asked).wait()))
 
     def sign_action(self, body: View, action: bytes) -> View:
         """As POST /hyperliquid/sign."""
@@ -89,7 +91,8 @@ class WalletsAtDirectory:
             network=Network(asked.network) if asked.network else None,
             version=asked.version,
         )
-        return _built(action_view(sign_action(self._parts, operator(), wanted).wait()))
+        pending = decided(self._parts, operator(), ACTION, Asked(wanted.wallet, sign_action, (wanted,)))
+        return _built(action_view(pending.wait()))
 
     def rotate(self, body: View) -> View:
         """As POST /wallets/rotate."""

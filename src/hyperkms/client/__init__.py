@@ -42,6 +42,7 @@ from hyperkms.client.results import (
     SignedAction,
     SignedMessage,
     SignedOrder,
+    TreeHead,
     Versions,
     Wallet,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "SignedOrder",
     "SigningClient",
     "SigningClientError",
+    "TreeHead",
     "Unavailable",
     "UnexpectedAnswer",
     "Versions",

@@ -11,6 +11,16 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pass
 
 
+class TreeHead(_Result, frozen=True):
+    """A signed head of one of the service's logs: the root of its first `size` lines. Time is in milliseconds."""
+
+    size: int
+    root: str
+    time: int
+    key_id: str
+    signature: str
+
+
 class Receipt(_Result, frozen=True):
     """Where a signature stands in the service's record, and the digest that was signed."""
 
@@ -19,6 +29,12 @@ class Receipt(_Result, frozen=True):
     request_id: str
     key_version: int
     digest: str
+    leaf_hash: str | None = None
+    """Of its line in the record; None, as the two below, where an older service answered."""
+    durability: str | None = None
+    """fsync: the line was on the service's disk before the answer left; os: with its operating system."""
+    head: TreeHead | None = None
+    """The newest one before that line; None, too, before the log has one."""
 
 
 class Wallet(_Result, frozen=True):

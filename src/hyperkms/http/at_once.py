@@ -14,7 +14,7 @@ import msgspec
 from hyperkms.access.api_keys import hash_of
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
-from hyperkms.errors import HyperkmsError
+from hyperkms.errors import Forbidden, HyperkmsError
 from hyperkms.http.auth import sent_key
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import HEADER
@@ -22,6 +22,7 @@ from hyperkms.http.quick_body import read_quickly
 from hyperkms.http.signing import SigningRoutes, Turn, refusal, unexpected
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, View
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.refusals import decided, forbidden
 from hyperkms.operations.sign import Caller
 from hyperkms.state.waiting import MustWait, without_waiting
 
@@ -80,6 +81,7 @@ class AtOnce:
         turn = self._routes.turn()
         request = _Request(turn, route, reply, client.name)
         counted = LEFT
+        caller = Caller(client, request.facts.request_id)
         try:
             client.require(*route.operations)
             self._parts.limits.take(client.number, What.SIGN)
@@ -87,14 +89,16 @@ class AtOnce:
             work = route.work(body)
             request.facts.wallet = work.wallet
             with _WITHOUT_WAITING:
-                pending = work.operation(turn.parts, Caller(client, request.facts.request_id), *work.arguments)
+                pending = decided(turn.parts, caller, route.kind, work)
         except MustWait:
             return counted
+        except Forbidden as error:
+            request.forbid(caller, error)
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             request.refuse(error)
         else:
-            request.pending, request.view = pending, work.view
-            pending.then(turn.loop, request.release)
+            request.view = work.view
+            request.release_once_durable(pending)
         return TAKEN
 
 
@@ -118,10 +122,25 @@ class _Request:
         self._reply = reply
         self._started = time.perf_counter()
 
+    def release_once_durable(self, pending: Pending[Any]) -> None:
+        """Answer when the record is durable."""
+        self.pending = pending
+        pending.then(self._turn.loop, self.release)
+
+    def forbid(self, caller: Caller, error: Forbidden) -> None:
+        """The client may not ask for this at all: that is written down, and answered then."""
+        try:
+            pending = forbidden(self._turn.parts, caller, self._route.kind, error)
+        except HyperkmsError as limited:
+            self.refuse(limited)
+        else:
+            self.release_once_durable(pending)
+
     def release(self) -> None:
         """The record is durable, or cannot be: answer accordingly."""
         try:
-            body = _encode(self.view(self.pending.now()))
+            made = self.pending.now()
+            body = _encode(self.view(made))
         except Exception as error:  # noqa: BLE001 (as above)
             self.refuse(error)
         else:

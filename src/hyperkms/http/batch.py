@@ -18,6 +18,7 @@ from hyperkms.http.problems import problem_of
 from hyperkms.http.quick_body import read_quickly
 from hyperkms.http.signing_table import SigningRoute, View
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.refusals import decided
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import nothing_within
 from hyperkms.state.request_rows import IN_PROGRESS, RequestName
@@ -111,7 +112,7 @@ def _begin_here(
         for body in bodies:
             try:
                 work = route.work(body)
-                begun.append((work.view, work.operation(parts, caller, *work.arguments)))
+                begun.append((work.view, decided(parts, caller, route.kind, work)))
             except MustWait:
                 break
             except HyperkmsError as error:
@@ -124,7 +125,7 @@ async def _begin_in_a_thread(
 ) -> Begun:
     try:
         work = route.work(body)
-        return work.view, await routes.begin_in_a_thread(work, caller)
+        return work.view, await routes.begin_in_a_thread(route, work, caller)
     except HyperkmsError as error:
         return error
 

@@ -5,6 +5,7 @@ import msgspec
 from hyperkms.audit.left_lines import KeyedLine, keyed_lines
 from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.sign import receipt_of
 from hyperkms.receipt import Receipt
 from hyperkms.state.request_rows import AnsweredRequest, Request, RequestName
 from hyperkms.wallet import address_of
@@ -41,13 +42,7 @@ def _answer(line: KeyedLine) -> SignAnswer | SignActionAnswer:
     """What the views make of the signature; a test holds both to the same bytes."""
     record, signed = line.record, line.record.signed
     address = address_of(bytes.fromhex(record.public_key[2:]))
-    receipt = Receipt(
-        log=line.log,
-        index=line.index,
-        request_id=record.request_id,
-        key_version=record.key_version,
-        digest=record.digest,
-    )
+    receipt = receipt_of(line.position, record) if line.position else _receipt_unchained(line)
     if record.operation != "sign-action":
         return SignAnswer(
             success=True,
@@ -69,4 +64,16 @@ def _answer(line: KeyedLine) -> SignAnswer | SignActionAnswer:
         expires_after=signed["expiresAfter"],
         signature=SignatureView.of(record.signature),
         receipt=receipt,
+    )
+
+
+def _receipt_unchained(line: KeyedLine) -> Receipt:
+    """As the release before answered it."""
+    record = line.record
+    return Receipt(
+        log=line.log,
+        index=line.index,
+        request_id=record.request_id,
+        key_version=record.key_version,
+        digest=record.digest,
     )

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
-from hyperkms.errors import HyperkmsError
+from hyperkms.errors import Forbidden, HyperkmsError
 from hyperkms.http.auth import authenticate, in_force
 from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import read_raw, read_struct
@@ -32,6 +32,7 @@ from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.refusals import decided, forbidden, is_decision, refused
 from hyperkms.operations.sign import Caller
 from hyperkms.operations.sign_once import plan_action, resume
 from hyperkms.state.request_rows import RequestName
@@ -87,7 +88,8 @@ class SigningRoutes:
             _require_post(scope)
             client = await authenticate(self.parts, scope, self._threads.sign)
             facts.client = client.name
-            client.require(*route.operations)
+            caller = Caller(client, facts.request_id)
+            await self._require_permission(route, caller)
             raw = await read_raw(receive)
             await authenticate(self.parts, scope, self._threads.sign)  # a body may come long after its headers
             key = key_of(scope["headers"])
@@ -101,7 +103,7 @@ class SigningRoutes:
                 read = partial(read_struct, raw, route.body, route.required)
                 return _given(await self.sign_once(asked, route, client, read))
             work = await _work(route, raw, facts)
-            pending = await self.begin(work, Caller(client, facts.request_id))
+            pending = await self.begin(route, work, caller)
             answer = work.view(await pending.released())
         except HyperkmsError as error:
             status, headers, document = refusal(error, facts)
@@ -118,21 +120,37 @@ class SigningRoutes:
         async def attempted(attempt: Attempt) -> Done:
             work = route.work(await read())
             asked.facts.wallet = work.wallet
-            pending = await self._begin_once(attempt, work, Caller(client, asked.facts.request_id))
+            pending = await self._begin_once(attempt, route, work, Caller(client, asked.facts.request_id))
             made = _encode(work.view(await pending.released()))
             return Done(made, kept=made, line=None if attempt.is_reserved else pending.position())
 
         return await self.once.answer(asked, attempted)
 
-    async def begin(self, work: Work, caller: Caller) -> Pending[Any]:
+    async def begin(self, route: SigningRoute, work: Work, caller: Caller) -> Pending[Any]:
         """Sign: here if nothing waits, else in a thread."""
-        return await self._here_or_in_a_thread(work.operation, caller, *work.arguments)
+        return await self._here_or_in_a_thread(decided, caller, route.kind, work)
 
-    async def begin_in_a_thread(self, work: Work, caller: Caller) -> Pending[Any]:
+    async def begin_in_a_thread(self, route: SigningRoute, work: Work, caller: Caller) -> Pending[Any]:
         """The same for what is known to wait."""
-        return await self._threads.sign(work.operation, self.parts, caller, *work.arguments)
+        return await self._threads.sign(decided, self.parts, caller, route.kind, work)
 
-    async def _begin_once(self, attempt: Attempt, work: Work, caller: Caller) -> Pending[Any]:
+    async def _require_permission(self, route: SigningRoute, caller: Caller) -> None:
+        """Forbidden, and written down, for a client that may ask for nothing of this kind."""
+        try:
+            caller.client.require(*route.operations)
+        except Forbidden as error:
+            await forbidden(self.turn().parts, caller, route.kind, error).released()
+
+    async def _begin_once(self, attempt: Attempt, route: SigningRoute, work: Work, caller: Caller) -> Pending[Any]:
+        """Begin it; a refusal is in the pending answer, as `decided` has it."""
+        try:
+            return await self._begin_by_plan(attempt, route, work, caller)
+        except HyperkmsError as error:
+            if not is_decision(error):
+                raise
+            return refused(self.turn().parts, caller, route.kind, work, error)
+
+    async def _begin_by_plan(self, attempt: Attempt, route: SigningRoute, work: Work, caller: Caller) -> Pending[Any]:
         """Sign with the key in the record's line; where the nonce is chosen, by a plan that is written down first."""
         if attempt.plan is not None:
             return await self._here_or_in_a_thread(resume, caller, attempt.plan)
@@ -146,7 +164,7 @@ class SigningRoutes:
             return await self._here_or_in_a_thread(planned.sign, caller)
         if not self.parts.record.is_announced:
             await self._threads.sign(self.parts.record.announce)
-        return await self.begin(work, msgspec.structs.replace(caller, under=attempt.key))
+        return await self.begin(route, work, msgspec.structs.replace(caller, under=attempt.key))
 
     async def _here_or_in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
         at_hand = self._turn.parts if self._turn else self.parts

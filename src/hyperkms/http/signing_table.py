@@ -21,21 +21,18 @@ from hyperkms.http.schemas import (
 )
 from hyperkms.http.views import action_view, signed_view
 from hyperkms.hyperliquid.members import parse_address
-from hyperkms.operations.pending import Pending
+from hyperkms.operations.refusals import ACTION, MESSAGE, ORDER, Asked, Kind
 from hyperkms.operations.sign import ActionRequest, sign_action, sign_message
 from hyperkms.operations.sign_order import sign_order
-from hyperkms.wallet import Network, WalletId, parse_wallet_id
+from hyperkms.wallet import Network, parse_wallet_id
 
 View: TypeAlias = Callable[[Any], msgspec.Struct]
 """Makes the body of an answer of what an operation came to."""
 
 
-class Work(msgspec.Struct, frozen=True):
-    """What a body asks for: `operation(parts, caller, *arguments)`, whose result is shown by `view`."""
+class Work(Asked, frozen=True):
+    """What a body asks for, and how its result is shown."""
 
-    wallet: WalletId
-    operation: Callable[..., Pending[Any]]
-    arguments: tuple[Any, ...]
     view: View
     has_own_nonce: bool = False
     """Its caller chose the nonce, so that it cannot be signed twice."""
@@ -46,6 +43,8 @@ class SigningRoute:
     """What one of the routes takes and answers; all are POST."""
 
     path: str
+    kind: Kind
+    """As the record calls it."""
     tag: str
     summary: str
     description: str
@@ -89,6 +88,7 @@ def _action(body: SignActionRequest) -> Work:
 
 _MESSAGE = SigningRoute(
     "/wallets/sign",
+    MESSAGE,
     "wallets",
     "Sign a message",
     "Ed25519: the raw UTF-8 bytes. secp256k1: their EIP-191 form, which no action can have.",
@@ -100,6 +100,7 @@ _MESSAGE = SigningRoute(
 )
 _ORDER = SigningRoute(
     "/wallets/sign-order",
+    ORDER,
     "wallets",
     "Sign an order payload",
     "Ed25519: the payload's compact JSON text. secp256k1: a real Hyperliquid order made of it.",
@@ -111,6 +112,7 @@ _ORDER = SigningRoute(
 )
 _ACTION = SigningRoute(
     "/hyperliquid/sign",
+    ACTION,
     "hyperliquid",
     "Sign an action",
     "Checked, numbered, signed and written down; the answer can be posted to the exchange as it is.",
@@ -122,6 +124,7 @@ _ACTION = SigningRoute(
 )
 _MESSAGES = SigningRoute(
     "/wallets/sign-batch",
+    MESSAGE,
     "wallets",
     "Sign up to 200 messages",
     "Each as by /wallets/sign and answered for itself: a refusal of one keeps no other from being signed.",
@@ -134,6 +137,7 @@ _MESSAGES = SigningRoute(
 )
 _ACTIONS = SigningRoute(
     "/hyperliquid/sign-batch",
+    ACTION,
     "hyperliquid",
     "Sign up to 200 actions",
     "Each as by /hyperliquid/sign and answered for itself: a refusal of one keeps no other from being signed.",

@@ -67,6 +67,8 @@ class RecordView(AnswerBody, frozen=True):
 
     files: int
     bytes: int
+    durability: str
+    """fsync, or os: a signature leaves before its record is on the disk."""
     newest: str | None = None
 
 
@@ -105,6 +107,7 @@ def status_view(found: Status, mode: Mode) -> StatusAnswer:
             files=found.records.files,
             bytes=found.records.size,
             newest=found.records.newest,
+            durability=found.records.durability,
         ),
     )
 

@@ -108,6 +108,11 @@ RECORD_FAILURES = Family(
     kind=Kind.COUNTER,
     words="Records that could not be made durable; their signatures did not leave.",
 )
+ANCHOR_FAILURES = Family(
+    name="hyperkms_anchor_failures_total",
+    kind=Kind.COUNTER,
+    words="Times that the anchor of the record (HYPERKMS_AUDIT_ANCHOR) could not be written; signing goes on.",
+)
 KEYS_OPENED = Family(
     name="hyperkms_keys_opened_total",
     kind=Kind.COUNTER,
@@ -137,6 +142,7 @@ STORED = (
     GROUP_SIZES,
     FSYNCS,
     RECORD_FAILURES,
+    ANCHOR_FAILURES,
     KEYS_OPENED,
     SWEEPS,
     LOG_LINES_LOST,

@@ -93,6 +93,10 @@ class Metrics:
         """So many records could not be made durable."""
         self._add(place(names.RECORD_FAILURES).first, amount=size)
 
+    def anchor_failed(self) -> None:
+        """Heads or entries of the record could not be written a second time, on the other disk."""
+        self._count(names.ANCHOR_FAILURES)
+
     def timed(self, fsync: Callable[[int], None]) -> Callable[[int], None]:
         """The same fsync, and its time counted when it succeeds."""
         observe, first, total, bounds = self._observe, self._fsyncs.first, self._fsyncs.total, names.FSYNCS.bounds

@@ -10,6 +10,7 @@ from hyperkms.access.limits import Limits
 from hyperkms.access.policy.facts import Prices
 from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
+from hyperkms.audit.log import Durability
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
@@ -75,6 +76,10 @@ class Parts:
     metrics: Metrics
     records: Path
     """The folder of the record, for a status to look at."""
+    durability: Durability
+    """When a record counts as durable."""
+    tidy_record: Callable[[], None]
+    """At the start of a service: list what the release before wrote, close what dead processes left."""
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
     watch: Callable[[], None]

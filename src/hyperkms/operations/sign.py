@@ -112,7 +112,7 @@ def sign_bytes(
 
     def finish(position: Position) -> SignedMessage:  # (3)
         parts.metrics.signed(signer.wallet.key_type, operation)
-        receipt = _receipt(position, record)
+        receipt = receipt_of(position, record)
         return SignedMessage(wallet=signer.wallet, version=signer.version, signature=signature, receipt=receipt)
 
     return Pending(ticket, finish)
@@ -235,7 +235,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
             vault_address=settled.vault_address,
             expires_after=settled.expires_after,
             signature=signature,
-            receipt=_receipt(position, record),
+            receipt=receipt_of(position, record),
         )
 
     return Pending(ticket, finish)
@@ -318,11 +318,15 @@ def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> Signat
     return KeyedSignatureRecord(**msgspec.structs.asdict(record), idempotency_key=key, fingerprint=fingerprint)
 
 
-def _receipt(position: Position, record: SignatureRecord) -> Receipt:
+def receipt_of(position: Position, record: SignatureRecord) -> Receipt:
+    """The receipt of a signature whose record stands there."""
     return Receipt(
         log=position.log,
         index=position.index,
         request_id=record.request_id,
         key_version=record.key_version,
         digest=record.digest,
+        leaf_hash=f"0x{position.leaf_hash}",
+        durability=position.durability,
+        head=position.head,
     )

@@ -1,11 +1,13 @@
 """Status: could it sign now, and what does it hold."""
 
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms import _core
+from hyperkms.audit.log import Durability
+from hyperkms.audit.segments import segments
 from hyperkms.errors import HyperkmsError
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.readiness import require_ready
@@ -21,6 +23,7 @@ class RecordFiles:
     """Bytes."""
     newest: str | None
     """The name of the file that was begun last."""
+    durability: Durability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def status(parts: Parts) -> Status:
         pending=parts.census.pending(),
         in_grace=parts.census.in_grace(),
         last_sweep=parts.metrics.last_sweep_ms(),
-        records=_record_files(parts.records),
+        records=_record_files(parts.records, parts.durability),
     )
 
 
@@ -60,12 +63,13 @@ def _why_not_ready(parts: Parts) -> HyperkmsError | None:
     return None
 
 
-def _record_files(folder: Path) -> RecordFiles:
-    """Those with a line: a process begins one and removes it if it has nothing to say."""
-    try:
-        with os.scandir(folder) as entries:
-            sizes = {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(".jsonl")}
-    except OSError:
-        sizes = {}
-    found = {name: size for name, size in sizes.items() if size}
-    return RecordFiles(files=len(found), size=sum(found.values()), newest=max(found, default=None))
+def _record_files(folder: Path, durability: Durability) -> RecordFiles:
+    """Those with a line: one that a process has announced may never get one."""
+    found = {}
+    for file in segments(folder):
+        with suppress(OSError):
+            found[file.path.name] = file.path.stat().st_size
+    found = {name: size for name, size in found.items() if size}
+    return RecordFiles(
+        files=len(found), size=sum(found.values()), newest=max(found, default=None), durability=durability
+    )

@@ -53,6 +53,13 @@ GUARDS = Situation(
             next_step=_NEXT,
         ),
         Problem(
+            code="wrong-key-purpose",
+            family=Refused,
+            title="A key of another purpose",
+            cause="The core was asked to sign for a wallet with the log key, or the record with a wallet's key.",
+            next_step=_NEXT,
+        ),
+        Problem(
             code="seal-failed",
             family=Unavailable,
             title="Sealing failed",

@@ -85,6 +85,16 @@ sealed_keys = Table(
     comment="the database as a key store; no foreign key: a sealed key is durable before its wallet is listed",
 )
 
+log_keys = Table(
+    "log_keys",
+    metadata,
+    Column("id", String(16), primary_key=True, comment="the first 16 hex digits of SHA-256 of the public key"),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    comment="the key that signs the record: one a data directory",
+)
+
 orphans = Table(
     "orphans",
     metadata,

@@ -1,0 +1,98 @@
+"""Heads and manifest entries once more, on another disk: who has them finds a record that was cut or rewritten.
+
+A file that is appended to by a thread of its own. It may lag and fail; signing waits for nothing of it.
+"""
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from hyperkms.audit.log_file import write_all
+from hyperkms.audit.record import HeadRecord
+from hyperkms.state.gathering import next_group
+
+_MOST_WAITING = 100_000
+_MOST_AT_ONCE = 1000
+_CLOSING_S = 5.0
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_encode = msgspec.json.Encoder().encode
+
+
+class AnchoredHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A head, and the log of which it is."""
+
+    log: str
+    size: int
+    root: str
+    time: int
+    key_id: str
+    signature: str
+
+
+class AnchoredEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """That the manifest has an entry of this number, whose line has this leaf hash."""
+
+    manifest: int
+    hash: str
+    time: int
+
+
+class Anchor:
+    """The file HYPERKMS_AUDIT_ANCHOR; several processes append to one, each line with one write."""
+
+    def __init__(self, path: Path, *, failed: Callable[[str | None], None]) -> None:
+        self._path = path
+        self._failed = failed
+        """Told why some could not be written; None where the fault is over."""
+        self._faulty = False
+        self._queue: queue.SimpleQueue[Sequence[bytes] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="anchor", daemon=True)
+        self._thread.start()
+
+    def head(self, log: str, head: HeadRecord) -> None:
+        """Take a head."""
+        told = AnchoredHead(
+            log=log, size=head.size, root=head.root, time=head.time, key_id=head.key_id, signature=head.signature
+        )
+        self._put(_encode(told))
+
+    def entry(self, index: int, line_hash: str, now: int) -> None:
+        """Take an entry of the manifest."""
+        self._put(_encode(AnchoredEntry(manifest=index, hash=line_hash, time=now)))
+
+    def close(self) -> None:
+        """Write what was taken, if the disk takes it soon: one that hangs does not hold the end of the process."""
+        self._queue.put(None)
+        self._thread.join(_CLOSING_S)
+
+    def _put(self, line: bytes) -> None:
+        if self._queue.qsize() < _MOST_WAITING:
+            self._queue.put([line + b"\n"])
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            lines, ended = next_group(self._queue, _MOST_AT_ONCE)
+            if lines:
+                self._write(lines)
+
+    def _write(self, lines: list[bytes]) -> None:
+        try:
+            descriptor = os.open(self._path, _APPEND, 0o600)
+            try:
+                for line in lines:
+                    write_all(descriptor, line)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            self._faulty = True
+            self._failed(f"{self._path}: {error.strerror}")
+        else:
+            if self._faulty:
+                self._faulty = False
+                self._failed(None)

@@ -1,0 +1,31 @@
+"""The key that signs the record: by the core, and nothing but tree heads and manifest entries."""
+
+import hashlib
+from dataclasses import dataclass
+
+from hyperkms import _core
+
+
+@dataclass(frozen=True)
+class LogKey:
+    """The log key of a data directory."""
+
+    handle: _core.KeyHandle
+
+    @property
+    def public_key(self) -> str:
+        """0x and 64 hex digits."""
+        return "0x" + self.handle.public_key.hex()
+
+    @property
+    def id(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the public key."""
+        return hashlib.sha256(self.handle.public_key).hexdigest()[:16]
+
+    def sign_head(self, log: str, *, size: int, root: bytes, time: int) -> str:
+        """0x and 128 hex digits."""
+        return _core.sign_tree_head(self.handle, bytes.fromhex(log), size, root, time)
+
+    def sign_entry(self, entry: bytes, *, index: int, prev: str) -> str:
+        """The same for an entry of the manifest."""
+        return _core.sign_manifest_entry(self.handle, index, bytes.fromhex(prev), entry)

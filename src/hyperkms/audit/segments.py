@@ -1,0 +1,32 @@
+"""The files of a log, as they lie in the folder of the record."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_SEGMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})-([0-9]{4,})\.jsonl")
+_UNCHAINED = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})\.jsonl")
+
+
+class Segment(NamedTuple):
+    """A file of a log, by its name."""
+
+    log: str
+    number: int
+    """From 1; 0 for the one file of a log of the release before."""
+    path: Path
+
+
+def segments(folder: Path) -> Iterator[Segment]:
+    """Every one that there is; none where there is no folder."""
+    for path in folder.glob("*.jsonl"):
+        if found := _SEGMENT.fullmatch(path.name):
+            yield Segment(found[1], int(found[2]), path)
+        elif found := _UNCHAINED.fullmatch(path.name):
+            yield Segment(found[1], 0, path)
+
+
+def segments_of(folder: Path, log: str) -> list[Segment]:
+    """Those of one log, in their order."""
+    return sorted((one for one in segments(folder) if one.log == log), key=lambda one: one.number)

@@ -1,0 +1,55 @@
+"""The log key: one Ed25519 key a data directory, with which its record is signed and nothing else."""
+
+import hashlib
+
+import sqlalchemy as sa
+
+from hyperkms import _core
+from hyperkms.custody.root_key import RootKey
+from hyperkms.errors import Tampered
+from hyperkms.state.database import Database
+from hyperkms.state.schema import log_keys
+
+_CONTEXT = _core.Context.of_log_key()
+
+
+def open_log_key(database: Database, root_key: RootKey, *, now: int) -> _core.KeyHandle:
+    """The handle of the data directory's log key, which is made if there is none; durable on return.
+
+    Of several processes that make one at once all get the first. Tampered unless it is the one that was stored,
+    sealed under this root key for this purpose.
+    """
+    sealed = _stored(database) or _made(database, root_key, now)
+    header = _core.inspect_sealed_key(sealed)
+    if header.root_key_id != root_key.id:
+        words = f"the log key was sealed under root key {header.root_key_id}, and this is root key {root_key.id}"
+        raise Tampered("wrong-root-key", words)
+    return _core.open_sealed_key(sealed, _CONTEXT, root_key.unwrap(header.wrapped, _CONTEXT))
+
+
+def key_id(public_key: bytes) -> str:
+    """The name of a log key: the first 16 hex digits of the SHA-256 of its public key."""
+    return hashlib.sha256(public_key).hexdigest()[:16]
+
+
+def _stored(database: Database) -> bytes | None:
+    with database.read() as connection:
+        return _first(connection)
+
+
+def _made(database: Database, root_key: RootKey, now: int) -> bytes:
+    data_key, wrapped = root_key.new_data_key(_CONTEXT)
+    sealed = _core.generate_key(_CONTEXT, data_key, wrapped, root_key.id)
+    public_key = _core.inspect_sealed_key(sealed).public_key
+    row = {"id": key_id(public_key), "public_key": public_key, "sealed": sealed, "created_at": now}
+    with database.write() as connection:
+        standing = _first(connection)
+        if standing is None:
+            connection.execute(log_keys.insert(), row)
+    return sealed if standing is None else standing
+
+
+def _first(connection: sa.Connection) -> bytes | None:
+    query = sa.select(log_keys.c.sealed).order_by(log_keys.c.created_at, log_keys.c.id).limit(1)
+    found = connection.execute(query).scalar()
+    return None if found is None else bytes(found)

@@ -1,0 +1,54 @@
+"""The record as it lies in a folder, and what writes one."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hyperkms import _core
+from hyperkms.audit.log import Logs, Writing
+from hyperkms.audit.log_key import LogKey
+from hyperkms.audit.manifest import NAME, Manifest, Witness
+
+OPENING, HEAD = 11, 17
+
+
+def new_log_key(folder: Path) -> LogKey:
+    """A log key, sealed under a root key in this folder."""
+    root_key = _core.LocalRootKey.create(folder / "root.key")
+    context = _core.Context.of_log_key()
+    data_key, wrapped = root_key.new_data_key(context)
+    sealed = _core.generate_key(context, data_key, wrapped, root_key.id)
+    return LogKey(_core.open_sealed_key(sealed, context, data_key))
+
+
+def logs_in(folder: Path, *, witness: Witness | None = None, key: LogKey | None = None, **writing: Any) -> Logs:
+    """What the logs in this folder have in common, with a key of their own unless one is given."""
+    if key is None:
+        folder.parent.mkdir(exist_ok=True)
+        key = new_log_key(folder.parent)
+    manifest = Manifest(folder, key, lambda: time.time_ns() // 1_000_000, witness)
+    return Logs(manifest, key, Writing(release="test", boot=None, **writing))
+
+
+def files_in(folder: Path) -> Sequence[Path]:
+    """The files of logs, in the order of their beginnings to the second; those of one log in their order."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name != NAME)
+
+
+def lines_in(folder: Path) -> list[Any]:
+    """Every whole line of every log: a process that was killed may have left half of one."""
+    texts = [path.read_text().split("\n")[:-1] for path in files_in(folder)]
+    return [json.loads(text) for lines in texts for text in lines]
+
+
+def records_in(folder: Path) -> list[Any]:
+    """The same without openings and heads: what was decided or changed."""
+    return [line for line in lines_in(folder) if line["v"] not in (OPENING, HEAD)]
+
+
+def entries_in(folder: Path) -> list[Any]:
+    """What the manifest says."""
+    path = folder / NAME
+    return [json.loads(text)["entry"] for text in path.read_text().splitlines()] if path.exists() else []

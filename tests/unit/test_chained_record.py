@@ -1,0 +1,398 @@
+"""What the writer leaves is what docs/formats.md says, read by another implementation, whatever went wrong."""
+
+import errno
+import hashlib
+import json
+import os
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hyperkms.audit.anchor import Anchor
+from hyperkms.audit.chain import KeyedPlace
+from hyperkms.audit.file_sink import FileSink
+from hyperkms.audit.left_logs import bring_in_order
+from hyperkms.audit.log import Logs
+from hyperkms.audit.manifest import NAME
+from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
+from hyperkms.audit.sink import Position
+from hyperkms.errors import Unavailable
+from support.record import entries_in, files_in, lines_in, logs_in
+from support.record_reader import leaf, read_logs, read_manifest
+
+OLD_LOG = "ab" * 16
+
+
+def record(text: str = "") -> SignatureRecord:
+    return SignatureRecord(
+        time=1,
+        request_id="r",
+        client="c",
+        wallet="w",
+        key_version=1,
+        public_key="0x00",
+        operation="sign-message",
+        signed={"messageBytes": 2, "text": f"{text}\n\u2028"},
+        digest="0x00",
+        signature="0x01",
+    )
+
+
+def keyed() -> KeyedSignatureRecord:
+    return KeyedSignatureRecord(**msgspec.structs.asdict(record()), idempotency_key="k", fingerprint="0x00")
+
+
+def written(sink: FileSink, text: str = "") -> Position:
+    return sink.append(record(text)).wait()
+
+
+@contextmanager
+def sink_in(folder: Path, **writing: Any) -> Iterator[FileSink]:
+    sink = FileSink(logs_in(folder, **writing))
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def events(folder: Path) -> list[str]:
+    return [entry["event"] for entry in entries_in(folder)]
+
+
+def test_a_log_is_a_chain_that_begins_with_who_writes_it_and_ends_with_a_head(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder) as sink:
+        positions = [written(sink, str(number)) for number in range(20)]
+    ((log, read),) = read_logs(folder).items()
+    assert [line["v"] for line in read.lines] == [11, *[12] * 20, 17]
+    for position in positions:
+        assert (position.log, position.leaf_hash) == (log, read.leaves[position.index].hex())
+    opening = read.lines[0]["record"]
+    assert (opening["pid"], opening["durability"], opening["release"]) == (os.getpid(), "fsync", "test")
+    assert events(folder) == ["key", "open", "close"]
+    assert entries_in(folder)[-1]["size"] == 22
+    assert entries_in(folder)[-1]["how"] == "closed"
+
+
+def test_a_process_that_records_nothing_makes_no_log(tmp_path: Path) -> None:
+    with sink_in(tmp_path / "records") as sink:
+        sink.check()
+    assert list((tmp_path / "records").iterdir()) == []
+
+
+def test_a_line_gets_a_head_though_nothing_follows_it_and_a_head_alone_gets_none(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder, head_after_s=0.0) as sink:
+        written(sink)
+        while len(lines_in(folder)) < 3:
+            pass
+        written(sink)
+        while len(lines_in(folder)) < 5:
+            pass
+    assert [line["v"] for line in lines_in(folder)] == [11, 12, 17, 12, 17]
+    read_logs(folder)
+
+
+def test_a_receipt_has_the_newest_head_before_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder, head_after_s=0.0) as sink:
+        first = written(sink)
+        while len(lines_in(folder)) < 3:
+            pass
+        second = written(sink)
+    assert bytes(first.head) == b"null"
+    head = lines_in(folder)[2]["record"]
+    assert json.loads(bytes(second.head)) == {
+        name: head[name] for name in ("size", "root", "time", "keyId", "signature")
+    }
+
+
+def test_a_log_goes_on_in_further_files_with_its_indexes_and_its_chain(tmp_path: Path) -> None:
+    folder, places = tmp_path / "records", list[KeyedPlace]()
+
+    class Follower:
+        def announce(self, log: str, length: int) -> None:
+            """Nothing is looked for here."""
+
+        def wrote(self, _log: str, told: Any) -> None:
+            places.extend(told)
+
+    sink = FileSink(logs_in(folder, segment_bytes=1500), keyed=Follower())
+    sink.announce()
+    for number in range(12):
+        written(sink, "x" * 300 if number % 3 else "")
+        sink.append(keyed()).wait()
+    sink.close()
+    ((log, read),) = read_logs(folder).items()
+    assert len(read.files) > 3
+    assert [line["index"] for line in read.lines] == list(range(26))
+    assert events(folder) == ["key", "open", *["segment"] * (len(read.files) - 1), "close"]
+    assert {path.stat().st_mode & 0o777 for path in read.files} == {0o600}
+    whole = b"".join(path.read_bytes() for path in read.files)
+    for place in places:
+        line = json.loads(whole[place.start : place.end])
+        assert (line["log"], line["index"], line["v"]) == (log, place.number, 15)
+    assert len(places) == 12
+
+
+# ---- what goes wrong ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def files_at_most(size: int) -> Iterator[None]:
+    """Let the kernel refuse writes past a size, as a full disk would (SIGXFSZ is ignored by Python)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_log_whose_first_lines_could_not_be_written_goes_on_and_the_manifest_is_true(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder) as sink:
+        with files_at_most(8_000):
+            for _ in range(5):
+                with pytest.raises(Unavailable):
+                    written(sink, "x" * 20_000)
+        assert [path.read_bytes() for path in files_in(folder)] == [b""]
+        assert written(sink).index == 1
+    assert len(read_logs(folder)) == 1
+    assert events(folder) == ["key", "open", "close"]
+
+
+def test_lines_that_could_not_be_written_are_in_no_tree_and_a_new_log_follows(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder) as sink:
+        first = written(sink)
+        with files_at_most(8_000), pytest.raises(Unavailable):
+            written(sink, "x" * 20_000)
+        second = written(sink)
+    logs = read_logs(folder)
+    assert first.log != second.log
+    assert [line["v"] for line in logs[first.log].lines] == [11, 12]
+    assert [line["v"] for line in logs[second.log].lines] == [11, 12, 17]
+    closed = {entry["log"]: entry["size"] for entry in entries_in(folder) if entry["event"] == "close"}
+    assert closed == {first.log: 2, second.log: 3}
+
+
+def test_an_end_that_the_manifest_could_not_be_told_is_told_later(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder) as sink:
+        first = written(sink)
+        with files_at_most(100), pytest.raises(Unavailable):
+            written(sink)
+        assert events(folder) == ["key", "open"]
+        written(sink)
+    assert events(folder) == ["key", "open", "close", "open", "close"]
+    assert entries_in(folder)[2]["log"] == first.log
+    read_logs(folder)
+
+
+def test_after_a_failed_fsync_the_manifest_says_what_was_durable(tmp_path: Path) -> None:
+    folder, failing = tmp_path / "records", False
+
+    def fsync(descriptor: int) -> None:
+        if failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.fsync(descriptor)
+
+    sink = FileSink(logs_in(folder), fsync=fsync)
+    written(sink)
+    failing = True
+    with pytest.raises(Unavailable):
+        written(sink)
+    sink.close()
+    assert [(entry["event"], entry.get("size")) for entry in entries_in(folder)[1:]] == [("open", None), ("close", 2)]
+    ((_, read),) = read_logs(folder).items()
+    assert [line["v"] for line in read.lines] == [11, 12]
+
+
+def test_without_a_manifest_that_can_be_written_nothing_is_signed_and_no_file_is_left(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    (folder / NAME).mkdir(parents=True)
+    with sink_in(folder) as sink:
+        with pytest.raises(Unavailable) as refused:
+            written(sink)
+        assert refused.value.code == "record-unwritable"
+        assert files_in(folder) == []
+        (folder / NAME).rmdir()
+        assert written(sink).index == 1
+    read_logs(folder)
+
+
+def test_half_a_line_of_the_manifest_was_never_said(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder)
+    for _ in range(2):
+        sink = FileSink(logs)
+        written(sink)
+        with (folder / NAME).open("ab") as manifest:
+            manifest.write(b'{"v":1,"index":')
+        sink.close()
+    assert events(folder) == ["key", "open", "close", "open", "close"]
+    assert len(read_logs(folder)) == 2
+
+
+@pytest.mark.parametrize("line", [b"no line\n", b"{}\n"])
+def test_nothing_is_added_to_a_manifest_that_ends_in_what_is_no_line(tmp_path: Path, line: bytes) -> None:
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (folder / NAME).write_bytes(line)
+    with sink_in(folder) as sink, pytest.raises(Unavailable):
+        written(sink)
+    assert (folder / NAME).read_bytes() == line
+
+
+def remove_file(folder: Path) -> None:
+    for path in files_in(folder):
+        path.unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("remove", [remove_file, remove_folder])
+def test_what_follows_a_file_that_was_taken_away_is_a_log_of_its_own(
+    tmp_path: Path, remove: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder) as sink:
+        first = written(sink)
+        remove(folder)
+        second = written(sink)
+    assert first.log not in read_logs(folder)
+    closed = [entry["log"] for entry in entries_in(folder) if entry["event"] == "close"]
+    assert closed == [first.log, second.log]
+
+
+def test_durability_os_asks_for_no_fsync_and_says_so(tmp_path: Path) -> None:
+    asked: list[int] = []
+    sink = FileSink(logs_in(tmp_path / "records", durability="os"), fsync=asked.append)
+    assert written(sink).durability == "os"
+    sink.close()
+    assert asked == []
+    ((_, read),) = read_logs(tmp_path / "records").items()
+    assert read.lines[0]["record"]["durability"] == "os"
+
+
+# ---- what earlier processes left ----------------------------------------------------------------------------
+
+
+def old_file(folder: Path, content: bytes) -> Path:
+    """As the release before named them."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    path = folder / f"20260101T000000Z-{OLD_LOG}.jsonl"
+    path.write_bytes(content)
+    return path
+
+
+def test_files_of_the_release_before_are_listed_once(tmp_path: Path) -> None:
+    folder, content = tmp_path / "records", b'{"v":1}\n{"v":2}\nhalf'
+    path = old_file(folder, content)
+    logs = logs_in(folder)
+    for _ in range(3):
+        bring_in_order(logs.manifest)
+    _, adopted = read_manifest(folder)
+    assert adopted | {"time": 0} == {
+        "time": 0,
+        "event": "adopt",
+        "file": path.name,
+        "log": OLD_LOG,
+        "lines": 2,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    assert path.read_bytes() == content
+
+
+def left_by_a_dead_writer(logs: Logs, after: bytes = b"") -> str:
+    """A log of two lines whose writer ended without a word: the kernel frees its lock as it closes its files."""
+    sink = FileSink(logs)
+    log = written(sink).log
+    (path,) = (path for path in files_in(logs.manifest.folder) if log in path.name)
+    whole, manifest = path.read_bytes(), (logs.manifest.folder / NAME).read_bytes()
+    sink.close()
+    path.write_bytes(whole + after)
+    (logs.manifest.folder / NAME).write_bytes(manifest)
+    return log
+
+
+@pytest.mark.parametrize("after", [b"", b'{"v":12,"log":"ha'])
+def test_a_log_of_a_dead_process_is_closed_over_its_whole_lines_once(tmp_path: Path, after: bytes) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder)
+    log = left_by_a_dead_writer(logs, after)
+    for _ in range(2):
+        bring_in_order(logs.manifest)
+    closed = [entry for entry in entries_in(folder) if entry["event"] == "close"]
+    assert [(entry["log"], entry["size"], entry["how"]) for entry in closed] == [(log, 2, "found")]
+    read_logs(folder)
+
+
+def test_a_log_that_is_being_written_is_left_alone_also_in_its_second_file(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder, segment_bytes=1000)
+    sink = FileSink(logs)
+    for _ in range(3):
+        written(sink)
+        bring_in_order(logs.manifest)
+        assert "close" not in events(folder)
+    assert "segment" in events(folder)
+    sink.close()
+    assert entries_in(folder)[-1]["how"] == "closed"
+
+
+def test_an_empty_file_that_was_never_listed_is_removed_and_one_with_lines_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    folder.mkdir()
+    empty, full = (folder / f"20260101T000000Z-{each * 32}-0001.jsonl" for each in "ef")
+    empty.touch()
+    full.write_bytes(b"{}\n")
+    bring_in_order(logs_in(folder).manifest)
+    assert files_in(folder) == [full]
+
+
+# ---- the anchor ---------------------------------------------------------------------------------------------
+
+
+def test_every_head_and_entry_is_anchored(tmp_path: Path) -> None:
+    folder, path = tmp_path / "records", tmp_path / "elsewhere"
+    anchor = Anchor(path, failed=lambda why: pytest.fail(f"{why}"))
+    sink = FileSink(logs_in(folder, witness=anchor), witness=anchor)
+    written(sink)
+    sink.close()
+    anchor.close()
+    anchored = [json.loads(line) for line in path.read_text().splitlines()]
+    ((log, read),) = read_logs(folder).items()
+    (head,) = read.heads()
+    assert [line for line in anchored if "root" in line] == [{"log": log, **head}]
+    said = (folder / NAME).read_bytes().splitlines()
+    hashes = {line["manifest"]: line["hash"] for line in anchored if "manifest" in line}
+    assert hashes == {number: leaf(line).hex() for number, line in enumerate(said)}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_anchor_that_cannot_be_written_is_told_and_signing_goes_on(tmp_path: Path) -> None:
+    told: list[str | None] = []
+    folder, path = tmp_path / "records", tmp_path / "away" / "anchor"
+    anchor = Anchor(path, failed=told.append)
+    sink = FileSink(logs_in(folder, witness=anchor), witness=anchor)
+    written(sink)
+    while not told:
+        pass
+    path.parent.mkdir()
+    written(sink)
+    sink.close()
+    anchor.close()
+    assert str(path) in str(told[0])
+    assert told[-1] is None
+    assert path.exists()
