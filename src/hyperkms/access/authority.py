@@ -62,6 +62,13 @@ class Wanted(NamedTuple):
     now: int
 
 
+class Watched(NamedTuple):
+    """What a policy in shadow would have refused."""
+
+    policy: str
+    refusal: Refusal
+
+
 class Decision(NamedTuple):
     """An action may be signed."""
 
@@ -70,7 +77,7 @@ class Decision(NamedTuple):
     policy: str
     grant: str
     reservation: Reservation | None
-    would_refuse: Refusal | None = None
+    would_refuse: Watched | None = None
     """What the policy in shadow would have refused."""
 
 
@@ -103,7 +110,8 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
     grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
     would_refuse = None
     if authority.shadow is not None:  # (5)
-        would_refuse = _watched(authority.shadow, asked, reservations)
+        against = _watched(authority.shadow, asked, reservations)
+        would_refuse = None if against is None else Watched(authority.shadow.label, against)
     return Decision(asked.expires_after, policy.label, grant.id, reservation, would_refuse)
 
 

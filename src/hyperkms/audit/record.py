@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Objection(msgspec.Struct, frozen=True):
+    """A rule that would have refused."""
+
+    policy: str
+    rule: str
+    words: str
 
 
 class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
@@ -28,6 +37,10 @@ class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """The version of the rules by which it was allowed."""
     grant: str | None = None
     """What permitted its client to ask."""
+    reserved: list[list[int]] | UnsetType = UNSET
+    """What limits over time have counted for it: meter, period, amount and end (0: the period's) of each."""
+    shadow: Objection | UnsetType = UNSET
+    """What the policy in shadow would have refused."""
 
 
 class KeyedSignatureRecord(SignatureRecord, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
@@ -57,6 +70,8 @@ class RefusalRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     policy: str | None
     signed: Mapping[str, Any] | None
     """What was asked, as far as it could be read."""
+    explained: str | None
+    """What the action would have done, in a sentence."""
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -41,11 +41,6 @@ def explain_action(parts: Parts, client: Client, request: ActionRequest) -> Expl
         wallet=wallet,
         action=action,
         network=network,
-        sentence=sentence_of(parts, action, network),
+        sentence=explain(action, parts.prices[network].name),
         verdict=consider(authority, wanted, parts.prices[network], parts.reservations),
     )
-
-
-def sentence_of(parts: Parts, action: Action, network: Network) -> str:
-    """What the action does, in one plain sentence; coins by their names where the exchange's list was read."""
-    return explain(action, parts.prices[network].name)

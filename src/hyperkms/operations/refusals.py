@@ -17,6 +17,7 @@ from hyperkms.audit.record import RefusalRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Forbidden, HyperkmsError, Malformed, NotFound, Refused, Unauthorized
 from hyperkms.hyperliquid.actions import parse_action
+from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
@@ -74,7 +75,7 @@ def forbidden(parts: Parts, caller: Caller, kind: Kind, error: Forbidden) -> Pen
 
 def refused(parts: Parts, caller: Caller, kind: Kind, asked: Asked | None, error: HyperkmsError) -> Pending[NoReturn]:
     """This refusal, which may leave once it is written down; `asked` is None where that was not read at all."""
-    rule = error.details.get("rule")
+    rule, policy = error.details.get("rule"), error.details.get("policy")
     record = RefusalRecord(
         time=parts.clock(),
         request_id=caller.request_id,
@@ -85,8 +86,9 @@ def refused(parts: Parts, caller: Caller, kind: Kind, asked: Asked | None, error
         reason=error.message,
         rule=rule if isinstance(rule, str) else None,
         detail=error.details,
-        policy=None,
+        policy=policy if isinstance(policy, str) else None,
         signed=kind.describe(*asked.arguments) if asked else None,
+        explained=_explained(parts, *asked.arguments) if asked and kind is ACTION else None,
     )
 
     def finish(_position: Position) -> NoReturn:
@@ -121,6 +123,21 @@ def _of_action(request: ActionRequest) -> Mapping[str, Any] | None:
         "expiresAfter": request.expires_after,
         "network": request.network.value if request.network else None,
     }
+
+
+def _explained(parts: Parts, request: ActionRequest) -> str | None:
+    """None for what is no action that could be signed."""
+    try:
+        action = parse_action(request.action, Numbers.CANONICAL)
+    except Malformed:
+        return None
+    wallet = parts.wallets.find(request.wallet)
+    network = request.network or (wallet.network if wallet else None)
+    return explain(action, parts.prices[network].name if network in parts.prices else _nameless)
+
+
+def _nameless(_asset: int) -> None:
+    return None
 
 
 def _is_name(value: object) -> bool:

@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from hyperkms import _core
-from hyperkms.access.authority import Decision, Wanted, decide
+from hyperkms.access.authority import Decision, Wanted, Watched, decide
 from hyperkms.access.clients import Client
-from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
+from hyperkms.audit.record import KeyedSignatureRecord, Objection, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.actions import Action, parse_action
+from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
@@ -86,6 +88,8 @@ class _Made(msgspec.Struct, frozen=True):
     digest: str
     operation: str
     signed: dict[str, Any]
+    explained: str
+    decision: Decision | None = None
 
 
 def sign_message(
@@ -106,7 +110,7 @@ def sign_bytes(
     require_still_signing(parts, signer)
     sign = _core.sign_ed25519_message if signer.wallet.key_type is KeyType.ED25519 else _core.sign_eip191
     signature, digest = sign(signer.handle, message)  # (1)
-    made = _Made(signature, digest, operation, {"messageBytes": len(message)})
+    made = _Made(signature, digest, operation, {"messageBytes": len(message)}, f"a message of {len(message)} bytes")
     record = _record(parts, caller, signer, made)
     ticket = parts.record.append(record)  # (2)
 
@@ -130,6 +134,8 @@ class SettledAction(NamedTuple):
     operation: str
     decision: Decision | None
     """None where vectors are replayed."""
+    explained: str
+    """What the action does, in a sentence."""
 
 
 def sign_action(
@@ -174,6 +180,7 @@ def settle_action(
         network=network,
         operation=request.operation,
         decision=decision,
+        explained=explain(action, parts.prices[network].name),
     )
 
 
@@ -222,7 +229,8 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "network": network_name,
         **typed_as(settled.wire),
     }
-    record = _record(parts, caller, signer, _Made(signature, digest, settled.operation, signed))
+    made = _Made(signature, digest, settled.operation, signed, settled.explained, settled.decision)
+    record = _record(parts, caller, signer, made)
     ticket = parts.record.append(record)  # (7)
 
     def finish(position: Position) -> SignedAction:  # (8)
@@ -300,6 +308,8 @@ def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Ca
 
 
 def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> SignatureRecord:
+    decision = made.decision
+    reservation = None if decision is None else decision.reservation
     record = SignatureRecord(
         time=parts.clock(),
         request_id=caller.request_id,
@@ -311,11 +321,20 @@ def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> Signat
         signed=made.signed,
         digest=made.digest,
         signature=made.signature,
+        explained=made.explained,
+        policy=None if decision is None else decision.policy,
+        grant=None if decision is None else decision.grant,
+        reserved=UNSET if reservation is None else reservation.shown,
+        shadow=UNSET if decision is None or decision.would_refuse is None else _objection(decision.would_refuse),
     )
     if caller.under is None:
         return record
     key, fingerprint = caller.under.key, "0x" + caller.under.fingerprint.hex()
     return KeyedSignatureRecord(**msgspec.structs.asdict(record), idempotency_key=key, fingerprint=fingerprint)
+
+
+def _objection(watched: Watched) -> Objection:
+    return Objection(policy=watched.policy, rule=watched.refusal.rule, words=watched.refusal.words)
 
 
 def receipt_of(position: Position, record: SignatureRecord) -> Receipt:

@@ -19,6 +19,7 @@ from hyperkms.access.clients import Client
 from hyperkms.errors import Conflict
 from hyperkms.hyperliquid.action_type import ActionKind
 from hyperkms.hyperliquid.actions import ACTIONS, Action
+from hyperkms.hyperliquid.explain import explain
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import (
@@ -122,6 +123,7 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
         network=plan.network,
         operation=plan.operation,
         decision=decision,
+        explained=explain(action, parts.prices[plan.network].name),
     )
     return sign_or_give_back(parts, caller, settled)
 
