@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
+from hyperkms.problem_table.auditing import AUDITING
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
@@ -31,6 +32,7 @@ SITUATIONS: tuple[Situation, ...] = (
     NONCES,
     RUNNING,
     STORED,
+    AUDITING,
     STARTING,
     GUARDS,
 )
