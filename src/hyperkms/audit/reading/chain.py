@@ -31,6 +31,8 @@ from hyperkms.audit.reading.marks import Mark
 from hyperkms.audit.reading.signed import Head, Keys, key_id_of, read_head, unhex
 from hyperkms.errors import Tampered
 
+UNKNOWN = b""
+"""In the place of a hash that no line tells."""
 MOST_STRAYS = 100
 """Lines out of their place that are looked for, a log; what is beyond is a finding of its own."""
 
@@ -165,7 +167,7 @@ class Chain:
             self._take_changed(text, line, follower if following == due + 1 else None, is_extra=following == due)
         elif following == due:
             self._take_stray(line)
-        elif following == due + 1:
+        elif following == due + 1 or line.prev == self._prev:
             self._take_in_place(text, line)
         elif line.index > due:
             self._skip_to(line.index, line.prev)
@@ -225,11 +227,12 @@ class Chain:
         self.gaps.append(Gap(self.index, index, self.file, at_end, is_explained))
         if self.last is not None:
             self.tree.append(self.last)
+        self._look_at_marks(self.index)
         if index == self.index + 1 and prev is not None:
             self.last = bytes.fromhex(prev.decode())
         else:
             self.last, self.is_sure = None, False
-        self.index, self._prev = index, prev or self._prev
+        self.index, self._prev = index, prev or UNKNOWN
 
     def _accept(self, text: bytes, line: Line | None) -> None:
         """Take it as the line that is due. Its leaf, if it is not the one that was written, is known from the next."""
@@ -242,6 +245,8 @@ class Chain:
         self.last_line = text
         if line is not None:
             self._look_at(due, line.kind, line.record)
+        else:
+            self._look_at_marks(due)
 
     # ---- openings, heads, marks ------------------------------------------------------------------------
 
@@ -321,12 +326,12 @@ class Chain:
 
     # ---- files and the end -----------------------------------------------------------------------------
 
-    def begin_file(self, segment: Segment, first: bytes | None, start: int | None, *, is_next: bool) -> None:
+    def begin_file(self, segment: Segment, first: bytes, start: int | None, *, is_next: bool) -> None:
         """Go on in another file; `start` is the index of its first line, if the manifest says so.
 
         `is_next` says whether the file before it is there.
         """
-        line = parse_chained(first) if first is not None else None
+        line = parse_chained(first)
         self.settle(line)
         if start is None and line is not None and line.log == self.log:
             start = line.index
@@ -337,7 +342,7 @@ class Chain:
             words = f"the file ends with line {self.index - 1}, and the next one begins with line {start}"
             self._find(Code.LOG_FORKED, words, start)
             self.last, self.is_sure, self.index = None, False, start
-            self._prev = (line and line.prev) or self._prev
+            self._prev = (line and line.prev) or UNKNOWN
         self.file = segment.name
 
     def settle(self, follower: Line | None) -> None:

@@ -75,8 +75,6 @@ def _read(chain: Chain, segment: Segment, listed: Listed | None, before: int, pr
             begun = True
         chain.take(lines)
         tail = rest
-    if not begun:
-        chain.begin_file(segment, None, start, is_next=segment.number == before + 1)
     return tail
 
 
