@@ -36,6 +36,8 @@ class Operation(StrEnum):
     RETIRE = "retire"
     MIGRATE = "migrate"
     METRICS = "metrics"
+    AUDIT = "audit"
+    """Read the whole record, and have proofs made of it."""
     ADMINISTER = "administer"
     """Make, list and revoke clients; it comes with the role of administrator and is never allowed alone."""
 

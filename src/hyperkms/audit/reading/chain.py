@@ -123,7 +123,7 @@ class Chain:
                 break
             try:
                 json(text[start:-1])
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 stop = number
                 break
             if not text.isascii() and not is_json(text[start:-1]):

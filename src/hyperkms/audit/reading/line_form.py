@@ -70,7 +70,7 @@ def is_json(record: bytes) -> bool:
         read_any(record)
         if not record.isascii():
             record.decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
 
