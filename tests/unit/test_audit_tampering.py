@@ -222,6 +222,20 @@ def test_of_an_edited_record_the_very_line_is_named_and_the_heads_after_it_are_s
         assert report.logs[[*written.logs].index(log)].heads == {CLOSED: 3, KILLED: 2}[log]
 
 
+@pytest.mark.parametrize("log", [CLOSED, KILLED])
+def test_of_many_edited_records_in_a_row_each_is_named_and_the_heads_are_still_checked(copy: Path, log: str) -> None:
+    lines = Lines.of(copy, log)
+    edited = [number for number in range(len(lines) - 1) if b'"p":"60000"' in lines.get(number)]
+    edited.remove(max(edited)) if log == KILLED else None  # after the last head nothing can be held against another
+    for number in edited:
+        lines.put(number, lines.get(number).replace(b"60000", b"60001"))
+    lines.save()
+    report = check(copy)
+    assert [(finding.code, finding.index) for finding in report.findings] == [
+        (Code.LINE_CHANGED, number) for number in edited
+    ]
+
+
 DELETED = {0: Code.OPENING_MISSING}
 
 

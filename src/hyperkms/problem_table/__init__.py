@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
-from hyperkms.problem_table.auditing import AUDITING
+from hyperkms.problem_table.auditing import AUDIT_FILES, AUDITING
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
@@ -33,6 +33,7 @@ SITUATIONS: tuple[Situation, ...] = (
     RUNNING,
     STORED,
     AUDITING,
+    AUDIT_FILES,
     STARTING,
     GUARDS,
 )

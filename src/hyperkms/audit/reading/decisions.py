@@ -55,13 +55,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         if any(part not in text for part in self._parts()):
             return None
         line = parse_line(text)
-        if line is None or not self._fits(line):
-            return None
-        try:
-            record = _read(line.record)
-        except (msgspec.MsgspecError, RecursionError):  # a verification says what is wrong with it
-            return None
-        return Decision(line, text, record) if self._asks_for(record) else None
+        decision = _decision(line, text) if line is not None and self._fits(line) else None
+        return decision if decision is not None and self._asks_for(decision.record) else None
 
     def _parts(self) -> Iterator[bytes]:
         """Bytes without which a line cannot fit: most lines are passed over by these alone."""
@@ -88,6 +83,19 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
             and self.operation in (None, record.get("operation"))
             and self.request_id in (None, record.get("requestId"))
         )
+
+
+def read_decision(text: bytes) -> Decision | None:
+    """Any line, without its newline; None if it is none. A verification says what is wrong with it."""
+    line = parse_line(text)
+    return None if line is None else _decision(line, text)
+
+
+def _decision(line: Line, text: bytes) -> Decision | None:
+    try:
+        return Decision(line, text, _read(line.record))
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 class Source(msgspec.Struct, frozen=True):

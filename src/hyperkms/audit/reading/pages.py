@@ -29,35 +29,47 @@ def page(folder: Path, query: Query, *, limit: int, after: str | None) -> Page:
     place = 0
     if after is not None:
         paths, place = _continued(paths, after)
-    found: list[Decision] = []
-    left = BUDGET
+    filling = _Filling(query, limit)
     for path in paths:
-        reached = _read(path, place, query, found, limit=limit, budget=left)
-        left -= reached - place
-        if len(found) >= limit or left <= 0:
-            return Page(found, f"{path.name}:{reached}")
+        reached = filling.read(path, place)
+        if filling.is_full:
+            return Page(filling.found, f"{path.name}:{reached}")
         place = 0
-    return Page(found, None)
+    return Page(filling.found, None)
 
 
-def _read(path: Path, place: int, query: Query, found: list[Decision], *, limit: int, budget: int) -> int:
-    """Take decisions from this byte on; the byte up to which lines were taken."""
-    reached = place
-    try:
-        with path.open("rb") as file:
-            file.seek(place)
-            for text in file:
-                if not text.endswith(b"\n"):  # being written, or cut off
-                    break
-                decision = query.decision(text[:-1])
-                if decision is not None:
-                    found.append(decision)
-                reached += len(text)
-                if len(found) >= limit or reached - place >= budget:
-                    break
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return reached
+class _Filling:
+    """A page that is being made."""
+
+    def __init__(self, query: Query, limit: int) -> None:
+        self.found: list[Decision] = []
+        self._query = query
+        self._limit = limit
+        self._left = BUDGET
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are enough decisions, or enough was read."""
+        return len(self.found) >= self._limit or self._left <= 0
+
+    def read(self, path: Path, place: int) -> int:
+        """Take decisions from this byte on; the byte up to which lines were taken."""
+        try:
+            with path.open("rb") as file:
+                file.seek(place)
+                for text in file:
+                    if not text.endswith(b"\n"):  # being written, or cut off
+                        break
+                    decision = self._query.decision(text[:-1])
+                    if decision is not None:
+                        self.found.append(decision)
+                    place += len(text)
+                    self._left -= len(text)
+                    if self.is_full:
+                        break
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return place
 
 
 def _continued(paths: Sequence[Path], after: str) -> tuple[list[Path], int]:

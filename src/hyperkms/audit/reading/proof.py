@@ -107,15 +107,21 @@ def prove(folder: Path, log: str, index: int, keys: Keys) -> Proof:
 def prove_receipt(folder: Path, receipt: ReceiptOf, keys: Keys) -> Proof:
     """The proof of a receipt's line; Tampered if the line, or what its head covers, is not what the receipt says."""
     proof = prove(folder, receipt.log, receipt.index, keys)
-    if receipt.leaf_hash != "0x" + leaf_hash(proof.line.encode()).hex():
-        raise Tampered("proof-wrong", f"line {receipt.index} of the log is not the one that the receipt was given for")
+    check_receipt(receipt, proof)
     if receipt.head is not None:
-        keys.verify_head(receipt.log, receipt.head)
         leaves = islice(_Reading(segments_of(folder, receipt.log), -1).leaves(), receipt.head.size)
         if root_of(leaves).hex() != receipt.head.root:
             words = f"the first {receipt.head.size} lines of the log are not those of the receipt's head"
             raise Tampered("proof-wrong", words)
     return proof
+
+
+def check_receipt(receipt: ReceiptOf, proof: Proof) -> None:
+    """Tampered unless the proof is of the receipt's line, and the receipt's head is signed by the same key."""
+    if receipt.leaf_hash != "0x" + leaf_hash(proof.line.encode()).hex():
+        raise Tampered("proof-wrong", f"line {receipt.index} of the log is not the one that the receipt was given for")
+    if receipt.head is not None:
+        Keys([unhex(proof.public_key)]).verify_head(receipt.log, receipt.head)
 
 
 def segments_of(folder: Path, log: str) -> Sequence[Segment]:
