@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,8 @@ class Log:
         self.write(OPENING, {"time": record.tick(), **opening, "durability": "fsync"})
 
     def _begin(self, number: int, event: str, **members: object) -> None:
-        name = f"20260921T1413{20 + number}Z-{self.id}-{number:04}.jsonl"
+        begun = datetime.fromtimestamp(self.record.now / 1000, UTC)
+        name = f"{begun:%Y%m%dT%H%M%SZ}-{self.id}-{number:04}.jsonl"
         self.record.announce(event, log=self.id, segment=number, file=name, **members)
         self.files.append(self.record.folder / name)
         self.files[-1].touch(mode=0o600)

@@ -407,7 +407,7 @@ def test_a_log_that_was_removed_is_missing(written: Written, copy: Path, log: st
 
 def test_a_file_that_the_manifest_does_not_know_is_found(written: Written, copy: Path) -> None:
     file = copy / written.logs[OPEN].files[0].name
-    file.rename(copy / file.name.replace("T141321Z", "T141329Z"))
+    file.rename(copy / file.name.replace("T141320Z", "T141329Z"))
     assert Code.LOG_UNLISTED.value in codes(check(copy))
 
 
@@ -415,7 +415,7 @@ def test_a_second_file_of_the_same_segment_is_a_fork(written: Written, copy: Pat
     name = written.logs[OPEN].files[0].name
     lines = [*written.logs[OPEN].lines[:2]]
     other = [*lines, forged(OPEN, 2, lines[-1])]
-    (copy / name.replace("T141321Z", "T141329Z")).write_bytes(b"".join(line + b"\n" for line in other))
+    (copy / name.replace("T141320Z", "T141329Z")).write_bytes(b"".join(line + b"\n" for line in other))
     assert codes(check(copy)) >= {Code.LOG_UNLISTED.value, Code.LOG_FORKED.value}
 
 

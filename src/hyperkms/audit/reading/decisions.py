@@ -12,6 +12,8 @@ from hyperkms.audit.reading.folder import Folder, lines_of
 from hyperkms.audit.reading.line_form import HEAD, OPENING, Line, parse_line
 
 REFUSAL = 16
+SLACK_MS = 60_000
+"""A record's time is taken before its file may have been made; so much it can be older than that."""
 _NOT_DECISIONS = (OPENING, HEAD)
 _read = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -149,8 +151,9 @@ def _source(log: str, paths: Sequence[Path], query: Query) -> Source:
     """Without files that ended before, since the next one had begun by then."""
     starts = [start_of(path.name) for path in paths]
     since = query.since or 0
-    kept = [path for path, after in zip(paths, [*starts[1:], None], strict=True) if after is None or after >= since]
-    return Source(log, starts[0], tuple(kept))
+    ends = [*(start + SLACK_MS for start in starts[1:]), None]
+    kept = [path for path, end in zip(paths, ends, strict=True) if end is None or end >= since]
+    return Source(log, starts[0] - SLACK_MS, tuple(kept))
 
 
 def _may_have(source: Source, query: Query) -> bool:

@@ -20,11 +20,11 @@ class Tail:
     def last(self, count: int) -> list[Decision]:
         """The newest decisions that have been seen, by time, the newest last."""
         found: list[Decision] = []
-        for path in sorted(self._places, key=_changed_at, reverse=True):
+        for path in sorted(self._places if count else (), key=_changed_at, reverse=True):
             if len(found) >= count and _changed_at(path) < found[0].time:
                 break
             found += _last_of(path, self._places[path], count, self._query)
-            found = sorted(found, key=lambda decision: decision.time)[-count:] if count else []
+            found = sorted(found, key=lambda decision: decision.time)[-count:]
         return found
 
     def more(self) -> list[Decision]:
@@ -68,7 +68,7 @@ def _last_of(path: Path, length: int, count: int, query: Query) -> list[Decision
         whole = lines[1 if start else 0 : -1]
         found = [decision for decision in map(query.decision, whole) if decision is not None]
         if len(found) >= count or start == 0:
-            return found[-count:] if count else []
+            return found[-count:]
         block *= 4
 
 
