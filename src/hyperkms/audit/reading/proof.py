@@ -85,9 +85,7 @@ def prove(folder: Path, log: str, index: int, keys: Keys) -> Proof:
         raise Conflict("proof-not-yet", f"no head covers line {index} yet; one is written within 10 s. Ask again")
     keys.verify_head(log, head)
     reading = _Reading(segments, index)
-    path = roots_of(inclusion_spans(index, head.size), reading.leaves())
-    if reading.line is None:
-        raise Tampered("proof-wrong", f"log {log} has fewer lines than its head says")
+    path = reading.path(head.size)
     verify_inclusion(leaf_hash(reading.line), index, head.size, path, bytes.fromhex(head.root))
     proof = Proof(
         v=1,
@@ -140,7 +138,18 @@ class _Reading:
     def __init__(self, segments: Iterable[Segment], index: int) -> None:
         self._segments = segments
         self._index = index
-        self.line: bytes | None = None
+        self.line = b""
+
+    def path(self, size: int) -> list[bytes]:
+        """The path of the kept line in the tree of so many; Tampered if there are fewer."""
+        leaves = self.leaves()
+        try:
+            path = roots_of(inclusion_spans(self._index, size), leaves)
+        except Malformed as error:
+            raise Tampered("proof-wrong", f"the head of the log has {size} lines, and its files have fewer") from error
+        if not self.line:  # the last one of the tree: no node of the path comes after it
+            next(leaves, None)
+        return path
 
     def leaves(self) -> Iterator[bytes]:
         number = 0
