@@ -132,7 +132,8 @@ class Record:
             signature.encode(),
         )
         self._manifest.append(line)
-        (self.folder / "manifest.jsonl").write_bytes(b"".join(one + b"\n" for one in self._manifest))
+        with (self.folder / "manifest.jsonl").open("ab") as file:
+            file.write(line + b"\n")
         self.anchor.append(compact({"manifest": index, "hash": leaf(line).hex(), "time": self.now}))
 
     def log(self, name: str | None = None) -> "Log":

@@ -81,7 +81,7 @@ def test_the_proof_of_another_key_is_not_the_expected_one(log: Log) -> None:
     other, proof = LogKey("of another"), proof_of(log, 4)
     for expected in ({"public_key": other.public_key, "key_id": None}, {"public_key": None, "key_id": other.id}):
         with pytest.raises(Tampered, match="key-unknown"):
-            check_proof(proof, **expected)  # type: ignore[arg-type] # one of the two
+            check_proof(proof, **expected)
     with pytest.raises(Tampered, match="key-unknown"):
         prove(log.record.folder, log.id, 4, Keys([other.public_key]))
 
@@ -114,7 +114,7 @@ def test_whatever_is_changed_in_a_proof_it_holds_no_more(log: Log, index: int) -
         with pytest.raises(HyperkmsError) as refused:
             check(parse_proof(msgspec.json.encode(changed)))
         assert refused.value.code in {"proof-wrong", "proof-malformed", "signature-wrong", "key-unknown"}
-    assert tried > 900
+    assert tried > 700
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"x", b'{"v":2}', b"\xff"])

@@ -26,6 +26,8 @@ class Segment(NamedTuple):
     number: int
     name: str
     path: Path
+    size: int
+    """Bytes when it was listed."""
 
 
 class Unchained(NamedTuple):
@@ -34,6 +36,7 @@ class Unchained(NamedTuple):
     log: str
     name: str
     path: Path
+    size: int
 
 
 @dataclass
@@ -67,10 +70,10 @@ class Folder:
         if segment := _SEGMENT.fullmatch(name):
             segments = self.logs.setdefault(segment[2], [])
             if all(one.name != name for one in segments):
-                segments.append(Segment(int(segment[3]), name, path))
+                segments.append(Segment(int(segment[3]), name, path, _size(path)))
                 segments.sort()
         elif unchained := _UNCHAINED.fullmatch(name):
-            self.unchained.append(Unchained(unchained[2], name, path))
+            self.unchained.append(Unchained(unchained[2], name, path, _size(path)))
         elif name.endswith(".jsonl") and name != MANIFEST:
             self.others.append(name)
 
@@ -81,8 +84,8 @@ class Folder:
 
     def size(self) -> int:
         """Bytes of all logs."""
-        paths = [one.path for segments in self.logs.values() for one in segments]
-        return sum(_size(path) for path in (*paths, *(one.path for one in self.unchained)))
+        chained = sum(one.size for segments in self.logs.values() for one in segments)
+        return chained + sum(one.size for one in self.unchained)
 
 
 def batches(path: Path, progress: Progress, start: int = 0) -> Iterator[tuple[list[bytes], bytes]]:

@@ -4,13 +4,13 @@
 so that whatever a service writes meanwhile is more than what is asked for, and never less.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.audit.reading.anchor import Anchor
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import MANIFEST, Folder, Progress, lines_of, no_progress
+from hyperkms.audit.reading.folder import MANIFEST, Folder, Progress, Segment, Unchained, lines_of, no_progress
 from hyperkms.audit.reading.log import Reading, ReadLog, check_log
 from hyperkms.audit.reading.manifest import Manifest, read_manifest
 from hyperkms.audit.reading.unchained import check_unchained
@@ -112,7 +112,7 @@ class _Listing:
                 self.findings.add(Finding(Code.MANIFEST_TRUNCATED, words, MANIFEST))
             return
         for log, segments in self.folder.logs.items():
-            self._check_present(log, [(one.number, one.name) for one in segments])
+            self._check_present(log, segments)
         for log, listed in self.manifest.logs.items():
             if log not in self.folder.logs and not (listed.close and listed.close[1].size == 0):
                 self._missing(log, f"log {log} is listed, and none of its files is there", listed.files.get(1))
@@ -121,31 +121,32 @@ class _Listing:
                 self._missing(log, f"log {log} has anchored heads, and is neither listed nor there", None)
         self._check_unchained()
 
-    def _check_present(self, log: str, present: list[tuple[int, str]]) -> None:
+    def _check_present(self, log: str, present: Sequence[Segment]) -> None:
         listed = self.manifest.logs.get(log)
         files = listed.files if listed else {}
-        for number in sorted({*files, *range(1, max(number for number, _ in present) + 1)}):
-            names = [name for own, name in present if own == number]
-            if not names:
+        for number in sorted({*files, *range(1, present[-1].number + 1)}):
+            found = [one for one in present if one.number == number]
+            if not found:
                 self._missing(log, f"segment {number} of log {log} is not there", files.get(number))
-            for name in names:
-                if files.get(number) != name and self._has_lines(name):
-                    words = f"{name} is not listed in the manifest"
-                    self.findings.add(Finding(Code.LOG_UNLISTED, words, name, log))
+            for one in found:
+                if files.get(number) != one.name and _has_lines(one):
+                    words = f"{one.name} is not listed in the manifest"
+                    self.findings.add(Finding(Code.LOG_UNLISTED, words, one.name, log))
 
     def _check_unchained(self) -> None:
-        names = {file.name: file.log for file in self.folder.unchained}
-        for name, log in names.items():
-            if name not in self.manifest.adopted and self._has_lines(name):
-                words = f"{name} is a file of the release before, and the manifest has not adopted it"
-                self.findings.add(Finding(Code.LOG_UNLISTED, words, name, log))
+        names = {file.name for file in self.folder.unchained}
+        for file in self.folder.unchained:
+            if file.name not in self.manifest.adopted and _has_lines(file):
+                words = f"{file.name} is a file of the release before, and the manifest has not adopted it"
+                self.findings.add(Finding(Code.LOG_UNLISTED, words, file.name, file.log))
         for name, entry in self.manifest.adopted.items():
             if name not in names:
                 self._missing(entry.log, f"{name} was adopted, and is not there", name)
 
-    def _has_lines(self, name: str) -> bool:
-        """A file in which nothing stands yet says nothing."""
-        return next(lines_of(self.folder.path / name), None) is not None
-
     def _missing(self, log: str, words: str, file: str | None) -> None:
         self.findings.add(Finding(Code.LOG_MISSING, words, file, log))
+
+
+def _has_lines(file: Segment | Unchained) -> bool:
+    """Whether there was anything in it when it was listed: an empty file says nothing, and may be listed by now."""
+    return file.size > 0 and next(lines_of(file.path), None) is not None
