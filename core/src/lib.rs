@@ -18,6 +18,7 @@ mod testing;
 pub mod typed;
 #[cfg(test)]
 mod vectors;
+pub mod verify;
 
 #[cfg(feature = "python")]
 mod python;

@@ -246,6 +246,13 @@ def sign_tree_head(handle: KeyHandle, log: bytes, size: int, root: bytes, time: 
 def sign_manifest_entry(handle: KeyHandle, index: int, prev: bytes, entry: bytes) -> str:
     """The same for an entry of the manifest: its number, the 32-byte hash of the line before, the text of the entry."""
 
+def verify_ed25519(public_key: bytes, message: bytes, signature: bytes) -> None:
+    """Tampered with code `signature-wrong` unless the 64 bytes (R, S) are a signature of the message by the key.
+
+    Strict where RFC 8032 section 5.1.7 leaves a choice: the equation without the cofactor, S below the group order,
+    key and R canonical and not of small order.
+    """
+
 def keccak256(data: bytes) -> bytes:
     """32 bytes."""
 

@@ -18,6 +18,7 @@ use crate::sealed::{self, Binding, Origin, Purpose};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
 mod record;
+mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
 
@@ -504,6 +505,8 @@ mod _core {
     use super::record::{sign_manifest_entry, sign_tree_head};
     #[pymodule_export]
     use super::typed::sign_user_action;
+    #[pymodule_export]
+    use super::verify::verify_ed25519;
     #[pymodule_export]
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,

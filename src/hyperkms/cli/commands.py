@@ -6,7 +6,8 @@ import sys
 import click
 
 from hyperkms import _core
-from hyperkms.cli import wallet_changes, wallet_sign
+from hyperkms.cli import audit_verify, wallet_changes, wallet_sign
+from hyperkms.cli.audit import audit
 from hyperkms.cli.client import client
 from hyperkms.cli.completion import PROGRAM, VARIABLE, completion
 from hyperkms.cli.doctor import doctor
@@ -39,10 +40,12 @@ def cli() -> None:
     """Key custody and signing for Hyperliquid trading bots."""
 
 
-for _command in (serve, sandbox, wallet, client, policy, status, config, doctor, completion):
+for _command in (serve, sandbox, wallet, client, policy, audit, status, config, doctor, completion):
     cli.add_command(_command)
 for _command in (*wallet_sign.COMMANDS, *wallet_changes.COMMANDS):
     wallet.add_command(_command)
+for _command in audit_verify.COMMANDS:
+    audit.add_command(_command)
 
 
 def run() -> int:

@@ -14,13 +14,26 @@ from starlette.routing import Route
 
 from hyperkms import _core
 from hyperkms.errors import HyperkmsError, Malformed, NotFound
+from hyperkms.http.audit_schemas import AUDIT_BODIES
 from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
 from hyperkms.http.policy_schemas import POLICY_BODIES
 from hyperkms.http.problems import internal_error, method_not_allowed, problem
-from hyperkms.http.routes import clients, health, metrics, mpc, policies, problems, reading, rotation, status, wallets
+from hyperkms.http.routes import (
+    audit,
+    clients,
+    health,
+    metrics,
+    mpc,
+    policies,
+    problems,
+    reading,
+    rotation,
+    status,
+    wallets,
+)
 from hyperkms.http.routes.documented import describe_key, documented
 from hyperkms.http.schemas import ALL, RESULTS, BatchRefusal
 from hyperkms.http.signing import SigningRoutes
@@ -30,7 +43,7 @@ from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
 
 _METHOD_NOT_ALLOWED = 405
-_ROUTED = (health, status, wallets, rotation, reading, policies, clients, mpc, problems, metrics)
+_ROUTED = (health, status, wallets, rotation, reading, policies, clients, audit, mpc, problems, metrics)
 
 
 def create_app(parts: Parts) -> SigningRoutes:
@@ -108,7 +121,8 @@ def _document(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = made()
         _, components = msgspec.json.schema_components(
-            (*ALL, *CLIENT_BODIES, *POLICY_BODIES, *STATUS_BODIES), ref_template="#/components/schemas/{name}"
+            (*ALL, *CLIENT_BODIES, *POLICY_BODIES, *STATUS_BODIES, *AUDIT_BODIES),
+            ref_template="#/components/schemas/{name}",
         )
         document.setdefault("components", {}).setdefault("schemas", {}).update(components)
         for leftover in ("HTTPValidationError", "ValidationError"):

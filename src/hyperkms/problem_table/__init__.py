@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
+from hyperkms.problem_table.auditing import AUDIT_FILES, AUDITING
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
@@ -33,6 +34,8 @@ SITUATIONS: tuple[Situation, ...] = (
     NONCES,
     RUNNING,
     STORED,
+    AUDITING,
+    AUDIT_FILES,
     STARTING,
     GUARDS,
 )

@@ -1,0 +1,102 @@
+"""The anchor: heads and hashes of manifest lines that were put elsewhere, and that nobody here could change."""
+
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from hyperkms.audit.reading.findings import Code, Finding, Findings
+from hyperkms.audit.reading.folder import lines_of, unreadable
+from hyperkms.audit.reading.manifest import Manifest
+from hyperkms.audit.reading.signed import Count, Hash, Head, KeyId, LogId, Signature
+from hyperkms.errors import NotFound
+
+
+class AnchoredHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A head, with the log that it is of."""
+
+    log: LogId
+    size: Count
+    root: Hash
+    time: Count
+    key_id: KeyId
+    signature: Signature
+
+    def head(self) -> Head:
+        """Without the log."""
+        return Head(time=self.time, size=self.size, root=self.root, key_id=self.key_id, signature=self.signature)
+
+
+class AnchoredLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The hash of a line of the manifest."""
+
+    manifest: Count
+    hash: Hash
+    time: Count
+
+
+_read_head = msgspec.json.Decoder(AnchoredHead).decode
+_read_line = msgspec.json.Decoder(AnchoredLine).decode
+
+
+class Anchor:
+    """Of each log the sizes of its anchored heads, and where they stand in the file: 16 bytes a head."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._heads: dict[str, tuple[array[int], array[int]]] = {}
+        self._lines: list[AnchoredLine] = []
+
+    @classmethod
+    def read(cls, path: Path, findings: Findings) -> "Anchor":
+        """Read it; NotFound if it is not there. A line that is none is a finding, but for a last one cut off."""
+        if not path.exists():
+            raise NotFound("no-anchor", f"there is no anchor file {path}")
+        anchor, place = cls(path), 0
+        for number, text in enumerate(lines_of(path)):
+            if not anchor._take(text, place):
+                words = f"line {number} of the anchor file {path} is none"
+                findings.add(Finding(Code.LINE_MALFORMED, words, path.name, index=number))
+            place += len(text) + 1
+        return anchor
+
+    @property
+    def logs(self) -> list[str]:
+        """Logs of which there are heads."""
+        return list(self._heads)
+
+    def heads_of(self, log: str) -> Iterator[AnchoredHead]:
+        """The anchored heads of a log, the smallest first; each is read from the file when it is asked for."""
+        sizes, places = self._heads.get(log, ((), ()))
+        try:
+            with self._path.open("rb") as file:
+                for _, place in sorted(zip(sizes, places, strict=True)):
+                    file.seek(place)
+                    yield _read_head(file.readline())
+        except OSError as error:
+            raise unreadable(self._path, error) from error
+
+    def check_manifest(self, manifest: Manifest, findings: Findings) -> None:
+        """Its anchored lines have to stand in the manifest as they did."""
+        last = max((line.manifest for line in self._lines), default=-1)
+        if last >= len(manifest.leaves):
+            words = f"the manifest has {len(manifest.leaves)} lines, and line {last} of it was anchored"
+            findings.add(Finding(Code.MANIFEST_TRUNCATED, words, "manifest.jsonl", index=last))
+        for line in self._lines:
+            if line.manifest < len(manifest.leaves) and manifest.leaves[line.manifest].hex() != line.hash:
+                words = f"line {line.manifest} of the manifest is not the one that was anchored"
+                findings.add(Finding(Code.MANIFEST_CHANGED, words, "manifest.jsonl", index=line.manifest))
+
+    def _take(self, text: bytes, place: int) -> bool:
+        try:
+            if b'"manifest":' in text:
+                self._lines.append(_read_line(text))
+            else:
+                head = _read_head(text)
+                sizes, places = self._heads.setdefault(head.log, (array("Q"), array("Q")))
+                sizes.append(head.size)
+                places.append(place)
+        except msgspec.MsgspecError:
+            return False
+        return True

@@ -1,0 +1,102 @@
+"""A line of the record as a sentence that a person reads."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hyperkms.audit.reading.decisions import REFUSAL, Decision
+from hyperkms.audit.reading.line_form import HEAD, OPENING
+from hyperkms.wallet import iso_time
+
+_MOST_ORDERS = 2
+
+
+def line_of(decision: Decision) -> str:
+    """One line: when, who, what, and where it stands."""
+    record = decision.record
+    who = f"{record.get('client', '-')}"
+    place = f"{decision.line.log[:8]}/{decision.line.index}"
+    return printable(f"{time_of(decision)}  {who:16} {sentence(decision)}  [{place}]")
+
+
+def time_of(decision: Decision) -> str:
+    """RFC 3339 in UTC; a hyphen where the record has none, or none that a calendar has."""
+    try:
+        return iso_time(decision.time)
+    except (ValueError, OverflowError):
+        return "-"
+
+
+def sentence(decision: Decision) -> str:
+    """What was decided."""
+    say = _SENTENCES.get(decision.line.kind)
+    return say(decision.record) if say else f"a record of kind {decision.line.kind}"
+
+
+def signed(record: Mapping[str, Any]) -> str:
+    """What was signed, or asked for, in short."""
+    what = record.get("signed")
+    if not isinstance(what, Mapping):
+        return "-"
+    action = what.get("action")
+    if not isinstance(action, Mapping):
+        return f"a message of {what.get('messageBytes', '?')} bytes"
+    orders = _dicts(action, "orders")
+    if action.get("type") == "order" and 0 < len(orders) <= _MOST_ORDERS:
+        return "; ".join(_order(one) for one in orders)
+    many = next((f" x{len(value)}" for value in action.values() if isinstance(value, list)), "")
+    return f"{action.get('type')}{many}"
+
+
+def _signature(record: Mapping[str, Any]) -> str:
+    return f"{record.get('wallet')} v{record.get('keyVersion')}: {record.get('operation')} {signed(record)}"
+
+
+def _change(record: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{one.get('version')} {one.get('state')}" for one in _dicts(record, "versions"))
+    reason = f" ({record['reason']})" if record.get("reason") else ""
+    return f"{record.get('wallet')}: {record.get('operation')}{': ' if versions else ''}{versions}{reason}"
+
+
+def _client_change(record: Mapping[str, Any]) -> str:
+    return f"{record.get('operation')} {record.get('subject', '')}".rstrip()
+
+
+def _refusal(record: Mapping[str, Any]) -> str:
+    asked = f" {signed(record)}" if record.get("signed") else ""
+    words = f"REFUSED {record.get('code')}: {record.get('reason')}"
+    return f"{record.get('wallet') or '-'}: {record.get('operation')}{asked} {words}"
+
+
+def _opening(record: Mapping[str, Any]) -> str:
+    return f"opening, hyperkms {record.get('release')}, process {record.get('pid')}"
+
+
+def _head(record: Mapping[str, Any]) -> str:
+    return f"head of {record.get('size')} lines, root {record.get('root')}"
+
+
+_SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
+    **dict.fromkeys((1, 12, 4, 15), _signature),
+    **dict.fromkeys((2, 13), _change),
+    **dict.fromkeys((3, 14), _client_change),
+    REFUSAL: _refusal,
+    OPENING: _opening,
+    HEAD: _head,
+}
+"""By the kind of a line, that of the release before first."""
+
+
+def printable(text: str) -> str:
+    """Without what could move a terminal's cursor or change its colours."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def _order(order: Mapping[str, Any]) -> str:
+    side = "buy" if order.get("b") is True else "sell"
+    only = ", reduce only" if order.get("r") is True else ""
+    return f"{side} {order.get('s')} of asset {order.get('a')} at {order.get('p')}{only}"
+
+
+def _dicts(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = record.get(name)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
