@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.facts import Asked, Prices
 from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
-from hyperkms.access.policy.rules import Demand, Refusal
+from hyperkms.access.policy.rules import Demand, Refusal, Source
 from hyperkms.access.reservations import Lacking, Reservation, Reservations, lacking
 from hyperkms.errors import Forbidden, Refused
 from hyperkms.hyperliquid.actions import Action
@@ -106,7 +106,7 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
     asked.expires_after = policy.default_expiry(asked) or asked.expires_after  # (2)
     judged = policy.judge(asked)
     if judged.refusal is not None:
-        raise refused(f"policy {policy.label}", judged.refusal)
+        raise refused(policy.source, judged.refusal)
     grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
     would_refuse = None
     if authority.shadow is not None:  # (5)
@@ -122,13 +122,13 @@ def consider(authority: Authority, wanted: Wanted, prices: Prices, reservations:
     )
     policy = authority.policy
     asked.expires_after = policy.default_expiry(asked) or asked.expires_after
-    refusals = list(policy.objections(asked)) or _short(policy.judge(asked), policy.label, reservations, wanted.now)
+    refusals = list(policy.objections(asked)) or _short(policy.judge(asked), policy.source, reservations, wanted.now)
     grant, against = _best_grant(authority, asked, reservations)
     shadow: list[Refusal] = []
     if authority.shadow is not None:
         watching = authority.shadow
         shadow = list(watching.objections(asked)) or _short(
-            watching.judge(asked), watching.label, reservations, wanted.now
+            watching.judge(asked), watching.source, reservations, wanted.now
         )
     return Verdict(asked.expires_after, policy.label, grant, [*refusals, *against], shadow)
 
@@ -140,8 +140,10 @@ def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) 
     for grant in authority.grants:
         if not grant.covers(kind, asked.now):
             continue
-        judged = Judgement(None) if grant.limits is None else grant.limits.judge(asked)
-        refusals = [judged.refusal] if judged.refusal else _short(judged, grant.id, reservations, asked.now)
+        judged, whose = Judgement(None), Source("grant", grant.id)
+        if grant.limits is not None:
+            judged = grant.limits.judge(asked)
+        refusals = [judged.refusal] if judged.refusal else _short(judged, whose, reservations, asked.now)
         if not refusals:
             return grant.id, ()
         against += refusals
@@ -151,12 +153,12 @@ def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) 
     return None, against
 
 
-def _short(judged: Judgement, label: str, reservations: Reservations, now: int) -> list[Refusal]:
+def _short(judged: Judgement, whose: Source, reservations: Reservations, now: int) -> list[Refusal]:
     """The first limit over time that has too little left, if one has."""
     short = reservations.lacks(judged.demands, now)
     if short is None:
         return []
-    told = lacking(label, short).details
+    told = lacking(whose, short).details
     words = f"{told['value']} asked for, of {told['limit']} there are {told['left']} left"
     return [Refusal(short.demand.rule, words, str(told["value"]), str(told["limit"]), "action", short.wait_ms)]
 
@@ -178,7 +180,7 @@ def _granted(
     for grant in grants:
         limits = Judgement(None) if grant.limits is None else grant.limits.judge(asked)
         if limits.refusal is not None:
-            failure = failure or refused(f"grant {grant.id}", limits.refusal)
+            failure = failure or refused(Source("grant", grant.id), limits.refusal)
             continue
         demands = [*judged.demands, *limits.demands]
         if not demands:
@@ -192,8 +194,8 @@ def _granted(
     raise failure
 
 
-def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant) -> str:
-    return f"policy {policy.label}" if demand in judged.demands else f"grant {grant.id}"
+def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant) -> Source:
+    return policy.source if demand in judged.demands else Source("grant", grant.id)
 
 
 def _watched(shadow: Policy, asked: Asked, reservations: Reservations) -> Refusal | None:
@@ -203,5 +205,5 @@ def _watched(shadow: Policy, asked: Asked, reservations: Reservations) -> Refusa
     short: Lacking | None = reservations.watch(judged.demands, asked.now) if judged.demands else None
     if short is None:
         return None
-    error = lacking(f"policy {shadow.label}", short)
+    error = lacking(shadow.source, short)
     return Refusal(short.demand.rule, error.message, str(error.details["value"]), str(error.details["limit"]), "action")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from hyperkms._core import Meters
-from hyperkms.access.policy.rules import Demand
+from hyperkms.access.policy.rules import Demand, Source
 from hyperkms.errors import Refused
 from hyperkms.state.database import Database
 from hyperkms.state.schema import facts
@@ -139,21 +139,21 @@ def _has_any(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(table.c.number).limit(1)).first() is not None
 
 
-def lacking(policy: str, short: Lacking) -> Refused:
+def lacking(whose: Source, short: Lacking) -> Refused:
     """The refusal where a limit over time has too little left."""
     demand = short.demand
     left = max(0, demand.limit - short.used)
     amount, limit, rest = (_shown(demand, number) for number in (demand.amount, demand.limit, left))
     per = "" if demand.quantity == "max_outstanding" else f" in {_span(demand.period)}"
-    words = f"{policy}, rule {demand.rule!r}: {amount} {_UNITS[demand.quantity]} asked for"
+    words = f"{whose}, rule {demand.rule!r}: {amount} {_UNITS[demand.quantity]} asked for"
     words = f"{words}, and of {limit}{per} there are {rest} left"
     if short.wait_ms is None:
         words = f"{words}; more than the limit is never granted"
     else:
         words = f"{words}; there is room in {short.wait_ms} ms at the latest"
     details: dict[str, str | int | list[str]] = {
+        **whose.member,
         "rule": demand.rule,
-        "policy": policy,
         "quantity": demand.quantity,
         "value": amount,
         "limit": limit,

@@ -42,6 +42,7 @@ from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
 from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
+from hyperkms.operations.spent import spent_lately
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
@@ -127,6 +128,9 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     nonces = Nonces(database, counters, clock, boot=boot)
     meters = _core.Meters.open(config.data / METERS)
     reservations = Reservations(database, meters, clock, boot=boot)
+    counted = reservations.ensure_whole(lambda: spent_lately(config.data / RECORDS, clock()))
+    if counted:
+        tell(f"hyperkms: limits over time were counted again from the record: {counted} signatures")
     markets, prices = _markets(config)
 
     def close() -> None:

@@ -7,7 +7,7 @@ from msgspec import UnsetType
 
 from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
 from hyperkms.access.policy.facts import ORDER, Asked, Kind
-from hyperkms.access.policy.rules import Demand, MeterOf, Refusal, Rule
+from hyperkms.access.policy.rules import Demand, MeterOf, Refusal, Rule, Source
 from hyperkms.errors import Detail, Refused
 
 TRADE_ONLY_TYPES = (
@@ -37,11 +37,12 @@ class Judgement:
 class Policy:
     """A policy that is ready to be asked."""
 
-    __slots__ = ("_allowed", "_expiry", "_rules", "is_plain", "label")
+    __slots__ = ("_allowed", "_expiry", "_rules", "is_plain", "label", "source")
 
     def __init__(self, label: str, document: PolicyDocument, meter_of: MeterOf) -> None:
         self.label = label
         """How records and refusals call it: `trade-only`, `w7/3`."""
+        self.source = Source("policy", label)
         self._allowed = frozenset(allowed_types(document.allow))
         self._expiry = None if isinstance(document.expires_after, UnsetType) else document.expires_after
         self._rules = _by_kind(document, meter_of)
@@ -51,7 +52,7 @@ class Policy:
     def require_type(self, name: str) -> None:
         """Refused unless actions of this type are allowed."""
         if name not in self._allowed:
-            raise refused(f"policy {self.label}", _not_allowed(name, self._allowed))
+            raise refused(self.source, _not_allowed(name, self._allowed))
 
     def default_expiry(self, asked: Asked) -> int | None:
         """The expiresAfter that an order without one gets; None if it gets none."""
@@ -126,11 +127,11 @@ def _no_meters(name: str) -> int:
     raise AssertionError(f"the built-in policy has no meter {name}")
 
 
-def refused(whose: str, refusal: Refusal) -> Refused:
+def refused(whose: Source, refusal: Refusal) -> Refused:
     """The refusal of a rule, as it is answered."""
     details: dict[str, Detail] = {
+        **whose.member,
         "rule": refusal.rule,
-        "policy": whose,
         "value": refusal.value,
         "limit": refusal.limit,
         "field": refusal.path,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from msgspec import UnsetType
@@ -32,6 +32,21 @@ _DAY_MINUTES = 24 * 60
 _MINUTE_MS = 60_000
 _PERCENT = Decimal(100)
 _WHOLE_PERCENT_OF_A_TENTH = Decimal("0.001")
+
+
+class Source(NamedTuple):
+    """Where a rule stands."""
+
+    kind: Literal["policy", "grant"]
+    name: str
+
+    @property
+    def member(self) -> dict[str, str]:
+        """For a problem document: which policy or grant it is."""
+        return {self.kind: self.name}
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 class Refusal(NamedTuple):

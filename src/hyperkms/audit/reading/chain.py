@@ -16,19 +16,10 @@ import msgspec
 from hyperkms.audit.merkle import Tree
 from hyperkms.audit.reading.findings import Code, Finding, Findings
 from hyperkms.audit.reading.folder import Segment
-from hyperkms.audit.reading.line_form import (
-    HEAD,
-    KIND_LENGTH,
-    KINDS,
-    OPENING,
-    ZEROS,
-    Line,
-    is_json,
-    parse_chained,
-    read_any,
-)
+from hyperkms.audit.reading.line_form import KIND_LENGTH, KINDS, ZEROS, Line, is_json, parse_chained, read_any
 from hyperkms.audit.reading.marks import Mark
 from hyperkms.audit.reading.signed import Head, Keys, key_id_of, read_head, unhex
+from hyperkms.audit.record import HEAD, OPENING
 from hyperkms.errors import Tampered
 
 UNKNOWN = b""

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from hyperkms.audit.reading.folder import Folder, lines_of
-from hyperkms.audit.reading.line_form import HEAD, OPENING, Line, parse_line
+from hyperkms.audit.reading.line_form import Line, parse_line
+from hyperkms.audit.record import HEAD, OPENING, REFUSAL
 
-REFUSAL = 16
 SLACK_MS = 60_000
 """A record's time is taken before its file may have been made; so much it can be older than that."""
 _NOT_DECISIONS = (OPENING, HEAD)

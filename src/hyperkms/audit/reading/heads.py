@@ -7,8 +7,9 @@ from typing import BinaryIO
 import msgspec
 
 from hyperkms.audit.reading.folder import Segment, unreadable
-from hyperkms.audit.reading.line_form import HEAD, parse_chained
+from hyperkms.audit.reading.line_form import parse_chained
 from hyperkms.audit.reading.signed import Head, read_head
+from hyperkms.audit.record import HEAD
 
 BLOCK = 1 << 20
 _MARK = b'{"v":%d,"log":"' % HEAD

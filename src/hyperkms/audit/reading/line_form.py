@@ -5,18 +5,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-OPENING = 11
-HEAD = 17
+from hyperkms.audit.record import OPENING, POLICY
+
 ZEROS = b"0" * 64
 """`prev` of the first line of a log, and of the manifest."""
 MAX_INDEX = 2**63 - 1
 
-KINDS: Mapping[bytes, int] = {b'{"v":%d' % kind: kind for kind in range(OPENING, HEAD + 1)}
+KINDS: Mapping[bytes, int] = {b'{"v":%d' % kind: kind for kind in range(OPENING, POLICY + 1)}
 """How a line of each kind begins."""
 KIND_LENGTH = 7
 
 _CHAINED = re.compile(
-    rb'\{"v":(1[1-7]),"log":"([0-9a-f]{32})","index":(0|[1-9][0-9]{0,18}),"prev":"([0-9a-f]{64})","record":(\{.*\})\}',
+    rb'\{"v":(1[1-8]),"log":"([0-9a-f]{32})","index":(0|[1-9][0-9]{0,18}),"prev":"([0-9a-f]{64})","record":(\{.*\})\}',
     re.DOTALL,
 )
 _UNCHAINED = re.compile(

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hyperkms.audit.reading.decisions import REFUSAL, Decision
-from hyperkms.audit.reading.line_form import HEAD, OPENING
+from hyperkms.audit.reading.decisions import Decision
+from hyperkms.audit.record import (
+    ADMINISTRATION,
+    HEAD,
+    KEYED_SIGNATURE,
+    LIFE,
+    OPENING,
+    POLICY,
+    REFUSAL,
+    SIGNATURE,
+)
 from hyperkms.wallet import iso_time
 
 _MOST_ORDERS = 2
@@ -34,6 +43,9 @@ def sentence(decision: Decision) -> str:
 
 def signed(record: Mapping[str, Any]) -> str:
     """What was signed, or asked for, in short."""
+    explained = record.get("explained")
+    if isinstance(explained, str):
+        return explained
     what = record.get("signed")
     if not isinstance(what, Mapping):
         return "-"
@@ -61,6 +73,14 @@ def _client_change(record: Mapping[str, Any]) -> str:
     return f"{record.get('operation')} {record.get('subject', '')}".rstrip()
 
 
+def _policy(record: Mapping[str, Any]) -> str:
+    enforced = record.get("enforced")
+    decides = "trade-only" if enforced is None else f"version {enforced}"
+    shadow = "" if record.get("shadow") is None else f", version {record['shadow']} in shadow"
+    reason = f" ({record['reason']})" if record.get("reason") else ""
+    return f"{record.get('wallet')}: {record.get('operation')}: {decides} decides{shadow}{reason}"
+
+
 def _refusal(record: Mapping[str, Any]) -> str:
     asked = f" {signed(record)}" if record.get("signed") else ""
     words = f"REFUSED {record.get('code')}: {record.get('reason')}"
@@ -76,9 +96,10 @@ def _head(record: Mapping[str, Any]) -> str:
 
 
 _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
-    **dict.fromkeys((1, 12, 4, 15), _signature),
-    **dict.fromkeys((2, 13), _change),
-    **dict.fromkeys((3, 14), _client_change),
+    **dict.fromkeys((1, SIGNATURE, 4, KEYED_SIGNATURE), _signature),
+    **dict.fromkeys((2, LIFE), _change),
+    **dict.fromkeys((3, ADMINISTRATION), _client_change),
+    POLICY: _policy,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,
