@@ -1,12 +1,14 @@
 """Write the parts of docs/ that are made of tables in the source, or say with --check which are out of date.
 
-`make docs` runs it. docs/errors.md is made whole; of docs/troubleshooting.md and docs/metrics.md the part below
+`make docs` runs it. docs/errors.md and docs/policy.schema.json are made whole; of docs/troubleshooting.md and docs/metrics.md the part below
 the marker.
 """
 
+import json
 import sys
 from pathlib import Path
 
+from hyperkms.access.policy.document import schema
 from hyperkms.http.problems import status_of
 from hyperkms.metrics.catalogue import FAMILIES, Family
 from hyperkms.problem_table import SITUATIONS, Problem, Situation
@@ -27,11 +29,12 @@ that ends with the code in brackets. [troubleshooting.md](troubleshooting.md) ha
 
 
 def main() -> int:
-    """Write both files; with --check only compare, and answer 1 if one differs."""
+    """Write the files; with --check only compare, and answer 1 if one differs."""
     made = {
         DOCS / "errors.md": errors(),
         DOCS / "troubleshooting.md": troubleshooting(),
         DOCS / "metrics.md": metrics(),
+        DOCS / "policy.schema.json": json.dumps(schema(), indent=2) + "\n",
     }
     stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:
