@@ -17,7 +17,7 @@ from hyperkms.audit.log import Log, Logs, Written
 from hyperkms.audit.log_file import make_folder, removed, require_room, unwritable
 from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, HeadRecord, Record
 from hyperkms.audit.sink import Durable, Group, Ticket, settle_all
-from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.errors import HyperkmsError, Tampered, Unavailable
 from hyperkms.state.gathering import next_group
 
 MAX_GROUP = 512
@@ -116,13 +116,13 @@ class FileSink:
 
         That it does is judged by the last groups: most under 250 us, none over 5 ms. A disk that stalls holds
         the caller once, and is left to the writing thread from then on until it is quick again. A file is never
-        begun here: the manifest comes first, and that waits.
+        begun or ended here: that goes through the manifest, for which one may wait.
         """
         if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
             log = self._log
-            if self._closed or log is None or log.is_full:
+            if self._closed or log is None or log.is_full or not log.file.is_in_place():
                 return False
             self._commit([group])
             return True
@@ -160,6 +160,7 @@ class FileSink:
             self._leave_a_removed_file()
             if self._had_no_room or self._log is None:
                 require_room(self._logs.manifest.folder)
+                self._require_manifest()
                 self._had_no_room = False
 
     def close(self) -> None:
@@ -188,6 +189,7 @@ class FileSink:
                     self._commit(groups)
                 elif self._log and self._log.is_head_due:
                     self._write_head(self._log)
+                self._say_what_ended()
 
     def _commit(self, groups: Sequence[Group]) -> None:
         """Release these groups if all of them are durable, else fail all of them."""
@@ -282,9 +284,16 @@ class FileSink:
         self._log = None
         log.file.cut()
         self._ended.append(log)
-        self._say_what_ended()
+
+    def _require_manifest(self) -> None:
+        try:
+            with self._logs.manifest.alone() as listing:
+                listing.require_sound()
+        except Tampered as error:
+            raise unwritable(error) from error
 
     def _say_what_ended(self) -> None:
+        """By the writing thread, which may wait for the manifest."""
         if not self._ended:
             return
         with suppress(HyperkmsError), self._logs.manifest.alone() as listing:
