@@ -36,9 +36,11 @@ checks.negative_data_rejection.enabled = false
 """
 """In a batch each request is refused for itself. Ours say more than the first check; the second does not
 know that GET /wallets/rotate shows a wallet of that name."""
-TAGS = ("wallets", "hyperliquid", "clients", "mpc", "problems", "health")
+TAGS = ("wallets", "hyperliquid", "clients", "audit", "mpc", "problems", "health")
 CLOSED = "/mpc/wallets/"
 """These routes answer 400 in every case."""
+UNGUESSED = {("GET", "/audit/proof")}
+"""It is asked for a log by its id, which is random."""
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,7 @@ def test_the_service_answers_as_its_document_says(prepared: Service, document: A
         for method, route in operations.items()
         if tag in route["tags"] and not path.startswith(CLOSED)
     }
+    expected -= UNGUESSED
     assert answered >= expected, f"never answered 200: {sorted(expected - answered)}"
 
 

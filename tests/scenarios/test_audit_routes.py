@@ -12,7 +12,7 @@ import pytest
 
 from hyperkms.audit.reading.proof import check_proof, parse_proof
 from hyperkms.http.app import create_app
-from support.chained_record import Log, Record
+from support.chained_record import START, Log, Record
 from support.in_process import here
 
 
@@ -120,8 +120,8 @@ def test_decisions_come_in_pages_with_the_very_bytes_that_were_hashed(auditor: A
         ({"refused": "false"}, 5),
         ({"requestId": "0" * 15 + "2"}, 1),
         ({"operation": "rotate"}, 0),
-        ({"since": "2026-09-21", "until": "2026-09-21"}, 6),
-        ({"since": "2026-09-22"}, 0),
+        ({"since": START}, 6),
+        ({"until": START}, 0),
     ],
 )
 def test_decisions_are_filtered(auditor: Auditor, query: dict[str, Any], count: int) -> None:
@@ -129,7 +129,7 @@ def test_decisions_are_filtered(auditor: Auditor, query: dict[str, Any], count: 
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": 0}, {"limit": 1001}, {"since": "then"}, {"after": "x:1"}, {"log": "x"}, {"refused": "maybe"}]
+    "query", [{"limit": 0}, {"limit": 1001}, {"since": "then"}, {"until": -1}, {"log": "x"}, {"refused": "maybe"}]
 )
 def test_a_question_that_is_none_is_refused(auditor: Auditor, query: dict[str, Any]) -> None:
     answer = auditor.get("/audit/records", **query)

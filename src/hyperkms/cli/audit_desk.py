@@ -13,7 +13,6 @@ from hyperkms.audit.reading.proof import Proof, ReceiptOf, check_receipt, prove,
 from hyperkms.cli.audit_place import Place
 from hyperkms.cli.remote import Remote
 from hyperkms.errors import Unavailable
-from hyperkms.wallet import iso_time
 
 
 def decisions_at(place: Place, query: Query) -> Iterator[Decision]:
@@ -60,8 +59,8 @@ def _decisions_of(remote: Remote, query: Query) -> Iterator[Decision]:
         "client": query.client,
         "operation": query.operation,
         "requestId": query.request_id,
-        "since": _moment(query.since),
-        "until": _moment(query.until),
+        "since": query.since,
+        "until": query.until,
         "refused": None if query.refused is None else str(query.refused).lower(),
         "log": query.log,
         "index": query.index,
@@ -79,7 +78,3 @@ def _decisions_of(remote: Remote, query: Query) -> Iterator[Decision]:
         after = page.get("next")
         if after is None:
             return
-
-
-def _moment(milliseconds: int | None) -> str | None:
-    return None if milliseconds is None else iso_time(milliseconds)

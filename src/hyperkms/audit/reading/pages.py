@@ -1,13 +1,11 @@
 """Decisions in pages, each of bounded work: for an auditor who asks a service, and not its disk."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from hyperkms.audit.reading.decisions import Decision, Query, sources_of
 from hyperkms.audit.reading.folder import unreadable
-from hyperkms.errors import Malformed
 
 MOST = 1000
 """Decisions of a page."""
@@ -24,17 +22,13 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def page(folder: Path, query: Query, *, limit: int, after: str | None) -> Page:
-    """The decisions after the page that named `after`, file by file; Malformed if no page of this folder did."""
-    paths = [path for source in sources_of(folder, query) for path in source.paths]
-    place = 0
-    if after is not None:
-        paths, place = _continued(paths, after)
+    """The decisions after the place `NAME:BYTE` that a page named as its `next`, in the order of the files' names."""
+    name, place = _place(after or "")
     filling = _Filling(query, limit)
-    for path in paths:
-        reached = filling.read(path, place)
+    for path in sorted(path for source in sources_of(folder, query) for path in source.paths if path.name >= name):
+        reached = filling.read(path, place if path.name == name else 0)
         if filling.is_full:
             return Page(filling.found, f"{path.name}:{reached}")
-        place = 0
     return Page(filling.found, None)
 
 
@@ -72,10 +66,9 @@ class _Filling:
         return place
 
 
-def _continued(paths: Sequence[Path], after: str) -> tuple[list[Path], int]:
-    """The files from the named one on, and where to begin in it."""
-    name, _, digits = after.rpartition(":")
-    places = [number for number, path in enumerate(paths) if path.name == name]
-    if not places or not (digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
-        raise Malformed.at("after", "is not the `next` of a page of the same question")
-    return list(paths[places[0] :]), int(digits)
+def _place(after: str) -> tuple[str, int]:
+    """A file's name, and the byte in it; a text without a number is a name alone."""
+    name, colon, digits = after.rpartition(":")
+    if colon and digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
+        return name, int(digits)
+    return after, 0

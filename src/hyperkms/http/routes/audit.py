@@ -8,7 +8,6 @@ from starlette.responses import Response
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.audit.reading import decisions, pages
-from hyperkms.audit.reading.times import parse_since, parse_until
 from hyperkms.http.audit_schemas import DecisionsAnswer, HeadsAnswer, ProofAnswer
 from hyperkms.http.audit_views import decision_view, heads_view, proof_view
 from hyperkms.http.auth import client_with
@@ -23,7 +22,7 @@ Prover = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.ADMIN
 LogName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A log id.")]
 Index = Annotated[int, Query(ge=0, le=2**53 - 1, description="A line of the log, from 0.")]
 Text = Annotated[str | None, Query(max_length=255)]
-Time = Annotated[str | None, Query(max_length=40, description="A day, a time in UTC, or a span until now: `24h`.")]
+Moment = Annotated[int | None, Query(ge=0, le=2**53 - 1, description="Milliseconds since 1970.")]
 
 
 @router.get("/heads", summary="The newest head of each log", openapi_extra=documented(HeadsAnswer))
@@ -55,8 +54,8 @@ def show_records(  # noqa: PLR0913, PLR0917 (what one may ask for)
     by: Annotated[str | None, Query(alias="client", max_length=255)] = None,
     operation: Text = None,
     request_id: Annotated[str | None, Query(alias="requestId", max_length=255)] = None,
-    since: Time = None,
-    until: Time = None,
+    since: Moment = None,
+    until: Moment = None,
     refused: bool | None = None,  # noqa: FBT001 (a parameter of the address)
     log: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
     index: Annotated[int | None, Query(ge=0, le=2**53 - 1)] = None,
@@ -65,14 +64,13 @@ def show_records(  # noqa: PLR0913, PLR0917 (what one may ask for)
 ) -> Response:
     """File by file; each request reads at most 4 MiB, so a page can be short, or empty, and have a `next`."""
     parts = parts_of(request)
-    now = parts.clock()
     query = decisions.Query(
         wallet=wallet,
         client=by,
         operation=operation,
         request_id=request_id,
-        since=None if since is None else parse_since(since, now),
-        until=None if until is None else parse_until(until, now),
+        since=since,
+        until=until,
         refused=refused,
         log=log,
         index=index,
