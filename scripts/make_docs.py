@@ -1,7 +1,7 @@
 """Write the parts of docs/ that are made of tables in the source, or say with --check which are out of date.
 
-`make docs` runs it. docs/errors.md and docs/policy.schema.json are made whole; of docs/troubleshooting.md and docs/metrics.md the part below
-the marker.
+`make docs` runs it. docs/errors.md and docs/policy.schema.json are made whole; of docs/troubleshooting.md and
+docs/metrics.md the part below the marker.
 """
 
 import json

@@ -124,6 +124,11 @@ class SharedCounters:
         """Add, atomically; the new value."""
     def observe(self, bucket: int, *, total: int, amount: int) -> None:
         """Add one to a histogram's bucket and `amount` to its sum."""
+    def observe_spans(self, first: int, *, bounds: Sequence[int], stamps: Sequence[int]) -> None:
+        """Add each span between two following stamps to a histogram of its own.
+
+        The histograms lie one after the other from `first`: a cell for each bound, one for the rest, one for the sum.
+        """
     def take_window(self, counter: int, *, amount: int, now: int, limit: int, period: int) -> tuple[bool, int, int]:
         """Take `amount` of the `limit` (below 2**22) of a window that begins with the first one taken.
 

@@ -299,6 +299,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "SharedCounters.read": lambda bench: ask_counters(bench).read(1),
     "SharedCounters.settled": lambda bench: ask_counters(bench).settled(1, 2),
     "SharedCounters.observe": lambda bench: ask_counters(bench).observe(4, total=5, amount=2),
+    "SharedCounters.observe_spans": lambda bench: ask_counters(bench).observe_spans(4, bounds=[5], stamps=[1, 2, 9]),
     "SharedCounters.add": lambda bench: ask_counters(bench).add(1, amount=2),
     "SharedCounters.take_window": lambda bench: ask_counters(bench).take_window(2, amount=1, now=5, limit=2, period=9),
     "SharedCounters.take_bucket": lambda bench: ask_counters(bench).take_bucket(

@@ -25,6 +25,14 @@ def test_a_window_grants_its_limit_and_then_waits_for_its_end(tmp_path: Path) ->
     assert counters.take_window(1, amount=1, now=1500, limit=3, period=500) == (True, 2, 500)
 
 
+def test_spans_are_counted_one_histogram_after_the_other(tmp_path: Path) -> None:
+    counters = SharedCounters.open(tmp_path / "shared")
+    for stamps in ([100, 110, 131], [200, 211, 211], [300, 320, 319]):
+        counters.observe_spans(8, bounds=[10, 20], stamps=stamps)
+    assert [counters.read(cell) for cell in range(8, 12)] == [1, 2, 0, 41]
+    assert [counters.read(cell) for cell in range(12, 16)] == [2, 0, 1, 21]
+
+
 def test_a_batch_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
     counters = SharedCounters.open(tmp_path / "shared")
     assert counters.take_window(1, amount=4, now=1000, limit=5, period=500) == (True, 1, 500)

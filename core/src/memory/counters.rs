@@ -79,6 +79,19 @@ impl Counters {
         Ok(self.at(counter)?.fetch_add(amount, Ordering::SeqCst).wrapping_add(amount))
     }
 
+    /// Adds each span between two following stamps to a histogram of its own; they lie one after the other from `first`:
+    /// a bucket for each bound, the infinite one, the sum.
+    pub fn observe_spans(&self, first: u64, bounds: &[u64], stamps: &[u64]) -> Result<()> {
+        let cells = bounds.len() as u64 + 2;
+        for (number, pair) in stamps.windows(2).enumerate() {
+            let span = pair[1].saturating_sub(pair[0]);
+            let histogram = first + number as u64 * cells;
+            self.add(histogram + bounds.partition_point(|bound| *bound < span) as u64, 1)?;
+            self.add(histogram + cells - 1, span)?;
+        }
+        Ok(())
+    }
+
     /// Takes `amount` of the `limit` of a window of `period`, which begins with the first one taken.
     /// All or nothing; times in milliseconds; `wait` is until the window ends.
     pub fn take_window(&self, counter: u64, amount: u64, now: u64, limit: u64, period: u64) -> Result<Taken> {

@@ -327,6 +327,11 @@ impl SharedCounters {
         Ok(())
     }
 
+    #[pyo3(signature = (first, *, bounds, stamps))]
+    fn observe_spans(&self, first: u64, bounds: Vec<u64>, stamps: Vec<u64>) -> Result<()> {
+        self.0.observe_spans(first, &bounds, &stamps)
+    }
+
     #[pyo3(signature = (counter, *, amount, now, limit, period))]
     fn take_window(&self, counter: u64, amount: u64, now: u64, limit: u64, period: u64) -> Result<(bool, u64, u64)> {
         let taken = self.0.take_window(counter, amount, now, limit, period)?;

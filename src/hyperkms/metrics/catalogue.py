@@ -44,6 +44,8 @@ LIMITS = tuple(what.name.lower() for what in What)
 POOLS = ("signing", "making")
 LOCKS = ("memfd_secret", "mlock", "none")
 OUTCOMES = ("done", "failed")
+STAGE_NAMES = ("parse", "access", "policy", "nonce", "sign", "record")
+"""In their order."""
 
 REQUESTS = Family(
     name="hyperkms_requests_total",
@@ -59,6 +61,17 @@ DURATIONS = Family(
     labels=("group",),
     series=tuple((group,) for group in GROUPS),
     bounds=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
+)
+STAGES = Family(
+    name="hyperkms_sign_stage_seconds",
+    kind=Kind.HISTOGRAM,
+    words=(
+        "Time of each stage of an action that was signed: parse (read it), access (wallet, key, market), policy "
+        "(grants, rules, what counts over time), nonce, sign (hash and sign), record (until its line is durable)."
+    ),
+    labels=("stage",),
+    series=tuple((stage,) for stage in STAGE_NAMES),
+    bounds=(0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0),
 )
 SIGNATURES = Family(
     name="hyperkms_signatures_total",
@@ -134,6 +147,7 @@ LOG_LINES_LOST = Family(
 STORED = (
     REQUESTS,
     DURATIONS,
+    STAGES,
     SIGNATURES,
     REFUSALS,
     FAILED_AUTHENTICATIONS,

@@ -5,7 +5,7 @@ To count takes a fraction of a microsecond and never waits. The file outlives th
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from hyperkms.wallet import KeyType
 _PREFIX = "metrics-"
 _NS = 1e9
 _DURATION_BOUNDS = names.DURATIONS.bounds
+_STAGE_BOUNDS = [round(bound * _NS) for bound in names.STAGES.bounds]
 _KINDS = (KeyType.ED25519, KeyType.SECP256K1)
 _STATUS_PLACE = (3, 3, 0, 3, 1, 2)
 """By the first digit of a status: its place among STATUSES."""
@@ -35,6 +36,8 @@ class Metrics:
         self._counters = SharedCounters.open(self._path)
         self._add = self._counters.add
         self._observe = self._counters.observe
+        self._observe_spans = self._counters.observe_spans
+        self._stages = place(names.STAGES, names.STAGE_NAMES[0]).first
         self.workers = Workers(self._counters, self._path, workers)
         self._routes = {route: _cells_of_route(*route, group) for route, group in ROUTES.items()}
         self._other_route = _cells_of_route(OTHER, OTHER, OTHER)
@@ -71,6 +74,10 @@ class Metrics:
         """A signature leaves."""
         cells = self._kinds[operation if operation in self._kinds else OTHER]
         self._add(cells[key_type is KeyType.SECP256K1], amount=1)
+
+    def stages(self, stamps: Sequence[int]) -> None:
+        """An action was signed: when it came, and when each stage ended; nanoseconds."""
+        self._observe_spans(self._stages, bounds=_STAGE_BOUNDS, stamps=stamps)
 
     def limited(self, what: What) -> None:
         """A limit was passed."""

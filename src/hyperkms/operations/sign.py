@@ -1,6 +1,7 @@
 """Sign: a message, an order of the first system's form, or a Hyperliquid action."""
 
 from collections.abc import Callable, Mapping
+from time import perf_counter_ns
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -136,6 +137,8 @@ class SettledAction(NamedTuple):
     """None where vectors are replayed."""
     explained: str
     """What the action does, in a sentence."""
+    stamps: tuple[int, ...] | None
+    """When it came, and when each stage until here ended, in nanoseconds; None for one that is resumed."""
 
 
 def sign_action(
@@ -159,13 +162,17 @@ def settle_action(
     parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claim: Callable[[str, int], None]
 ) -> SettledAction:
     """Steps 1 to 5; a caller's own nonce is given to `claim`, with the signer's address."""
+    came = perf_counter_ns()
     action = parse_action(request.action, _numbers(parts))  # (1)
+    parsed = perf_counter_ns()
     signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
     wallet = require_secp256k1(signer.wallet)
     network = settle_network(wallet, request.network)
     check_action(parts, action, request, network)  # (3)
     wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
+    found = perf_counter_ns()
     decision = decide_for(parts, signer, wanted, network)  # (4)
+    decided = perf_counter_ns()
     try:
         nonce = _number(parts, signer.version, request, claim)  # (5)
     except BaseException:
@@ -181,6 +188,7 @@ def settle_action(
         operation=request.operation,
         decision=decision,
         explained=explain(action, parts.prices[network].name),
+        stamps=(came, parsed, found, decided, perf_counter_ns()),
     )
 
 
@@ -221,6 +229,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         expires_after=settled.expires_after,
         network=network_name,
     )
+    signed_at = perf_counter_ns()
     signed = {
         "action": settled.wire,
         "nonce": nonce,
@@ -235,6 +244,8 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
 
     def finish(position: Position) -> SignedAction:  # (8)
         parts.metrics.signed(signer.wallet.key_type, settled.operation)
+        if settled.stamps is not None:
+            parts.metrics.stages((*settled.stamps, signed_at, perf_counter_ns()))
         return SignedAction(
             wallet=signer.wallet,
             version=signer.version,

@@ -124,6 +124,7 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
         operation=plan.operation,
         decision=decision,
         explained=explain(action, parts.prices[plan.network].name),
+        stamps=None,
     )
     return sign_or_give_back(parts, caller, settled)
 
