@@ -4,7 +4,7 @@
 2. The policy gives an order its default expiresAfter, then allows or refuses.
 3. The limits of one of those grants must hold too.
 4. What counts over time is reserved, all of it or nothing.
-5. A policy in shadow is asked the same; it never refuses.
+5. A policy in shadow is asked the same; it never refuses. It is asked before 4, since a mark may have to be waited for.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.facts import Asked, Prices
 from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
 from hyperkms.access.policy.rules import Demand, Refusal
-from hyperkms.access.reservations import Lacking, Reservation, Reservations, lacking
-from hyperkms.errors import Forbidden, Refused
+from hyperkms.access.reservations import Reservation, Reservations, lacking
+from hyperkms.errors import Forbidden, Refused, Unavailable
 from hyperkms.hyperliquid.actions import Action
 from hyperkms.hyperliquid.classes import ActionClass, class_of
 
@@ -72,6 +72,8 @@ class Decision(NamedTuple):
     reservation: Reservation | None
     would_refuse: Refusal | None = None
     """What the policy in shadow would have refused."""
+    watched: Reservation | None = None
+    """What the policy in shadow has counted."""
 
 
 class Verdict(NamedTuple):
@@ -98,11 +100,13 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
     judged = policy.judge(asked)
     if judged.refusal is not None:
         raise refused(f"policy {policy.label}", judged.refusal)
+    seen = None if authority.shadow is None else _seen(authority.shadow, asked)  # (5)
     grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
-    would_refuse = None
-    if authority.shadow is not None:  # (5)
-        would_refuse = _watched(authority.shadow, asked, reservations)
-    return Decision(asked.expires_after, policy.label, grant.id, reservation, would_refuse)
+    decision = Decision(asked.expires_after, policy.label, grant.id, reservation)
+    if authority.shadow is None or seen is None:
+        return decision
+    would_refuse, watched = _watched(authority.shadow, seen, reservations)
+    return decision._replace(would_refuse=would_refuse, watched=watched)
 
 
 def consider(authority: Authority, wanted: Wanted, prices: Prices) -> Verdict:
@@ -148,7 +152,7 @@ def _granted(
         demands = [*judged.demands, *limits.demands]
         if not demands:
             return grant, None
-        reserved = reservations.reserve(demands, asked.now)
+        reserved = reservations.reserve(demands)
         if isinstance(reserved, Reservation):
             return grant, reserved
         failure = failure or lacking(_owner(reserved.demand, judged, policy, grant), reserved)
@@ -161,12 +165,24 @@ def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant)
     return f"policy {policy.label}" if demand in judged.demands else f"grant {grant.id}"
 
 
-def _watched(shadow: Policy, asked: Asked, reservations: Reservations) -> Refusal | None:
-    judged = shadow.judge(asked)
-    if judged.refusal is not None:
-        return judged.refusal
-    short: Lacking | None = reservations.watch(judged.demands, asked.now) if judged.demands else None
+def _seen(shadow: Policy, asked: Asked) -> Judgement:
+    """What a policy in shadow says, which gives an order its own default expiresAfter."""
+    expires_after = shadow.default_expiry(asked) or asked.expires_after
+    own = Asked(
+        asked.action, asked.prices, now=asked.now, vault_address=asked.vault_address, expires_after=expires_after
+    )
+    return shadow.judge(own)
+
+
+def _watched(shadow: Policy, seen: Judgement, reservations: Reservations) -> tuple[Refusal | None, Reservation | None]:
+    if seen.refusal is not None or not seen.demands:
+        return seen.refusal, None
+    try:
+        watched, short = reservations.watch(seen.demands)
+    except Unavailable as error:  # it never refuses, nor does what it needs
+        return Refusal(seen.demands[0].rule, error.message, "unknown", "", "action"), None
     if short is None:
-        return None
-    error = lacking(f"policy {shadow.label}", short)
-    return Refusal(short.demand.rule, error.message, str(error.details["value"]), str(error.details["limit"]), "action")
+        return None, watched
+    would = lacking(f"policy {shadow.label}", short)
+    value, limit = str(would.details["value"]), str(would.details["limit"])
+    return Refusal(short.demand.rule, would.message, value, limit, "action"), watched

@@ -28,6 +28,7 @@ class Reservation(NamedTuple):
 
     demands: list[Demand]
     at: int
+    """From when on they count."""
 
     @property
     def shown(self) -> list[list[int]]:
@@ -60,21 +61,21 @@ class Reservations:
             number = self._numbers[name] = self._find(name)
         return number
 
-    def reserve(self, demands: list[Demand], now: int) -> Reservation | Lacking:
-        """Take all, or nothing."""
-        lack = self._meters.reserve([_bare(one) for one in demands], now=now)
-        if lack is None:
-            return Reservation(demands, now)
-        place, used, wait = lack
+    def reserve(self, demands: list[Demand]) -> Reservation | Lacking:
+        """Take all, or nothing. The clock is read now: the request may have waited since it came."""
+        answer = self._meters.reserve([_bare(one) for one in demands], now=self._clock())
+        if isinstance(answer, int):
+            return Reservation(demands, answer)
+        place, used, wait = answer
         return Lacking(demands[place], used, wait)
 
-    def watch(self, demands: list[Demand], now: int) -> Lacking | None:
-        """Count all whatever the limits, for a policy that only watches; the first that would have lacked."""
-        bare = [_bare(one) for one in demands]
+    def watch(self, demands: list[Demand]) -> tuple[Reservation, Lacking | None]:
+        """Count all whatever the limits, for a policy that only watches; with the first that would have lacked."""
+        bare, now = [_bare(one) for one in demands], self._clock()
         used = [self._meters.used(one, now=now) for one in bare]
-        self._meters.count(bare, now=now)
+        counted = Reservation(demands, self._meters.count(bare, now=now))
         over = ((one, was) for one, was in zip(demands, used, strict=True) if was + one.amount > one.limit)
-        return next((Lacking(one, was, None) for one, was in over), None)
+        return counted, next((Lacking(one, was, None) for one, was in over), None)
 
     def give_back(self, reservation: Reservation) -> None:
         """A request came to nothing: what it took is there again."""

@@ -187,8 +187,11 @@ def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -
 
 def give_back(parts: Parts, decision: Decision | None) -> None:
     """What a request had reserved that came to nothing."""
-    if decision is not None and decision.reservation is not None:
-        parts.reservations.give_back(decision.reservation)
+    if decision is None:
+        return
+    for taken in (decision.reservation, decision.watched):
+        if taken is not None:
+            parts.reservations.give_back(taken)
 
 
 def sign_or_give_back(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:

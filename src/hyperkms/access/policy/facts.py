@@ -4,10 +4,10 @@ What cannot be known (the name of an asset that the exchange's list has not, a m
 Unjudged: a rule that needs it refuses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, NamedTuple, Protocol
 
 from hyperkms.hyperliquid.actions import Action
@@ -15,7 +15,8 @@ from hyperkms.hyperliquid.classes import ActionClass, class_of
 
 MICRO = Decimal(10**6)
 MOST_MICRO = 2**62
-_WIDE = Context(prec=100)
+WIDE = Context(prec=100)
+"""In which nothing that a policy can meet is rounded."""
 _NO_UNIT = Context(prec=100, rounding=ROUND_CEILING)
 
 
@@ -59,8 +60,8 @@ class Part:
         self.kind = kind
         self.path = path
         self.asset = asset
-        self.worth: Decimal | None = None
-        """Its notional, once it was worked out."""
+        self.worth: tuple[int, Decimal] | None = None
+        """Its notional, once it was worked out, and how old a mark could be for it."""
 
     is_buy: bool
     price: Decimal | None
@@ -118,9 +119,9 @@ class Asked:
         A buy: size times its price. A sell may be done far above its price, so it is size times the highest of price,
         trigger and mark; so is an order without a price.
         """
-        if part.worth is None:
-            part.worth = self._worth(part, max_age_ms)
-        return part.worth
+        if part.worth is None or part.worth[0] != max_age_ms:
+            part.worth = max_age_ms, self._worth(part, max_age_ms)
+        return part.worth[1]
 
     def _worth(self, part: Part, max_age_ms: int) -> Decimal:
         if part.asset is None or not self.prices.is_in_usd(part.asset):
@@ -131,12 +132,17 @@ class Asked:
         if price is None or not part.is_buy:
             known = [one for one in (price, part.trigger) if one is not None]
             price = max(self.mark(part, max_age_ms), *known) if known else self.mark(part, max_age_ms)
-        return _WIDE.multiply(price, part.size)
+        return WIDE.multiply(price, part.size)
 
     @cached_property
     def moved(self) -> Moved:
         """The funds it moves; for a transfer alone."""
         return moved_by(self.action)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Their sum, exactly."""
+    return reduce(WIDE.add, amounts, Decimal(0))
 
 
 def micro(amount: Decimal) -> int:
