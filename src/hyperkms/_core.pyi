@@ -159,18 +159,18 @@ class Meters:
         """Device and inode of the file."""
     def require_in_place(self) -> None:
         """Unavailable when the file at the path is no longer the one that is mapped."""
-    def reserve(self, demands: list[_Demand], *, now: int) -> tuple[int, int, int | None] | None:
-        """Reserve all, or nothing: then (place of the demand that lacks, what its meter counts, milliseconds to wait).
+    def reserve(self, demands: list[_Demand], *, now: int) -> int | tuple[int, int, int | None]:
+        """Reserve all, and answer from when on they count: now, or later if others have asked since with a later clock.
 
-        None for the wait: more is asked for than the limit ever gives. Unavailable while a stopped process
-        holds the lock.
+        Or nothing: then (place of the demand that lacks, what its meter counts, milliseconds to wait). None for the
+        wait: more is asked for than the limit ever gives. Unavailable while a stopped process holds the lock.
         """
     def lacks(self, demands: list[_Demand], *, now: int) -> tuple[int, int, int | None] | None:
         """What `reserve` would say to each demand by itself; nothing is taken."""
-    def count(self, demands: list[_Demand], *, now: int) -> None:
-        """Count all, whatever the limits."""
+    def count(self, demands: list[_Demand], *, now: int) -> int:
+        """Count all, whatever the limits; answers from when on."""
     def give_back(self, demands: list[_Demand], *, then: int) -> None:
-        """Take back what was reserved at `then`."""
+        """Take back what counts from `then` on."""
     def used(self, demand: _Demand, *, now: int) -> int:
         """What the demand's meter counts now."""
     def clear(self) -> None:

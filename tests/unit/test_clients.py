@@ -1,11 +1,14 @@
 """Who may do what: every operation, every role, every scope of wallets."""
 
+import re
+
 import pytest
 
 from hyperkms.access.clients import SIGNING, Client, Operation, Role, client
 from hyperkms.access.grants import NEVER, Grant, granted
 from hyperkms.access.policy.document import limits_of
 from hyperkms.errors import Forbidden, Malformed, NotFound
+from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.wallet import WalletId, no_such_wallet
 
 O = Operation  # noqa: E741 (a table is read better narrow)
@@ -102,11 +105,55 @@ def test_who_is_granted_nothing_knows_of_no_wallet() -> None:
 
 def test_limits_are_for_what_signs_actions() -> None:
     limits = limits_of({"format": 1, "rules": [{"name": "size", "max_order_notional": 10}]})
-    by_operation = {grant.operation: grant for grant in granted([MINE], [O.TRADE], limits=limits)}
-    assert by_operation[O.TRADE].limits == by_operation[O.SIGN_ORDER].limits == limits
-    assert by_operation[O.READ].limits is None
-    with pytest.raises(Malformed):
-        Grant(id="0" * 16, wallet=None, operation=O.READ, limits=limits)
+    actions = frozenset({ActionClass.ORDER})
+    made = granted([MINE], [O.TRADE, O.METRICS], actions=actions, limits=limits, expires_at=5)
+    by_operation = {grant.operation: grant for grant in made}
+    assert (by_operation[O.TRADE].limits, by_operation[O.TRADE].actions) == (limits, actions)
+    assert (by_operation[O.METRICS].limits, by_operation[O.METRICS].actions) == (None, None)
+    assert {grant.expires_at for grant in made} == {5}
+    for members in ({"limits": limits}, {"actions": actions}):
+        with pytest.raises(Malformed) as refused:
+            Grant(id="0" * 16, wallet=None, operation=O.READ, **members)
+        assert refused.value.details["field"] == "allow"
+        Grant(id="0" * 16, wallet=None, operation=O.SIGN_ORDER, **members)
+
+
+@pytest.mark.parametrize(
+    "asked", [[O.TRADE], [O.TRADE, O.SIGN_ORDER], [O.READ, O.TRADE], [O.TRADE, O.SIGN_ORDER, O.READ]]
+)
+def test_what_is_granted_together_is_one_grant_so_that_both_routes_have_one_limit(asked: list[Operation]) -> None:
+    """Two grants had two meters: a bot could spend its limit by /hyperliquid/sign and again by /wallets/sign-order."""
+    (only,) = granted([MINE], asked)
+    held = Client(name="b", number=1, role=Role.BOT, grants=(only,))
+    assert (
+        held.grants_for(MINE, O.TRADE)
+        == held.grants_for(MINE, O.SIGN_ORDER)
+        == held.grants_for(MINE, O.READ)
+        == (only,)
+    )
+    assert held.grants_for(MINE, O.SIGN_TEXT) == held.grants_for(FOREIGN, O.TRADE) == ()
+
+
+def test_who_may_sign_orders_alone_may_not_trade() -> None:
+    held = Client(name="b", number=1, role=Role.BOT, grants=granted([MINE], [O.SIGN_ORDER]))
+    with pytest.raises(Forbidden, match="with that one it may: read, sign-order"):
+        held.require_wallet(MINE, O.TRADE)
+
+
+def test_each_wallet_and_each_operation_has_a_grant_with_an_id_of_its_own() -> None:
+    made = granted([MINE, FOREIGN], [O.SIGN_TEXT, O.SIGN_BYTES])
+    assert [(one.wallet, one.operation) for one in made] == [
+        (wallet, operation) for wallet in (FOREIGN, MINE) for operation in (O.SIGN_BYTES, O.SIGN_TEXT)
+    ]
+    assert len({one.id for one in made}) == 4
+    assert all(re.fullmatch("[0-9a-f]{16}", one.id) for one in made)
+
+
+def test_only_what_says_nothing_of_actions_is_plain() -> None:
+    limits = limits_of({"format": 1, "rules": [{"name": "size", "max_order_notional": 10}]})
+    assert granted(None, [O.TRADE])[0].is_plain
+    assert not granted(None, [O.TRADE], limits=limits)[0].is_plain
+    assert not granted(None, [O.TRADE], actions=frozenset({ActionClass.ORDER}))[0].is_plain
 
 
 def _words(error: NotFound) -> tuple[str, str, object]:

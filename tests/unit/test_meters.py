@@ -41,11 +41,11 @@ def until(end: int, amount: int, limit: int) -> tuple[int, int, int | None, int,
 
 
 def test_an_amount_counts_for_its_period_and_a_sixtieth_of_it(meters: Meters) -> None:
-    assert meters.reserve([rolling(10, 10)], now=NOW) is None
+    assert isinstance(meters.reserve([rolling(10, 10)], now=NOW), int)
     for later in (NOW, NOW + MINUTE):
         lack = meters.reserve([rolling(1, 10)], now=later)
         assert lack == (0, 10, NOW + MINUTE + WIDTH - later)
-    assert meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH) is None
+    assert isinstance(meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH), int)
 
 
 def test_all_of_a_request_is_reserved_or_nothing(meters: Meters) -> None:
@@ -62,13 +62,13 @@ def test_two_demands_of_one_request_count_together(meters: Meters) -> None:
 def test_what_came_to_nothing_is_given_back(meters: Meters) -> None:
     meters.reserve([rolling(10, 10)], now=NOW)
     meters.give_back([rolling(10, 10)], then=NOW)
-    assert meters.reserve([rolling(10, 10)], now=NOW + 1) is None
+    assert isinstance(meters.reserve([rolling(10, 10)], now=NOW + 1), int)
 
 
 def test_what_has_an_end_counts_until_then(meters: Meters) -> None:
-    assert meters.reserve([until(NOW + 10_000, 10, 10)], now=NOW) is None
+    assert isinstance(meters.reserve([until(NOW + 10_000, 10, 10)], now=NOW), int)
     assert meters.reserve([until(NOW + 10_000, 1, 10)], now=NOW + 9_999) == (0, 10, 1)
-    assert meters.reserve([until(NOW + 30_000, 1, 10)], now=NOW + 10_000 + WIDTH) is None
+    assert isinstance(meters.reserve([until(NOW + 30_000, 1, 10)], now=NOW + 10_000 + WIDTH), int)
 
 
 def test_to_ask_what_would_lack_takes_nothing(meters: Meters) -> None:
@@ -86,21 +86,52 @@ def test_what_is_only_watched_may_pass_the_limit(meters: Meters) -> None:
 
 def test_a_clock_that_was_ahead_neither_frees_nor_locks_for_ever(meters: Meters) -> None:
     ahead = NOW + 2 * 86_400_000
-    assert meters.reserve([rolling(10, 10)], now=ahead) is None
+    assert isinstance(meters.reserve([rolling(10, 10)], now=ahead), int)
     assert meters.reserve([rolling(1, 10)], now=NOW) == (0, 10, MINUTE + 3 * WIDTH)
-    assert meters.reserve([rolling(10, 10)], now=NOW + MINUTE + 3 * WIDTH) is None
+    assert isinstance(meters.reserve([rolling(10, 10)], now=NOW + MINUTE + 3 * WIDTH), int)
 
 
 def test_who_read_the_clock_a_moment_before_another_shortens_nothing(meters: Meters) -> None:
-    assert meters.reserve([rolling(10, 10)], now=NOW) is None
-    assert meters.reserve([rolling(1, 10)], now=NOW - 1) is not None
-    assert meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH - 1) is not None
-    assert meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH) is None
+    assert isinstance(meters.reserve([rolling(10, 10)], now=NOW), int)
+    assert not isinstance(meters.reserve([rolling(1, 10)], now=NOW - 1), int)
+    assert not isinstance(meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH - 1), int)
+    assert isinstance(meters.reserve([rolling(1, 10)], now=NOW + MINUTE + WIDTH), int)
+
+
+@pytest.mark.parametrize("late", [1, 2 * WIDTH, 3 * WIDTH, 30_000, MINUTE])
+def test_who_comes_late_makes_nothing_older_that_was_spent_meanwhile(meters: Meters, late: int) -> None:
+    """A request reads the clock and then waits for a mark, or for its turn; others reserve in between."""
+    assert meters.reserve([rolling(6, 10)], now=NOW) == NOW
+    assert meters.reserve([rolling(4, 10)], now=NOW - late) == NOW
+    assert meters.used(rolling(0, 0), now=NOW - late) == 10
+    for later in (NOW - late, NOW, NOW + MINUTE):
+        assert meters.reserve([rolling(1, 10)], now=later) == (0, 10, WIDTH + MINUTE - max(later - NOW, 0))
+    assert isinstance(meters.reserve([rolling(10, 10)], now=NOW + MINUTE + WIDTH), int)
+
+
+def test_who_comes_late_shortens_nothing_that_has_an_end(meters: Meters) -> None:
+    assert meters.reserve([until(NOW + MINUTE, 10, 10)], now=NOW) == NOW
+    assert not isinstance(meters.reserve([until(NOW + 1, 1, 10)], now=NOW - 10_000), int)
+    assert not isinstance(meters.reserve([until(NOW + MINUTE, 1, 10)], now=NOW + MINUTE - 1), int)
+
+
+def test_what_came_late_and_to_nothing_is_given_back_whole(meters: Meters) -> None:
+    meters.reserve([rolling(1, 10)], now=NOW)
+    since = meters.reserve([rolling(9, 10)], now=NOW - 30_000)
+    assert since == NOW
+    meters.give_back([rolling(9, 10)], then=since)
+    assert meters.used(rolling(0, 0), now=NOW) == 1
+
+
+def test_time_stands_for_each_meter_by_itself(meters: Meters) -> None:
+    assert meters.reserve([rolling(1, 10, meter=1)], now=NOW) == NOW
+    assert meters.reserve([rolling(1, 10, meter=2)], now=NOW - 5_000) == NOW - 5_000
+    assert meters.reserve([rolling(1, 10, meter=2), rolling(1, 10, meter=1)], now=NOW - 4_000) == NOW
 
 
 def test_amounts_near_the_largest_number_do_not_wrap(meters: Meters) -> None:
     most = 2**64 - 1
-    assert meters.reserve([rolling(most, most)], now=NOW) is None
+    assert isinstance(meters.reserve([rolling(most, most)], now=NOW), int)
     assert meters.reserve([rolling(most, most)], now=NOW) == (0, most, MINUTE + WIDTH)
 
 
@@ -112,7 +143,7 @@ def test_a_cleared_file_counts_nothing(meters: Meters) -> None:
 
 def test_another_process_sees_what_was_reserved(tmp_path: Path) -> None:
     Meters.open(tmp_path / "meters").reserve([rolling(10, 10)], now=NOW)
-    assert Meters.open(tmp_path / "meters").reserve([rolling(1, 10)], now=NOW) is not None
+    assert not isinstance(Meters.open(tmp_path / "meters").reserve([rolling(1, 10)], now=NOW), int)
 
 
 @pytest.mark.parametrize("number", [0, 8192, 2**40])
@@ -141,7 +172,7 @@ def test_no_period_holds_more_than_the_limit_and_what_fits_is_granted(
     now, granted = NOW, list[tuple[int, int]]()
     for pause, amount in steps:
         now += pause
-        was_granted = many.reserve([rolling(amount, _LIMIT)], now=now) is None
+        was_granted = isinstance(many.reserve([rolling(amount, _LIMIT)], now=now), int)
         in_period = sum(taken for at, taken in granted if at > now - MINUTE)
         counted_longest = sum(taken for at, taken in granted if at > now - MINUTE - WIDTH)
         if was_granted:
@@ -177,5 +208,5 @@ def _ask_in_every_window(
         now = NOW + window * 2 * MINUTE
         barrier.wait(timeout=60)
         asked = [meters.reserve([rolling(_AMOUNT, _LIMIT)], now=now + step) for step in range(_LIMIT // _AMOUNT + 2)]
-        counts.append(sum(answer is None for answer in asked))
+        counts.append(sum(isinstance(answer, int) for answer in asked))
     taken.put(counts)

@@ -20,8 +20,13 @@ const CELLS: u64 = 128;
 const PARTS: u64 = 60;
 /// Those of a period, the one that goes on, and the two after it.
 const BUCKETS: u64 = 63;
-/// Processes that read the clock and then wait for each other see buckets of the near future.
+/// A clock that was set back a little leaves buckets of the near future.
 const AHEAD: u64 = 2;
+/// The cell after the buckets: the latest moment at which the meter was asked.
+const LATEST: u64 = 2 * BUCKETS;
+/// Milliseconds. Who read the clock and then had to wait is asked for at the latest moment; a clock that says
+/// still less was set back.
+const LATE: u64 = 60_000;
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// For how long an amount counts.
@@ -76,19 +81,20 @@ impl Meters {
         self.mapped.require_in_place()
     }
 
-    /// Reserves every demand, or none and says why.
-    pub fn reserve(&self, demands: &[Demand], now: u64) -> Result<Option<Lack>> {
+    /// Reserves every demand, and answers from which moment on they count; or none and says why.
+    pub fn reserve(&self, demands: &[Demand], now: u64) -> Result<std::result::Result<u64, Lack>> {
         let _held = self.lock()?;
+        let now = self.moment(demands, now)?;
         for (place, demand) in demands.iter().enumerate() {
             let used = self.settle(demand.meter, demand.period, demand.span, now)?;
             if used.checked_add(demand.amount).is_none_or(|sum| sum > demand.limit) {
                 let wait = self.wait(demand, used, now)?;
                 self.take_back(&demands[..place], now)?;
-                return Ok(Some(Lack { demand: place, used, wait }));
+                return Ok(Err(Lack { demand: place, used, wait }));
             }
             self.add(demand, now)?;
         }
-        Ok(None)
+        Ok(Ok(now))
     }
 
     /// What `reserve` would say to each demand by itself; nothing is taken.
@@ -104,25 +110,27 @@ impl Meters {
     }
 
     /// Counts every demand, whatever its limit: what was reserved before a loss of power, or is only watched.
-    pub fn count(&self, demands: &[Demand], now: u64) -> Result<()> {
+    pub fn count(&self, demands: &[Demand], now: u64) -> Result<u64> {
         let _held = self.lock()?;
+        let now = self.moment(demands, now)?;
         for demand in demands {
             self.settle(demand.meter, demand.period, demand.span, now)?;
             self.add(demand, now)?;
         }
-        Ok(())
+        Ok(now)
     }
 
-    /// Gives back what was reserved at `then` for a request that came to nothing.
+    /// Gives back what counts from `then` on for a request that came to nothing.
     pub fn give_back(&self, demands: &[Demand], then: u64) -> Result<()> {
         let _held = self.lock()?;
         self.take_back(demands, then)
     }
 
     /// What a meter counts now.
-    pub fn used(&self, meter: u64, period: u64, span: Span, now: u64) -> Result<u64> {
+    pub fn used(&self, demand: &Demand, now: u64) -> Result<u64> {
         let _held = self.lock()?;
-        self.settle(meter, period, span, now)
+        let now = self.moment(std::slice::from_ref(demand), now)?;
+        self.settle(demand.meter, demand.period, demand.span, now)
     }
 
     /// Nothing is spent any more by any meter.
@@ -132,6 +140,21 @@ impl Meters {
             self.mapped.cell(cell)?.store(0, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Time does not go back for a meter, whoever comes late: else what was spent meanwhile would count as older.
+    fn moment(&self, demands: &[Demand], now: u64) -> Result<u64> {
+        let mut moment = now;
+        for demand in demands {
+            let latest = self.mapped.cell(demand.meter * CELLS + LATEST)?.load(Ordering::Relaxed);
+            if latest > moment && latest - now <= LATE {
+                moment = latest;
+            }
+        }
+        for demand in demands {
+            self.mapped.cell(demand.meter * CELLS + LATEST)?.store(moment, Ordering::Relaxed);
+        }
+        Ok(moment)
     }
 
     /// Sums the buckets that count. What was written under a clock further ahead counts in the last one.

@@ -10,6 +10,13 @@ use crate::memory::{self, require_sound, Span};
 /// Meter, period, end (none: rolling), amount, limit; times are milliseconds.
 type Demand = (u64, u64, Option<u64>, u64, u64);
 
+/// From which moment on it counts; or the place of the demand that found too little, what is used, how long to wait.
+#[derive(IntoPyObject)]
+enum Reserved {
+    From(u64),
+    Lack((usize, u64, Option<u64>)),
+}
+
 #[pyclass(frozen, module = "hyperkms._core")]
 pub struct Meters(memory::Meters);
 
@@ -30,9 +37,9 @@ impl Meters {
     }
 
     #[pyo3(signature = (demands, *, now))]
-    fn reserve(&self, demands: Vec<Demand>, now: u64) -> Result<Option<(usize, u64, Option<u64>)>> {
-        let lack = self.0.reserve(&read(&demands)?, now)?;
-        Ok(lack.map(|lack| (lack.demand, lack.used, lack.wait)))
+    fn reserve(&self, demands: Vec<Demand>, now: u64) -> Result<Reserved> {
+        let reserved = self.0.reserve(&read(&demands)?, now)?;
+        Ok(reserved.map_or_else(|lack| Reserved::Lack((lack.demand, lack.used, lack.wait)), Reserved::From))
     }
 
     #[pyo3(signature = (demands, *, now))]
@@ -42,7 +49,7 @@ impl Meters {
     }
 
     #[pyo3(signature = (demands, *, now))]
-    fn count(&self, demands: Vec<Demand>, now: u64) -> Result<()> {
+    fn count(&self, demands: Vec<Demand>, now: u64) -> Result<u64> {
         self.0.count(&read(&demands)?, now)
     }
 
@@ -53,8 +60,7 @@ impl Meters {
 
     #[pyo3(signature = (demand, *, now))]
     fn used(&self, demand: Demand, now: u64) -> Result<u64> {
-        let demand = one(demand)?;
-        self.0.used(demand.meter, demand.period, demand.span, now)
+        self.0.used(&one(demand)?, now)
     }
 
     fn clear(&self) -> Result<()> {

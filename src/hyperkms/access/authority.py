@@ -4,7 +4,7 @@
 2. The policy gives an order its default expiresAfter, then allows or refuses.
 3. The limits of one of those grants must hold too.
 4. What counts over time is reserved, all of it or nothing.
-5. A policy in shadow is asked the same; it never refuses.
+5. A policy in shadow is asked the same; it never refuses. It is asked before 4, since a mark may have to be waited for.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.facts import Asked, Prices
 from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
 from hyperkms.access.policy.rules import Demand, Refusal, Source
-from hyperkms.access.reservations import Lacking, Reservation, Reservations, lacking
-from hyperkms.errors import Forbidden, Refused
+from hyperkms.access.reservations import Reservation, Reservations, lacking
+from hyperkms.errors import Forbidden, Refused, Unavailable
 from hyperkms.hyperliquid.actions import Action
 from hyperkms.hyperliquid.classes import ActionClass, class_of
 
@@ -79,6 +79,8 @@ class Decision(NamedTuple):
     reservation: Reservation | None
     would_refuse: Watched | None = None
     """What the policy in shadow would have refused."""
+    watched: Reservation | None = None
+    """What the policy in shadow has counted."""
 
 
 class Verdict(NamedTuple):
@@ -107,12 +109,15 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
     judged = policy.judge(asked)
     if judged.refusal is not None:
         raise refused(policy.source, judged.refusal)
+    shadow = authority.shadow
+    seen = None if shadow is None else shadow.judge(_asked_of(shadow, asked))  # (5)
     grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
-    would_refuse = None
-    if authority.shadow is not None:  # (5)
-        against = _watched(authority.shadow, asked, reservations)
-        would_refuse = None if against is None else Watched(authority.shadow.label, against)
-    return Decision(asked.expires_after, policy.label, grant.id, reservation, would_refuse)
+    decision = Decision(asked.expires_after, policy.label, grant.id, reservation)
+    if shadow is None or seen is None:
+        return decision
+    against, watched = _watched(shadow, seen, reservations)
+    would_refuse = None if against is None else Watched(shadow.label, against)
+    return decision._replace(would_refuse=would_refuse, watched=watched)
 
 
 def consider(authority: Authority, wanted: Wanted, prices: Prices, reservations: Reservations) -> Verdict:
@@ -122,15 +127,17 @@ def consider(authority: Authority, wanted: Wanted, prices: Prices, reservations:
     )
     policy = authority.policy
     asked.expires_after = policy.default_expiry(asked) or asked.expires_after
-    refusals = list(policy.objections(asked)) or _short(policy.judge(asked), policy.source, reservations, wanted.now)
+    refusals = _objections(policy, asked, reservations)
     grant, against = _best_grant(authority, asked, reservations)
-    shadow: list[Refusal] = []
+    shadow: Sequence[Refusal] = ()
     if authority.shadow is not None:
-        watching = authority.shadow
-        shadow = list(watching.objections(asked)) or _short(
-            watching.judge(asked), watching.source, reservations, wanted.now
-        )
+        shadow = _objections(authority.shadow, _asked_of(authority.shadow, asked), reservations)
     return Verdict(asked.expires_after, policy.label, grant, [*refusals, *against], shadow)
+
+
+def _objections(policy: Policy, asked: Asked, reservations: Reservations) -> Sequence[Refusal]:
+    """Every rule that refuses; if none does, the limit over time that has too little left."""
+    return list(policy.objections(asked)) or _short(policy.judge(asked), policy.source, reservations)
 
 
 def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) -> tuple[str | None, Sequence[Refusal]]:
@@ -143,7 +150,7 @@ def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) 
         judged, whose = Judgement(None), Source("grant", grant.id)
         if grant.limits is not None:
             judged = grant.limits.judge(asked)
-        refusals = [judged.refusal] if judged.refusal else _short(judged, whose, reservations, asked.now)
+        refusals = [judged.refusal] if judged.refusal else _short(judged, whose, reservations)
         if not refusals:
             return grant.id, ()
         against += refusals
@@ -153,9 +160,9 @@ def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) 
     return None, against
 
 
-def _short(judged: Judgement, whose: Source, reservations: Reservations, now: int) -> list[Refusal]:
+def _short(judged: Judgement, whose: Source, reservations: Reservations) -> list[Refusal]:
     """The first limit over time that has too little left, if one has."""
-    short = reservations.lacks(judged.demands, now)
+    short = reservations.lacks(judged.demands)
     if short is None:
         return []
     told = lacking(whose, short).details
@@ -185,7 +192,7 @@ def _granted(
         demands = [*judged.demands, *limits.demands]
         if not demands:
             return grant, None
-        reserved = reservations.reserve(demands, asked.now)
+        reserved = reservations.reserve(demands)
         if isinstance(reserved, Reservation):
             return grant, reserved
         failure = failure or lacking(_owner(reserved.demand, judged, policy, grant), reserved)
@@ -198,12 +205,23 @@ def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant)
     return policy.source if demand in judged.demands else Source("grant", grant.id)
 
 
-def _watched(shadow: Policy, asked: Asked, reservations: Reservations) -> Refusal | None:
-    judged = shadow.judge(asked)
-    if judged.refusal is not None:
-        return judged.refusal
-    short: Lacking | None = reservations.watch(judged.demands, asked.now) if judged.demands else None
+def _asked_of(shadow: Policy, asked: Asked) -> Asked:
+    """What a policy in shadow is asked: it gives an order its own default expiresAfter."""
+    expires_after = shadow.default_expiry(asked) or asked.expires_after
+    return Asked(
+        asked.action, asked.prices, now=asked.now, vault_address=asked.vault_address, expires_after=expires_after
+    )
+
+
+def _watched(shadow: Policy, seen: Judgement, reservations: Reservations) -> tuple[Refusal | None, Reservation | None]:
+    if seen.refusal is not None or not seen.demands:
+        return seen.refusal, None
+    try:
+        watched, short = reservations.watch(seen.demands)
+    except Unavailable as error:  # it never refuses, nor does what it needs
+        return Refusal(seen.demands[0].rule, error.message, "unknown", "", "action"), None
     if short is None:
-        return None
-    error = lacking(shadow.source, short)
-    return Refusal(short.demand.rule, error.message, str(error.details["value"]), str(error.details["limit"]), "action")
+        return None, watched
+    would = lacking(shadow.source, short)
+    value, limit = str(would.details["value"]), str(would.details["limit"])
+    return Refusal(short.demand.rule, would.message, value, limit, "action"), watched

@@ -50,7 +50,7 @@ class Client:
     @cached_property
     def operations(self) -> frozenset[Operation]:
         """What it may do with some wallet."""
-        return frozenset(grant.operation for grant in self.grants)
+        return frozenset(operation for grant in self.grants for operation in grant.allows)
 
     @cached_property
     def wallets(self) -> frozenset[WalletId] | None:
@@ -82,7 +82,7 @@ class Client:
             raise no_such_wallet(wallet)
         if operations and not self.grants_for(wallet, *operations):
             words = f"client {self.name} may not {_or(operations)} with wallet {wallet}"
-            held = sorted({grant.operation.value for grant in self.grants if grant.covers(wallet)})
+            held = sorted({one.value for grant in self.grants if grant.covers(wallet) for one in grant.allows})
             raise _scope_missing(f"{words}; with that one it may: {', '.join(held)}")
 
     def require_new_wallet(self, wallet: WalletId) -> None:
@@ -92,16 +92,16 @@ class Client:
             raise Forbidden("scope-missing", f"{words}: have a client made that may, or take one of its ids")
 
     def grants_for(self, wallet: WalletId, *operations: Operation) -> tuple[Grant, ...]:
-        """The grants of these operations for a wallet."""
-        return tuple(grant for grant in self.grants if grant.operation in operations and grant.covers(wallet))
+        """The grants that allow one of these operations with a wallet."""
+        return tuple(grant for grant in self.grants if grant.covers(wallet) and not grant.allows.isdisjoint(operations))
 
     def wallets_for(self, operation: Operation) -> frozenset[WalletId] | None:
         """The wallets with which it may do this; None for every wallet."""
         return _wallets_of(self.grants_of(operation))
 
     def grants_of(self, operation: Operation) -> tuple[Grant, ...]:
-        """The grants of an operation, whatever their wallets."""
-        return tuple(grant for grant in self.grants if grant.operation is operation)
+        """The grants that allow an operation, whatever their wallets."""
+        return tuple(grant for grant in self.grants if operation in grant.allows)
 
 
 def client(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hyperkms.access.policy.document import LimitsDocument
-from hyperkms.access.roles import OF_ROLE, Operation, Role, with_what_follows
+from hyperkms.access.roles import BRINGS, OF_ROLE, Operation, Role, without_what_follows
 from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.wallet import WalletId
@@ -38,6 +38,11 @@ class Grant:
             words = f"actions and limits are for trade and sign-order; {self.operation.value} signs no actions"
             raise Malformed.at("allow", words)
 
+    @property
+    def allows(self) -> frozenset[Operation]:
+        """Its operation, and what that brings with it."""
+        return BRINGS[self.operation]
+
     def covers(self, wallet: WalletId) -> bool:
         """Whether it is for this wallet."""
         return self.wallet is None or self.wallet == wallet
@@ -62,13 +67,13 @@ def granted(
     limits: LimitsDocument | None = None,
     expires_at: int = NEVER,
 ) -> tuple[Grant, ...]:
-    """One grant for each of these wallets (None: every one) and operations, and for what those bring with them.
+    """One grant for each of these wallets (None: every one) and operations; what one brings has no grant of its own.
 
     Actions and limits go to the operations that sign actions.
     """
     made = []
     for wallet in sorted(wallets) if wallets is not None else [None]:
-        for operation in sorted(with_what_follows(allowed)):
+        for operation in sorted(without_what_follows(allowed)):
             signs_actions = operation in _ACTIONS_OF
             made.append(
                 Grant(

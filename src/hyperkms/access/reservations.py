@@ -28,6 +28,7 @@ class Reservation(NamedTuple):
 
     demands: list[Demand]
     at: int
+    """From when on they count."""
 
     @property
     def shown(self) -> list[list[int]]:
@@ -60,24 +61,24 @@ class Reservations:
             number = self._numbers[name] = self._find(name)
         return number
 
-    def reserve(self, demands: list[Demand], now: int) -> Reservation | Lacking:
-        """Take all, or nothing."""
-        lack = self._meters.reserve([_bare(one) for one in demands], now=now)
-        if lack is None:
-            return Reservation(demands, now)
-        place, used, wait = lack
+    def reserve(self, demands: list[Demand]) -> Reservation | Lacking:
+        """Take all, or nothing. The clock is read now: the request may have waited since it came."""
+        answer = self._meters.reserve([_bare(one) for one in demands], now=self._clock())
+        if isinstance(answer, int):
+            return Reservation(demands, answer)
+        place, used, wait = answer
         return Lacking(demands[place], used, wait)
 
-    def lacks(self, demands: list[Demand], now: int) -> Lacking | None:
+    def lacks(self, demands: list[Demand]) -> Lacking | None:
         """The demand that would find too little now; nothing is taken."""
-        lack = self._meters.lacks([_bare(one) for one in demands], now=now) if demands else None
+        lack = self._meters.lacks([_bare(one) for one in demands], now=self._clock()) if demands else None
         return None if lack is None else Lacking(demands[lack[0]], lack[1], lack[2])
 
-    def watch(self, demands: list[Demand], now: int) -> Lacking | None:
-        """Count all whatever the limits, for a policy that only watches; the first that would have lacked."""
-        short = self.lacks(demands, now)
-        self._meters.count([_bare(one) for one in demands], now=now)
-        return short
+    def watch(self, demands: list[Demand]) -> tuple[Reservation, Lacking | None]:
+        """Count all whatever the limits, for a policy that only watches; with the first that would have lacked."""
+        short = self.lacks(demands)
+        counted = self._meters.count([_bare(one) for one in demands], now=self._clock())
+        return Reservation(demands, counted), short
 
     def give_back(self, reservation: Reservation) -> None:
         """A request came to nothing: what it took is there again."""

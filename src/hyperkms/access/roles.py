@@ -74,11 +74,15 @@ OF_ROLE: Mapping[Role, frozenset[Operation]] = {
 """The operations of each role but the bot's."""
 
 
-def with_what_follows(allowed: Collection[Operation]) -> frozenset[Operation]:
-    """Who may trade may make orders by either route; who may sign may see whose signature it gets."""
-    operations = set(allowed)
-    if Operation.TRADE in operations:
-        operations.add(Operation.SIGN_ORDER)
-    if not operations.isdisjoint(SIGNING):
-        operations.add(Operation.READ)
-    return frozenset(operations)
+BRINGS: Mapping[Operation, frozenset[Operation]] = {
+    **{operation: frozenset({operation}) for operation in Operation},
+    **{operation: frozenset({operation, Operation.READ}) for operation in SIGNING},
+    Operation.TRADE: frozenset({Operation.TRADE, Operation.SIGN_ORDER, Operation.READ}),
+}
+"""What a grant of an operation allows: who may trade may make orders by either route, under the same limits; who may
+sign may see whose signature it gets."""
+
+
+def without_what_follows(allowed: Collection[Operation]) -> frozenset[Operation]:
+    """Those of these operations that none of the others brings with it."""
+    return frozenset(one for one in allowed if not any(one in BRINGS[other] for other in allowed if other is not one))

@@ -94,7 +94,7 @@ class _Assets:
     by_coin: Mapping[str, Asset]
     by_index: Mapping[int, Asset]
     names: Mapping[int, tuple[str, ...]]
-    """Under which names an asset is listed."""
+    """Under which names an asset is listed; a name is of the first asset that has it, and of no other."""
 
     def nearest(self, coin: str) -> list[str]:
         """Three names, those that differ in case alone first."""
@@ -109,10 +109,12 @@ class _Assets:
     def of(cls, perps: _Perps, spots: _Spots) -> "_Assets":
         listed = [*_perp_assets(perps), *_spot_assets(spots)]
         sound = [asset for asset in listed if 0 <= asset.size_decimals <= MAX_SIZE_DECIMALS and asset.index < 2**32]
+        by_coin = {asset.coin: asset for asset in reversed(sound)}
         names: dict[int, tuple[str, ...]] = {}
         for asset in sound:
-            names[asset.index] = (*names.get(asset.index, ()), asset.coin)
-        return cls({asset.coin: asset for asset in reversed(sound)}, {asset.index: asset for asset in sound}, names)
+            if by_coin[asset.coin].index == asset.index:  # anybody may give a token a name that another has
+                names[asset.index] = (*names.get(asset.index, ()), asset.coin)
+        return cls(by_coin, {asset.index: asset for asset in sound}, names)
 
 
 class Market:
@@ -153,6 +155,7 @@ class Market:
 
     def names(self, asset: int) -> tuple[str, ...]:
         """The names of an asset, a pair's readable one first; none if the list has it not, or was never read."""
+        self._require_tried()
         return self._assets.names.get(asset, ())
 
     def name(self, asset: int) -> str | None:
@@ -162,6 +165,7 @@ class Market:
 
     def is_in_usd(self, asset: int) -> bool:
         """Whether an asset is listed, and priced in USD."""
+        self._require_tried()
         found = self._assets.by_index.get(asset)
         return found is not None and found.is_in_usd
 
@@ -177,9 +181,7 @@ class Market:
         """
         orders = list(action.orders())
         if orders:
-            self.refresh()
-            if self._loaded_at is None:
-                self._wait()
+            self._require_tried()
         for path, order in orders:
             asset = self._assets.by_index.get(order["a"])
             if asset:
@@ -189,6 +191,12 @@ class Market:
         """Begin a reading in the background if the last one is old, or failed 10 s ago or more."""
         if not _is_within(FRESH_MS, self._loaded_at, self._clock()):
             self._begin()
+
+    def _require_tried(self) -> None:
+        """The list is there, or a reading of it was waited for."""
+        self.refresh()
+        if self._loaded_at is None:
+            self._wait()
 
     def _refresh_for_new(self) -> None:
         """Begin a reading for a name that the last one did not have."""
@@ -239,13 +247,14 @@ def _perp_assets(perps: _Perps) -> list[Asset]:
 def _spot_assets(spots: _Spots) -> list[Asset]:
     """Each pair under its own name (PURR/USDC or @7) and under BASE/QUOTE."""
     tokens = {token.index: token for token in spots.tokens}
+    dollar = next((token.index for token in spots.tokens if token.name == _DOLLAR), None)
     assets = []
     for pair in spots.universe:
         base, quote = (tokens.get(index) for index in pair.tokens)
         if base is None or quote is None:
             continue
         names = dict.fromkeys((f"{base.name}/{quote.name}", pair.name))
-        is_in_usd = quote.name == _DOLLAR
+        is_in_usd = quote.index == dollar
         assets += [Asset(name, _FIRST_SPOT + pair.index, base.size_decimals, is_in_usd) for name in names]
     return assets
 

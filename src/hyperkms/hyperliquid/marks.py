@@ -22,6 +22,7 @@ WANTED_FOR_MS = 60_000
 """So long after the last question they go on being read."""
 WAIT_S = 2.0
 """No caller waits longer for a reading."""
+_LONGEST_PRICE = 40
 
 
 class Marks:
@@ -89,12 +90,14 @@ class Marks:
 
 
 def _price(text: str) -> Decimal | None:
-    """A price above 0; None for what is none."""
+    """A price above 0; None for what is none, or too long to be worked with."""
+    if len(text) > _LONGEST_PRICE:
+        return None
     try:
         price = Decimal(text)
     except InvalidOperation:
         return None
-    return price if price.is_finite() and price > 0 else None
+    return price if price.is_finite() and price > 0 and abs(price.adjusted()) <= _LONGEST_PRICE else None
 
 
 class MarketPrices:

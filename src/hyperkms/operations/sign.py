@@ -203,8 +203,11 @@ def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -
 
 def give_back(parts: Parts, decision: Decision | None) -> None:
     """What a request had reserved that came to nothing."""
-    if decision is not None and decision.reservation is not None:
-        parts.reservations.give_back(decision.reservation)
+    if decision is None:
+        return
+    for taken in (decision.reservation, decision.watched):
+        if taken is not None:
+            parts.reservations.give_back(taken)
 
 
 def sign_or_give_back(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
@@ -320,7 +323,6 @@ def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Ca
 
 def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> SignatureRecord:
     decision = made.decision
-    reservation = None if decision is None else decision.reservation
     record = SignatureRecord(
         time=parts.clock(),
         request_id=caller.request_id,
@@ -335,13 +337,20 @@ def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> Signat
         explained=made.explained,
         policy=None if decision is None else decision.policy,
         grant=None if decision is None else decision.grant,
-        reserved=UNSET if reservation is None else reservation.shown,
+        reserved=UNSET if decision is None else _counted(decision) or UNSET,
         shadow=UNSET if decision is None or decision.would_refuse is None else _objection(decision.would_refuse),
     )
     if caller.under is None:
         return record
     key, fingerprint = caller.under.key, "0x" + caller.under.fingerprint.hex()
     return KeyedSignatureRecord(**msgspec.structs.asdict(record), idempotency_key=key, fingerprint=fingerprint)
+
+
+def _counted(decision: Decision) -> list[list[int]]:
+    """All that limits over time have counted for it, those that only watch included."""
+    if decision.watched is None:
+        return [] if decision.reservation is None else decision.reservation.shown
+    return [one for taken in (decision.reservation, decision.watched) if taken for one in taken.shown]
 
 
 def _objection(watched: Watched) -> Objection:

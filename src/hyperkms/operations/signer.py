@@ -3,8 +3,10 @@
 from hyperkms.access.authority import Authority, ReadyGrant
 from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
+from hyperkms.access.policy.document import TRADE_ONLY
 from hyperkms.access.policy.judge import Policy, trade_only
 from hyperkms.access.policy.store import PolicyVersion
+from hyperkms.errors import Conflict
 from hyperkms.operations.at_hand import Found, Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import grants_to_sign
@@ -68,9 +70,21 @@ def _ready(parts: Parts, version: PolicyVersion | None, effect: str) -> Policy |
 
 
 def require_still_signing(parts: Parts, signer: Signer) -> None:
-    """Refused if the version was retired since it was resolved: a nonce, a market or a reservation can take seconds."""
+    """Refused if the version was retired since it was resolved, Conflict if the wallet's policy was changed.
+
+    A nonce, a market or a reservation can take seconds; a change holds once it was answered.
+    """
     if signer.generation is not None and signer.generation == parts.wallets.generation():
         return
     wallet = parts.wallets.get(signer.wallet.id)
     if wallet.revision != signer.wallet.revision:
         require_signing(wallet, parts.wallets.version(wallet, signer.version.number), now=parts.clock())
+    if signer.authority is not None:
+        _require_policy(parts, signer.wallet.id, signer.authority.policy.label)
+
+
+def _require_policy(parts: Parts, wallet: WalletId, label: str) -> None:
+    enforced = parts.policies.standing(wallet).enforced
+    if (TRADE_ONLY if enforced is None else enforced.label) != label:
+        words = f"the policy of wallet {wallet} was changed while this was being signed: ask again"
+        raise Conflict("policy-changed", words)

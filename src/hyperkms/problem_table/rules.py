@@ -98,8 +98,11 @@ RULES = Situation(
             code="policy-changed",
             family=Conflict,
             title="Another change of the policy came first",
-            cause="The newest version is not the one that the request expects, so somebody has changed it meanwhile.",
-            next_step="Look at what holds now, and apply yours again.",
+            cause=(
+                "The newest version is not the one that the request expects, so somebody has changed it meanwhile. Or "
+                "it was changed while an action was being signed under it; nothing was signed."
+            ),
+            next_step="Look at what holds now, and apply yours again. An action may be asked for again at once.",
             shown_by=_SHOW,
         ),
         Problem(

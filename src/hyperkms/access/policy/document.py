@@ -33,8 +33,12 @@ Amount: TypeAlias = Annotated[
     int | str,
     Meta(description='USD, as an integer or as text such as "1250.5"; a float is not exact and is refused'),
 ]
-Address: TypeAlias = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
-Name: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+_END = r"$(?!\n)"
+"""Python's `$` stands before a last newline too; in JSON Schema it does not, and this means the same in both."""
+Address: TypeAlias = Annotated[str, Meta(pattern=f"^0x[0-9a-fA-F]{{40}}{_END}")]
+Name: TypeAlias = Annotated[str, Meta(pattern=f"^[A-Za-z0-9][A-Za-z0-9 ._-]{{0,63}}{_END}")]
+Vault: TypeAlias = Annotated[str, Meta(pattern=f"^(?:own|0x[0-9a-fA-F]{{40}}){_END}")]
+Side: TypeAlias = Literal["buy", "sell"]
 Coins: TypeAlias = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1)]
 Types: TypeAlias = Annotated[list[str], Meta(min_length=1)]
 Amounts: TypeAlias = Annotated[dict[str, Amount], Meta(min_length=1, description="by period: 30s, 1m, 1h, 24h, 7d")]
@@ -60,7 +64,7 @@ class WhenDocument(_Strict, frozen=True):
     actions: Types | UnsetType = UNSET
     """Action types."""
     coins: Coins | UnsetType = UNSET
-    sides: list[Literal["buy", "sell"]] | UnsetType = UNSET
+    sides: Annotated[list[Side], Meta(min_length=1)] | UnsetType = UNSET
     reduce_only: bool | UnsetType = UNSET
     hours: str | UnsetType = UNSET
     """`22:00-06:00`: from and to, the end excluded; over midnight if the end is earlier."""
@@ -78,13 +82,13 @@ class RuleDocument(_Strict, frozen=True, kw_only=True):
     refuse: Literal[True] | UnsetType = UNSET
     """Whatever the rule applies to is refused."""
     coins: Coins | UnsetType = UNSET
-    sides: list[Literal["buy", "sell"]] | UnsetType = UNSET
+    sides: list[Side] | UnsetType = UNSET
     tifs: list[Literal["Gtc", "Ioc", "Alo", "FrontendMarket"]] | UnsetType = UNSET
     """Times in force of limit orders."""
-    triggers: bool | UnsetType = UNSET
+    triggers: Literal[False] | UnsetType = UNSET
     """False: no trigger orders."""
     reduce_only: Literal[True] | UnsetType = UNSET
-    vaults: list[Annotated[str, Meta(pattern="^(own|0x[0-9a-fA-F]{40})$")]] | UnsetType = UNSET
+    vaults: list[Vault] | UnsetType = UNSET
     """Vaults and sub-accounts that may be traded for; `own` is the account itself."""
     max_order_notional: Amount | UnsetType = UNSET
     max_notional: Amounts | UnsetType = UNSET
@@ -150,6 +154,7 @@ def policy_of(value: object) -> PolicyDocument:
     """The policy that a parsed document is."""
     document: PolicyDocument = _converted(_without_decimals(value), PolicyDocument)
     _require_types(document.allow, "allow", extra=(TRADE_ONLY,))
+    _require_expiry(document.expires_after)
     _require_rules(document.rules)
     return document
 
@@ -246,6 +251,15 @@ def _require_types(types: Sequence[str], path: str, *, extra: Sequence[str] = ()
         if name not in CLASSES and name not in extra:
             words = f"{shown(name)} is no action type that can be signed"
             raise Malformed.at(f"{path}[{number}]", words, "malformed-policy")
+
+
+def _require_expiry(expiry: ExpiryDocument | UnsetType) -> None:
+    if isinstance(expiry, UnsetType):
+        return
+    default, most = expiry.default_ms, expiry.max_ms
+    if not isinstance(default, UnsetType) and not isinstance(most, UnsetType) and default > most:
+        words = f"is further ahead than max_ms, {most}, allows"
+        raise Malformed.at("expires_after.default_ms", words, "malformed-policy")
 
 
 def _require_rules(rules: Sequence[RuleDocument]) -> None:

@@ -4,10 +4,10 @@ What cannot be known (the name of an asset that the exchange's list has not, a m
 Unjudged: a rule that needs it refuses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, NamedTuple, Protocol
 
 from hyperkms.hyperliquid.actions import Action
@@ -15,7 +15,8 @@ from hyperkms.hyperliquid.classes import CLASSES, ActionClass
 
 MICRO = Decimal(10**6)
 MOST_MICRO = 2**62
-_WIDE = Context(prec=100)
+WIDE = Context(prec=100)
+"""In which nothing that a policy can meet is rounded."""
 
 
 class Unjudged(Exception):
@@ -63,8 +64,8 @@ class Part:
         self.kind = kind
         self.path = path
         self.asset = asset
-        self.worth: Decimal | None = None
-        """Its notional, once it was worked out."""
+        self.worth: tuple[int, Decimal] | None = None
+        """Its notional, once it was worked out, and how old a mark could be for it."""
 
     is_buy: bool
     price: Decimal | None
@@ -122,9 +123,9 @@ class Asked:
         A buy: size times its price. A sell may be done far above its price, so it is size times the highest of price,
         trigger and mark; so is an order without a price.
         """
-        if part.worth is None:
-            part.worth = self._worth(part, max_age_ms)
-        return part.worth
+        if part.worth is None or part.worth[0] != max_age_ms:
+            part.worth = max_age_ms, self._worth(part, max_age_ms)
+        return part.worth[1]
 
     def _worth(self, part: Part, max_age_ms: int) -> Decimal:
         if part.asset is None or not self.prices.is_in_usd(part.asset):
@@ -135,7 +136,7 @@ class Asked:
         if price is None or not part.is_buy:
             known = [one for one in (price, part.trigger) if one is not None]
             price = max(self.mark(part, max_age_ms), *known) if known else self.mark(part, max_age_ms)
-        return _WIDE.multiply(price, part.size)
+        return WIDE.multiply(price, part.size)
 
     @cached_property
     def moved(self) -> Moved:
@@ -143,9 +144,14 @@ class Asked:
         return moved_by(self.action)
 
 
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Their sum, exactly."""
+    return reduce(WIDE.add, amounts, Decimal(0))
+
+
 def micro(amount: Decimal) -> int:
     """Millionths, rounded up; never more than a meter holds."""
-    made = int(_WIDE.multiply(amount, MICRO).to_integral_value(ROUND_CEILING))
+    made = int(WIDE.multiply(amount, MICRO).to_integral_value(ROUND_CEILING))
     return min(MOST_MICRO, made)
 
 

@@ -22,7 +22,7 @@ from hyperkms.access.policy.document import (
     period_of,
     zone_of,
 )
-from hyperkms.access.policy.facts import LEVERAGE, ORDER, TRANSFER, Asked, Kind, Part, Unjudged, micro
+from hyperkms.access.policy.facts import LEVERAGE, ORDER, TRANSFER, WIDE, Asked, Kind, Part, Unjudged, micro, total
 from hyperkms.hyperliquid.wire import canonical
 
 OUTSTANDING_MS = 60_000
@@ -169,19 +169,20 @@ class Rule:
             parts = [part for part in parts if not part.reduce_only]
         if len(parts) == 1:
             return micro(asked.notional(parts[0], self.mark_max_age_ms))
-        return micro(sum((asked.notional(part, self.mark_max_age_ms) for part in parts), Decimal(0)))
+        return micro(total(asked.notional(part, self.mark_max_age_ms) for part in parts))
 
 
 class _Times:
     """Hours and days of a zone."""
 
-    __slots__ = ("_answer", "_begin", "_days", "_end", "_minute", "_zone")
+    __slots__ = ("_begin", "_days", "_end", "_last", "_zone")
 
     def __init__(self, hours: tuple[int, int] | None, days: frozenset[Day] | None, zone: ZoneInfo) -> None:
         self._begin, self._end = hours or (0, _DAY_MINUTES)
         self._days = days
         self._zone = zone
-        self._minute, self._answer = -1, False
+        self._last = -1, False
+        """A minute and its answer; one value, since several threads ask."""
 
     @classmethod
     def of(cls, when: WhenDocument) -> "_Times | None":
@@ -194,10 +195,11 @@ class _Times:
     def holds(self, now: int) -> bool:
         """Whether this moment is within them; worked out once a minute."""
         minute = now // _MINUTE_MS
-        if minute != self._minute:
-            self._answer = self._holds_in(minute)
-            self._minute = minute
-        return self._answer
+        last, answer = self._last
+        if minute != last:
+            answer = self._holds_in(minute)
+            self._last = minute, answer
+        return answer
 
     def _holds_in(self, minute: int) -> bool:
         local = datetime.fromtimestamp(minute * 60, self._zone)
@@ -212,15 +214,16 @@ class _Times:
 
 
 def _part_conditions(when: WhenDocument) -> Iterator[Callable[[Part, Asked], bool]]:
-    if not isinstance(when.coins, UnsetType):
-        coins = frozenset(when.coins)
-        yield lambda part, asked: part.asset is not None and not coins.isdisjoint(asked.coins(part))
+    """Coins last: what they need may not be known, and a rule that does not apply anyway asks for nothing."""
     if not isinstance(when.sides, UnsetType):
         sides = frozenset(when.sides)
         yield lambda part, _: part.kind is ORDER and _side(part) in sides
     if not isinstance(when.reduce_only, UnsetType):
         wanted = when.reduce_only
         yield lambda part, _: part.kind is ORDER and part.reduce_only is wanted
+    if not isinstance(when.coins, UnsetType):
+        coins = frozenset(when.coins)
+        yield lambda part, asked: part.asset is not None and not coins.isdisjoint(asked.coins(part))
 
 
 def _checks(document: RuleDocument, rule: Rule, kind: Kind) -> Iterator[Check]:
@@ -352,7 +355,7 @@ def _price_band(name: str, percent: Decimal, max_age_ms: int) -> Check:
         if part.price is None:
             raise Unjudged(f"{part.path} has no price of its own")
         mark = asked.mark(part, max_age_ms)
-        least, most = mark * low, mark * high
+        least, most = WIDE.multiply(mark, low), WIDE.multiply(mark, high)
         for price in (part.price, part.trigger):
             if price is not None and not least <= price <= most:
                 limit = f"{canonical(least)} to {canonical(most)}"

@@ -163,8 +163,8 @@ def _finish(
 
 def _standing(connection: sa.Connection, wallet: WalletId) -> Standing:
     row = connection.execute(sa.select(wallet_policies).where(wallet_policies.c.wallet == wallet)).one_or_none()
-    enforced = None if row is None or row.enforced is None else _get(connection, wallet, row.enforced)
-    shadow = None if row is None or row.shadow is None else _get(connection, wallet, row.shadow)
+    enforced = None if row is None or row.enforced is None else _held(connection, wallet, row.enforced)
+    shadow = None if row is None or row.shadow is None else _held(connection, wallet, row.shadow)
     return Standing(wallet=wallet, enforced=enforced, shadow=shadow, newest=_newest(connection, wallet))
 
 
@@ -179,6 +179,14 @@ def _newest(connection: sa.Connection, wallet: WalletId) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
+def _held(connection: sa.Connection, wallet: WalletId, number: int) -> PolicyVersion:
+    try:
+        return _get(connection, wallet, number)
+    except NotFound as error:
+        words = f"version {number} of the policy of wallet {wallet} should hold and is gone: nothing is signed under it"
+        raise Tampered("policy-damaged", words) from error
+
+
 def _get(connection: sa.Connection, wallet: WalletId, number: int) -> PolicyVersion:
     query = sa.select(policies).where(policies.c.wallet == wallet, policies.c.version == number)
     row = connection.execute(query).one_or_none()
@@ -190,7 +198,7 @@ def _get(connection: sa.Connection, wallet: WalletId, number: int) -> PolicyVers
 def _version(row: Any) -> PolicyVersion:
     try:
         document = policy_of(json.loads(row.document))
-    except (ValueError, HyperkmsError) as error:
+    except (ValueError, TypeError, HyperkmsError) as error:
         words = f"version {row.version} of the policy of wallet {row.wallet} cannot be read: nothing is signed under it"
         raise Tampered("policy-damaged", words) from error
     return PolicyVersion(
