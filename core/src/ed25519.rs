@@ -1,10 +1,10 @@
 //! Ed25519 (RFC 8032) by AWS-LC, whose arithmetic is s2n-bignum's: proved correct, constant-time, and
 //! twice as fast as any crate in Rust.
 //!
-//! Its Rust crate keeps each key in a heap of its own and derives the public key anew; these two functions
+//! Its Rust crate keeps each key in a heap of its own and derives the public key anew; these three functions
 //! of its C interface take the key where it lies and allocate nothing.
 
-use aws_lc_sys::{ED25519_keypair_from_seed, ED25519_sign};
+use aws_lc_sys::{ED25519_keypair_from_seed, ED25519_sign, ED25519_verify};
 
 /// The public key of a seed.
 pub fn public_key(seed: &[u8; 32]) -> [u8; 32] {
@@ -24,6 +24,12 @@ pub fn sign(seed: &[u8; 32], public: &[u8; 32], message: &[u8]) -> Option<[u8; 6
     // SAFETY: it writes 64 bytes, the size of the array, and reads 64 and the length of the message.
     let done = unsafe { ED25519_sign(signature.as_mut_ptr(), message.as_ptr(), message.len(), pair.as_ptr()) };
     (done == 1).then_some(signature)
+}
+
+/// Whether [S]B = R + [k]A with R as it stands and S below the group order; `verify.rs` has the whole rule.
+pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    // SAFETY: it reads 64 and 32 bytes, the sizes of these arrays, and the length of the message.
+    unsafe { ED25519_verify(message.as_ptr(), message.len(), signature.as_ptr(), public.as_ptr()) == 1 }
 }
 
 #[cfg(test)]

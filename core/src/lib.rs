@@ -16,6 +16,7 @@ pub mod single;
 mod testing;
 #[cfg(test)]
 mod vectors;
+pub mod verify;
 
 #[cfg(feature = "python")]
 mod python;

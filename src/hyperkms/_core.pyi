@@ -180,6 +180,13 @@ def sign_ed25519_message(handle: KeyHandle, message: bytes) -> _Signed:
     Pure Ed25519 signs the message itself; what stands for it as digest is its SHA-256.
     """
 
+def verify_ed25519(public_key: bytes, message: bytes, signature: bytes) -> None:
+    """Tampered with code `signature-wrong` unless the 64 bytes (R, S) are a signature of the message by the key.
+
+    Strict where RFC 8032 section 5.1.7 leaves a choice: the equation without the cofactor, S below the group order,
+    key and R canonical and not of small order.
+    """
+
 def keccak256(data: bytes) -> bytes:
     """32 bytes."""
 

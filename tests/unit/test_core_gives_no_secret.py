@@ -201,6 +201,13 @@ def ask_sign_l1(bench: Bench, network: Any, msgpack: bytes = NOOP) -> Callable[[
     )
 
 
+def ask_verify_ed25519(bench: Bench) -> Iterator[object]:
+    public = bench.handles["ed25519"].public_key
+    signature = unhex(_core.sign_ed25519_message(bench.handles["ed25519"], b"hello")[0])
+    for message, wrong in ((b"hello", signature), (b"hello", signature[:-1]), (b"goodbye", signature)):
+        yield attempt(_core.verify_ed25519, public, message, wrong)
+
+
 def ask_create(bench: Bench) -> Iterator[object]:
     for name in ("another.key", "root.key", "missing/root.key"):
         yield attempt(_core.LocalRootKey.create, bench.folder / name)
@@ -296,6 +303,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         *bench.each_kind(ask_sign_l1(bench, "elsewhere")),
         *bench.each_kind(ask_sign_l1(bench, "testnet", b"\x93\x01\x02\x03")),
     ],
+    "verify_ed25519": lambda bench: [*ask_verify_ed25519(bench)],
     "start_memory": lambda _: [attempt(_core.start_memory, lock) for lock in ("auto", "mlock", "elsewhere")],
 }
 

@@ -14,6 +14,8 @@ use crate::root_file::RootFile;
 use crate::sealed::{self, Binding, Origin};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
+mod verify;
+
 const DATA_KEY_LABEL: &[u8] = b"data key";
 
 mod raised {
@@ -459,6 +461,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::verify::verify_ed25519;
     #[pymodule_export]
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,

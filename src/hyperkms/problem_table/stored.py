@@ -65,6 +65,13 @@ STORED = Situation(
             shown_by="ls -l DIR/records",
         ),
         Problem(
+            code="signature-wrong",
+            family=Tampered,
+            title="A signature is not what its key signed",
+            cause="An Ed25519 signature does not verify: what was signed, the signature or the public key was changed.",
+            next_step="Trust nothing that rests on it; find out where its bytes come from and who changed them.",
+        ),
+        Problem(
             code="public-key-mismatch",
             family=Tampered,
             title="The record names another public key",
