@@ -9,6 +9,8 @@ pub mod error;
 pub mod key_file;
 pub mod memory;
 pub mod new_file;
+pub mod request;
+pub mod request_key;
 pub mod root_file;
 pub mod sealed;
 pub mod single;

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperkms.http.auth import sent_key
 from hyperkms.http.routes.problems import _wants_page
+from hyperkms.http.signed import sent_key
 
 _NAMES = st.sampled_from([b"x-api-key", b"authorization", b"accept"]) | st.binary(max_size=8)
 _VALUES = st.binary(max_size=40) | st.binary(max_size=40).map(lambda token: b"Bearer " + token)

@@ -53,6 +53,7 @@ KEYED = [
     ("GET", "/clients/w"),
     ("POST", "/clients/w/revoke"),
     ("POST", "/clients/w/rotate"),
+    ("POST", "/clients/w/keys"),
 ]
 
 

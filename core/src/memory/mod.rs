@@ -11,10 +11,12 @@ mod arena;
 mod counters;
 mod idle;
 mod platform;
+mod replays;
 mod stack;
 
 pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
 pub use counters::Counters;
 pub use idle::Idle;
 pub use platform::{effective_user, harden_process, standard_input, Lock, LockChoice};
+pub use replays::Replays;
 pub use stack::on_wiped_stack;

@@ -14,6 +14,7 @@ use crate::root_file::RootFile;
 use crate::sealed::{self, Binding, Origin};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
+mod request;
 mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
@@ -461,6 +462,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
     #[pymodule_export]
     use super::verify::verify_ed25519;
     #[pymodule_export]

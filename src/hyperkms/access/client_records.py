@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from hyperkms.access.api_keys import NEVER, KeyInForce
 from hyperkms.access.clients import Client, Operation, Role, client
+from hyperkms.access.identity_records import IdentityRecord, all_identities, identities_of
+from hyperkms.access.signed_requests import IdentityInForce
 from hyperkms.errors import NotFound, Tampered
 from hyperkms.state.database import Database
-from hyperkms.state.schema import client_keys, clients
+from hyperkms.state.schema import client_identities, client_keys, clients
 from hyperkms.wallet import WalletId
 
 ClientState: TypeAlias = Literal["active", "expired", "revoked"]
@@ -39,6 +41,8 @@ class ClientRecord:
     revoked_at: int | None
     keys: tuple[KeyRecord, ...]
     """Those that are not revoked, oldest first; some may have expired."""
+    identities: tuple[IdentityRecord, ...] = ()
+    """The same of its keys that sign requests."""
 
     def state(self, now: int) -> ClientState:
         """Whether its keys are good for anything now."""
@@ -59,6 +63,24 @@ def read_keys(database: Database) -> list[KeyInForce]:
     return [KeyInForce(bytes(row.sha256), _client(row), _earlier(row.expires_at, row.key_expires_at)) for row in rows]
 
 
+def read_identities(database: Database) -> dict[str, IdentityInForce]:
+    """Every key that signs requests and is not revoked, of every client that is not, by fingerprint."""
+    identities = client_identities.c
+    query = (
+        sa.select(clients, identities.fingerprint, identities.public_key, identities.expires_at.label("key_expires_at"))
+        .join(client_identities, identities.client == clients.c.id)
+        .where(clients.c.revoked_at.is_(None), identities.revoked_at.is_(None))
+    )
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+    return {
+        row.fingerprint: IdentityInForce(
+            bytes(row.public_key), _client(row), _earlier(row.expires_at, row.key_expires_at)
+        )
+        for row in rows
+    }
+
+
 def all_clients(connection: sa.Connection) -> list[ClientRecord]:
     """Every client, revoked ones included, in the order in which they were made."""
     rows = connection.execute(sa.select(clients).order_by(clients.c.number)).all()
@@ -66,7 +88,8 @@ def all_clients(connection: sa.Connection) -> list[ClientRecord]:
     query = sa.select(client_keys).where(client_keys.c.revoked_at.is_(None))
     for key in connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix)):
         keys[key.client].append(_key(key))
-    return [_record(row, keys[row.id]) for row in rows]
+    identities = all_identities(connection)
+    return [_record(row, keys[row.id], identities.get(row.id, ())) for row in rows]
 
 
 def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
@@ -76,7 +99,7 @@ def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
         return None
     query = sa.select(client_keys).where(client_keys.c.client == row.id, client_keys.c.revoked_at.is_(None))
     found = connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix))
-    return _record(row, map(_key, found))
+    return _record(row, map(_key, found), identities_of(connection, row.id))
 
 
 def get_client(connection: sa.Connection, name: str) -> ClientRecord:
@@ -96,7 +119,7 @@ def _earlier(one: int | None, other: int | None) -> int:
     return min(NEVER if one is None else one, NEVER if other is None else other)
 
 
-def _record(row: Any, keys: Iterable[KeyRecord]) -> ClientRecord:
+def _record(row: Any, keys: Iterable[KeyRecord], identities: Iterable[IdentityRecord]) -> ClientRecord:
     return ClientRecord(
         client=_client(row),
         allowed=None if row.operations is None else _allowed(row),
@@ -105,6 +128,7 @@ def _record(row: Any, keys: Iterable[KeyRecord]) -> ClientRecord:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         keys=tuple(keys),
+        identities=tuple(identities),
     )
 
 

@@ -60,7 +60,7 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     client: str
     """Who asked."""
     operation: str
-    """create-client, revoke-client, rotate-client-key."""
+    """create-client, revoke-client, rotate-client-key, add-client-key."""
     subject: str
     """The client that was changed."""
     role: str
@@ -69,7 +69,7 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     may: list[str]
     expires_at: int | None
     keys: list[str]
-    """The prefixes of its keys, oldest first, that are not revoked."""
+    """Of its keys that are not revoked, oldest first: prefixes of API keys, then fingerprints of those that sign."""
 
 
 Record: TypeAlias = SignatureRecord | KeyedSignatureRecord | LifeRecord | AdministrationRecord

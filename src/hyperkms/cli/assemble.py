@@ -10,9 +10,10 @@ from pathlib import Path
 from hyperkms import _core
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
-from hyperkms.access.client_records import read_keys
+from hyperkms.access.client_records import read_identities, read_keys
 from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
 from hyperkms.access.limits import Limits
+from hyperkms.access.signed_requests import Identities, SignedRequests
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.cli.announcing import ADMIN_KEY
 from hyperkms.cli.telling import Tell, tell_operator
@@ -36,6 +37,7 @@ from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
+from hyperkms.state.replays import Replays
 from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
@@ -48,6 +50,7 @@ SHARED = "shared"
 RECORDS = "records"
 SWEEP = "sweep.lock"
 REQUESTS = "requests.lock"
+REPLAYS = "replays"
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -76,6 +79,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
+    replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
     record = FileSink(config.data / RECORDS, fsync=metrics.timed(os.fsync), observer=metrics, keyed=requests.transfers)
 
@@ -96,6 +100,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         database.check_writable()
         counters.require_in_place()
         shared.require_in_place()
+        replays.check()
         root_key.check()
 
     nonces = Nonces(database, counters, clock, boot=boot_id())
@@ -121,6 +126,13 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
         signers=signers,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
+        signed_requests=SignedRequests(
+            Identities(database, client_changes, read_identities, clock),
+            replays,
+            service=facts.settle(database, "service_id", secrets.token_hex(16)),
+            window_ms=config.request_window_s * 1000,
+            clock=clock,
+        ),
         clients=clients,
         limits=Limits(shared, config.limits, _address_salt(database), time.time_ns, refused=metrics.limited),
         nonces=nonces,

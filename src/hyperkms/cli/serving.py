@@ -77,6 +77,7 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     parts = assemble(config, create=True, tell=tell)
     if config.default_network in parts.markets:
         parts.markets[config.default_network].refresh()
+    parts.signed_requests.replays.prepare()
     sweeper = Sweeper(parts, config.data / SWEEP)
     sweeper.start()
     try:

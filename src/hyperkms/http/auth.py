@@ -1,7 +1,7 @@
-"""Authentication of a request: `X-API-Key`, or `Authorization: Bearer`."""
+"""Authentication of a request: `X-API-Key`, `Authorization: Bearer`, or `Hyperkms-Signature`."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -11,34 +11,45 @@ from starlette.types import Scope
 from hyperkms.access.api_keys import Loading, unauthorized
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.access.signed_requests import invalid_signature
 from hyperkms.errors import Unauthorized
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
+from hyperkms.http.signed import HEADER, SIGNED, InThread, SignedRequest, sent_key
 from hyperkms.operations.parts import Parts
 
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 _BEARER = HTTPBearer(auto_error=False)
-
-
-InThread: TypeAlias = Callable[[Callable[[str | None], Client], str | None], Awaitable[Client]]
+_SIGNATURE = APIKeyHeader(
+    name=HEADER.decode().title(),
+    scheme_name="RequestSignature",
+    description="Ed25519 over the request by a key of the client's; docs/formats.md says how, hyperkms.client does it.",
+    auto_error=False,
+)
 
 
 async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Client:
-    """The client of an ASGI request; Unauthorized without a key that is in force.
+    """The client of an ASGI request; Unauthorized without a key that is in force, or a signature by one.
 
     A thread is needed only after clients have changed; every other request is told apart at once, also
     while every thread is busy.
     """
-    client = await in_force(parts, scope, in_thread)
-    if client is None:
+    try:
+        client = await in_force(parts, scope, in_thread)
+        if client is None:
+            raise _refusal(scope)
+    except Unauthorized:
         # Whoever has a key that is in force is not held up by others at the same address.
         parts.limits.failed(_address_of(scope))
-        raise unauthorized()
+        raise
     return client
 
 
 async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:
     """The client of an ASGI request, None without a key that is in force now; for who has authenticated before."""
+    signed = scope.get(SIGNED)
+    if isinstance(signed, SignedRequest):
+        return await signed.client(parts, in_thread)
     key = sent_key(scope["headers"])
     client = parts.api_keys.known(key)
     if isinstance(client, Loading):
@@ -49,21 +60,13 @@ async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | 
     return client
 
 
+def _refusal(scope: Scope) -> Unauthorized:
+    return invalid_signature() if SIGNED in scope else unauthorized()
+
+
 def _address_of(scope: Scope) -> str:
     """Who is at the other end of the connection; a Unix socket has no address, and one limit."""
     return scope["client"][0] if scope.get("client") else "unix"
-
-
-def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The API key among ASGI headers (their names are in lower case); `X-API-Key` comes first."""
-    bearer = b""
-    for name, value in headers:
-        if name == b"x-api-key" and value:
-            return value.decode("latin-1")
-        if name == b"authorization" and not bearer:
-            bearer = value
-    scheme, _, token = bearer.decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def client_with(*operations: Operation, limit: What | None = None) -> Callable[..., Awaitable[Client]]:
@@ -77,6 +80,7 @@ def client_with(*operations: Operation, limit: What | None = None) -> Callable[.
         request: Request,
         _key: Annotated[str | None, Depends(_KEY)],
         _bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+        _signature: Annotated[str | None, Depends(_SIGNATURE)],
     ) -> Client:
         client = await authenticate(parts_of(request), request.scope, run_in_threadpool)
         facts_of(request).client = client.name

@@ -35,6 +35,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/clients"): "manage",
     ("POST", "/clients/{name}/revoke"): "manage",
     ("POST", "/clients/{name}/rotate"): "manage",
+    ("POST", "/clients/{name}/keys"): "manage",
     ("GET", "/health"): OTHER,
     ("GET", "/ready"): OTHER,
     ("GET", "/status"): "read",

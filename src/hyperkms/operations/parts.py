@@ -7,6 +7,7 @@ from pathlib import Path
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys
 from hyperkms.access.limits import Limits
+from hyperkms.access.signed_requests import SignedRequests
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
@@ -60,6 +61,7 @@ class Parts:
     keyring: Keyring
     signers: SignersAtHand
     api_keys: ApiKeys
+    signed_requests: SignedRequests
     clients: Clients
     limits: Limits
     nonces: Nonces

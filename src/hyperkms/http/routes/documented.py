@@ -5,7 +5,12 @@ from typing import Any
 
 import msgspec
 
-from hyperkms.http.client_schemas import CreateClientRequest, RevokeClientRequest, RotateClientRequest
+from hyperkms.http.client_schemas import (
+    AddKeyRequest,
+    CreateClientRequest,
+    RevokeClientRequest,
+    RotateClientRequest,
+)
 from hyperkms.http.schemas import (
     ActivateRequest,
     GenerateRequest,
@@ -20,6 +25,8 @@ from hyperkms.http.schemas import (
 )
 
 _ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+_PUBLIC_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+"""The first of RFC 8032, whose private key everybody knows."""
 EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     GenerateRequest: {"a wallet that trades": {"walletId": "bot-1", "keyType": "secp256k1"}},
     SignBatchRequest: {"two messages": {"requests": [{"walletId": "bot-1", "message": text} for text in ("a", "b")]}},
@@ -61,6 +68,7 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     },
     RevokeClientRequest: {"at once": {}},
     RotateClientRequest: {"a day to change over": {"overlapHours": 24}, "the old key leaked": {"overlapHours": 0}},
+    AddKeyRequest: {"the key of a second instance": {"publicKey": _PUBLIC_KEY}},
     RotateRequest: {
         "a new key": {"walletId": "bot-1", "reason": "quarterly"},
         "a new address, current at once": {"walletId": "bot-1", "activate": True},
@@ -77,7 +85,7 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
 
 _PROBLEMS = {
     "400": "Malformed: `field` names the place.",
-    "401": "No valid API key.",
+    "401": "No valid API key or request signature.",
     "403": "Refused by a rule, which `code` names.",
     "404": "No such wallet or client.",
     "409": "It exists already, or came second.",
