@@ -54,7 +54,7 @@ class Signer:
     def fingerprint(self) -> bytes:
         return hashlib.sha256(self.public_key).digest()[:8]
 
-    def request(self, method: str, target: str, body: object = None, **changes: Any) -> Request:
+    def request(self, method: str, target: str, body: object = None, /, **changes: Any) -> Request:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         made = Request(
             method=method,

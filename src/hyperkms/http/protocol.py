@@ -5,7 +5,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from hyperkms.http.at_once import COUNTED, TAKEN, AtOnce, Outcome, Who, plain_key_hash, who_asks
 from hyperkms.http.body import SMALL_BODY
 from hyperkms.http.same_head import SameHead
-from hyperkms.http.signed import SIGNED, SignedRequest
+from hyperkms.http.signed import SIGNED, SignedRequest, is_signed
 from hyperkms.http.signing import COUNTED as WAS_COUNTED
 
 
@@ -89,9 +89,7 @@ class SigningProtocol(HttpToolsProtocol):
         if outcome is TAKEN:
             return
         self._attempted = None
-        self._hand_on()
-        if isinstance(who, SignedRequest):
-            self.scope[SIGNED] = who  # type: ignore[literal-required]  # an extension of ours
+        self._hand_on(who if isinstance(who, SignedRequest) else None)
         if outcome is COUNTED:
             self.scope[WAS_COUNTED] = True  # type: ignore[literal-required]  # an extension of ours
         super().on_body(gathered)
@@ -129,12 +127,16 @@ class SigningProtocol(HttpToolsProtocol):
             and not self.parser.should_upgrade()
         )
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, signed: SignedRequest | None = None) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
         super().on_headers_complete()
+        if signed is None and is_signed(self.headers):
+            signed = SignedRequest(self.parser.get_method(), url, self.headers)
+        if signed is not None:
+            self.scope[SIGNED] = signed  # type: ignore[literal-required]  # an extension of ours
 
 
 class _NobodyWaits:

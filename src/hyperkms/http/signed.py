@@ -20,7 +20,7 @@ from hyperkms.state.waiting import MustWait, without_waiting
 T = TypeVar("T")
 HEADER = b"hyperkms-signature"
 SIGNED = "hyperkms.signed"
-"""In the scope of a request that came with the header."""
+"""In the scope of a request that came with the header: the server's protocol class knows its target to the byte."""
 _IDEMPOTENCY_KEY = b"idempotency-key"
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -107,14 +107,10 @@ async def _here_or(in_thread: InThread, work: Callable[..., T], *arguments: Any)
 
 
 def with_signature(scope: Scope, receive: Receive) -> Receive:
-    """Put a signed request into its scope; what its body is read with from here on."""
-    if not is_signed(scope["headers"]):
-        return receive
+    """What the body of a request is read with from here on."""
     signed = scope.get(SIGNED)
     if signed is None:
-        query = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        signed = scope[SIGNED] = SignedRequest(scope["method"].encode(), target, scope["headers"])
+        return receive
     signed.receive = receive
     return _Receive(signed)
 
