@@ -91,7 +91,13 @@ pub fn fingerprint(public: &[u8; 32]) -> [u8; 8] {
 
 /// Lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            digits.push(char::from(nibble + if nibble < 10 { b'0' } else { b'a' - 10 }));
+        }
+    }
+    digits
 }
 
 /// Exactly `N` bytes in lower-case hex digits.
