@@ -287,6 +287,20 @@ def test_a_refused_client_does_not_use_up_anothers_requests(shared_service: Serv
     assert send(shared_service, request, bot.sign(request)).status == 200
 
 
+def test_a_request_that_has_to_wait_was_accepted_once_all_the_same(service: Service) -> None:
+    """After a change of wallets or clients the attempt to answer at once ends midway, and the work begins anew."""
+    bot = registered(service, "bot", "sign-bytes")
+    for number in range(5):
+        wallet = f"w{number}"
+        service.generate(wallet)
+        if number % 2:
+            registered(service, f"other-{number}", "read")
+        request = bot.request("POST", "/wallets/sign", {"walletId": wallet, "message": "hello"})
+        header = bot.sign(request)
+        assert send(service, request, header).status == 200
+        assert code_of(send(service, request, header)) == "request-replayed"
+
+
 # ---- over processes and their ends
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
