@@ -48,8 +48,8 @@ def test_no_request_key_is_in_the_memory_or_the_words_of_a_bot(service: Service,
     before, here = tmp_path / "before.key", tmp_path / "here.key"
     public_key = create_request_key(before)
     made = service.post("/clients", {"name": "bot", "allow": ["sign-bytes"], "publicKey": public_key})
-    planted = Secret(bytes.fromhex(public_key))
-    program = BOT.replace("PLANTED", public_key)
+    planted = Secret(bytes.fromhex(public_key.removeprefix("ed25519:")))
+    program = BOT.replace("PLANTED", planted.reveal().hex())
     words = [sys.executable, "-c", program, service.url, made.json["service"], str(before), str(here)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as bot:
         assert bot.stdout is not None

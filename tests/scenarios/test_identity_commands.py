@@ -19,7 +19,7 @@ def _created(folder: Path, name: str = "bot.key") -> str:
 def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     public = _created(tmp_path)
     path = tmp_path / "bot.key"
-    assert len(bytes.fromhex(public)) == 32
+    assert len(bytes.fromhex(public.removeprefix("ed25519:"))) == 32
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text().startswith("hyperkms-request-key-v1 ")
     assert run("identity", "show", "bot.key", cwd=tmp_path).stdout.decode().strip() == public
@@ -39,6 +39,9 @@ def test_no_command_prints_the_private_key(tmp_path: Path) -> None:
     assert told.endswith("[malformed-public-key]\n")
     assert "private key" in told
     assert secret not in told
+    pasted = refusal("client", "create", "bot", "--public-key", secret, "--data", "d", cwd=tmp_path)
+    assert pasted.endswith("[malformed-public-key]\n")
+    assert secret not in pasted
 
 
 def test_the_two_kinds_of_key_files_do_not_stand_for_each_other(service: Service, tmp_path: Path) -> None:

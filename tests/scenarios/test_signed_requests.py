@@ -41,9 +41,7 @@ def bot(shared_service: Service) -> Signer:
 @pytest.fixture(scope="module")
 def administrator(shared_service: Service) -> Signer:
     signer = Signer("00" * 16)
-    made = shared_service.post(
-        "/clients", {"name": "signing-admin", "role": "administrator", "publicKey": signer.public_key.hex()}
-    )
+    made = shared_service.post("/clients", {"name": "signing-admin", "role": "administrator", "publicKey": signer.text})
     assert made.status == 200
     return replace(signer, service=made.json["service"])
 
@@ -419,14 +417,14 @@ def test_without_its_file_a_service_accepts_nothing_that_it_may_have_accepted(tm
 def test_keys_rotate_overlap_and_end_over_http(service: Service) -> None:
     first = registered(service, "bot", "read")
     second, third = replace(first, private=Signer("").private), replace(first, private=Signer("").private)
-    rotated = service.post("/clients/bot/rotate", {"publicKey": second.public_key.hex()})
+    rotated = service.post("/clients/bot/rotate", {"publicKey": second.text})
     assert (rotated.status, rotated.json["service"], "apiKey" in rotated.json) == (200, first.service, False)
-    added = service.post("/clients/bot/keys", {"publicKey": "0x" + third.public_key.hex().upper()})
+    added = service.post("/clients/bot/keys", {"publicKey": third.text})
     shown = added.json["client"]["identities"]
     assert [own["fingerprint"] for own in shown] == [one.fingerprint.hex() for one in (first, second, third)]
     assert ["expiresAt" in own for own in shown] == [True, False, False]
     assert [ask(service, one, "GET", "/wallets").status for one in (first, second, third)] == [200] * 3
-    service.post("/clients/bot/rotate", {"overlapHours": 0, "publicKey": Signer("").public_key.hex()})
+    service.post("/clients/bot/rotate", {"overlapHours": 0, "publicKey": Signer("").text})
     for one in (first, second, third):
         assert code_of(ask(service, one, "GET", "/wallets")) == "invalid-signature"
 
@@ -440,7 +438,7 @@ def test_a_revoked_client_signs_nothing_any_more(service: Service) -> None:
 
 def test_a_made_client_is_answered_the_same_under_its_key(service: Service) -> None:
     """The answer shows no secret, so it is kept, unlike one with an API key."""
-    body = {"name": "bot", "publicKey": Signer("").public_key.hex()}
+    body = {"name": "bot", "publicKey": Signer("").text}
     headers = {"X-API-Key": service.key, "Idempotency-Key": "make-it"}
     first, again = (service.post("/clients", body, headers=headers) for _ in range(2))
     assert (first.status, again.status, again.body) == (200, 200, first.body)

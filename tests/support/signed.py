@@ -51,6 +51,11 @@ class Signer:
         return self.private.public_key().public_bytes_raw()
 
     @property
+    def text(self) -> str:
+        """The public key as it is registered."""
+        return f"ed25519:{self.public_key.hex()}"
+
+    @property
     def fingerprint(self) -> bytes:
         return hashlib.sha256(self.public_key).digest()[:8]
 
@@ -78,7 +83,7 @@ def now_ms() -> int:
 def registered(service: Service, name: str, *allow: str, **members: Any) -> Signer:
     """A client that signs its requests, made by the administrator."""
     signer = Signer("00" * 16)
-    body = {"name": name, "allow": list(allow), "publicKey": signer.public_key.hex(), **members}
+    body = {"name": name, "allow": list(allow), "publicKey": signer.text, **members}
     answer = service.post("/clients", body)
     assert answer.status == 200, answer.body
     assert "apiKey" not in answer.json

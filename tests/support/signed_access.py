@@ -79,4 +79,4 @@ def sent(request: Request) -> Sent:
 
 
 def key_of(signer: Signer) -> IdentityKey:
-    return IdentityKey.parse(signer.public_key.hex())
+    return IdentityKey.parse(signer.text)

@@ -229,8 +229,19 @@ def test_a_wallets_key_signs_no_requests(access: SignedAccess, tmp_path: Path) -
     assert "wallet" in taken.value.message
 
 
+SMALL = ["00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f", "ff" * 32]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "ab" * 31, "ab" * 33, "xy" * 32, "00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f", "ff" * 32]
+    "text",
+    [
+        "",
+        "ab" * 32,
+        "0x" + "ab" * 32,
+        "ed25519:" + "ab" * 31,
+        "ed25519:" + "AB" * 32,
+        *(f"ed25519:{key}" for key in SMALL),
+    ],
 )
 def test_what_vouches_for_nobody_is_no_public_key(text: str) -> None:
     with pytest.raises(Malformed) as refused:

@@ -10,7 +10,7 @@ from hyperkms import _core
 from hyperkms.errors import Conflict, Malformed
 from hyperkms.state.schema import client_identities, clients, key_versions
 
-_HEX = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
+_TEXT = re.compile(r"ed25519:([0-9a-f]{64})", re.ASCII)
 _ORDER = (client_identities.c.created_at, client_identities.c.fingerprint)
 
 
@@ -23,16 +23,22 @@ class IdentityKey:
 
     @classmethod
     def parse(cls, text: str, field: str = "publicKey") -> "IdentityKey":
-        """Read 64 hex digits, with or without 0x; Malformed otherwise, and for a key that vouches for nobody."""
-        found = _HEX.fullmatch(text)
+        """Read `ed25519:` and 64 hex digits; Malformed otherwise, and for a key that vouches for nobody.
+
+        Digits alone are refused: they may be a private key in the wrong place, and what is read here is shown.
+        """
+        found = _TEXT.fullmatch(text)
         if found is None:
-            words = "64 hex digits are due, the Ed25519 public key that `hyperkms identity create` prints"
+            words = "ed25519: and 64 hex digits are due, the public key that `hyperkms identity create` prints"
             raise Malformed.at(field, words, "malformed-public-key")
         public_key = bytes.fromhex(found[1])
         try:
             return cls(public_key, _core.request_key_fingerprint(public_key))
         except Malformed as refused:
             raise Malformed.at(field, refused.message, refused.code) from None
+
+    def __str__(self) -> str:
+        return f"ed25519:{self.public_key.hex()}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,7 +146,7 @@ def rotate_command(
 
 @client.command("add-key")
 @_NAME
-@click.option("--public-key", required=True, metavar="HEX|FILE", help="What `hyperkms identity create` printed.")
+@click.option("--public-key", required=True, metavar="KEY|FILE", help="What `hyperkms identity create` printed.")
 @with_target
 @FORM
 def add_key_command(

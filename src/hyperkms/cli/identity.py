@@ -13,7 +13,7 @@ from hyperkms.errors import Malformed
 _FILE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 _LONGEST = 256
 PUBLIC_KEY = click.option(
-    "--public-key", metavar="HEX|FILE", help="It signs its requests with this key, and gets no API key."
+    "--public-key", metavar="KEY|FILE", help="It signs its requests with this key, and gets no API key."
 )
 
 
@@ -41,12 +41,12 @@ def show_command(file: Path, form: Form) -> None:
 
 
 def public_key_of(text: str) -> str:
-    """What --public-key says: the digits, or those that are all there is in a file. Malformed otherwise."""
+    """What --public-key says: the key, or one that is all there is in a file. Malformed otherwise."""
     path = Path(text)
     if path.is_file():
         text = path.read_bytes()[:_LONGEST].decode("ascii", "replace").strip()
     try:
-        return IdentityKey.parse(text, "--public-key").public_key.hex()
+        return str(IdentityKey.parse(text, "--public-key"))
     except Malformed as refused:
         if text.startswith("hyperkms-request-key"):
             words = "is the file of a private key: give what `hyperkms identity show` prints of it"
@@ -55,8 +55,8 @@ def public_key_of(text: str) -> str:
 
 
 def _show(key: _core.RequestKey, form: Form) -> None:
-    public_key = key.public_key
+    shown = IdentityKey(key.public_key, _core.request_key_fingerprint(key.public_key))
     if form is Form.JSON:
-        show_json({"publicKey": public_key.hex(), "fingerprint": _core.request_key_fingerprint(public_key)})
+        show_json({"publicKey": str(shown), "fingerprint": shown.fingerprint})
     else:
-        click.echo(public_key.hex())
+        click.echo(str(shown))

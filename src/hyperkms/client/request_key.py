@@ -44,10 +44,10 @@ class RequestSigner:
 
 
 def create_request_key(path: str | PathLike[str]) -> str:
-    """A new key in a new file of mode 0600; the public key, 64 hex digits, for whoever administers the service."""
+    """A new key in a new file of mode 0600; the public key (`ed25519:...`), for whoever administers the service."""
     from hyperkms._core import RequestKey  # noqa: PLC0415 (as above)
 
-    return _told(lambda: RequestKey.create(path)).public_key.hex()
+    return f"ed25519:{_told(lambda: RequestKey.create(path)).public_key.hex()}"
 
 
 def _told(work: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ Allowable = Literal[
     "trade", "sign-order", "sign-bytes", "sign-text", "read", "generate", "rotate", "retire", "migrate", "metrics"
 ]
 ClientName = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": NAME_GRAMMAR})]
-PublicKeyText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^(0x)?[0-9a-fA-F]{64}$"})]
+PublicKeyText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^ed25519:[0-9a-f]{64}$"})]
 Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=MAX_OVERLAP_HOURS)]
 

@@ -65,7 +65,7 @@ def _identities(found: ClientRecord) -> list[IdentityView] | None:
     return [
         IdentityView(
             fingerprint=own.key.fingerprint,
-            public_key=own.key.public_key.hex(),
+            public_key=str(own.key),
             created_at=iso_time(own.created_at),
             expires_at=_time(own.expires_at),
         )

@@ -127,7 +127,7 @@ ACCESS = Situation(
             code="malformed-public-key",
             family=Malformed,
             title="It is no public key for signed requests",
-            cause="An Ed25519 public key is 64 hex digits, with or without 0x, and a point of full order.",
+            cause="A public key is written `ed25519:` and 64 hex digits in lower case, and is a point of full order.",
             next_step="Give what `hyperkms identity create` printed.",
             shown_by="hyperkms identity show FILE",
         ),

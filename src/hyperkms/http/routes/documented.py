@@ -25,7 +25,7 @@ from hyperkms.http.schemas import (
 )
 
 _ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
-_PUBLIC_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+_PUBLIC_KEY = "ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 """The first of RFC 8032, whose private key everybody knows."""
 EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     GenerateRequest: {"a wallet that trades": {"walletId": "bot-1", "keyType": "secp256k1"}},
