@@ -82,6 +82,7 @@ def test_an_administrator_works_by_signature(service: Service, tmp_path: Path) -
         "HYPERKMS_REQUEST_KEY": str(tmp_path / "me.key"),
         "HYPERKMS_SERVICE": made["service"],
     }
+    assert json.loads(run("status", "--json", cwd=tmp_path, **env).stdout)["service"] == made["service"]
     assert run("wallet", "generate", "w", cwd=tmp_path, **env).returncode == 0
     (tmp_path / "action").write_text('{"type": "noop"}')
     assert run("wallet", "sign-action", "w", "--action", "action", cwd=tmp_path, **env).returncode == 0
