@@ -35,18 +35,22 @@ async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Clien
     while every thread is busy.
     """
     try:
-        client = await in_force(parts, scope, in_thread)
-        if client is None:
-            raise _refusal(scope)
+        return await require_in_force(parts, scope, in_thread)
     except Unauthorized:
         # Whoever has a key that is in force is not held up by others at the same address.
         parts.limits.failed(_address_of(scope))
         raise
+
+
+async def require_in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client:
+    """The same for who has authenticated before: it is counted as no attempt."""
+    client = await _client(parts, scope, in_thread)
+    if client is None:
+        raise invalid_signature() if SIGNED in scope else unauthorized()
     return client
 
 
-async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:
-    """The client of an ASGI request, None without a key that is in force now; for who has authenticated before."""
+async def _client(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:
     signed = scope.get(SIGNED)
     if isinstance(signed, SignedRequest):
         return await signed.client(parts, in_thread)
@@ -58,10 +62,6 @@ async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | 
         except Unauthorized:
             return None
     return client
-
-
-def _refusal(scope: Scope) -> Unauthorized:
-    return invalid_signature() if SIGNED in scope else unauthorized()
 
 
 def _address_of(scope: Scope) -> str:

@@ -20,7 +20,7 @@ from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import HyperkmsError
-from hyperkms.http.auth import authenticate, in_force
+from hyperkms.http.auth import authenticate, require_in_force
 from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts, begin
@@ -96,7 +96,7 @@ class SigningRoutes:
             await authenticate(self.parts, scope, self._threads.sign)  # a body may come long after its headers
             key = key_of(scope["headers"])
             if route.each is not None:
-                again = partial(in_force, self.parts, scope, self._threads.sign)
+                again = partial(require_in_force, self.parts, scope, self._threads.sign)
                 return _given(await answer_batch(self, route, Batch(client, facts, raw, key, again)))
             if COUNTED not in scope:
                 self.parts.limits.take(client.number, What.SIGN)
