@@ -10,9 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperkms._core import RequestKey, RequestSignature, SharedReplays
+from hyperkms._core import RequestKey, RequestSignature, SharedCounters, SharedReplays
+from hyperkms.access.client_records import read_identities
 from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.signed_requests import Identities, SignedRequests
 from hyperkms.errors import Conflict, HyperkmsError, Malformed, Unauthorized, Unavailable
+from hyperkms.state.generation import CLIENT_CHANGES, Generation
 from hyperkms.state.replays import MAX_WINDOW_MS
 from hyperkms.state.waiting import MustWait, without_waiting
 from support.access import DAY_MS
@@ -31,6 +34,10 @@ def _code(access: SignedAccess, signer: Signer, request: Request) -> str:
     with pytest.raises(HyperkmsError) as refused:
         access.accept(signer, request)
     return refused.value.code
+
+
+def _changes(access: SignedAccess) -> Generation:
+    return Generation(SharedCounters.open(access.folder / "shared"), CLIENT_CHANGES)
 
 
 # ---- exactly as it was signed
@@ -315,6 +322,30 @@ def test_a_request_is_known_as_long_as_it_is_in_the_window(access: SignedAccess)
         access.ask(signer)
     access.clock.now += 1
     assert _code(access, signer, request) == "request-stale"
+
+
+def test_a_request_that_is_late_once_it_is_entered_is_refused(access: SignedAccess) -> None:
+    """A process that was put aside in between may have entered it where its first entry has made room."""
+    signer = access.signer()
+    access.ask(signer)  # the memory is open and the keys are known
+    request = access.request(signer)
+    now, asked = access.clock(), 0
+
+    def put_aside() -> int:
+        nonlocal asked
+        asked += 1
+        return now if asked <= 2 else now + WINDOW_MS + 1
+
+    identities = Identities(access.database, _changes(access), read_identities, put_aside)
+    identities.find("")
+    asked = 0
+    late = SignedRequests(identities, access.signed.replays, service=SERVICE, window_ms=WINDOW_MS, clock=put_aside)
+    signature = RequestSignature.read(signer.sign(request).encode())
+    assert signature is not None
+    with pytest.raises(Unauthorized) as refused:
+        late.accept(signature, sent(request))
+    assert (refused.value.code, asked) == ("request-stale", 3)
+    assert _code(access, signer, request) == "request-replayed", "it was entered before"
 
 
 def test_after_the_loss_of_the_memory_nothing_from_before_is_accepted(access: SignedAccess, tmp_path: Path) -> None:
