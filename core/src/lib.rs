@@ -10,6 +10,8 @@ pub mod key_file;
 pub mod memory;
 pub mod new_file;
 pub mod record;
+pub mod request;
+pub mod request_key;
 pub mod root_file;
 pub mod sealed;
 pub mod single;

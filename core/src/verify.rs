@@ -62,7 +62,7 @@ const fn low_byte(first: u8, others: u8) -> Encoded {
 /// Whether y is below the prime and not that of a point of small order, whatever the sign of x.
 ///
 /// Only the points with y = 1 and y = -1 have x = 0, so this leaves no form with a sign that means nothing.
-fn is_strict(encoded: &Encoded) -> bool {
+pub(crate) fn is_strict(encoded: &Encoded) -> bool {
     let mut y = *encoded;
     y[31] &= 0x7f;
     y.iter().rev().le(P_MINUS_1.iter().rev()) && !SMALL_ORDER.contains(&y)

@@ -176,6 +176,72 @@ class Meters:
     def clear(self) -> None:
         """Nothing is spent any more by any meter."""
 
+@final
+class RequestKey:
+    """A client's key for signing its requests; opaque, sealed in memory, and of no other use."""
+
+    @staticmethod
+    def create(path: str | PathLike[str]) -> RequestKey:
+        """Make a new key in a new file of mode 0600, durable on return; Conflict if the path exists."""
+    @staticmethod
+    def open(path: str | PathLike[str]) -> RequestKey:
+        """Open the file; Refused unless it is this user's own with mode 0600 or 0400."""
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes (RFC 8032)."""
+    def sign(
+        self, service: str, *, time: int, method: bytes, target: bytes, body: bytes, idempotency_key: bytes
+    ) -> str:
+        """The value of the Hyperkms-Signature header of one request, under a new random id.
+
+        `service` is the service's id (32 hex digits), `time` milliseconds since 1970, `target` path and query as they
+        are sent, `idempotency_key` empty where that header is not sent.
+        """
+
+@final
+class RequestSignature:
+    """A Hyperkms-Signature header that was read; true only once `verify` has returned."""
+
+    @staticmethod
+    def read(header: bytes) -> RequestSignature | None:
+        """None unless it is exactly of the documented form."""
+    @property
+    def key(self) -> str:
+        """The fingerprint of the key that is said to have signed: 16 hex digits."""
+    @property
+    def service(self) -> str:
+        """The id of the service for which it was signed: 32 hex digits."""
+    @property
+    def time(self) -> int:
+        """Milliseconds since 1970."""
+    def verify(self, public_key: bytes, *, method: bytes, target: bytes, body: bytes, idempotency_key: bytes) -> None:
+        """Tampered with code `signature-wrong` unless this key signed exactly this request."""
+
+@final
+class SharedReplays:
+    """Which signed requests were accepted, in a mapped file that all processes of a host share; nothing secret."""
+
+    @staticmethod
+    def open(path: str | PathLike[str], boot: bytes) -> SharedReplays | None:
+        """Map the file; None if there is none that was made in this boot (16 bytes) of the machine."""
+    @staticmethod
+    def create(path: str | PathLike[str], boot: bytes, *, now: int, floor: int) -> None:
+        """Put a new file (16 MiB) in the place of whatever is there; only one process may do so at a time."""
+    @property
+    def floor(self) -> int:
+        """Milliseconds since 1970: what was accepted up to then is not remembered here."""
+    def take(self, signature: RequestSignature) -> bool:
+        """Whether a request is accepted now, and so never again: exact over all processes.
+
+        Its time must be in the window still when this has returned. Unavailable if there is no room, or if the file
+        at the path is no longer the one that is mapped.
+        """
+    def require_in_place(self) -> None:
+        """Unavailable when the file at the path is no longer the one that is mapped."""
+
+def request_key_fingerprint(public_key: bytes) -> str:
+    """The first 16 hex digits of its SHA-256; Malformed for what vouches for nobody: a point of small order."""
+
 def start_memory(lock: Literal["auto", "memfd_secret", "mlock"]) -> Protection:
     """Make this process's secret arena; Refused if it exists in another mode."""
 
@@ -239,7 +305,8 @@ def sign_eip191(handle: KeyHandle, message: bytes) -> _Signed:
 def sign_ed25519_message(handle: KeyHandle, message: bytes) -> _Signed:
     """The 64 bytes of RFC 8032 section 5.1.6 (R, S); Refused for a secp256k1 key.
 
-    Pure Ed25519 signs the message itself; what stands for it as digest is its SHA-256.
+    Refused for a message that begins as a signed request does too. Pure Ed25519 signs the message itself; what stands
+    for it as digest is its SHA-256.
     """
 
 def sign_tree_head(handle: KeyHandle, log: bytes, size: int, root: bytes, time: int) -> str:

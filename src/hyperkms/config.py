@@ -31,6 +31,7 @@ MAX_DAYS = 3650
 MAX_WORKERS = 64
 SEGMENT_MB = 64
 MAX_SEGMENT_MB = 65_536
+MAX_REQUEST_WINDOW_S = 30
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
@@ -50,6 +51,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_TLS_KEY": "tls_key",
     "HYPERKMS_TRUSTED_PROXIES": "trusted_proxies",
     "HYPERKMS_REQUEST_TIMEOUT": "request_timeout_s",
+    "HYPERKMS_REQUEST_WINDOW_S": "request_window_s",
     "HYPERKMS_MAX_CONNECTIONS": "max_connections",
     "LOG_LEVEL": "log_level",
     "API_KEY": "api_key",
@@ -75,6 +77,8 @@ _ELSEWHERE = frozenset(
     {
         "HYPERKMS_URL",
         "HYPERKMS_API_KEY",
+        "HYPERKMS_REQUEST_KEY",
+        "HYPERKMS_SERVICE",
         "HYPERKMS_REQUIRE_VECTORS",
         "HYPERKMS_TEST_CALLERS",
         "HYPERKMS_TEST_KILLS",
@@ -106,6 +110,8 @@ class Config:
     trusted_proxies: Proxies
     request_timeout_s: int
     """For the head of a request, for its body, and for a client to take its answer: each as long."""
+    request_window_s: int
+    """How far from the clock the time of a signed request may be."""
     max_connections: int
     """Of one worker."""
     log_level: str
@@ -172,6 +178,11 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         tls_key=_path(values, flags, "HYPERKMS_TLS_KEY"),
         trusted_proxies=Proxies.parse(values.get("HYPERKMS_TRUSTED_PROXIES") or "", "HYPERKMS_TRUSTED_PROXIES"),
         request_timeout_s=_number(values.get("HYPERKMS_REQUEST_TIMEOUT") or 10, "HYPERKMS_REQUEST_TIMEOUT", 300),
+        request_window_s=_number(
+            values.get("HYPERKMS_REQUEST_WINDOW_S") or MAX_REQUEST_WINDOW_S,
+            "HYPERKMS_REQUEST_WINDOW_S",
+            MAX_REQUEST_WINDOW_S,
+        ),
         max_connections=_number(values.get("HYPERKMS_MAX_CONNECTIONS") or 1000, "HYPERKMS_MAX_CONNECTIONS", 100_000),
         log_level=_log_level(values.get("LOG_LEVEL") or "info"),
         api_key=values.get("API_KEY") or None,
@@ -228,10 +239,13 @@ def _is_of_node(in_file: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class ServiceAddress:
-    """Where a running service answers (http://, https://, unix:), and the key to ask with."""
+    """Where a running service answers (http://, https://, unix:), and what to ask with: one of the two keys."""
 
     url: str
-    api_key: str
+    api_key: str | None
+    request_key: Path | None = None
+    service: str | None = None
+    """The id of the service, for which a request is signed."""
 
     def __repr__(self) -> str:
         return f"ServiceAddress({self.url!r})"
@@ -246,13 +260,15 @@ def service_of_process(url: str | None, env_file: Path | None = None) -> Service
         return None
     if not url and values.get("HYPERKMS_DATA"):
         raise _both_named(env_file)
-    key = values.get("HYPERKMS_API_KEY") or ""
-    if not key or not key.isascii() or not key.isprintable():
+    key, request_key = values.get("HYPERKMS_API_KEY") or None, _path(values, {}, "HYPERKMS_REQUEST_KEY")
+    if (key is None) == (request_key is None) or (key and not (key.isascii() and key.isprintable())):
         words = "HYPERKMS_API_KEY must be set, to a client's key, for a command that asks a service"
-        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_API_KEY"})
-    if values["HYPERKMS_URL"].startswith("unix:"):
-        return ServiceAddress(values["HYPERKMS_URL"], key)
-    return ServiceAddress(_url(values, "HYPERKMS_URL", ""), key)
+        raise Malformed(
+            "malformed-setting", f"{words}, or HYPERKMS_REQUEST_KEY instead of it", {"setting": "HYPERKMS_API_KEY"}
+        )
+    unix = values["HYPERKMS_URL"].startswith("unix:")
+    found = values["HYPERKMS_URL"] if unix else _url(values, "HYPERKMS_URL", "")
+    return ServiceAddress(found, key, request_key, values.get("HYPERKMS_SERVICE") or None)
 
 
 def _both_named(env_file: Path | None) -> Malformed:
@@ -400,7 +416,7 @@ def _number(value: object, name: str, most: int) -> int:
 
 
 def _path(values: Mapping[str, str], flags: Mapping[str, object], name: str) -> Path | None:
-    given = flags.get(SETTINGS[name]) or values.get(name)
+    given = flags.get(SETTINGS.get(name, name)) or values.get(name)
     return Path(str(given)).expanduser() if given else None
 
 

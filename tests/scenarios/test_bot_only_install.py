@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 import hyperkms
+from hyperkms.client import create_request_key
 from support.service import Service
 
 COMMAND = "import sys; from hyperkms.cli.main import main; sys.argv[0] = 'hyperkms'; main()"
@@ -17,6 +18,15 @@ import hyperkms
 from hyperkms.client import SigningClient
 
 with SigningClient(sys.argv[1], sys.argv[2]) as client:
+    print(client.sign_message("w", "hello").public_key)
+"""
+
+ASK_SIGNED = """
+import sys
+import hyperkms
+from hyperkms.client import SigningClient
+
+with SigningClient(sys.argv[1], request_key=sys.argv[2], service=sys.argv[3]) as client:
     print(client.sign_message("w", "hello").public_key)
 """
 
@@ -45,5 +55,14 @@ def test_the_command_of_a_bots_installation_ended_in_a_traceback(python: Path, w
 def test_a_bots_installation_signs_by_the_client(python: Path, service: Service) -> None:
     wallet = service.generate("w")
     words = [str(python), "-W", "error", "-c", ASK, service.url, service.key]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", f"{wallet['publicKey']}\n")
+
+
+def test_a_bots_installation_signs_its_requests(python: Path, service: Service, tmp_path: Path) -> None:
+    wallet = service.generate("w")
+    public_key = create_request_key(tmp_path / "bot.key")
+    made = service.post("/clients", {"name": "bot", "allow": ["sign-bytes"], "publicKey": public_key})
+    words = [str(python), "-W", "error", "-c", ASK_SIGNED, service.url, str(tmp_path / "bot.key"), made.json["service"]]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout) == ("", f"{wallet['publicKey']}\n")

@@ -37,13 +37,20 @@ class OnALoop:
 @contextmanager
 def signing_client(kind: str, url: str, key: str, options: Options | None = None) -> Iterator[Any]:
     """A client of this kind, closed at the end."""
-    options = options or Options()
-    if kind == "synchronous":
-        with SigningClient(url, key, options=options) as client:
+    made = SigningClient if kind == "synchronous" else AsyncSigningClient
+    with asking(made(url, key, options=options or Options())) as client:
+        yield client
+
+
+@contextmanager
+def asking(client: SigningClient | AsyncSigningClient) -> Iterator[Any]:
+    """A client of either kind, called as the synchronous one is, and closed at the end."""
+    if isinstance(client, SigningClient):
+        with client:
             yield client
         return
     with asyncio.Runner() as runner:
-        on_a_loop = OnALoop(runner, AsyncSigningClient(url, key, options=options))
+        on_a_loop = OnALoop(runner, client)
         yield on_a_loop
         on_a_loop.close()
 

@@ -34,6 +34,9 @@ ROOT_KEY = Secret(hashlib.sha256(b"a known root key").digest())
 PRIVATE_KEYS = {
     kind: Secret(hashlib.sha256(b"a known key: " + kind.encode()).digest()) for kind in ("ed25519", "secp256k1")
 }
+REQUEST_KEY = Secret(hashlib.sha256(b"a known request key").digest())
+SERVICE = "5e" * 16
+ASKED = {"method": b"POST", "target": b"/wallets/sign", "body": b"{}", "idempotency_key": b""}
 NOOP = b"\x81\xa4type\xa4noop"
 
 
@@ -117,6 +120,7 @@ class Bench:
     sealed: dict[str, bytes]
     handles: dict[str, _core.KeyHandle]
     log_key: _core.KeyHandle
+    request_key: _core.RequestKey
 
     @classmethod
     def make(cls, folder: Path) -> "Bench":
@@ -136,14 +140,17 @@ class Bench:
         data_key, wrapped = root_key.new_data_key(log)
         sealed["log key"] = _core.generate_key(log, data_key, wrapped, root_key.id)
         log_key = _core.open_sealed_key(sealed["log key"], log, data_key)
-        return cls(folder, root_key, contexts, fresh, sealed, handles, log_key)
+        text = f"hyperkms-request-key-v1 {REQUEST_KEY.reveal().hex()}\n".encode()
+        request_key = _core.RequestKey.open(private_file(folder / "bot.key", text))
+        return cls(folder, root_key, contexts, fresh, sealed, handles, log_key, request_key)
 
     def opened(self) -> dict[str, Opened]:
         return {kind: open_sealed_key(sealed, ROOT_KEY) for kind, sealed in self.sealed.items()}
 
     def secrets(self) -> dict[str, Secret]:
         """The known keys, and the data keys as the independent reader opens them."""
-        return {**secrets_of(ROOT_KEY, self.opened()), **{f"known {kind}": key for kind, key in PRIVATE_KEYS.items()}}
+        known = {f"known {kind}": key for kind, key in PRIVATE_KEYS.items()}
+        return {**secrets_of(ROOT_KEY, self.opened()), **known, "request key": REQUEST_KEY}
 
     def every_handle(self) -> list[_core.KeyHandle]:
         return [*self.handles.values(), self.log_key]
@@ -222,6 +229,50 @@ def ask_verify_ed25519(bench: Bench) -> Iterator[object]:
         yield attempt(_core.verify_ed25519, public, message, wrong)
 
 
+def ask_open_request_key(bench: Bench) -> Iterator[object]:
+    text = (bench.folder / "bot.key").read_bytes()
+    yield _core.RequestKey.open(bench.folder / "bot.key")
+    for number, wrong in enumerate((text[:-2], text[:-2] + b"g\n", text + text, text[24:], text.upper(), b"")):
+        yield attempt(_core.RequestKey.open, private_file(bench.folder / f"bot-{number}.key", wrong))
+    readable = private_file(bench.folder / "bot-readable.key", text)
+    readable.chmod(0o644)
+    for path in (readable, bench.folder, bench.folder / "missing", bench.folder / "ed25519"):
+        yield attempt(_core.RequestKey.open, path)
+    kind = bench.contexts["ed25519"]
+    yield attempt(_core.import_key, bench.folder / "bot.key", kind, *bench.fresh["ed25519"], bench.root_key.id)
+
+
+def ask_create_request_key(bench: Bench) -> Iterator[object]:
+    for name in ("another-bot.key", "bot.key", "missing/bot.key"):
+        yield attempt(_core.RequestKey.create, bench.folder / name)
+
+
+def ask_sign_request(bench: Bench) -> Iterator[object]:
+    for service in (SERVICE, SERVICE[:-1], SERVICE.upper(), ""):
+        yield attempt(lambda named: bench.request_key.sign(named, time=1_780_000_000_000, **ASKED), service)
+    yield attempt(lambda target: bench.request_key.sign(SERVICE, time=-1, **{**ASKED, "target": target}), b"x" * 70_000)
+
+
+def ask_signature(bench: Bench) -> _core.RequestSignature:
+    header = bench.request_key.sign(SERVICE, time=1_780_000_000_000, **ASKED)
+    found = _core.RequestSignature.read(header.encode())
+    assert found is not None
+    return found
+
+
+def ask_verify_request(bench: Bench) -> Iterator[object]:
+    signature = ask_signature(bench)
+    for public_key in (bench.request_key.public_key, bench.handles["ed25519"].public_key, b""):
+        yield attempt(lambda key: signature.verify(key, **ASKED), public_key)
+
+
+def ask_replays(bench: Bench) -> _core.SharedReplays:
+    _core.SharedReplays.create(bench.folder / "replays", bytes(16), now=5, floor=4)
+    opened = _core.SharedReplays.open(bench.folder / "replays", bytes(16))
+    assert opened is not None
+    return opened
+
+
 def ask_create(bench: Bench) -> Iterator[object]:
     for name in ("another.key", "root.key", "missing/root.key"):
         yield attempt(_core.LocalRootKey.create, bench.folder / name)
@@ -292,6 +343,23 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "Meters.give_back": lambda bench: ask_meters(bench).give_back([DEMAND], then=5),
     "Meters.used": lambda bench: ask_meters(bench).used(DEMAND, now=5),
     "Meters.clear": lambda bench: ask_meters(bench).clear(),
+    "RequestKey": lambda bench: bench.request_key,
+    "RequestKey.create": lambda bench: [*ask_create_request_key(bench)],
+    "RequestKey.open": lambda bench: [*ask_open_request_key(bench)],
+    "RequestKey.public_key": lambda bench: bench.request_key.public_key,
+    "RequestKey.sign": lambda bench: [*ask_sign_request(bench)],
+    "RequestSignature": ask_signature,
+    "RequestSignature.read": lambda _: [_core.RequestSignature.read(wrong) for wrong in (b"", b"v1 key=", b"v2 ")],
+    **{f"RequestSignature.{name}": of(ask_signature, name) for name in ("key", "service", "time")},
+    "RequestSignature.verify": lambda bench: [*ask_verify_request(bench)],
+    "SharedReplays": ask_replays,
+    "SharedReplays.create": lambda bench: _core.SharedReplays.create(bench.folder / "r", bytes(16), now=5, floor=4),
+    "SharedReplays.open": lambda bench: [
+        attempt(_core.SharedReplays.open, bench.folder / "missing", boot) for boot in (bytes(16), b"")
+    ],
+    "SharedReplays.floor": of(ask_replays, "floor"),
+    "SharedReplays.take": lambda bench: ask_replays(bench).take(ask_signature(bench)),
+    "SharedReplays.require_in_place": lambda bench: ask_replays(bench).require_in_place(),
     "SharedCounters": ask_counters,
     "SharedCounters.open": ask_counters,
     "SharedCounters.file": lambda bench: ask_counters(bench).file,
@@ -352,6 +420,9 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         for handle in bench.every_handle()
         for log in (bytes(16), bytes(17))
     ],
+    "request_key_fingerprint": lambda bench: [
+        attempt(_core.request_key_fingerprint, key) for key in (bench.request_key.public_key, bytes(32), b"")
+    ],
     "verify_ed25519": lambda bench: [*ask_verify_ed25519(bench)],
     "start_memory": lambda _: [attempt(_core.start_memory, lock) for lock in ("auto", "mlock", "elsewhere")],
 }
@@ -382,7 +453,12 @@ def test_nothing_that_comes_back_holds_a_secret(bench: Bench, name: str) -> None
 @pytest.mark.parametrize("name", [name for name in CALLS if callable(getattr(_core, name, None))])
 def test_the_errors_of_wrong_arguments_hold_no_secret(bench: Bench, name: str) -> None:
     seen, function = Seen(), getattr(_core, name)
-    holders = [bench.root_key, *bench.every_handle(), *(data_key for data_key, _ in bench.fresh.values())]
+    holders = [
+        bench.root_key,
+        bench.request_key,
+        *bench.every_handle(),
+        *(data_key for data_key, _ in bench.fresh.values()),
+    ]
     for holder in holders:
         for count in range(1, 6):
             seen.add(name, attempt(function, *[holder] * count))
@@ -430,7 +506,8 @@ def test_a_planted_copy_is_found(bench: Bench) -> None:
 
 
 def test_handles_can_neither_be_made_nor_copied_nor_pickled(bench: Bench) -> None:
-    for holder in (bench.root_key, *bench.every_handle(), *(data_key for data_key, _ in bench.fresh.values())):
+    holders = [bench.root_key, bench.request_key, *bench.every_handle()]
+    for holder in (*holders, *(data_key for data_key, _ in bench.fresh.values())):
         with pytest.raises(TypeError):
             type(holder)()
         with pytest.raises(TypeError):
@@ -495,6 +572,14 @@ def test_the_log_key_is_never_imported(bench: Bench) -> None:
     data_key, wrapped = bench.root_key.new_data_key(log)
     made = attempt(_core.import_key, bench.folder / "ed25519", log, data_key, wrapped, bench.root_key.id)
     assert isinstance(made, Refused)
+
+
+def test_no_wallet_signs_what_a_request_key_signs(bench: Bench) -> None:
+    for message in (b"hyperkms request v1\n", b"hyperkms request v1\n and more"):
+        refused = attempt(_core.sign_ed25519_message, bench.handles["ed25519"], message)
+        assert isinstance(refused, HyperkmsError)
+        assert refused.code == "message-of-a-request"
+    assert isinstance(_core.sign_ed25519_message(bench.handles["ed25519"], b"hyperkms request v1"), tuple)
 
 
 def test_thirty_two_bytes_are_signed_in_their_eip_191_form(bench: Bench) -> None:

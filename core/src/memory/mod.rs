@@ -13,6 +13,7 @@ mod idle;
 mod mapped;
 mod meters;
 mod platform;
+mod replays;
 mod stack;
 
 pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
@@ -20,4 +21,5 @@ pub use counters::Counters;
 pub use idle::Idle;
 pub use meters::{require_sound, Demand, Meters, Span};
 pub use platform::{effective_user, harden_process, standard_input, Lock, LockChoice};
+pub use replays::Replays;
 pub use stack::on_wiped_stack;

@@ -18,6 +18,7 @@ use crate::sealed::{self, Binding, Origin, Purpose};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
 mod record;
+mod request;
 mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
@@ -508,6 +509,8 @@ mod _core {
     use super::meters::Meters;
     #[pymodule_export]
     use super::record::{sign_manifest_entry, sign_tree_head};
+    #[pymodule_export]
+    use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
     #[pymodule_export]
     use super::typed::sign_user_action;
     #[pymodule_export]

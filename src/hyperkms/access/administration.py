@@ -12,6 +12,7 @@ from hyperkms.access.api_keys import PREFIX_LENGTH, new_key, sha256
 from hyperkms.access.client_records import ClientRecord, all_clients, find_client, get_client, grant_row, stored
 from hyperkms.access.clients import ADMINISTRATOR, Operation, Role
 from hyperkms.access.grants import NEVER, Grant, granted
+from hyperkms.access.identity_records import IdentityKey, expire_identities, insert_identity, revoke_identities
 from hyperkms.access.limits import MAX_CLIENTS
 from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import LimitsDocument
@@ -69,6 +70,8 @@ class NewClient(NewGrants):
     role: Role
     networks: Networks | None = None
     """None: it may ask from anywhere."""
+    identity: IdentityKey | None = None
+    """The key that signs its requests; it gets no API key then."""
 
     def __post_init__(self) -> None:
         """Malformed if its members do not go together."""
@@ -90,7 +93,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Issued:
-    """A client with its new API key, which is shown once and kept nowhere."""
+    """A client with its new API key, which is shown once and kept nowhere; empty where it signs its requests."""
 
     record: ClientRecord
     key: str
@@ -196,20 +199,25 @@ class Clients:
             connection.execute(clients.update().where(clients.c.name == name).values(revoked_at=now))
             keys = client_keys.update().where(client_keys.c.prefix.in_([key.prefix for key in found.keys]))
             connection.execute(keys.values(revoked_at=now))
+            revoke_identities(connection, found.identities, now)
             revoked = _changed(connection, name, before_commit)
             completion(connection, revoked)
             return revoked
 
-    def rotate(
+    def rotate(  # noqa: PLR0913 (each by name)
         self,
         name: str,
         *,
         overlap: int,
         now: int,
         before_commit: BeforeCommit,
+        identity: IdentityKey | None = None,
         completion: Completion[Issued] = nothing_more,
     ) -> Issued:
-        """A further key; those before it are good for `overlap` milliseconds more, and no longer than they were."""
+        """A further key: an API key, or the identity that is given.
+
+        Those before it, of both kinds, are good for `overlap` milliseconds more, and no longer than they were.
+        """
         with self._generation.change(self._database) as connection:
             found = get_client(connection, name)
             _require_in_force(found, now)
@@ -217,10 +225,28 @@ class Clients:
                 until = now + overlap if key.expires_at is None else min(key.expires_at, now + overlap)
                 ended = client_keys.update().where(client_keys.c.prefix == key.prefix)
                 connection.execute(ended.values(expires_at=until))
-            new = _insert_key(connection, name, now)
+            expire_identities(connection, found.identities, now + overlap)
+            new = _insert_key_or(identity, connection, name, now)
             issued = Issued(_changed(connection, name, before_commit), new)
             completion(connection, issued)
             return issued
+
+    def add_identity(
+        self,
+        name: str,
+        identity: IdentityKey,
+        *,
+        now: int,
+        before_commit: BeforeCommit,
+        completion: Completion[ClientRecord] = nothing_more,
+    ) -> ClientRecord:
+        """A further key that signs its requests, beside the keys it has."""
+        with self._generation.change(self._database) as connection:
+            _require_in_force(get_client(connection, name), now)
+            insert_identity(connection, name, identity, now)
+            changed = _changed(connection, name, before_commit)
+            completion(connection, changed)
+            return changed
 
     def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
         """Make the first administrator if there never was one; answers whether it was made now.
@@ -262,7 +288,15 @@ def _insert(connection: sa.Connection, new: NewClient, *, by: str | None, now: i
     if new.role is Role.BOT:
         for one in replace(new, expires_at=None).made():
             connection.execute(grants.insert().values(grant_row(one, row["id"], by=by, now=now)))
-    return _insert_key(connection, new.name, now)
+    return _insert_key_or(new.identity, connection, new.name, now)
+
+
+def _insert_key_or(identity: IdentityKey | None, connection: sa.Connection, name: str, now: int) -> str:
+    """A new API key, unless there is an identity to give: then it is empty."""
+    if identity is None:
+        return _insert_key(connection, name, now)
+    insert_identity(connection, name, identity, now)
+    return ""
 
 
 def _insert_key(connection: sa.Connection, name: str, now: int) -> str:

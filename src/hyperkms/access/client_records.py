@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from hyperkms.access.api_keys import KeyInForce
 from hyperkms.access.clients import Client, Operation, Role
 from hyperkms.access.grants import NEVER, Grant, role_grants
+from hyperkms.access.identity_records import IdentityRecord, all_identities, identities_of
 from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import canonical_text, limits_of
+from hyperkms.access.signed_requests import IdentityInForce
 from hyperkms.errors import HyperkmsError, NotFound, Tampered
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.database import Database
-from hyperkms.state.schema import client_keys, clients, grants
+from hyperkms.state.schema import client_identities, client_keys, clients, grants
 from hyperkms.wallet import WalletId
 
 ClientState: TypeAlias = Literal["active", "expired", "revoked"]
@@ -42,6 +44,8 @@ class ClientRecord:
     revoked_at: int | None
     keys: tuple[KeyRecord, ...]
     """Those that are not revoked, oldest first; some may have expired."""
+    identities: tuple[IdentityRecord, ...] = ()
+    """The same of its keys that sign requests."""
 
     def state(self, now: int) -> ClientState:
         """Whether its keys are good for anything now."""
@@ -66,6 +70,27 @@ def read_keys(database: Database) -> list[KeyInForce]:
     ]
 
 
+def read_identities(database: Database) -> dict[str, IdentityInForce]:
+    """Every key that signs requests and is not revoked, of every client that is not, by fingerprint."""
+    identities = client_identities.c
+    query = (
+        sa.select(clients, identities.fingerprint, identities.public_key, identities.expires_at.label("key_expires_at"))
+        .join(client_identities, identities.client == clients.c.id)
+        .where(clients.c.revoked_at.is_(None), identities.revoked_at.is_(None))
+    )
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+        granted = _grants(connection)
+    return {
+        row.fingerprint: IdentityInForce(
+            bytes(row.public_key),
+            _client(row, granted.get(row.id, ())),
+            _earlier(row.expires_at, row.key_expires_at),
+        )
+        for row in rows
+    }
+
+
 def all_clients(connection: sa.Connection) -> list[ClientRecord]:
     """Every client, revoked ones included, in the order in which they were made."""
     rows = connection.execute(sa.select(clients).order_by(clients.c.number)).all()
@@ -73,8 +98,8 @@ def all_clients(connection: sa.Connection) -> list[ClientRecord]:
     query = sa.select(client_keys).where(client_keys.c.revoked_at.is_(None))
     for key in connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix)):
         keys[key.client].append(_key(key))
-    granted = _grants(connection)
-    return [_record(row, granted.get(row.id, ()), keys[row.id]) for row in rows]
+    granted, identities = _grants(connection), all_identities(connection)
+    return [_record(row, granted.get(row.id, ()), keys[row.id], identities.get(row.id, ())) for row in rows]
 
 
 def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
@@ -84,7 +109,8 @@ def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
         return None
     query = sa.select(client_keys).where(client_keys.c.client == row.id, client_keys.c.revoked_at.is_(None))
     found = connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix))
-    return _record(row, _grants(connection, row.id).get(row.id, ()), map(_key, found))
+    granted = _grants(connection, row.id).get(row.id, ())
+    return _record(row, granted, map(_key, found), identities_of(connection, row.id))
 
 
 def get_client(connection: sa.Connection, name: str) -> ClientRecord:
@@ -131,7 +157,9 @@ def _earlier(one: int | None, other: int | None) -> int:
     return min(NEVER if one is None else one, NEVER if other is None else other)
 
 
-def _record(row: Any, granted: Iterable[Grant], keys: Iterable[KeyRecord]) -> ClientRecord:
+def _record(
+    row: Any, granted: Iterable[Grant], keys: Iterable[KeyRecord], identities: Iterable[IdentityRecord]
+) -> ClientRecord:
     return ClientRecord(
         client=_client(row, granted),
         created_at=row.created_at,
@@ -139,6 +167,7 @@ def _record(row: Any, granted: Iterable[Grant], keys: Iterable[KeyRecord]) -> Cl
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         keys=tuple(keys),
+        identities=tuple(identities),
     )
 
 

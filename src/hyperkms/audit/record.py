@@ -103,7 +103,7 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     client: str
     """Who asked."""
     operation: str
-    """create-client, revoke-client, rotate-client-key, grant, end-grant."""
+    """create-client, revoke-client, rotate-client-key, add-client-key, grant, end-grant."""
     subject: str
     """The client that was changed."""
     role: str
@@ -116,7 +116,7 @@ class AdministrationRecord(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     """None: it may ask from anywhere."""
     expires_at: int | None
     keys: list[str]
-    """The prefixes of its keys, oldest first, that are not revoked."""
+    """Of its keys that are not revoked, oldest first: prefixes of API keys, then fingerprints of those that sign."""
 
 
 class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

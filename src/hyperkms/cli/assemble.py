@@ -13,12 +13,13 @@ import structlog
 from hyperkms import _core
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
-from hyperkms.access.client_records import read_keys
+from hyperkms.access.client_records import read_identities, read_keys
 from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
 from hyperkms.access.limits import Limits
 from hyperkms.access.policy.facts import Prices
 from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
+from hyperkms.access.signed_requests import Identities, SignedRequests
 from hyperkms.audit.anchor import Anchor
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
@@ -50,6 +51,7 @@ from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
+from hyperkms.state.replays import Replays
 from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
@@ -63,6 +65,7 @@ METERS = "meters"
 RECORDS = "records"
 SWEEP = "sweep.lock"
 REQUESTS = "requests.lock"
+REPLAYS = "replays"
 DAY_MS = 24 * 3600 * 1000
 _log = structlog.stdlib.get_logger("hyperkms.record")
 
@@ -93,6 +96,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     clients = Clients(database, client_changes)
     _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
+    replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
     anchor = _anchor(config, metrics)
     manifest = Manifest(config.data / RECORDS, log_key, clock, anchor)
@@ -122,15 +126,11 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         counters.require_in_place()
         shared.require_in_place()
         reservations.require_in_place()
+        replays.check()
         root_key.check()
 
-    boot = boot_id()
-    nonces = Nonces(database, counters, clock, boot=boot)
-    meters = _core.Meters.open(config.data / METERS)
-    reservations = Reservations(database, meters, clock, boot=boot)
-    counted = reservations.ensure_whole(lambda: spent_lately(config.data / RECORDS, clock()))
-    if counted:
-        tell(f"hyperkms: limits over time were counted again from the record: {counted} signatures")
+    nonces = Nonces(database, counters, clock, boot=boot_id())
+    reservations = _reservations(config, database, tell)
     markets, prices = _markets(config)
 
     def close() -> None:
@@ -156,6 +156,13 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
         signers=signers,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
+        signed_requests=SignedRequests(
+            Identities(database, client_changes, read_identities, clock),
+            replays,
+            service=facts.settle(database, "service_id", secrets.token_hex(16)),
+            window_ms=config.request_window_s * 1000,
+            clock=clock,
+        ),
         clients=clients,
         limits=Limits(shared, config.limits, _address_salt(database), time.time_ns, refused=metrics.limited),
         nonces=nonces,
@@ -174,6 +181,16 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
         settle_changes=settle_changes,
         close=close,
     )
+
+
+def _reservations(config: Config, database: Database, tell: Tell) -> Reservations:
+    """The meters of limits over time, with everything counted that the record of the last days has."""
+    meters = _core.Meters.open(config.data / METERS)
+    reservations = Reservations(database, meters, clock, boot=boot_id())
+    counted = reservations.ensure_whole(lambda: spent_lately(config.data / RECORDS, clock()))
+    if counted:
+        tell(f"hyperkms: limits over time were counted again from the record: {counted} signatures")
+    return reservations
 
 
 def _markets(config: Config) -> tuple[dict[Network, Market], dict[Network, Prices]]:

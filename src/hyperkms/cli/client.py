@@ -1,4 +1,4 @@
-"""`hyperkms client`: create, list, show, revoke, rotate."""
+"""`hyperkms client`: create, list, show, revoke, rotate, add-key."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
@@ -8,6 +8,7 @@ import click
 from hyperkms.cli.bot_address import SERVICE_URL, BotAddress, bot_address
 from hyperkms.cli.client_desk import ClientDesk, desk
 from hyperkms.cli.grant_options import ACTIONS, LIMITS, grant_words, grants_body
+from hyperkms.cli.identity import PUBLIC_KEY, public_key_of
 from hyperkms.cli.names import complete_clients
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.spans import Days, Hours
@@ -44,6 +45,7 @@ def client() -> None:
     help="An address or network it may ask from, or `unix`; without one, anywhere.",
 )
 @click.option("--role", type=click.Choice(get_args(RoleName)), default="bot", show_default=True)
+@PUBLIC_KEY
 @SERVICE_URL
 @with_target
 @FORM
@@ -56,6 +58,7 @@ def create_command(
     limits: Any,
     networks: tuple[str, ...],
     role: str,
+    public_key: str | None,
     service_url: str | None,
     target: Target,
     form: Form,
@@ -65,6 +68,8 @@ def create_command(
     body |= grants_body(wallets, allow, actions, limits, expires)
     if networks:
         body["networks"] = list(networks)
+    if public_key is not None:
+        body["publicKey"] = public_key_of(public_key)
     address = bot_address(target, service_url)
     with desk(target) as opened:
         doubts = [*_doubts_of(wallets, opened)]
@@ -130,20 +135,40 @@ def revoke_command(
     metavar="24h",
     help="How long its keys until now stay good: 24h unless told; 0 ends them at once.",
 )
+@PUBLIC_KEY
 @SERVICE_URL
 @with_target
 @FORM
 def rotate_command(
     name: str,
     overlap: int,
+    public_key: str | None,
     service_url: str | None,
     target: Target,
     form: Form,
 ) -> None:
     """Give a client a new key and print the lines for its .env."""
     address = bot_address(target, service_url)
+    given = None if public_key is None else public_key_of(public_key)
     with desk(target) as opened:
-        _show_key(opened.rotate(name, overlap_hours=overlap), address, form)
+        _show_key(opened.rotate(name, overlap_hours=overlap, public_key=given), address, form)
+
+
+@client.command("add-key")
+@_NAME
+@click.option("--public-key", required=True, metavar="KEY|FILE", help="What `hyperkms identity create` printed.")
+@with_target
+@FORM
+def add_key_command(
+    name: str,
+    public_key: str,
+    target: Target,
+    form: Form,
+) -> None:
+    """Add a key that signs a client's requests; the keys it has stay as good as they were."""
+    given = public_key_of(public_key)
+    with desk(target) as opened:
+        show(opened.add_key(name, given)["client"], form)
 
 
 @client.command("grant")
@@ -209,13 +234,20 @@ def _doubts_of(wallets: Iterable[str], opened: ClientDesk) -> Iterator[str]:
 
 def _show_key(answer: dict[str, Any], address: BotAddress, form: Form) -> None:
     """On standard output exactly what the bot needs; on standard error what the person should know."""
-    view, key = answer["client"], answer["apiKey"]
+    view, key = answer["client"], answer.get("apiKey")
     for doubt in address.doubts:
         tell_operator(f"hyperkms: {doubt}")
     if form is Form.JSON:
-        show_json({"client": view, "url": address.url, "apiKey": key})
+        new = {"service": answer["service"]} if key is None else {"apiKey": key}
+        show_json({"client": view, "url": address.url, **new})
         return
     tell_operator(f"hyperkms: client {view['name']} {_sentence(view)}")
+    if key is None:
+        tell_operator(
+            "hyperkms: it signs its requests; these lines go into its .env, with the path of its private key:"
+        )
+        click.echo(f"HYPERKMS_URL={address.url}\nHYPERKMS_REQUEST_KEY=\nHYPERKMS_SERVICE={answer['service']}")
+        return
     made_at = next(own["createdAt"] for own in view["keys"] if key.startswith(own["prefix"]))
     for older in view["keys"]:
         if not key.startswith(older["prefix"]) and older.get("expiresAt", "") > made_at:

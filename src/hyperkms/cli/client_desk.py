@@ -8,6 +8,7 @@ import msgspec
 
 from hyperkms.access.administration import parse_grant_id
 from hyperkms.access.clients import parse_client_name
+from hyperkms.access.identity_records import IdentityKey
 from hyperkms.cli.operator import operator
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
@@ -16,8 +17,9 @@ from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
 from hyperkms.http.body import convert
 from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest, GrantRequest
-from hyperkms.http.client_views import client_view, issued_view, new_client, new_grants
+from hyperkms.http.client_views import client_view, identity_of, issued_view, new_client, new_grants
 from hyperkms.operations.clients import (
+    add_client_key,
     create_client,
     end_grant,
     grant,
@@ -53,8 +55,11 @@ class ClientDesk(Protocol):
     def revoke(self, name: str) -> View:
         """POST /clients/:name/revoke."""
 
-    def rotate(self, name: str, *, overlap_hours: int) -> View:
+    def rotate(self, name: str, *, overlap_hours: int, public_key: str | None = None) -> View:
         """POST /clients/:name/rotate."""
+
+    def add_key(self, name: str, public_key: str) -> View:
+        """POST /clients/:name/keys."""
 
     def wallet(self, wallet: WalletId) -> View:
         """GET /wallets/:id."""
@@ -96,8 +101,12 @@ class _AtService:
     def revoke(self, name: str) -> View:
         return self._remote.post(f"/clients/{parse_client_name(name)}/revoke", {})
 
-    def rotate(self, name: str, *, overlap_hours: int) -> View:
-        return self._remote.post(f"/clients/{parse_client_name(name)}/rotate", {"overlapHours": overlap_hours})
+    def rotate(self, name: str, *, overlap_hours: int, public_key: str | None = None) -> View:
+        new = {} if public_key is None else {"publicKey": public_key}
+        return self._remote.post(f"/clients/{parse_client_name(name)}/rotate", {"overlapHours": overlap_hours, **new})
+
+    def add_key(self, name: str, public_key: str) -> View:
+        return self._remote.post(f"/clients/{parse_client_name(name)}/keys", {"publicKey": public_key})
 
     def wallet(self, wallet: WalletId) -> View:
         return WalletsAtService(self._remote, page=1).show(wallet)
@@ -109,7 +118,7 @@ class _AtDirectory:
 
     def create(self, body: View) -> View:
         new = new_client(convert(body, CreateClientRequest), self._parts)
-        return _built(issued_view(create_client(self._parts, operator(), new), self._parts.clock()))
+        return _built(issued_view(create_client(self._parts, operator(), new), self._parts))
 
     def list(self) -> View:
         now = self._parts.clock()
@@ -133,9 +142,15 @@ class _AtDirectory:
         found = revoke_client(self._parts, operator(), parse_client_name(name))
         return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
-    def rotate(self, name: str, *, overlap_hours: int) -> View:
-        issued = rotate_client_key(self._parts, operator(), parse_client_name(name), overlap_hours=overlap_hours)
-        return _built(issued_view(issued, self._parts.clock()))
+    def rotate(self, name: str, *, overlap_hours: int, public_key: str | None = None) -> View:
+        named, identity = parse_client_name(name), identity_of(public_key)
+        issued = rotate_client_key(self._parts, operator(), named, overlap_hours=overlap_hours, identity=identity)
+        return _built(issued_view(issued, self._parts))
+
+    def add_key(self, name: str, public_key: str) -> View:
+        named, identity = parse_client_name(name), IdentityKey.parse(public_key)
+        found = add_client_key(self._parts, operator(), named, identity=identity)
+        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def wallet(self, wallet: WalletId) -> View:
         return WalletsAtDirectory(self._parts, page=1).show(wallet)

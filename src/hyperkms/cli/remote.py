@@ -42,7 +42,15 @@ class Remote:
     def __init__(self, service: ServiceAddress) -> None:
         self.url = service.url
         options = client.Options(read_s=READ_S, idempotency=client.Idempotency.ON_REQUEST)
-        self._client = _translated(lambda: client.SigningClient(service.url, service.api_key, options=options))
+        self._client = _translated(
+            lambda: client.SigningClient(
+                service.url,
+                service.api_key,
+                request_key=service.request_key,
+                service=service.service if service.request_key else None,
+                options=options,
+            )
+        )
 
     def get(self, path: str) -> dict[str, Any]:
         """The answer's body; a HyperkmsError of the kind, code and words of the refusal otherwise."""

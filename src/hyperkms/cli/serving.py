@@ -79,6 +79,7 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     _tidy_record(parts, tell)
     if config.default_network in parts.markets:
         parts.markets[config.default_network].refresh()
+    parts.signed_requests.replays.prepare()
     sweeper = Sweeper(parts, config.data / SWEEP)
     sweeper.start()
     try:

@@ -78,6 +78,7 @@ def _rows(view: View) -> Iterator[tuple[str, str]]:
     if "wallets" not in view:
         return
     yield "version", f"{view['version']} ({view['mode']})"
+    yield "service", f"{view['service']} (HYPERKMS_SERVICE of clients that sign their requests)"
     yield "memory", view["memory"]
     yield "wallets", f"{view['wallets']['live']}; {view['wallets']['retired']} retired"
     yield "clients", f"{view['clients']['active']}; {view['clients']['ended']} revoked or expired"

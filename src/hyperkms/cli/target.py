@@ -14,7 +14,8 @@ from hyperkms.config import Config, service_is_named, service_of_process
 from hyperkms.errors import Malformed
 
 URL = click.option(
-    "--url", help="The running service to ask, http(s):// or unix: (HYPERKMS_URL; its key in HYPERKMS_API_KEY)."
+    "--url",
+    help="The running service to ask, http(s):// or unix: (HYPERKMS_URL; HYPERKMS_API_KEY, or HYPERKMS_REQUEST_KEY).",
 )
 
 

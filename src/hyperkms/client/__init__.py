@@ -4,8 +4,8 @@
         signed = client.sign_action("bot-1", {"type": "noop"})
         requests.post("https://api.hyperliquid-testnet.xyz/exchange", json=signed.post())
 
-It stands alone: the standard library and msgspec are all it needs. Adapters for the official SDK and for ccxt are in
-`hyperkms.client.hyperliquid_sdk` and `hyperkms.client.ccxt`.
+It stands alone: the standard library and msgspec are all it needs, and for a request key the compiled core of hyperkms.
+Adapters for the official SDK and for ccxt are in `hyperkms.client.hyperliquid_sdk` and `hyperkms.client.ccxt`.
 """
 
 from hyperkms.client.asynchronous import AsyncSigningClient
@@ -27,6 +27,7 @@ from hyperkms.client.errors import (
     UnexpectedAnswer,
 )
 from hyperkms.client.options import Options
+from hyperkms.client.request_key import create_request_key
 from hyperkms.client.results import (
     ActionToSign,
     Health,
@@ -87,4 +88,5 @@ __all__ = [
     "UnexpectedAnswer",
     "Versions",
     "Wallet",
+    "create_request_key",
 ]

@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hyperkms.client.async_connection import Connections
 from hyperkms.client.calls import PAGE, Calls, result_of
-from hyperkms.client.endpoint import parse_endpoint, url_and_key
+from hyperkms.client.credential import credential_of, named
+from hyperkms.client.endpoint import parse_endpoint
 from hyperkms.client.errors import ServiceError, SigningClientError
 from hyperkms.client.options import DEFAULTS, Options
 from hyperkms.client.results import (
@@ -38,18 +40,27 @@ class AsyncSigningClient:
     closes the connection of its request: whether that request was done is not known.
     """
 
-    def __init__(self, url: str, api_key: str, *, options: Options = DEFAULTS) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        request_key: str | PathLike[str] | None = None,
+        service: str | None = None,
+        options: Options = DEFAULTS,
+    ) -> None:
         endpoint = parse_endpoint(url)
         self.url = endpoint.url
-        self._wire = Wire(endpoint, api_key)
+        self._wire = Wire(endpoint, credential_of(api_key, request_key, service))
         self._options = options
         self._calls = Calls(options.idempotency)
         self._connections = Connections(endpoint, options)
 
     @classmethod
     def from_environment(cls, *, options: Options = DEFAULTS) -> Self:
-        """HYPERKMS_URL and HYPERKMS_API_KEY; Misconfigured names the one that is missing."""
-        return cls(*url_and_key(), options=options)
+        """HYPERKMS_URL, and HYPERKMS_API_KEY or HYPERKMS_REQUEST_KEY with HYPERKMS_SERVICE; Misconfigured if not so."""
+        found = named()
+        return cls(found.url, found.api_key, request_key=found.request_key, service=found.service, options=options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"

@@ -1,7 +1,5 @@
 """Where the service is: `http://host:port`, `https://host`, `unix:/path/to.sock`."""
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -55,11 +53,3 @@ def parse_endpoint(url: str) -> Endpoint:
         tls=parts.scheme == "https",
         prefix=parts.path.rstrip("/"),
     )
-
-
-def url_and_key(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """HYPERKMS_URL and HYPERKMS_API_KEY; Misconfigured names the one that is missing."""
-    for name in ("HYPERKMS_URL", "HYPERKMS_API_KEY"):
-        if not environment.get(name):
-            raise Misconfigured(f"{name} is not set")
-    return environment["HYPERKMS_URL"], environment["HYPERKMS_API_KEY"]

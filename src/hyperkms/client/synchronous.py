@@ -3,12 +3,14 @@
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hyperkms.client.calls import PAGE, Calls, result_of
 from hyperkms.client.connection import KeptConnections, connect
-from hyperkms.client.endpoint import parse_endpoint, url_and_key
+from hyperkms.client.credential import credential_of, named
+from hyperkms.client.endpoint import parse_endpoint
 from hyperkms.client.errors import ServiceError, SigningClientError
 from hyperkms.client.options import DEFAULTS, Options
 from hyperkms.client.response import Answer
@@ -35,17 +37,28 @@ T = TypeVar("T")
 class SigningClient:
     """The service at a URL (http://, https://, unix:/path/to.sock), with an API key that is never shown.
 
+    Instead of an API key, `request_key` is the file of a key that signs every request, and `service` the id of the
+    service for which it does.
+
     Safe for any number of threads: each request has a connection of its own, which is kept for the next one. A child
     process made by fork opens connections of its own. Every method raises SigningClientError, whose tree says what to
     do. `idempotency_key` names a request, so that it can be repeated later, by another process too: the service does
     it once. Redirects are not followed, and proxies that the environment names are not used.
     """
 
-    def __init__(self, url: str, api_key: str, *, options: Options = DEFAULTS) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        request_key: str | PathLike[str] | None = None,
+        service: str | None = None,
+        options: Options = DEFAULTS,
+    ) -> None:
         endpoint = parse_endpoint(url)
         self.url = endpoint.url
         self._endpoint = endpoint
-        self._wire = Wire(endpoint, api_key)
+        self._wire = Wire(endpoint, credential_of(api_key, request_key, service))
         self._options = options
         self._tls = options.tls_for(endpoint)
         self._calls = Calls(options.idempotency)
@@ -53,8 +66,9 @@ class SigningClient:
 
     @classmethod
     def from_environment(cls, *, options: Options = DEFAULTS) -> Self:
-        """HYPERKMS_URL and HYPERKMS_API_KEY; Misconfigured names the one that is missing."""
-        return cls(*url_and_key(), options=options)
+        """HYPERKMS_URL, and HYPERKMS_API_KEY or HYPERKMS_REQUEST_KEY with HYPERKMS_SERVICE; Misconfigured if not so."""
+        found = named()
+        return cls(found.url, found.api_key, request_key=found.request_key, service=found.service, options=options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"

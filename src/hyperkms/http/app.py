@@ -150,7 +150,7 @@ def _signing_paths() -> dict[str, Any]:
                 "summary": route.summary,
                 "description": route.description,
                 "operationId": route.path.strip("/").replace("/", "_").replace("-", "_"),
-                "security": [{"APIKeyHeader": []}, {"HTTPBearer": []}],
+                "security": [{"APIKeyHeader": []}, {"HTTPBearer": []}, {"RequestSignature": []}],
                 **documented(route.answer, route.body),
             }
         }

@@ -15,10 +15,11 @@ from hyperkms.access.api_keys import hash_of
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.errors import Forbidden, HyperkmsError
-from hyperkms.http.auth import sent_key
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import HEADER
 from hyperkms.http.quick_body import read_quickly
+from hyperkms.http.signed import HEADER as SIGNATURE
+from hyperkms.http.signed import SignedRequest, sent_key
 from hyperkms.http.signing import SigningRoutes, Turn, refusal, unexpected
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, View
 from hyperkms.operations.pending import Pending
@@ -31,6 +32,10 @@ Reply = Callable[[int, bytes, bytes], None]
 _WITHOUT_WAITING = without_waiting()
 _encode = msgspec.json.Encoder().encode
 _JSON = b"content-type: application/json\r\nx-request-id: %b\r\n"
+
+
+Who = bytes | SignedRequest | None
+"""The hash of an API key, or what its client has signed."""
 
 
 class Outcome(Enum):
@@ -69,9 +74,12 @@ class AtOnce:
             self._lines = (headers, lines)
         return lines
 
-    def answer(self, url: bytes, key_hash: bytes | None, raw: bytes, reply: Reply) -> Outcome:
+    def answer(self, url: bytes, who: Who, raw: bytes, reply: Reply) -> Outcome:
         """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
-        client = self._parts.api_keys.known_by_hash(key_hash)
+        if isinstance(who, SignedRequest):
+            client: object = who.attempt(self._parts)
+        else:
+            client = self._parts.api_keys.known_by_hash(who)
         if not isinstance(client, Client) or client.networks is not None:
             return LEFT
         route = self._by_url[url]
@@ -102,9 +110,17 @@ class AtOnce:
         return TAKEN
 
 
+def who_asks(url: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Who:
+    """Who sent this POST; None for one with an Idempotency-Key, which is not answered at once."""
+    named = dict(headers)
+    if HEADER in named:
+        return None
+    return SignedRequest(b"POST", url, headers, body) if SIGNATURE in named else hash_of(sent_key(headers))
+
+
 def plain_key_hash(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    """The hash of the API key; None for a request with an Idempotency-Key, which is not answered at once."""
-    return None if HEADER in dict(headers) else hash_of(sent_key(headers))
+    """The hash of the API key of a request that was answered at once; None for a signed one: no two are the same."""
+    return None if SIGNATURE in dict(headers) else hash_of(sent_key(headers))
 
 
 class _Request:

@@ -1,7 +1,7 @@
-"""Authentication of a request: `X-API-Key`, or `Authorization: Bearer`."""
+"""Authentication of a request: `X-API-Key`, `Authorization: Bearer`, or `Hyperkms-Signature`."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -11,34 +11,47 @@ from starlette.types import Scope
 from hyperkms.access.api_keys import Loading, unauthorized
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.access.signed_requests import invalid_signature
 from hyperkms.errors import Forbidden, Unauthorized
 from hyperkms.http.facts import facts_of
 from hyperkms.http.request import parts_of
+from hyperkms.http.signed import HEADER, SIGNED, InThread, SignedRequest, sent_key
 from hyperkms.operations.parts import Parts
 
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 _BEARER = HTTPBearer(auto_error=False)
-
-
-InThread: TypeAlias = Callable[[Callable[[str | None], Client], str | None], Awaitable[Client]]
+_SIGNATURE = APIKeyHeader(
+    name=HEADER.decode().title(),
+    scheme_name="RequestSignature",
+    description="Ed25519 over the request by a key of the client's; docs/formats.md says how, hyperkms.client does it.",
+    auto_error=False,
+)
 
 
 async def authenticate(parts: Parts, scope: Scope, in_thread: InThread) -> Client:
-    """The client of an ASGI request; Unauthorized without a key that is in force.
+    """The client of an ASGI request; Unauthorized without a key that is in force, or a signature by one.
 
     A thread is needed only after clients have changed; every other request is told apart at once, also
     while every thread is busy.
     """
-    client = await in_force(parts, scope, in_thread)
-    if client is None:
+    try:
+        return await require_in_force(parts, scope, in_thread)
+    except Unauthorized:
         # Whoever has a key that is in force is not held up by others at the same address.
         parts.limits.failed(_address_of(scope))
-        raise unauthorized()
-    require_network(client, scope)
+        raise
+
+
+async def require_in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client:
+    """The same for who has authenticated before: it is counted as no attempt."""
+    client = await _client(parts, scope, in_thread)
+    if client is None:
+        raise invalid_signature() if SIGNED in scope else unauthorized()
+    _require_network(client, scope)
     return client
 
 
-def require_network(client: Client, scope: Scope) -> None:
+def _require_network(client: Client, scope: Scope) -> None:
     """Forbidden if the client may not ask from where this comes."""
     networks = client.networks
     if networks is None or networks.has(scope["client"][0] if scope.get("client") else None):
@@ -47,8 +60,10 @@ def require_network(client: Client, scope: Scope) -> None:
     raise Forbidden("address-not-allowed", words)
 
 
-async def in_force(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:
-    """The client of an ASGI request, None without a key that is in force now; for who has authenticated before."""
+async def _client(parts: Parts, scope: Scope, in_thread: InThread) -> Client | None:
+    signed = scope.get(SIGNED)
+    if isinstance(signed, SignedRequest):
+        return await signed.client(parts, in_thread)
     key = sent_key(scope["headers"])
     client = parts.api_keys.known(key)
     if isinstance(client, Loading):
@@ -64,18 +79,6 @@ def _address_of(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else "unix"
 
 
-def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The API key among ASGI headers (their names are in lower case); `X-API-Key` comes first."""
-    bearer = b""
-    for name, value in headers:
-        if name == b"x-api-key" and value:
-            return value.decode("latin-1")
-        if name == b"authorization" and not bearer:
-            bearer = value
-    scheme, _, token = bearer.decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
 def client_with(*operations: Operation, limit: What | None = None) -> Callable[..., Awaitable[Client]]:
     """A dependency that answers the client; Unauthorized without a valid key, Forbidden without one of these.
 
@@ -87,6 +90,7 @@ def client_with(*operations: Operation, limit: What | None = None) -> Callable[.
         request: Request,
         _key: Annotated[str | None, Depends(_KEY)],
         _bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+        _signature: Annotated[str | None, Depends(_SIGNATURE)],
     ) -> Client:
         client = await authenticate(parts_of(request), request.scope, run_in_threadpool)
         facts_of(request).client = client.name

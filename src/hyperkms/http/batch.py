@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from hyperkms.access.api_keys import unauthorized
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.errors import HyperkmsError, Unauthorized, Unavailable
@@ -44,13 +43,8 @@ class Batch:
     raw: bytes
     key: str | None
     """Its Idempotency-Key; each of its requests is then repeated under that key and its place."""
-    again: Callable[[], Awaitable[Client | None]]
-    """Who asks, if the key is still in force: a batch takes time, and a client may be revoked meanwhile."""
-
-    async def require_in_force(self) -> None:
-        """Unauthorized once the key is not in force any more."""
-        if await self.again() is None:
-            raise unauthorized()
+    require_in_force: Callable[[], Awaitable[Client]]
+    """Unauthorized once its key is not in force any more: a batch takes time, and a client may be revoked meanwhile."""
 
 
 async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batch) -> Answered:

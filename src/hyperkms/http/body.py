@@ -7,15 +7,13 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.types import Receive
 
 from hyperkms.errors import Malformed, shown
 from hyperkms.http.auth import authenticate
-from hyperkms.http.problems import too_large
+from hyperkms.http.raw_body import read_raw
 from hyperkms.http.request import parts_of
 from hyperkms.strict_json import parse
 
-MAX_BODY = 64 * 1024
 SMALL_BODY = 8 * 1024
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -73,17 +71,3 @@ def _names(kind: type[msgspec.Struct]) -> frozenset[str]:
 @cache
 def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
-
-
-async def read_raw(receive: Receive) -> bytes:
-    """The bytes of a body; Malformed beyond the limit, and for a client that goes away before they are there."""
-    chunks = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Malformed("client-gone", "The client closed the connection before its body had arrived.")
-        chunks += message.get("body", b"")
-        if len(chunks) > MAX_BODY:
-            raise too_large(MAX_BODY)
-        if not message.get("more_body"):
-            return bytes(chunks)

@@ -25,12 +25,16 @@ Allowable = Literal[
 ActionClassName = Literal["order", "cancel", "leverage", "transfer", "authority", "settings"]
 WalletNames = Annotated[list[WalletName], msgspec.Meta(max_length=1000)]
 ClientName = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": NAME_GRAMMAR})]
+PublicKeyText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^ed25519:[0-9a-f]{64}$"})]
 Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=MAX_OVERLAP_HOURS)]
 
 
 class CreateClientRequest(RequestBody, frozen=True):
-    """Make a client: for these wallets (every one if left out), allowed these operations (none if left out)."""
+    """Make a client: for these wallets (every one if left out), allowed these operations (none if left out).
+
+    With a `publicKey` (Ed25519) it signs its requests, and gets no API key.
+    """
 
     name: ClientName
     wallets: WalletNames | None = None
@@ -40,6 +44,7 @@ class CreateClientRequest(RequestBody, frozen=True):
     networks: list[str] | None = None
     expires_in_days: Days | None = None
     role: RoleName = "bot"
+    public_key: PublicKeyText | None = None
 
 
 class GrantRequest(RequestBody, frozen=True):
@@ -72,15 +77,31 @@ class RevokeClientRequest(RequestBody, frozen=True):
 
 
 class RotateClientRequest(RequestBody, frozen=True):
-    """How long the keys until now stay good."""
+    """How long the keys until now stay good; with a `publicKey` that is the new key, else an API key is made."""
 
     overlap_hours: Hours = DEFAULT_OVERLAP_HOURS
+    public_key: PublicKeyText | None = None
+
+
+class AddKeyRequest(RequestBody, frozen=True):
+    """A further Ed25519 public key, which signs the client's requests."""
+
+    public_key: PublicKeyText
 
 
 class KeyView(AnswerBody, frozen=True):
     """An API key as it may be shown: its first 11 characters."""
 
     prefix: str
+    created_at: str
+    expires_at: str | None = None
+
+
+class IdentityView(AnswerBody, frozen=True):
+    """A public key that signs a client's requests, and its fingerprint, by which a request names it."""
+
+    fingerprint: str
+    public_key: str
     created_at: str
     expires_at: str | None = None
 
@@ -95,6 +116,7 @@ class ClientView(AnswerBody, frozen=True):
     grants: list[GrantView]
     keys: list[KeyView]
     created_at: str
+    identities: list[IdentityView] | None = None
     created_by: str | None = None
     wallets: list[str] | None = None
     networks: list[str] | None = None
@@ -118,11 +140,15 @@ class ClientsAnswer(AnswerBody, frozen=True):
 
 
 class IssuedAnswer(AnswerBody, frozen=True):
-    """A client and its new API key: keep it now, it is not shown again."""
+    """A client and its new API key: keep it now, it is not shown again.
+
+    Where the new key is a `publicKey`, there is no `apiKey`, and `service` is the id for which requests are signed.
+    """
 
     success: Literal[True]
     client: ClientView
-    api_key: str
+    api_key: str | None = None
+    service: str | None = None
 
     def __repr__(self) -> str:
         return f"IssuedAnswer({self.client.name})"
@@ -134,6 +160,7 @@ CLIENT_BODIES = (
     EndGrantRequest,
     RevokeClientRequest,
     RotateClientRequest,
+    AddKeyRequest,
     ClientAnswer,
     ClientsAnswer,
     IssuedAnswer,

@@ -9,6 +9,7 @@ from hyperkms.access.administration import Issued, NewClient, NewGrants
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Operation, Role, parse_client_name
 from hyperkms.access.grants import NEVER, Grant
+from hyperkms.access.identity_records import IdentityKey
 from hyperkms.access.networks import parse_networks
 from hyperkms.access.policy.document import limits_of
 from hyperkms.errors import Malformed
@@ -17,6 +18,7 @@ from hyperkms.http.client_schemas import (
     CreateClientRequest,
     GrantRequest,
     GrantView,
+    IdentityView,
     IssuedAnswer,
     KeyView,
 )
@@ -40,6 +42,7 @@ def client_view(found: ClientRecord, now: int) -> ClientView:
             for key in found.keys
         ],
         created_at=iso_time(found.created_at),
+        identities=_identities(found),
         created_by=found.created_by,
         wallets=None if client.wallets is None else sorted(client.wallets),
         networks=None if client.networks is None else client.networks.words(),
@@ -70,6 +73,7 @@ def new_client(body: CreateClientRequest, parts: Parts) -> NewClient:
         limits=None if body.limits is None else limits_of(body.limits),
         networks=None if body.networks is None else parse_networks(body.networks, "networks"),
         expires_at=expiry(parts, body.expires_in_days),
+        identity=identity_of(body.public_key),
     )
 
 
@@ -97,9 +101,31 @@ def _classes(names: Iterable[str] | None) -> frozenset[ActionClass] | None:
     return classes
 
 
-def issued_view(issued: Issued, now: int) -> IssuedAnswer:
+def identity_of(public_key: str | None) -> IdentityKey | None:
+    """The key that a body brings; Malformed if it is none."""
+    return None if public_key is None else IdentityKey.parse(public_key)
+
+
+def issued_view(issued: Issued, parts: Parts) -> IssuedAnswer:
     """A client with its new key."""
-    return IssuedAnswer(success=True, client=client_view(issued.record, now), api_key=issued.key)
+    return IssuedAnswer(
+        success=True,
+        client=client_view(issued.record, parts.clock()),
+        api_key=issued.key or None,
+        service=parts.signed_requests.service if not issued.key else None,
+    )
+
+
+def _identities(found: ClientRecord) -> list[IdentityView] | None:
+    return [
+        IdentityView(
+            fingerprint=own.key.fingerprint,
+            public_key=str(own.key),
+            created_at=iso_time(own.created_at),
+            expires_at=_time(own.expires_at),
+        )
+        for own in found.identities
+    ] or None
 
 
 def _time(milliseconds: int | None) -> str | None:

@@ -20,10 +20,10 @@ from uvicorn.server import ServerState
 from hyperkms.access.proxies import Proxies
 from hyperkms.errors import HyperkmsError, Malformed, Unavailable
 from hyperkms.http.at_once import AtOnce
-from hyperkms.http.body import MAX_BODY
 from hyperkms.http.facts import Facts
 from hyperkms.http.problems import PROBLEM_TYPE, problem_of, too_large
 from hyperkms.http.protocol import SigningProtocol
+from hyperkms.http.raw_body import MAX_BODY
 from hyperkms.metrics.counting import Metrics
 
 _log = structlog.stdlib.get_logger("hyperkms.http")

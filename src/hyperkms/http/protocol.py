@@ -2,9 +2,10 @@
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from hyperkms.http.at_once import COUNTED, TAKEN, AtOnce, Outcome, plain_key_hash
+from hyperkms.http.at_once import COUNTED, TAKEN, AtOnce, Outcome, Who, plain_key_hash, who_asks
 from hyperkms.http.body import SMALL_BODY
 from hyperkms.http.same_head import SameHead
+from hyperkms.http.signed import SIGNED, SignedRequest, is_signed
 from hyperkms.http.signing import COUNTED as WAS_COUNTED
 
 
@@ -46,7 +47,9 @@ class SigningProtocol(HttpToolsProtocol):
         """These bytes were one whole request, which the parser has read."""
         answered: object = self.cycle
         if answered is self._answering:
-            self._same = SameHead.of(data, self.url, plain_key_hash(self.headers))
+            key_hash = plain_key_hash(self.headers)
+            if key_hash is not None:
+                self._same = SameHead.of(data, self.url, key_hash)
 
     def on_message_begin(self) -> None:
         """The scope is made only where it is needed."""
@@ -81,23 +84,24 @@ class SigningProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         gathered, self._gathered = self._gathered, None
-        outcome = self._attempted or self._attempt(self.url, plain_key_hash(self.headers), gathered)
+        who = None if self._attempted else who_asks(self.url, self.headers, gathered)
+        outcome = self._attempted or self._attempt(self.url, who, gathered)
         if outcome is TAKEN:
             return
         self._attempted = None
-        self._hand_on()
+        self._hand_on(who if isinstance(who, SignedRequest) else None)
         if outcome is COUNTED:
             self.scope[WAS_COUNTED] = True  # type: ignore[literal-required]  # an extension of ours
         super().on_body(gathered)
         super().on_message_complete()
 
-    def _attempt(self, url: bytes, key_hash: bytes | None, body: bytes) -> Outcome:
+    def _attempt(self, url: bytes, who: Who, body: bytes) -> Outcome:
         before, answering = self.cycle, self._answering
         if answering is None:
             answering = self._answering = _Answering(self)
         answering.response_complete = False
         self.cycle = answering  # type: ignore[assignment]  # what the class above asks of a cycle, it has
-        outcome = self.at_once.answer(url, key_hash, body, answering.reply)
+        outcome = self.at_once.answer(url, who, body, answering.reply)
         if outcome is not TAKEN:
             answering.response_complete = True
             self.cycle = before
@@ -123,12 +127,16 @@ class SigningProtocol(HttpToolsProtocol):
             and not self.parser.should_upgrade()
         )
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, signed: SignedRequest | None = None) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
         super().on_headers_complete()
+        if signed is None and is_signed(self.headers):
+            signed = SignedRequest(self.parser.get_method(), url, self.headers)
+        if signed is not None:
+            self.scope[SIGNED] = signed  # type: ignore[literal-required]  # an extension of ours
 
 
 class _NobodyWaits:

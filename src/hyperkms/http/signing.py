@@ -20,14 +20,16 @@ from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import Forbidden, HyperkmsError
-from hyperkms.http.auth import authenticate, in_force
+from hyperkms.http.auth import authenticate, require_in_force
 from hyperkms.http.batch import Batch, answer_batch
-from hyperkms.http.body import read_raw, read_struct
+from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts, begin
 from hyperkms.http.idempotency import REPLAYED, Answered, Asked, Attempt, Done, Once, fingerprint, key_of
 from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, internal_error, method_not_allowed, problem_of
+from hyperkms.http.raw_body import read_raw
+from hyperkms.http.signed import with_signature
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
@@ -59,6 +61,8 @@ class SigningRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "http":
+            receive = with_signature(scope, receive)
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         # A wallet may be named `sign`, and GET /wallets/sign shows it.
         if route is None or (scope["method"] in {"GET", "HEAD"} and scope["path"].startswith("/wallets/")):
@@ -94,7 +98,7 @@ class SigningRoutes:
             await authenticate(self.parts, scope, self._threads.sign)  # a body may come long after its headers
             key = key_of(scope["headers"])
             if route.each is not None:
-                again = partial(in_force, self.parts, scope, self._threads.sign)
+                again = partial(require_in_force, self.parts, scope, self._threads.sign)
                 return _given(await answer_batch(self, route, Batch(client, facts, raw, key, again)))
             if COUNTED not in scope:
                 self.parts.limits.take(client.number, What.SIGN)

@@ -79,6 +79,7 @@ class StatusAnswer(AnswerBody, frozen=True):
     not_ready: NotReadyView | None
     version: str
     mode: str
+    service: str
     memory: str
     wallets: WalletCounts
     pending: PendingVersions
@@ -97,6 +98,7 @@ def status_view(found: Status, mode: Mode) -> StatusAnswer:
         not_ready=None if wrong is None else NotReadyView(code=wrong.code, error=wrong.message),
         version=version("hyperkms"),
         mode=mode.value,
+        service=found.service,
         memory=found.memory,
         wallets=WalletCounts(live=wallets["live"], retired=wallets["retired"]),
         pending=PendingVersions(count=versions["pending"], first=[_pending(one) for one in found.pending]),

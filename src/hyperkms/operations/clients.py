@@ -11,6 +11,7 @@ from hyperkms.access.administration import Change, Issued, NewClient, NewGrants
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Operation, Role
 from hyperkms.access.grants import NEVER, Grant
+from hyperkms.access.identity_records import IdentityKey
 from hyperkms.audit.record import AdministrationRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.parts import Parts
@@ -27,7 +28,7 @@ MAX_EXPIRY_DAYS = 3650
 def create_client(
     parts: Parts, caller: Caller, new: NewClient, *, completion: Completion[Issued] = nothing_more
 ) -> Issued:
-    """A client with its first key, durable; the key is in this answer and nowhere else."""
+    """A client with its first key, durable; an API key is in this answer and nowhere else."""
     caller.client.require(Operation.ADMINISTER)
     noted = _written_down(parts, caller, "create-client")
     return parts.clients.create(
@@ -56,16 +57,42 @@ def revoke_client(
     return parts.clients.revoke(name, now=parts.clock(), before_commit=noted, completion=completion)
 
 
-def rotate_client_key(
-    parts: Parts, caller: Caller, name: str, *, overlap_hours: int, completion: Completion[Issued] = nothing_more
+def rotate_client_key(  # noqa: PLR0913 (each by name)
+    parts: Parts,
+    caller: Caller,
+    name: str,
+    *,
+    overlap_hours: int,
+    identity: IdentityKey | None = None,
+    completion: Completion[Issued] = nothing_more,
 ) -> Issued:
-    """A new key; those before it are good for the overlap and no longer, with 0 not at all."""
+    """A new key, or the identity; those before it are good for the overlap and no longer, with 0 not at all."""
     caller.client.require(Operation.ADMINISTER)
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise Malformed.at("overlapHours", f"0 to {MAX_OVERLAP_HOURS} hours are due")
     noted = _written_down(parts, caller, "rotate-client-key")
-    overlap = overlap_hours * HOUR_MS
-    return parts.clients.rotate(name, overlap=overlap, now=parts.clock(), before_commit=noted, completion=completion)
+    return parts.clients.rotate(
+        name,
+        overlap=overlap_hours * HOUR_MS,
+        now=parts.clock(),
+        before_commit=noted,
+        identity=identity,
+        completion=completion,
+    )
+
+
+def add_client_key(
+    parts: Parts,
+    caller: Caller,
+    name: str,
+    *,
+    identity: IdentityKey,
+    completion: Completion[ClientRecord] = nothing_more,
+) -> ClientRecord:
+    """A further key that signs a client's requests; the keys it has stay as good as they were."""
+    caller.client.require(Operation.ADMINISTER)
+    noted = _written_down(parts, caller, "add-client-key")
+    return parts.clients.add_identity(name, identity, now=parts.clock(), before_commit=noted, completion=completion)
 
 
 def grant(
@@ -115,7 +142,7 @@ def _shown(one: Grant) -> dict[str, Any]:
 
 
 def _written_down(parts: Parts, caller: Caller, operation: str) -> Callable[[ClientRecord], None]:
-    """What writes a change down, durable when it returns; of the keys it says the public prefixes."""
+    """What writes a change down, durable when it returns; of the keys it says prefixes and fingerprints."""
 
     def write(changed: ClientRecord) -> None:
         client = changed.client
@@ -131,7 +158,7 @@ def _written_down(parts: Parts, caller: Caller, operation: str) -> Callable[[Cli
             grants=[] if client.role is not Role.BOT else [_shown(grant) for grant in client.grants],
             networks=None if client.networks is None else client.networks.words(),
             expires_at=changed.expires_at,
-            keys=[key.prefix for key in changed.keys],
+            keys=[*(key.prefix for key in changed.keys), *(own.key.fingerprint for own in changed.identities)],
         )
         parts.record.append(record).wait()
 

@@ -10,6 +10,7 @@ from hyperkms.access.limits import Limits
 from hyperkms.access.policy.facts import Prices
 from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
+from hyperkms.access.signed_requests import SignedRequests
 from hyperkms.audit.log import Durability
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.key_store import KeyStore
@@ -64,6 +65,7 @@ class Parts:
     keyring: Keyring
     signers: SignersAtHand
     api_keys: ApiKeys
+    signed_requests: SignedRequests
     clients: Clients
     limits: Limits
     policies: Policies

@@ -32,6 +32,8 @@ class Status:
 
     why_not_ready: HyperkmsError | None
     """None: it could sign."""
+    service: str
+    """Its id, for which clients sign their requests."""
     memory: str
     """What guards keys in use: memfd_secret, mlock, none."""
     numbers: Numbers
@@ -46,6 +48,7 @@ def status(parts: Parts) -> Status:
     """What there is, also while it cannot sign; Unavailable only if the database cannot be read."""
     return Status(
         why_not_ready=_why_not_ready(parts),
+        service=parts.signed_requests.service,
         memory=_core.memory_protection().lock,
         numbers=parts.census.take(parts.clock()),
         pending=parts.census.pending(),

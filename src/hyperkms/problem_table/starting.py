@@ -204,6 +204,17 @@ STARTING = Situation(
             next_step="Write the key in that form. A seed phrase or a JSON key file is no such key.",
         ),
         Problem(
+            code="malformed-request-key",
+            family=Malformed,
+            title="The file holds no request key",
+            cause=(
+                "A request key signs a client's requests and nothing else; its file begins with "
+                "`hyperkms-request-key-v1`. A wallet's key file is none, and the other way round."
+            ),
+            next_step="Name the file that `hyperkms identity create` made, or make one.",
+            shown_by="hyperkms identity show FILE",
+        ),
+        Problem(
             code="invalid-private-key",
             family=Malformed,
             title="The number is no private key",

@@ -57,6 +57,16 @@ WALLETS = Situation(
             next_step='Make a wallet with `"keyType": "secp256k1"`. A key never changes its type.',
         ),
         Problem(
+            code="message-of-a-request",
+            family=Refused,
+            title="The message is what a client signs of a request",
+            cause=(
+                "It begins with `hyperkms request v1` and a line break, as all that a request key signs. No wallet "
+                "signs that: whoever may let it sign bytes could else ask as a client."
+            ),
+            next_step="Sign another message; requests are signed by hyperkms.client with a key of its own.",
+        ),
+        Problem(
             code="wrong-network",
             family=Refused,
             title="The wallet belongs to the other network",

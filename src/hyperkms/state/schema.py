@@ -176,6 +176,17 @@ client_keys = Table(
     Column("revoked_at", BigInteger),
 )
 
+client_identities = Table(
+    "client_identities",
+    metadata,
+    Column("fingerprint", String(16), primary_key=True, comment="the first 16 hex digits of the key's SHA-256"),
+    Column("client", String(32), ForeignKey("clients.id"), nullable=False),
+    Column("public_key", LargeBinary(32), nullable=False, comment="Ed25519; it signs the client's requests"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, comment="the end of the overlap, once another key has been given"),
+    Column("revoked_at", BigInteger),
+)
+
 requests = Table(
     "requests",
     metadata,

@@ -10,10 +10,12 @@ from starlette.responses import Response
 from hyperkms.access.administration import Issued, parse_grant_id
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Client, Operation, parse_client_name
+from hyperkms.access.identity_records import IdentityKey
 from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.client_schemas import (
+    AddKeyRequest,
     ClientAnswer,
     ClientsAnswer,
     CreateClientRequest,
@@ -23,12 +25,13 @@ from hyperkms.http.client_schemas import (
     RevokeClientRequest,
     RotateClientRequest,
 )
-from hyperkms.http.client_views import client_view, issued_view, new_client, new_grants
+from hyperkms.http.client_views import client_view, identity_of, issued_view, new_client, new_grants
 from hyperkms.http.once import Answers, Work, respond
 from hyperkms.http.request import Named, caller_of, parts_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.views import answer
 from hyperkms.operations.clients import (
+    add_client_key,
     create_client,
     end_grant,
     grant,
@@ -52,7 +55,7 @@ async def create(
     """`apiKey` is shown in this answer and never again. Without `allow` a bot may do nothing."""
     parts = parts_of(request)
     run = partial(run_in_threadpool, create_client, parts, caller_of(request, client), new_client(body, parts))
-    return await respond(request, client, Work(run, partial(_issued_view, parts), Answers.SHOWN_ONCE))
+    return await respond(request, client, Work(run, partial(_issued_view, parts), _kept(body)))
 
 
 @router.get("", summary="List clients", openapi_extra=documented(ClientsAnswer))
@@ -97,9 +100,29 @@ async def rotate(
     """Its keys until now stay good for `overlapHours` (24); with 0 they end at once."""
     parts = parts_of(request)
     caller = caller_of(request, client)
-    named, hours = parse_client_name(name), body.overlap_hours
-    run = partial(run_in_threadpool, rotate_client_key, parts, caller, named, overlap_hours=hours)
-    return await respond(request, client, Work(run, partial(_issued_view, parts), Answers.SHOWN_ONCE))
+    named, hours, identity = parse_client_name(name), body.overlap_hours, identity_of(body.public_key)
+    run = partial(run_in_threadpool, rotate_client_key, parts, caller, named, overlap_hours=hours, identity=identity)
+    return await respond(request, client, Work(run, partial(_issued_view, parts), _kept(body)))
+
+
+@router.post(
+    "/{name}/keys", summary="Add a key that signs requests", openapi_extra=documented(ClientAnswer, AddKeyRequest)
+)
+async def add_key(
+    request: Request,
+    name: Named,
+    client: Administrator,
+    body: Annotated[AddKeyRequest, Depends(body_of(AddKeyRequest, "publicKey is required"))],
+) -> Response:
+    """Beside the keys that the client has, which stay as good as they were."""
+    parts = parts_of(request)
+    caller, identity = caller_of(request, client), IdentityKey.parse(body.public_key)
+    run = partial(run_in_threadpool, add_client_key, parts, caller, parse_client_name(name), identity=identity)
+    return await respond(request, client, Work(run, partial(_client_answer, parts)))
+
+
+def _kept(body: CreateClientRequest | RotateClientRequest) -> Answers:
+    return Answers.SHOWN_ONCE if body.public_key is None else Answers.KEPT
 
 
 @router.post("/{name}/grants", summary="Grant a bot more", openapi_extra=documented(ClientAnswer, GrantRequest))
@@ -139,4 +162,4 @@ def _client_answer(parts: Parts, found: ClientRecord) -> ClientAnswer:
 
 
 def _issued_view(parts: Parts, issued: Issued) -> IssuedAnswer:
-    return issued_view(issued, parts.clock())
+    return issued_view(issued, parts)

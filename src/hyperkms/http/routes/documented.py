@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from hyperkms.http.client_schemas import (
+    AddKeyRequest,
     CreateClientRequest,
     EndGrantRequest,
     GrantRequest,
@@ -27,6 +28,8 @@ from hyperkms.http.schemas import (
 )
 
 _ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+_PUBLIC_KEY = "ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+"""The first of RFC 8032, whose private key everybody knows."""
 EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     GenerateRequest: {"a wallet that trades": {"walletId": "bot-1", "keyType": "secp256k1"}},
     SignBatchRequest: {"two messages": {"requests": [{"walletId": "bot-1", "message": text} for text in ("a", "b")]}},
@@ -104,6 +107,7 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
     },
     ChoosePolicyRequest: {"the first one again": {"version": 1}, "trade-only again": {"version": None}},
     RotateClientRequest: {"a day to change over": {"overlapHours": 24}, "the old key leaked": {"overlapHours": 0}},
+    AddKeyRequest: {"the key of a second instance": {"publicKey": _PUBLIC_KEY}},
     RotateRequest: {
         "a new key": {"walletId": "bot-1", "reason": "quarterly"},
         "a new address, current at once": {"walletId": "bot-1", "activate": True},
@@ -120,7 +124,7 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
 
 _PROBLEMS = {
     "400": "Malformed: `field` names the place.",
-    "401": "No valid API key.",
+    "401": "No valid API key or request signature.",
     "403": "Refused by a rule, which `code` names.",
     "404": "No such wallet or client.",
     "409": "It exists already, or came second.",
