@@ -366,6 +366,37 @@ def test_an_empty_file_that_was_never_listed_is_removed_and_one_with_lines_is_no
     assert files_in(folder) == [full]
 
 
+def test_an_empty_file_in_the_place_of_one_that_is_lost_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder)
+    log = left_by_a_dead_writer(logs)
+    (lost,) = files_in(folder)
+    lost.unlink()
+    instead, further = (folder / f"20260101T000000Z-{log}-{number:04}.jsonl" for number in (1, 2))
+    for path in (instead, further):
+        path.touch()
+    bring_in_order(logs.manifest)
+    assert files_in(folder) == [instead]
+
+
+def test_without_a_further_file_nothing_is_written_until_there_can_be_one(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder, segment_bytes=1) as sink:
+        written(sink)
+        held = (folder / NAME).read_bytes()
+        (folder / NAME).unlink()
+        (folder / NAME).mkdir()
+        for ask in (lambda: written(sink), sink.check):
+            with pytest.raises(Unavailable):
+                ask()
+        (folder / NAME).rmdir()
+        (folder / NAME).write_bytes(held)
+        sink.check()
+        assert written(sink).index == 2
+    ((_, read),) = read_logs(folder).items()
+    assert len(read.files) == 2
+
+
 # ---- the anchor ---------------------------------------------------------------------------------------------
 
 

@@ -220,9 +220,17 @@ class FileSink:
         log = self._at_hand()
         self._require_announced(log, records)
         if log.is_full:
-            log.go_on()
+            self._go_on(log)
         head = log.shown_head
         return log.id, self._make_durable(log, lambda: log.write(records)), head
+
+    def _go_on(self, log: Log) -> None:
+        """In a further file. Without one nothing more is written, and /ready says it until there is room for one."""
+        try:
+            log.go_on()
+        except HyperkmsError:
+            self._had_no_room = True
+            raise
 
     def _make_durable(self, log: Log, write: Callable[[], Written]) -> Written:
         """What was written, kept; or taken back, and the log at hand is another one from then on."""

@@ -108,8 +108,11 @@ def _leaves(paths: Sequence[Path]) -> Iterator[list[bytes]]:
 
 
 def _remove_unlisted(listing: Appending, folder: Path) -> None:
-    """A log's file is made and listed while no other process appends, so whoever made these did not get so far."""
-    listed = {entry.file for entry in listing.entries() if entry.file}
+    """A log's file is made and listed while no other process appends, so whoever made these did not get so far.
+
+    An empty file in the place of one that is listed stays: it says that the lines of that one are lost.
+    """
+    listed = {(entry.log, entry.segment) for entry in listing.entries() if entry.segment}
     for file in segments(folder):
-        if file.number and file.path.name not in listed and file.path.stat().st_size == 0:
+        if file.number and (file.log, file.number) not in listed and file.path.stat().st_size == 0:
             file.path.unlink()
