@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -317,6 +319,21 @@ def test_files_of_the_release_before_are_listed_once(tmp_path: Path) -> None:
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     assert path.read_bytes() == content
+
+
+def test_a_file_that_a_process_of_the_release_before_still_writes_is_left_to_the_next_start(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    path = old_file(folder, b'{"v":1}\n')
+    logs = logs_in(folder)
+    words = [sys.executable, "-c", "import sys; f = open(sys.argv[1], 'ab'); print(flush=True); input()", str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        bring_in_order(logs.manifest)
+        assert "adopt" not in events(folder)
+        writer.communicate(b"\n")
+    bring_in_order(logs.manifest)
+    assert events(folder) == ["key", "adopt"]
 
 
 def left_by_a_dead_writer(logs: Logs, after: bytes = b"") -> str:
