@@ -34,6 +34,7 @@ PLAUSIBLE_MS = 600_000
 SLOW = ("-e", "inject=fsync:delay_exit=6000")
 """Six milliseconds an fsync, so that the writing thread is asked whatever the disk is."""
 _RECEIPT = re.compile(rb'"receipt":\{"log":"([0-9a-f]{32})","index":(\d+)')
+_REQUEST_ID = re.compile(rb"x-request-id: ([0-9a-f]{16})")
 _SIGNER = re.compile(rb"(0x[0-9a-f]{40})(.{6})", re.DOTALL)
 """An address and its ceiling in a page of the table `signers`: 6 bytes, big-endian (SQLite's serial type 5)."""
 
@@ -102,6 +103,52 @@ def test_the_fsync_of_a_record_and_of_its_nonces_ceiling_precedes_the_answer(
         if number + 1 >= rounds and seen_at_work:
             return
     pytest.skip(f"all was in order, but no record was written {written}: this machine is too busy for it now")
+
+
+def test_a_log_is_listed_before_its_first_line_and_a_refusal_on_the_disk_before_it_is_told(
+    service: Service, tmp_path: Path
+) -> None:
+    output = tmp_path / "calls"
+    with traced(service, output):
+        told = refuse(service)
+    seen = calls(output)
+    lines = {line["record"].get("requestId"): call for call, line in record_lines(seen, service.data)}
+    answers = {found[1].decode(): call for call in seen if (found := _REQUEST_ID.search(call.data)) and is_answer(call)}
+    assert set(told) <= set(lines) & set(answers)
+    for request in told:
+        assert is_synced_between(seen, lines[request], answers[request])
+    (listed,) = (call for call in seen if b'"event":"open"' in call.data)
+    first = min(lines.values(), key=lambda call: call.begun)
+    assert is_synced_between(seen, listed, first)
+
+
+def refuse(service: Service) -> Sequence[str]:
+    """The ids of requests that were refused, all kinds of them."""
+    told = []
+    body = {"walletId": "nobodys", "message": "m"}
+    with line_to(service) as line:
+        for _ in range(WARM // 2):
+            for path, sent in (("/wallets/sign", body), ("/wallets/sign-batch", {"requests": [body] * BATCH})):
+                for headers in ({}, {"Idempotency_Key": secrets.token_hex(8)}):
+                    answer = line.post(path, sent, **headers)
+                    assert b"wallet-not-found" in answer.body
+                    told.append(answer.headers["x-request-id"])
+    return told
+
+
+def is_answer(call: Call) -> bool:
+    return call.place.startswith("TCP")
+
+
+def is_synced_between(seen: Sequence[Call], written: Call, then: Call) -> bool:
+    """An fsync of the file that was written began after it had ended, and ended before the other call began."""
+    return any(
+        call.name in SYNCS
+        and (call.result, call.place) == (0, written.place)
+        and written.ended < call.begun
+        and call.ended < then.begun
+        for call in seen
+    )
 
 
 # ---- what the bots do ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from support.service import Answer, Service
 from support.traced import strace
 
 ATTEMPTS = int(os.environ.get("HYPERKMS_TEST_SIGNATURES", "60"))
+HANGS_US = 16_000_000
 MESSAGE = {"walletId": "bytes", "message": "m"}
 ACTION = {"walletId": "bot", "action": NOOP}
 ORDER_PAYLOAD = {"walletId": "bytes", "orderPayload": {"b": 1, "a": 2.5}}
@@ -55,6 +56,23 @@ def test_after_a_failed_fsync_nothing_is_signed_until_the_restart(service: Servi
         assert_finished(line, keys)
         nonces = [answer["nonce"] for answer in asked_before if "nonce" in answer]
         assert line.post("/hyperliquid/sign", ACTION).json["nonce"] > max(nonces)
+
+
+def test_while_the_disk_does_not_answer_everything_is_refused_and_afterwards_signed(service: Service) -> None:
+    """Few records before it, so that the writing thread is asked: the event loop itself writes to a quick disk only."""
+    with line_to(service) as line, line_to(service) as other:
+        assert line.post("/wallets/sign", MESSAGE).status == 200
+        (record,) = files_in(service.data / RECORDS)
+        with strace(
+            service, "-P", str(record), "-e", "trace=fsync", "-e", f"inject=fsync:delay_enter={HANGS_US}:when=1"
+        ):
+            assert_refused(line.post("/wallets/sign", MESSAGE, Idempotency_Key="k"))
+            assert_refused(other.post("/wallets/sign", {"walletId": "nobodys", "message": "m"}))
+            assert other.get("/ready").status == 503
+            while other.get("/ready").status != 200:
+                pass
+        assert_finished(line, {"k": ("/wallets/sign", MESSAGE)})
+    record_lines(service.data)
 
 
 def test_a_line_that_was_cut_short_is_followed_by_a_new_file(service: Service) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from hyperkms import _core
 from hyperkms.audit.log import Logs, Writing
 from hyperkms.audit.log_key import LogKey
-from hyperkms.audit.manifest import NAME, Manifest, Witness
+from hyperkms.audit.manifest import NAME, Manifest
+from hyperkms.audit.told import EntryWitness
 
 OPENING, HEAD = 11, 17
 
@@ -23,7 +24,7 @@ def new_log_key(folder: Path) -> LogKey:
     return LogKey(_core.open_sealed_key(sealed, context, data_key))
 
 
-def logs_in(folder: Path, *, witness: Witness | None = None, key: LogKey | None = None, **writing: Any) -> Logs:
+def logs_in(folder: Path, *, witness: EntryWitness | None = None, key: LogKey | None = None, **writing: Any) -> Logs:
     """What the logs in this folder have in common, with a key of their own unless one is given."""
     if key is None:
         folder.parent.mkdir(exist_ok=True)

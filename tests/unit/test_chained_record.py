@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -319,6 +321,21 @@ def test_files_of_the_release_before_are_listed_once(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+def test_a_file_that_a_process_of_the_release_before_still_writes_is_left_to_the_next_start(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    path = old_file(folder, b'{"v":1}\n')
+    logs = logs_in(folder)
+    words = [sys.executable, "-c", "import sys; f = open(sys.argv[1], 'ab'); print(flush=True); input()", str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        bring_in_order(logs.manifest)
+        assert "adopt" not in events(folder)
+        writer.communicate(b"\n")
+    bring_in_order(logs.manifest)
+    assert events(folder) == ["key", "adopt"]
+
+
 def left_by_a_dead_writer(logs: Logs, after: bytes = b"") -> str:
     """A log of two lines whose writer ended without a word: the kernel frees its lock as it closes its files."""
     sink = FileSink(logs)
@@ -364,6 +381,37 @@ def test_an_empty_file_that_was_never_listed_is_removed_and_one_with_lines_is_no
     full.write_bytes(b"{}\n")
     bring_in_order(logs_in(folder).manifest)
     assert files_in(folder) == [full]
+
+
+def test_an_empty_file_in_the_place_of_one_that_is_lost_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder)
+    log = left_by_a_dead_writer(logs)
+    (lost,) = files_in(folder)
+    lost.unlink()
+    instead, further = (folder / f"20260101T000000Z-{log}-{number:04}.jsonl" for number in (1, 2))
+    for path in (instead, further):
+        path.touch()
+    bring_in_order(logs.manifest)
+    assert files_in(folder) == [instead]
+
+
+def test_without_a_further_file_nothing_is_written_until_there_can_be_one(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder, segment_bytes=1) as sink:
+        written(sink)
+        held = (folder / NAME).read_bytes()
+        (folder / NAME).unlink()
+        (folder / NAME).mkdir()
+        for ask in (lambda: written(sink), sink.check):
+            with pytest.raises(Unavailable):
+                ask()
+        (folder / NAME).rmdir()
+        (folder / NAME).write_bytes(held)
+        sink.check()
+        assert written(sink).index == 2
+    ((_, read),) = read_logs(folder).items()
+    assert len(read.files) == 2
 
 
 # ---- the anchor ---------------------------------------------------------------------------------------------

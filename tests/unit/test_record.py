@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,53 @@ def test_after_a_failed_fsync_nothing_is_ever_released(tmp_path: Path, number: i
         sink.check()
     assert refused.value.code == "record-unwritable"
     sink.close()
+
+
+def test_a_disk_that_does_not_answer_is_a_refusal_and_nothing_more_is_taken_until_it_does(tmp_path: Path) -> None:
+    entered, allowed = threading.Event(), threading.Event()
+
+    def hanging(descriptor: int) -> None:
+        entered.set()
+        assert allowed.wait(60)
+        os.fsync(descriptor)
+
+    sink = FileSink(logs_in(tmp_path / "records", stuck_after_s=0.2), fsync=hanging)
+    tickets = [sink.append(_record())]
+    assert entered.wait(10)
+    tickets += [sink.append(_record()) for _ in range(3)]
+    for ticket in tickets:
+        assert "not answered" in _refusal(ticket).message
+    assert "not answered" in _refusal(sink.append(_record())).message
+    for ask in (sink.check, sink.announce):
+        with pytest.raises(Unavailable):
+            ask()
+    allowed.set()
+    while True:
+        with suppress(Unavailable):
+            sink.check()
+            break
+    position = sink.append(_record("after")).wait()
+    sink.close()
+    told = [line["record"]["wallet"] for line in records_in(tmp_path / "records")]
+    assert (position.index, told) == (2, ["w", "after"])
+
+
+def test_a_loop_hears_of_a_disk_that_does_not_answer(tmp_path: Path) -> None:
+    allowed = threading.Event()
+    sink = FileSink(logs_in(tmp_path / "records", stuck_after_s=0.2), fsync=lambda _descriptor: assert_set(allowed))
+
+    async def sign() -> None:
+        records = LoopRecords(sink, asyncio.get_running_loop())
+        told = await asyncio.gather(*(records.append(_record()).released() for _ in range(3)), return_exceptions=True)
+        assert [type(outcome) for outcome in told] == [Unavailable] * 3
+
+    asyncio.run(sign())
+    allowed.set()
+    sink.close()
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(60)
 
 
 def test_a_full_disk_refuses(tmp_path: Path) -> None:

@@ -5,18 +5,18 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import accumulate
-from typing import Protocol
 
 import msgspec
 
-from hyperkms.audit.chain import KeyedPlace
+from hyperkms.audit.hands import Hands, stuck
 from hyperkms.audit.log import Log, Logs, Written
 from hyperkms.audit.log_file import make_folder, removed, require_room, unwritable
-from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, HeadRecord, Record
+from hyperkms.audit.record import KEYED_SIGNATURE, Encoded, Record
 from hyperkms.audit.sink import Durable, Group, Ticket, settle_all
+from hyperkms.audit.told import HeadWitness, KeyedLines, Observer
 from hyperkms.errors import HyperkmsError, Tampered, Unavailable
 from hyperkms.state.gathering import next_group
 
@@ -30,40 +30,14 @@ LOOK_S = 1.0
 _LAST = 15
 
 
-class Observer(Protocol):
-    """Told of each group before its tickets are settled; it must neither wait nor raise."""
-
-    def committed(self, size: int) -> None:
-        """So many records are durable."""
-
-    def commit_failed(self, size: int) -> None:
-        """So many are not."""
-
-
-class KeyedLines(Protocol):
-    """Follows the signatures under an Idempotency-Key through the logs of this process."""
-
-    def announce(self, log: str, length: int) -> None:
-        """A log of this many bytes is about to get its first; waits for the database. Unavailable if that is away."""
-
-    def wrote(self, log: str, places: Sequence[KeyedPlace]) -> None:
-        """These lines are written, and not yet durable."""
-
-
-class HeadWitness(Protocol):
-    """Told of each head once it is durable; it must neither wait nor raise."""
-
-    def head(self, log: str, head: HeadRecord) -> None:
-        """A head of this log."""
-
-
 class FileSink:
     """A log a process, in files that it makes and nobody opens again for writing; the first with the first record.
 
     A thread takes every record that waits, writes them with one write and one fsync, then releases
     them together. After a write that failed, what follows goes to a new log, and so it does after a
     crash: nothing is appended to half a line. After a failed fsync nothing is written any more, since
-    the kernel may have dropped what it was given. What was not released is taken back in both cases.
+    the kernel may have dropped what it was given. What was not released is taken back in both cases. Where the
+    disk does not answer, who waits is refused after a while, and nothing more is taken until it does.
     With durability `os` there is no fsync: a record is durable once the operating system has it.
     """
 
@@ -72,9 +46,9 @@ class FileSink:
         logs: Logs,
         *,
         fsync: Callable[[int], None] = os.fsync,
-        observer: "Observer | None" = None,
-        keyed: "KeyedLines | None" = None,
-        witness: "HeadWitness | None" = None,
+        observer: Observer | None = None,
+        keyed: KeyedLines | None = None,
+        witness: HeadWitness | None = None,
     ) -> None:
         make_folder(logs.manifest.folder)
         self._logs = logs
@@ -93,6 +67,7 @@ class FileSink:
         self._taking = threading.Lock()
         self._announcing = threading.Lock()
         self._writing = threading.Lock()
+        self._hands = Hands(logs.writing.stuck_after_s, self._waiting_groups)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
@@ -106,10 +81,14 @@ class FileSink:
     def append_group(self, group: Group) -> None:
         """Take several, to be written together, and with others that wait."""
         with self._taking:
-            if not self._closed:
+            if self._closed:
+                refused = Unavailable("record-closed", "the record is closed: the service is stopping")
+            elif self._hands.is_stuck:
+                refused = stuck(self._logs.writing.stuck_after_s)
+            else:
                 self._queue.put([group])
                 return
-        settle_all([(group, Unavailable("record-closed", "the record is closed: the service is stopping"))])
+        settle_all([(group, refused)])
 
     def write_here(self, group: Group) -> bool:
         """Write and settle these in the calling thread, as long as the disk answers at once.
@@ -141,7 +120,7 @@ class FileSink:
     def announce(self) -> None:
         """Let it take them; waits for the disk and the database, and is not called by who holds a lock of that."""
         with self._announcing:
-            with self._writing:
+            with self._alone():
                 if self._failure:
                     raise self._failure
                 log = self._at_hand()
@@ -156,7 +135,7 @@ class FileSink:
             raise self._failure
         if not self._thread.is_alive():
             raise Unavailable("record-closed", "nothing writes the record any more; restart the service")
-        with self._writing:
+        with self._alone():
             self._leave_a_removed_file()
             if self._had_no_room or self._log is None:
                 require_room(self._logs.manifest.folder)
@@ -171,6 +150,7 @@ class FileSink:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
+        self._hands.close()
         with self._writing:
             if self._log and self._log.has_uncovered:
                 self._write_head(self._log)
@@ -184,12 +164,36 @@ class FileSink:
         ended = False
         while not ended:
             groups, ended = next_group(self._queue, MAX_GROUP, LOOK_S)
-            with self._writing:
+            with self._hands.holding(groups), self._writing:
                 if groups:
                     self._commit(groups)
                 elif self._log and self._log.is_head_due:
                     self._write_head(self._log)
                 self._say_what_ended()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """For who may wait, and is refused where the disk does not answer."""
+        self._hands.require_free()
+        patience_s = self._logs.writing.stuck_after_s
+        if not self._writing.acquire(timeout=patience_s):
+            raise stuck(patience_s)
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def _waiting_groups(self) -> Sequence[Group]:
+        """Taken from the queue for good; the end of it stays in it."""
+        found: list[Group] = []
+        with suppress(queue.Empty):
+            while True:
+                entry = self._queue.get_nowait()
+                if entry is None:
+                    self._queue.put(None)
+                    break
+                found += entry
+        return found
 
     def _commit(self, groups: Sequence[Group]) -> None:
         """Release these groups if all of them are durable, else fail all of them."""
@@ -200,13 +204,13 @@ class FileSink:
             failure = error if isinstance(error, Unavailable) else unwritable(error)
             if self._observer:
                 self._observer.commit_failed(len(records))
-            settle_all([(group, failure) for group in groups])
+            self._hands.settle([(group, failure) for group in groups])
             return
         if self._observer:
             self._observer.committed(len(records))
         first, leaves, durability = written.lines.first, written.lines.leaves, self._logs.writing.durability
         places = accumulate((len(group.records) for group in groups[:-1]), initial=0)
-        settle_all(
+        self._hands.settle(
             [
                 (group, Durable(log, first + place, leaves[place : place + len(group.records)], head, durability))
                 for group, place in zip(groups, places, strict=True)
@@ -220,9 +224,17 @@ class FileSink:
         log = self._at_hand()
         self._require_announced(log, records)
         if log.is_full:
-            log.go_on()
+            self._go_on(log)
         head = log.shown_head
         return log.id, self._make_durable(log, lambda: log.write(records)), head
+
+    def _go_on(self, log: Log) -> None:
+        """In a further file. Without one nothing more is written, and /ready says it until there is room for one."""
+        try:
+            log.go_on()
+        except HyperkmsError:
+            self._had_no_room = True
+            raise
 
     def _make_durable(self, log: Log, write: Callable[[], Written]) -> Written:
         """What was written, kept; or taken back, and the log at hand is another one from then on."""

@@ -1,6 +1,7 @@
 """What earlier processes left in the folder of the record, brought into the manifest at the start of a service.
 
-* Files of the release before are listed as they are, once: from then on a change of them is found.
+* Files of the release before are listed as they are, once: from then on a change of them is found. One that a process
+  still has open is left to the next start.
 * A log whose writer died gets its `close`: what whole lines it has.
 * An empty file that was never listed is removed: its process died before it had said anything.
 """
@@ -15,6 +16,7 @@ from hyperkms.audit.entries import ADOPT, CLOSE, FOUND, OPEN, SEGMENT, AdoptEntr
 from hyperkms.audit.frontier import Frontier, leaf_hash
 from hyperkms.audit.log_file import is_being_written
 from hyperkms.audit.manifest import Appending, Manifest, read_entries
+from hyperkms.audit.open_files import are_open
 from hyperkms.audit.segments import Segment, segments
 
 _AT_ONCE = 10_000
@@ -43,8 +45,10 @@ def bring_in_order(manifest: Manifest) -> None:
 
 def _adopt(manifest: Manifest, files: Iterable[Segment]) -> None:
     known = _adopted(read_entries(manifest.folder))
-    for file in sorted(files, key=lambda one: one.path.name):
-        if file.path.name in known:
+    new = [file for file in files if file.path.name not in known]
+    being_written = are_open(file.path for file in new)
+    for file in sorted(new, key=lambda one: one.path.name):
+        if file.path in being_written:
             continue
         lines, size, sha256 = _measured(file.path)
         with manifest.alone() as listing:
@@ -108,8 +112,11 @@ def _leaves(paths: Sequence[Path]) -> Iterator[list[bytes]]:
 
 
 def _remove_unlisted(listing: Appending, folder: Path) -> None:
-    """A log's file is made and listed while no other process appends, so whoever made these did not get so far."""
-    listed = {entry.file for entry in listing.entries() if entry.file}
+    """A log's file is made and listed while no other process appends, so whoever made these did not get so far.
+
+    An empty file in the place of one that is listed stays: it says that the lines of that one are lost.
+    """
+    listed = {(entry.log, entry.segment) for entry in listing.entries() if entry.segment}
     for file in segments(folder):
-        if file.number and file.path.name not in listed and file.path.stat().st_size == 0:
+        if file.number and (file.log, file.number) not in listed and file.path.stat().st_size == 0:
             file.path.unlink()

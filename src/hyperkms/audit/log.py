@@ -25,6 +25,7 @@ Durability: TypeAlias = Literal["fsync", "os"]
 MIB = 1024 * 1024
 HEAD_AFTER_S = 5.0
 """A line is so old when a head covers it, and a second or a slow group more: 10 s are promised."""
+STUCK_AFTER_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Writing:
     segment_bytes: int = 64 * MIB
     """A file that has so many is followed by another one."""
     head_after_s: float = HEAD_AFTER_S
+    stuck_after_s: float = STUCK_AFTER_S
+    """A disk that has not answered for so long is given nothing more until it does."""
 
 
 @dataclass(frozen=True)

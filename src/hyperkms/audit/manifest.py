@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -19,6 +18,7 @@ from hyperkms.audit.entries import Entry, KeyEntry, Listed
 from hyperkms.audit.frontier import leaf_hash
 from hyperkms.audit.log_file import make_folder, sync_directory, unwritable, write_all
 from hyperkms.audit.log_key import LogKey
+from hyperkms.audit.told import EntryWitness
 from hyperkms.errors import Tampered, Unavailable
 
 NAME = "manifest.jsonl"
@@ -39,17 +39,12 @@ class _Line(msgspec.Struct, frozen=True):
 _read_line = msgspec.json.Decoder(_Line).decode
 
 
-class Witness(Protocol):
-    """Told of each entry once it is durable; it must neither wait nor raise."""
-
-    def entry(self, index: int, line_hash: str, now: int) -> None:
-        """The entry of this number, by the hash of its line."""
-
-
 class Manifest:
     """The manifest of a data directory."""
 
-    def __init__(self, folder: Path, key: LogKey, clock: Callable[[], int], witness: Witness | None = None) -> None:
+    def __init__(
+        self, folder: Path, key: LogKey, clock: Callable[[], int], witness: EntryWitness | None = None
+    ) -> None:
         self.folder = folder
         self.clock = clock
         self._key = key
@@ -79,7 +74,7 @@ class Manifest:
 class Appending:
     """The manifest while this process alone appends."""
 
-    def __init__(self, path: Path, key: LogKey, clock: Callable[[], int], witness: Witness | None) -> None:
+    def __init__(self, path: Path, key: LogKey, clock: Callable[[], int], witness: EntryWitness | None) -> None:
         self._path = path
         self._key = key
         self._clock = clock

@@ -14,8 +14,8 @@ RUNNING = Situation(
             title="The record cannot be written",
             cause=(
                 "No signature leaves before its record is on the disk, and the disk did not take it: it is full, "
-                "read-only or failing, or the folder `records` was removed. After a failed fsync nothing is written "
-                "until the service is restarted."
+                "read-only or failing, does not answer, or the folder `records` was removed. After a failed fsync "
+                "nothing is written until the service is restarted."
             ),
             next_step=(
                 "Make room, and it goes on by itself; after any other fault mend the disk and restart the service. "
