@@ -10,7 +10,7 @@ from hyperkms.audit.reading.folder import Segment, unreadable
 from hyperkms.audit.reading.line_form import HEAD, parse_chained
 from hyperkms.audit.reading.signed import Head, read_head
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 _MARK = b'{"v":%d,"log":"' % HEAD
 
 
