@@ -201,6 +201,8 @@ def test_export_writes_the_lines_or_a_table_and_says_how_many(copied: Copy, tmp_
     stored = {line for file in copied.record.folder.glob("2*") for line in file.read_bytes().splitlines()}
     assert len(lines) == 8
     assert set(lines) < stored
+    assert copied.json("export", "--refused", "-o", str(tmp_path / "some.jsonl"))["count"] == 1
+    assert copied.run("export", "--json").returncode == 2
     assert (tmp_path / "all.jsonl").stat().st_mode & 0o777 == 0o600
     names, *rows = csv.reader(io.StringIO(copied.text("export", "--format", "csv", "--wallet", "bot-2")))
     assert [dict(zip(names, row, strict=True))["client"] for row in rows] == ["bob"]

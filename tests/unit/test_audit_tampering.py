@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hyperkms.audit.reading.findings import Code
 from hyperkms.audit.reading.verify import Expected, Report, verify
@@ -449,7 +451,8 @@ def test_a_record_of_the_release_before_alone_is_shown_as_far_as_it_goes(written
     alone = tmp_path / "alone"
     alone.mkdir()
     shutil.copy(file, alone)
-    assert check(alone).findings == ()
+    report = check(alone)
+    assert (report.findings, [note.code for note in report.notes]) == ((), [Code.UNCHAINED])
     lines = file.read_bytes().splitlines(keepends=True)
     for wrong, code in (
         (lines[1:], Code.LINE_MISSING),
@@ -617,3 +620,52 @@ def test_what_is_not_a_line_to_the_byte_is_malformed(copy: Path, name: str) -> N
     lines.lines[0][:] = CHECKS[name](lines.lines[0])
     lines.save()
     assert codes(check(copy)) == {Code.LINE_MALFORMED.value}
+
+
+# ---- anything at all ---------------------------------------------------------------------------------
+
+Change = Callable[[list[bytes], int, int, float], list[bytes]]
+CHANGES: dict[str, Change] = {
+    "edit": lambda lines, one, _, part: [*lines[:one], edited(lines[one], part), *lines[one + 1 :]],
+    "delete": lambda lines, one, _, __: [*lines[:one], *lines[one + 1 :]],
+    "duplicate": lambda lines, one, other, _: [*lines[:other], lines[one], *lines[other:]],
+    "swap": lambda lines, one, other, _: [lines[{one: other, other: one}.get(n, n)] for n in range(len(lines))],
+    "noise": lambda lines, one, _, part: [*lines[:one], bytes(int(part * 300)), *lines[one:]],
+    "cut": lambda lines, one, _, __: lines[:one],
+    "reverse": lambda lines, one, _, __: [*lines[:one], *lines[one:][::-1]],
+}
+PLACE = st.floats(0, 1, exclude_max=True)
+
+
+def edited(text: bytes, part: float) -> bytes:
+    place = int(part * len(text))
+    return text[:place] + b"7" + text[place + 1 :]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), PLACE, PLACE), min_size=1, max_size=6),
+    log=st.sampled_from([CLOSED, KILLED]),
+)
+def test_whatever_is_done_to_the_files_of_a_closed_log_something_is_found(
+    written: Written, copy: Path, log: str, steps: list[tuple[str, float, float]]
+) -> None:
+    names = [file.name for file in written.logs[log].files]
+    lines = Lines(
+        [copy / name for name in names], [(written.folder / name).read_bytes().splitlines() for name in names]
+    )
+    flat = [line for among in lines.lines for line in among]
+    for step, first, second in steps:
+        if flat:
+            flat = CHANGES[step](flat, int(first * len(flat)), int(second * len(flat)), second)
+    for among in lines.lines[:-1]:
+        among[:] = flat[: len(among)]
+        flat = flat[len(among) :]
+    lines.lines[-1][:] = flat
+    lines.save()
+    is_whole = all((copy / name).read_bytes() == (written.folder / name).read_bytes() for name in names)
+    report = check(copy)
+    assert bool(report.findings) is not is_whole
+    assert report.left_out == 0
+    for name in names:
+        shutil.copy(written.folder / name, copy / name)

@@ -79,27 +79,26 @@ def show_command(line: str | None, query: Query, place: Place, form: Form) -> No
 
 
 @audit.command("export")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["jsonl", "csv"]),
-    default="jsonl",
-    show_default=True,
-    help="Lines as they are.",
-)
+@click.option("--format", "kind", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A new file; standard output unless told.")
 @with_query
 @with_place
-def export_command(form: str, output: Path | None, query: Query, place: Place) -> None:
-    """Write decisions to a file, by time: the lines byte for byte, or a table that is safe in a spreadsheet."""
+@FORM
+def export_command(kind: str, output: Path | None, query: Query, place: Place, form: Form) -> None:
+    """Write decisions by time: the lines byte for byte (jsonl), or a table that is safe in a spreadsheet."""
+    if output is None and form is Form.JSON:
+        raise click.UsageError("--json says how many went into a file: give -o FILE")
     found = _Counted(decisions_at(place, query))
-    texts = as_table(found) if form == "csv" else as_lines(found)
+    texts = as_table(found) if kind == "csv" else as_lines(found)
     if output is None:
         _write(texts, sys.stdout.buffer)
     else:
         with _new_file(output) as file:
             _write(texts, file)
-    tell_operator(f"hyperkms: {found.count} decisions" + (f" written to {output}" if output else ""))
+    if form is Form.JSON:
+        show_json({"count": found.count, "output": str(output)})
+    else:
+        tell_operator(f"hyperkms: {found.count} decisions" + (f" written to {output}" if output else ""))
 
 
 class _Counted:

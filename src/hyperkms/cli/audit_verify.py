@@ -71,8 +71,9 @@ def verify_command(
 @click.argument("index", required=False, type=click.IntRange(0))
 @click.option("--receipt", type=click.Path(path_type=Path), help="A receipt, or the answer that has it; - is a pipe.")
 @with_place
-def prove_command(log: str | None, index: int | None, receipt: Path | None, place: Place) -> None:
-    """Print the proof that a line stands in its log under a signed head: JSON, for `verify --proof`."""
+@FORM
+def prove_command(log: str | None, index: int | None, receipt: Path | None, place: Place, form: Form) -> None:  # noqa: ARG001 (one form)
+    """Print the proof that a line stands in its log under a signed head: JSON in any case, for `verify --proof`."""
     if receipt is not None and log is None:
         made = receipt_proof_at(place, parse_receipt(_content(receipt)))
     elif receipt is None and log is not None and index is not None:

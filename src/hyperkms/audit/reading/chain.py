@@ -7,20 +7,18 @@ known from the line after it, the heads that follow can still be checked.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from hashlib import sha256
-from math import inf
 
 import msgspec
 
-from hyperkms.audit.merkle import Tree
 from hyperkms.audit.reading.findings import Code, Finding, Findings
 from hyperkms.audit.reading.folder import Segment
+from hyperkms.audit.reading.held import Held
 from hyperkms.audit.reading.line_form import KIND_LENGTH, KINDS, ZEROS, Line, is_json, parse_chained, read_any
 from hyperkms.audit.reading.marks import Mark
-from hyperkms.audit.reading.signed import Head, Keys, key_id_of, read_head, unhex
+from hyperkms.audit.reading.signed import Keys
 from hyperkms.audit.record import HEAD, OPENING
-from hyperkms.errors import Tampered
 
 UNKNOWN = b""
 """In the place of a hash that no line tells."""
@@ -56,25 +54,17 @@ class Gap:
 
 @dataclass
 class Chain:
-    """The state of the reading. `index` is that of the next line; `tree` lags behind by one, `last` is its leaf."""
+    """The state of the reading; `index` is that of the next line."""
 
     log: str
-    keys: Keys
-    marks: Iterator[Mark]
+    keys: InitVar[Keys]
+    marks: InitVar[Iterator[Mark]]
     findings: Findings
+    held: Held = field(init=False)
+    """Its tree lags behind by one line, whose leaf is `last`."""
     index: int = 0
-    heads: int = 0
-    """Heads whose signature and root are right."""
-    lost_heads: int = 0
-    """Heads that could not be held against lines, since some are lost."""
-    proved: int = 0
-    """Lines that the newest right head covers."""
-    first_time: int | None = None
     last: bytes | None = None
     last_line: bytes = b""
-    tree: Tree = field(default_factory=Tree)
-    is_sure: bool = True
-    """Whether the tree is that of the lines as they were written, as far as one can know."""
     strays: list[Stray] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     file: str = ""
@@ -82,11 +72,10 @@ class Chain:
     _suspect: bytes | None = None
     _damaged: int | None = None
     """The line that has a finding already: it explains why the hash in the next one is another."""
-    _mark: Mark | None = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, keys: Keys, marks: Iterator[Mark]) -> None:
         self._middle = b',"log":"%b","index":' % self.log.encode()
-        self._mark = next(self.marks, None)
+        self.held = Held(self.log, keys, marks, self._find)
 
     # ---- the quick way ---------------------------------------------------------------------------------
 
@@ -102,8 +91,9 @@ class Chain:
 
     def _take_good(self, texts: Sequence[bytes]) -> int:
         """Take lines as long as each is just what it has to be; how many."""
-        middle, tree, hashed, kinds, json = self._middle, self.tree, sha256, KINDS, read_any
-        index, last, prev, marked = self.index, self.last, self._prev, self._marked()
+        middle, held, hashed, kinds, json = self._middle, self.held, sha256, KINDS, read_any
+        index, last, prev, marked = self.index, self.last, self._prev, held.next_size
+        append = held.tree.append
         stop = len(texts)
         for number, text in enumerate(texts):
             due = b'%b%d,"prev":"%b","record":{' % (middle, index, prev)
@@ -121,22 +111,18 @@ class Chain:
                 stop = number
                 break
             if last is not None:
-                tree.append(last)
+                append(last)
             made = hashed(b"\0" + text)
             last, prev = made.digest(), made.hexdigest().encode()
             index += 1
             if kind in (HEAD, OPENING) or index == 1 or index > marked:
                 self.index, self.last, self._prev = index, last, prev
-                self._look_at(index - 1, kind, text[start:-1])
-                marked = self._marked()
+                held.look_at(index - 1, kind, text[start:-1])
+                marked = held.next_size
         self.index, self.last, self._prev = index, last, prev
         if stop:
             self.last_line = texts[stop - 1]
         return stop
-
-    def _marked(self) -> int | float:
-        """The size at which the tree is looked at next."""
-        return inf if self._mark is None else self._mark.size
 
     # ---- what is odd -----------------------------------------------------------------------------------
 
@@ -220,103 +206,27 @@ class Chain:
         """Go on at this line; of one lost line the next one knows the hash, of more nobody does."""
         self.gaps.append(Gap(self.index, index, self.file, at_end, is_explained))
         if self.last is not None:
-            self.tree.append(self.last)
-        self._look_at_marks(self.index)
+            self.held.tree.append(self.last)
+        self.held.look_at_marks(self.index)
         if index == self.index + 1 and prev is not None:
             self.last = bytes.fromhex(prev.decode())
         else:
-            self.last, self.is_sure = None, False
+            self.last, self.held.is_sure = None, False
         self.index, self._prev = index, prev or UNKNOWN
 
     def _accept(self, text: bytes, line: Line | None) -> None:
         """Take it as the line that is due. Its leaf, if it is not the one that was written, is known from the next."""
         due = self.index
         if self.last is not None:
-            self.tree.append(self.last)
+            self.held.tree.append(self.last)
         self.last = _leaf(text)
         self._prev = self.last.hex().encode()
         self.index = due + 1
         self.last_line = text
         if line is not None:
-            self._look_at(due, line.kind, line.record)
+            self.held.look_at(due, line.kind, line.record)
         else:
-            self._look_at_marks(due)
-
-    # ---- openings, heads, marks ------------------------------------------------------------------------
-
-    def _look_at(self, index: int, kind: int, record: bytes) -> None:
-        if index == 0:
-            self._look_at_opening(kind, record)
-        elif kind == OPENING:
-            self._find(Code.LINE_MALFORMED, f"line {index} is an opening, and only line 0 is", index)
-        elif kind == HEAD:
-            self._look_at_head(index, record)
-        self._look_at_marks(index)
-
-    def _look_at_opening(self, kind: int, record: bytes) -> None:
-        if kind != OPENING:
-            self._find(Code.OPENING_MISSING, "line 0 is no opening", 0)
-            return
-        try:
-            opening = _read_opening(record)
-            key_id = key_id_of(unhex(opening.public_key))
-        except (msgspec.MsgspecError, ValueError):
-            self._find(Code.LINE_MALFORMED, "line 0 is no opening of the documented form", 0)
-            return
-        self.first_time = opening.time
-        if key_id != opening.key_id or (self.keys.ids and key_id not in self.keys.ids):
-            self._find(Code.KEY_UNKNOWN, f"the log says that key {opening.key_id} signs it, which is not believed", 0)
-
-    def _look_at_head(self, index: int, record: bytes) -> None:
-        try:
-            head = read_head(record)
-            self.keys.verify_head(self.log, head)
-        except msgspec.MsgspecError:
-            self._find(Code.LINE_MALFORMED, f"line {index} is no head of the documented form", index)
-        except Tampered as error:
-            self._find(Code(error.code), f"the head in line {index}: {error.message}", index)
-        else:
-            self._hold(index, head)
-
-    def _hold(self, index: int, head: Head) -> None:
-        """A head that was signed, against the lines before it."""
-        if head.size != index:
-            self._find(Code.HEAD_WRONG, f"the head in line {index} is one of {head.size} lines", index)
-        elif self.tree.size == index and self.tree.root().hex() == head.root:
-            self.heads += 1
-            self.proved = index
-        elif self.is_sure:
-            self.is_sure = False
-            words = f"the lines before line {index} are not those whose root its head has, since line {self.proved}"
-            self._find(Code.HEAD_WRONG, words, index)
-        else:
-            self.lost_heads += 1
-
-    def _look_at_marks(self, size: int) -> None:
-        """Those of the size that the tree has just reached."""
-        while self._mark is not None and self._mark.size <= size:
-            mark, self._mark = self._mark, next(self.marks, None)
-            if not (mark.size == self.tree.size and self.tree.root().hex() == mark.root):
-                self._differs(mark)
-
-    def _differs(self, mark: Mark) -> None:
-        if mark.head is not None:
-            try:
-                self.keys.verify_head(self.log, mark.head)
-            except Tampered as error:
-                self._find(Code(error.code), f"{mark.words}: {error.message}", mark.size)
-                return
-        if not self.is_sure:
-            self.lost_heads += 1
-        elif mark.head is not None and self.proved == mark.size:
-            words = f"{mark.words} and the log's own head of that size are both signed, and have different roots"
-            self._find(Code.LOG_FORKED, words, mark.size)
-        else:
-            words = (
-                f"the first {mark.size} lines are not those of {mark.words}: one since line {self.proved} was changed"
-            )
-            self._find(Code.HEAD_WRONG, words, mark.size)
-            self.is_sure = False
+            self.held.look_at_marks(due)
 
     # ---- files and the end -----------------------------------------------------------------------------
 
@@ -335,7 +245,7 @@ class Chain:
         elif start is not None and start < self.index:
             words = f"the file ends with line {self.index - 1}, and the next one begins with line {start}"
             self._find(Code.LOG_FORKED, words, start)
-            self.last, self.is_sure, self.index = None, False, start
+            self.last, self.held.is_sure, self.index = None, False, start
             self._prev = (line and line.prev) or UNKNOWN
         self.file = segment.name
 
@@ -349,34 +259,15 @@ class Chain:
         """No more lines: the tree is that of all."""
         self.settle(None)
         if self.last is not None:
-            self.tree.append(self.last)
+            self.held.tree.append(self.last)
             self.last = None
-        self._look_at_marks(self.index)
-
-    def missing_mark(self) -> Mark | None:
-        """The largest of those that speak of more lines than there are."""
-        largest = None
-        while self._mark is not None:
-            largest, self._mark = self._mark, next(self.marks, None)
-        return largest
+        self.held.look_at_marks(self.index)
 
     def _find(self, code: Code, words: str, index: int | None = None) -> None:
         place = self.index if index is None else index
-        self._damaged = place
+        if code not in (Code.HEAD_WRONG, Code.LOG_FORKED):  # those are about the lines before
+            self._damaged = place
         self.findings.add(Finding(code, words, self.file, self.log, place))
-
-
-class _Opening(msgspec.Struct, frozen=True, rename="camel"):
-    time: int
-    release: str
-    boot: str | None
-    pid: int
-    key_id: str
-    public_key: str
-    durability: str
-
-
-_read_opening = msgspec.json.Decoder(_Opening).decode
 
 
 def _leaf(text: bytes) -> bytes:

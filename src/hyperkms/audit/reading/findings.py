@@ -30,8 +30,9 @@ class Code(StrEnum):
     TAIL_TORN = "tail-torn"
     OPENING_MISSING = "opening-missing"
     LOG_OPEN = "log-open"
-    """Of a note alone, as the next one."""
+    """Of a note alone, as the next ones."""
     HEADS_UNPROVED = "heads-unproved"
+    UNCHAINED = "unchained"
 
 
 class Finding(msgspec.Struct, frozen=True):

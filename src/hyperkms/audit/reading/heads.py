@@ -11,7 +11,7 @@ from hyperkms.audit.reading.line_form import parse_chained
 from hyperkms.audit.reading.signed import Head, read_head
 from hyperkms.audit.record import HEAD
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 _MARK = b'{"v":%d,"log":"' % HEAD
 
 

@@ -57,9 +57,9 @@ def check_log(log: str, segments: Iterable[Segment], listed: Listed | None, read
         log=log,
         segments=len(present),
         lines=chain.index,
-        heads=chain.heads,
-        proved=chain.proved,
-        first_time=chain.first_time,
+        heads=chain.held.heads,
+        proved=chain.held.proved,
+        first_time=chain.held.first_time,
         last_time=last.time if last else None,
         is_closed=listed is not None and listed.close is not None,
     )
@@ -104,9 +104,10 @@ class _Ending:
         ]
         for finding in told:
             findings.add(finding)
-        if self._chain.lost_heads:
+        lost = self._chain.held.lost_heads
+        if lost:
             words = (
-                f"{self._chain.lost_heads} heads of log {self._chain.log} cannot be held against its lines any more, "
+                f"{lost} heads of log {self._chain.log} cannot be held against its lines any more, "
                 "since some are lost or changed: what stands after that is proved by nothing"
             )
             findings.note(Finding(Code.HEADS_UNPROVED, words, log=self._chain.log))
@@ -168,7 +169,7 @@ class _Ending:
     def _length(self) -> Iterator[Finding]:
         """Whether it has as many lines as others say."""
         chain, listed = self._chain, self._listed
-        mark = chain.missing_mark()
+        mark = chain.held.missing_mark()
         top = max([chain.index, *(index + 1 for index in self._moved)])
         last_listed = max(listed.files, default=0) if listed else 0
         is_whole = bool(self._segments) and self._segments[-1].number >= last_listed
@@ -177,7 +178,7 @@ class _Ending:
             yield Finding(Code.LOG_TRUNCATED, words, chain.file, chain.log, chain.index)
         if listed is not None and listed.close is not None:
             size = listed.close[1].size
-            closing_head = chain.index == size + 1 and chain.proved == size
+            closing_head = chain.index == size + 1 and chain.held.proved == size
             if chain.index > size and not closing_head:
                 words = f"the log was closed with {size} lines and has {chain.index}"
                 yield Finding(Code.LOG_FORKED, words, chain.file, chain.log, size)

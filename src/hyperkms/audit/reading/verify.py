@@ -63,6 +63,7 @@ def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> 
         if log not in skipped
     ]
     read += [check_unchained(file, manifest.adopted.get(file.name), findings, progress) for file in folder.unchained]
+    _note_unchained(folder, manifest, findings)
     _note_open(read, findings)
     return Report(
         findings=tuple(findings.found),
@@ -85,6 +86,13 @@ def _take_named(folder: Folder, manifest: Manifest) -> None:
 def _ended_before(log: str, manifest: Manifest, since: int | None) -> bool:
     listed = manifest.logs.get(log)
     return since is not None and listed is not None and listed.close is not None and listed.close[1].time < since
+
+
+def _note_unchained(folder: Folder, manifest: Manifest, findings: Findings) -> None:
+    count = sum(1 for file in folder.unchained if file.name not in manifest.adopted)
+    if count:
+        words = f"{count} files are of the release before: they have no chain, and an edit in them cannot be found"
+        findings.note(Finding(Code.UNCHAINED, words))
 
 
 def _note_open(logs: Iterable[ReadLog], findings: Findings) -> None:

@@ -18,7 +18,9 @@ from hyperkms.operations.audit import heads, proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Auditor = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.READ))]
+"""Of records, which come in many small pages."""
 Prover = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.ADMINISTER))]
+"""Of what reads much for one answer."""
 LogName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A log id.")]
 Index = Annotated[int, Query(ge=0, le=2**53 - 1, description="A line of the log, from 0.")]
 Text = Annotated[str | None, Query(max_length=255)]
@@ -28,7 +30,7 @@ Moment = Annotated[int | None, Query(ge=0, le=2**53 - 1, description="Millisecon
 @router.get("/heads", summary="The newest head of each log", openapi_extra=documented(HeadsAnswer))
 def show_heads(
     request: Request,
-    client: Auditor,  # noqa: ARG001 (who asks was checked)
+    client: Prover,  # noqa: ARG001 (who asks was checked)
     after: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
 ) -> Response:
     """As they stand in the files; keep them elsewhere, and a later cut or rewriting of a log can be shown."""
