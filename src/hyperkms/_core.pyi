@@ -251,6 +251,9 @@ def memory_protection() -> Protection:
 def harden_process() -> None:
     """No core files and, on Linux, no ptrace by the same user; Unavailable if that fails."""
 
+def is_in_memory(path: str | PathLike[str]) -> bool:
+    """Whether the file system of a path is in memory, so that no device can keep a write waiting (tmpfs)."""
+
 def generate_key(context: Context, data_key: DataKey, wrapped: bytes, root_key_id: str) -> bytes:
     """A new key, sealed (format v1 of docs/formats.md)."""
 

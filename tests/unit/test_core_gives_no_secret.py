@@ -391,6 +391,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     ),
     "import_key": lambda bench: [*ask_import_key(bench)],
     "inspect_sealed_key": lambda bench: [*bench.each_kind(lambda kind: _core.inspect_sealed_key(bench.sealed[kind]))],
+    "is_in_memory": lambda bench: [_core.is_in_memory(path) for path in (bench.folder, "/proc", "/missing")],
     "keccak256": lambda _: _core.keccak256(b"hello"),
     "memory_protection": lambda _: _core.memory_protection(),
     "open_sealed_key": lambda bench: [*ask_open_sealed_key(bench)],

@@ -20,6 +20,6 @@ pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SI
 pub use counters::Counters;
 pub use idle::Idle;
 pub use meters::{require_sound, Demand, Meters, Span};
-pub use platform::{effective_user, harden_process, standard_input, Lock, LockChoice};
+pub use platform::{effective_user, harden_process, is_in_memory, standard_input, Lock, LockChoice};
 pub use replays::Replays;
 pub use stack::on_wiped_stack;

@@ -49,6 +49,29 @@ pub(super) fn map_secret(len: usize, choice: LockChoice) -> Result<Mapping> {
     Ok(Mapping { base, lock, private })
 }
 
+/// Whether what is written there stays in memory, so that no device can keep a write waiting; false where that is unknown.
+#[cfg(target_os = "linux")]
+pub fn is_in_memory(path: &std::path::Path) -> bool {
+    const TMPFS: libc::c_long = 0x0102_1994;
+    const RAMFS: libc::c_long = 0x8584_58f6;
+    let Ok(path) = std::ffi::CString::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())) else {
+        return false;
+    };
+    let mut found = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: a path that ends with 0, and a structure that the call fills when it answers 0.
+    if unsafe { libc::statfs(path.as_ptr(), found.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: filled, as just seen.
+    let kind = unsafe { found.assume_init() }.f_type as libc::c_long;
+    kind == TMPFS || kind == RAMFS
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn is_in_memory(_path: &std::path::Path) -> bool {
+    false
+}
+
 /// RLIMIT_CORE 0 and, on Linux, PR_SET_DUMPABLE 0: no core file, no ptrace by the same user.
 pub fn harden_process() -> Result<()> {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -382,6 +382,11 @@ fn harden_process() -> Result<()> {
 }
 
 #[pyfunction]
+fn is_in_memory(path: PathBuf) -> bool {
+    memory::is_in_memory(&path)
+}
+
+#[pyfunction]
 fn generate_key<'py>(
     py: Python<'py>,
     context: &Context,
@@ -517,8 +522,8 @@ mod _core {
     use super::verify::verify_ed25519;
     #[pymodule_export]
     use super::{
-        address, generate_key, harden_process, import_key, inspect_sealed_key, keccak256, memory_protection,
-        open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, Context, DataKey, KeyHandle,
-        LocalRootKey, Protection, SealedHeader, SharedCounters,
+        address, generate_key, harden_process, import_key, inspect_sealed_key, is_in_memory, keccak256,
+        memory_protection, open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, Context, DataKey,
+        KeyHandle, LocalRootKey, Protection, SealedHeader, SharedCounters,
     };
 }

@@ -3,14 +3,13 @@
 import os
 import queue
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import accumulate
 
 import msgspec
 
+from hyperkms import _core
 from hyperkms.audit.hands import Hands, stuck
 from hyperkms.audit.log import Log, Logs, Written
 from hyperkms.audit.log_file import make_folder, removed, require_room, unwritable
@@ -21,13 +20,8 @@ from hyperkms.errors import HyperkmsError, Tampered, Unavailable
 from hyperkms.state.gathering import next_group
 
 MAX_GROUP = 512
-QUICK_S = 250e-6
-"""A write and its fsync that take less are done where they are wanted: another thread would have to be woken, and
-would then contend with this one for the interpreter."""
-STALL_S = 5e-3
 LOOK_S = 1.0
 """So often the writing thread looks whether a head is due."""
-_LAST = 15
 
 
 class FileSink:
@@ -63,7 +57,7 @@ class FileSink:
         self._had_no_room = False
         self._closed = False
         self._queue: queue.SimpleQueue[Sequence[Group] | None] = queue.SimpleQueue()
-        self._taken_s: deque[float] = deque(maxlen=_LAST)
+        self._is_in_memory = _core.is_in_memory(logs.manifest.folder)
         self._taking = threading.Lock()
         self._announcing = threading.Lock()
         self._writing = threading.Lock()
@@ -91,13 +85,14 @@ class FileSink:
         settle_all([(group, refused)])
 
     def write_here(self, group: Group) -> bool:
-        """Write and settle these in the calling thread, as long as the disk answers at once.
+        """Write and settle these in the calling thread, where the file system is in memory.
 
-        That it does is judged by the last groups: most under 250 us, none over 5 ms. A disk that stalls holds
-        the caller once, and is left to the writing thread from then on until it is quick again. A file is never
-        begun or ended here: that goes through the manifest, for which one may wait.
+        Another thread would have to be woken, and would then contend with this one for the interpreter. A device may
+        keep a write waiting for ever, and with it the event loop, which then could not even refuse: what is on one is
+        left to the writing thread. A file is never begun or ended here: that goes through the manifest, for which
+        one may wait.
         """
-        if not self._is_quick() or not self._queue.empty() or not self._writing.acquire(blocking=False):
+        if not self._is_in_memory or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
             log = self._log
@@ -107,10 +102,6 @@ class FileSink:
             return True
         finally:
             self._writing.release()
-
-    def _is_quick(self) -> bool:
-        taken = sorted(self._taken_s)
-        return len(taken) == _LAST and taken[-1] < STALL_S and taken[_LAST // 2] < QUICK_S
 
     @property
     def is_announced(self) -> bool:
@@ -238,7 +229,6 @@ class FileSink:
 
     def _make_durable(self, log: Log, write: Callable[[], Written]) -> Written:
         """What was written, kept; or taken back, and the log at hand is another one from then on."""
-        started = time.perf_counter()
         try:
             written = write()
         except Exception as error:
@@ -258,7 +248,6 @@ class FileSink:
             self._failure = unwritable(error)
             self._end(log)
             raise self._failure from error
-        self._taken_s.append(time.perf_counter() - started)
         if not log.file.is_in_place():
             self._end(log)
             raise removed()

@@ -9,9 +9,9 @@ import msgspec
 
 from hyperkms.audit.merkle import Tree
 from hyperkms.audit.reading.findings import Code
-from hyperkms.audit.reading.line_form import HEAD, OPENING
 from hyperkms.audit.reading.marks import Mark
 from hyperkms.audit.reading.signed import Head, Keys, key_id_of, read_head, unhex
+from hyperkms.audit.record import HEAD, OPENING
 from hyperkms.errors import Tampered
 
 Find: TypeAlias = Callable[[Code, str, int], None]
