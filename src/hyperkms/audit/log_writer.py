@@ -1,0 +1,166 @@
+"""The log that a process writes now: group after group made durable, and what follows a group that could not be."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from hyperkms.audit.log import Log, Logs, Written
+from hyperkms.audit.log_file import removed, require_room, unwritable
+from hyperkms.audit.record import KEYED_SIGNATURE, Encoded
+from hyperkms.audit.told import HeadWitness, KeyedLines
+from hyperkms.errors import HyperkmsError, Tampered, Unavailable
+
+
+class LogWriter:
+    """Used by one thread at a time: who calls holds the sink's lock.
+
+    After a write that failed, what follows goes to a new log. After a failed fsync nothing is written any more.
+    """
+
+    def __init__(
+        self,
+        logs: Logs,
+        fsync: Callable[[int], None],
+        keyed: KeyedLines | None,
+        witness: HeadWitness | None,
+    ) -> None:
+        self.log: Log | None = None
+        """The one at hand; None before the first record, and after one that has ended."""
+        self.failure: Unavailable | None = None
+        """Why nothing is written any more."""
+        self._logs = logs
+        self._fsync = fsync if logs.writing.durability == "fsync" else _left_to_the_system
+        self._keyed = keyed
+        self._witness = witness
+        self._ended: list[Log] = []
+        """Those of which the manifest does not say so yet."""
+        self._had_no_room = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next group needs no other file than the one at hand."""
+        return self.log is not None and not self.log.is_full and self.log.file.is_in_place()
+
+    def at_hand(self) -> Log:
+        """The log of the next lines; Unavailable if there can be none."""
+        if self.failure:
+            raise self.failure
+        self._leave_a_removed_file()
+        if self.log is None:
+            self.say_what_ended()
+            self.log = self._logs.begin()
+        return self.log
+
+    def write(self, records: Sequence[Encoded]) -> tuple[str, Written, msgspec.Raw]:
+        """Records in the log at hand, durable: its id, what was written, and the newest head before them."""
+        log = self.at_hand()
+        self._require_announced(log, records)
+        if log.is_full:
+            self._go_on(log)
+        head = log.shown_head
+        return log.id, self._make_durable(log, lambda: log.write(records)), head
+
+    def write_head_if_due(self) -> None:
+        """Nobody waits for a head: where it cannot be written the log ends before it, and nobody is told."""
+        if self.log and self.log.is_head_due:
+            self._write_head(self.log)
+
+    def check(self) -> None:
+        """Unavailable while no file can be made, and while a disk that was full still is."""
+        if self.failure:
+            raise self.failure
+        self._leave_a_removed_file()
+        if self._had_no_room or self.log is None:
+            require_room(self._logs.manifest.folder)
+            self._require_manifest()
+            self._had_no_room = False
+
+    def say_what_ended(self) -> None:
+        """To the manifest, for which one may wait; what it does not take now is said later."""
+        if not self._ended:
+            return
+        with suppress(HyperkmsError), self._logs.manifest.alone() as listing:
+            while self._ended:
+                listing.append(self._ended[0].closing())
+                self._ended.pop(0).file.close()
+
+    def close(self) -> None:
+        """The last line of the log is a head."""
+        if self.log and self.log.has_uncovered:
+            self._write_head(self.log)
+        if self.log:
+            self._end(self.log)
+        self.say_what_ended()
+        for log in self._ended:  # the next start finds that nobody writes them
+            log.file.close()
+
+    def _go_on(self, log: Log) -> None:
+        """In a further file. Without one nothing more is written, and /ready says it until there is room for one."""
+        try:
+            log.go_on()
+        except HyperkmsError:
+            self._had_no_room = True
+            raise
+
+    def _make_durable(self, log: Log, write: Callable[[], Written]) -> Written:
+        """What was written, kept; or taken back, and the log at hand is another one from then on."""
+        try:
+            written = write()
+        except Exception as error:
+            self._had_no_room = True
+            if not log.starts_again():
+                self._end(log)
+            raise unwritable(error) from error
+        try:
+            if self._keyed and written.lines.keyed:
+                self._keyed.wrote(log.id, written.lines.keyed)
+        except Exception:
+            self._end(log)
+            raise
+        try:
+            self._fsync(log.file.descriptor)
+        except Exception as error:
+            self.failure = unwritable(error)
+            self._end(log)
+            raise self.failure from error
+        if not log.file.is_in_place():
+            self._end(log)
+            raise removed()
+        self._had_no_room = False
+        log.keep(written)
+        if self._witness and written.head:
+            self._witness.head(log.id, written.head)
+        return written
+
+    def _write_head(self, log: Log) -> None:
+        with suppress(Unavailable):
+            self._make_durable(log, log.write_head)
+
+    def _require_announced(self, log: Log, records: Sequence[Encoded]) -> None:
+        """The writer waits for no database: a change holds its lock while it waits for its line in the record."""
+        if self._keyed is None or log.is_announced or all(one.kind != KEYED_SIGNATURE for one in records):
+            return
+        words = "the record goes on in a new file, which takes no request with an Idempotency-Key yet; ask again"
+        raise Unavailable("record-unwritable", words)
+
+    def _leave_a_removed_file(self) -> None:
+        if self.log is not None and not self.log.file.is_in_place():
+            self._end(self.log)
+
+    def _end(self, log: Log) -> None:
+        """What is not kept is cut off; its lock is held until the manifest says what is."""
+        self.log = None
+        log.file.cut()
+        self._ended.append(log)
+
+    def _require_manifest(self) -> None:
+        try:
+            with self._logs.manifest.alone() as listing:
+                listing.require_sound()
+        except Tampered as error:
+            raise unwritable(error) from error
+
+
+def _left_to_the_system(_descriptor: int) -> None:
+    """Durability `os`: a crash of the machine may lose what it was given last."""
