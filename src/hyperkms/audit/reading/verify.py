@@ -4,6 +4,7 @@
 so that whatever a service writes meanwhile is more than what is asked for, and never less.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from hyperkms.audit.reading.folder import MANIFEST, Folder, Progress, Segment, U
 from hyperkms.audit.reading.log import Reading, ReadLog, check_log
 from hyperkms.audit.reading.manifest import Manifest, read_manifest
 from hyperkms.audit.reading.unchained import check_unchained
+
+_ABOUT_TO_BE_MADE_S = 1.0
+_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +80,14 @@ def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> 
 
 
 def _take_named(folder: Folder, manifest: Manifest) -> None:
-    """Files that were made since the folder was listed."""
+    """Files that were made since the folder was listed; one that is named is about to be made, so it is waited for."""
+    deadline = time.monotonic() + _ABOUT_TO_BE_MADE_S
     for listed in manifest.logs.values():
         for name in listed.files.values():
-            if (folder.path / name).is_file():
+            path = folder.path / name
+            while listed.close is None and not path.is_file() and time.monotonic() < deadline:
+                time.sleep(_LOOK_S)
+            if path.is_file():
                 folder.take(name)
 
 
