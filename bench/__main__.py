@@ -18,7 +18,7 @@ from bench.rounds import Pace
 from bench.signing import Places
 
 PARTS = ("core", "http", "workers", "scale", "client")
-ROUTES = ("sign", "order", "keyed", "sign-order", "batch", "public-key", "health")
+ROUTES = ("sign", "order", "rules", "keyed", "sign-order", "batch", "public-key", "health")
 _SHM = Path("/dev/shm")  # noqa: S108 (tmpfs is what is measured; the folder in it has a random name and mode 0700)
 
 

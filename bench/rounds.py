@@ -21,6 +21,8 @@ class Contestant:
     name: str
     running: Running
     key: str = "no-key"
+    route: Route | None = None
+    """What it is asked, where that is another route than the others are asked."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def ratios(ours: Measured, theirs: Measured, of: Callable[[Measured], Sequence[f
 
 
 def _load(contestant: Contestant, route: Route, connections: int, seconds: float) -> Load:
+    route = contestant.route or route
     requests = route.requests(contestant.key)
     count = len(requests) if route.once else None
     return run(contestant.running.address, requests, connections=connections, seconds=seconds, count=count)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import fastify
@@ -11,8 +11,9 @@ from bench.machine import fsync_ms, server_cpus
 from bench.processes import Server, free_port, python_module, started
 from bench.results import Report, Row, at_least, at_most
 from bench.rounds import Contestant, Measured, Pace, interleaved, ratios
+from bench.rules import make_rules
 from bench.service import Service, make_wallets, sandbox, service
-from bench.traffic import HEALTH, KEYED, ORDER, ORDER_BATCH, PUBLIC_KEY, SIGN, SIGN_BATCH, SIGN_ORDER, Route
+from bench.traffic import HEALTH, KEYED, ORDER, ORDER_BATCH, PUBLIC_KEY, RULES, SIGN, SIGN_BATCH, SIGN_ORDER, Route
 
 PART = "http"
 TMPFS = "hyperkms, tmpfs"
@@ -22,6 +23,9 @@ _OVER = {"crypto": 2.0, "sodium": 1.3}
 _ORDERS = 8_000
 _ORDER_P99_MS = 15
 _BATCH_SHARE = 0.6
+_RULED_ORDERS = 5_000
+_RULED_SHARE = 0.8
+_RULED_P50_MS = 0.6
 _LATE = 64
 """Connections at which the target for the 99th percentile stands."""
 
@@ -55,6 +59,8 @@ def measure(report: Report, places: Places, *, only: Sequence[str], connections:
         if "keyed" in only:
             for each in connections:
                 _add(report, interleaved(everyone.ours, KEYED, connections=each, pace=pace), KEYED, each)
+        if "rules" in only:
+            _rules(report, everyone, connections, pace)
         for route in (SIGN_ORDER, PUBLIC_KEY, HEALTH):
             if route.name in only:
                 _plain(report, everyone, route, pace)
@@ -135,6 +141,31 @@ def _order(report: Report, everyone: _Field, connections: Sequence[int], pace: P
         if each == _LATE:
             p99 = by_name[TMPFS].percentile_ms(99)
             report.add(at_most(PART, f"order, {each}: p99 on tmpfs", p99, _ORDER_P99_MS, "ms"))
+
+
+def _rules(report: Report, everyone: _Field, connections: Sequence[int], pace: Pace) -> None:
+    """Orders under a grant and ten rules, beside a handler that signs bare bytes and asks nobody."""
+    keys = [make_rules(made) for made in everyone.services]
+    bots = [
+        replace(ours, key=key, route=RULES, name=f"{ours.name}, ten rules")
+        for ours, key in zip(everyone.ours, keys, strict=True)
+    ]
+    bare = [one for one in everyone.theirs if one.name == fastify.LIBRARIES["crypto"]]
+    tmpfs, disk = (bot.name for bot in bots)
+    for each in connections:
+        by_name = _add(
+            report, interleaved([*bots, *everyone.ours, *bare], SIGN, connections=each, pace=pace), RULES, each
+        )
+        if each == _LATE:
+            report.add(at_least(PART, f"rules, {each}: rate on tmpfs", by_name[tmpfs].rate, _RULED_ORDERS, "/s"))
+        if each == _LATE and bare:
+            over = ratios(by_name[tmpfs], by_name[bare[0].name], lambda one: one.rates)
+            report.add(at_least(PART, f"rules, {each}: rate over {bare[0].name}", over, _RULED_SHARE, "x"))
+        if each == 1:
+            words = "rules, 1: p50 on"
+            report.add(at_most(PART, f"{words} tmpfs", by_name[tmpfs].percentile_ms(50), _RULED_P50_MS, "ms"))
+            allowed = _RULED_P50_MS + everyone.fsync_ms
+            report.add(at_most(PART, f"{words} disk, with its fsync", by_name[disk].percentile_ms(50), allowed, "ms"))
 
 
 def _plain(report: Report, everyone: _Field, route: Route, pace: Pace) -> None:

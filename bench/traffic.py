@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.rules import RULED
 from bench.service import ED25519, SECP256K1
 
 DIFFERENT = 512
@@ -49,6 +50,10 @@ def _orders(count: int = DIFFERENT) -> list[dict[str, Any]]:
     return [order_request(SECP256K1[each % len(SECP256K1)]) for each in range(count)]
 
 
+def _ruled_orders() -> list[dict[str, Any]]:
+    return [order_request(RULED[each % len(RULED)]) for each in range(DIFFERENT)]
+
+
 def _sign_orders() -> list[dict[str, Any]]:
     now = time.time_ns() // 1_000_000
     payload = {"action": "order", "coin": "BTC", "isBuy": True, "sz": 0.01, "limitPx": 50_000, "timestamp": now}
@@ -78,6 +83,7 @@ def _request(path: str, body: Mapping[str, Any] | None, key: str, idempotency_ke
 
 SIGN = Route("sign", "/wallets/sign", lambda: sign_request(ED25519))
 ORDER = Route("order", "/hyperliquid/sign", _orders)
+RULES = Route("rules", "/hyperliquid/sign", _ruled_orders)
 KEYED = Route("keyed", "/hyperliquid/sign", lambda: _orders(ONCE), once=True)
 SIGN_ORDER = Route("sign-order", "/wallets/sign-order", _sign_orders)
 SIGN_BATCH = Route(
