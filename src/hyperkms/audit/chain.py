@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hyperkms.audit.frontier import Frontier
+from hyperkms.audit.merkle import Tree
 from hyperkms.audit.record import KEYED_SIGNATURE, Encoded
 
 FIRST_PREV = "0" * 64
@@ -38,11 +38,11 @@ class Lines(NamedTuple):
 class Chain:
     """Where a log has come to; `lines` goes on, and a copy made before it is how one goes back."""
 
-    __slots__ = ("_frontier", "_log", "length", "prev")
+    __slots__ = ("_log", "_tree", "length", "prev")
 
     def __init__(self, log: str) -> None:
         self._log = log.encode()
-        self._frontier = Frontier()
+        self._tree = Tree()
         self.prev = FIRST_PREV
         """The leaf hash of the last line."""
         self.length = 0
@@ -51,22 +51,22 @@ class Chain:
     @property
     def size(self) -> int:
         """The number of lines."""
-        return self._frontier.size
+        return self._tree.size
 
     def root(self) -> bytes:
         """Of the tree of all lines."""
-        return self._frontier.root()
+        return self._tree.root()
 
     def copy(self) -> "Chain":
         """The same place, to go on from by itself."""
         copied = Chain.__new__(Chain)
-        copied._log, copied._frontier = self._log, self._frontier.copy()  # noqa: SLF001 (its own class)
+        copied._log, copied._tree = self._log, self._tree.copy()  # noqa: SLF001 (its own class)
         copied.prev, copied.length = self.prev, self.length
         return copied
 
     def lines(self, records: Sequence[Encoded]) -> Lines:
         """The next lines: one JSON object of docs/formats.md each."""
-        first, prev, end = self._frontier.size, self.prev, self.length
+        first, prev, end = self._tree.size, self.prev, self.length
         texts, hashes, leaves, keyed = [], [], [], []
         for index, record in enumerate(records, first):
             text = _LINE % (record.kind, self._log, index, prev.encode(), record.text)
@@ -79,6 +79,6 @@ class Chain:
             hashes.append(leaf)
             leaves.append(prev)
         texts.append(b"")
-        self._frontier.extend(hashes)
+        self._tree.extend(hashes)
         self.prev, self.length = prev, end
         return Lines(b"\n".join(texts), first, leaves, keyed)

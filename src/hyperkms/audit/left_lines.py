@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from hyperkms.audit.entries import SEGMENT
-from hyperkms.audit.frontier import leaf_hash
 from hyperkms.audit.log import shown
 from hyperkms.audit.manifest import read_entries
+from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.record import (
     HEAD,
     KEYED_SIGNATURE,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.audit.entries import ADOPT, CLOSE, FOUND, OPEN, SEGMENT, AdoptEntry, CloseEntry, Listed
-from hyperkms.audit.frontier import Frontier, leaf_hash
 from hyperkms.audit.log_file import is_being_written
 from hyperkms.audit.manifest import Appending, Manifest, read_entries
+from hyperkms.audit.merkle import Tree, leaf_hash
 from hyperkms.audit.open_files import are_open
 from hyperkms.audit.segments import Segment, segments
 
@@ -94,7 +94,7 @@ def _close(manifest: Manifest, left: _Left) -> None:
     paths = [manifest.folder / name for name in left.files]
     if is_being_written(paths[-1]):
         return
-    tree = Frontier()
+    tree = Tree()
     for leaves in _leaves(paths):
         tree.extend(leaves)
     with manifest.alone() as listing:

@@ -15,9 +15,9 @@ import msgspec
 
 from hyperkms.audit.chain import FIRST_PREV
 from hyperkms.audit.entries import Entry, KeyEntry, Listed
-from hyperkms.audit.frontier import leaf_hash
 from hyperkms.audit.log_file import make_folder, sync_directory, unwritable, write_all
 from hyperkms.audit.log_key import LogKey
+from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.told import EntryWitness
 from hyperkms.errors import Tampered, Unavailable
 

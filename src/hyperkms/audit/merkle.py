@@ -25,23 +25,34 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """The tree of the leaf hashes appended so far: the roots of its full subtrees, the largest first."""
+    """The tree of the leaf hashes added so far: the roots of its full subtrees, the largest first, at most 64."""
 
     __slots__ = ("_peaks", "size")
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        self.size = size
+        """How many leaves there are."""
+        self._peaks = list(peaks)
+
+    def copy(self) -> "Tree":
+        """The same leaves; what is added to one is not in the other."""
+        return Tree(self.size, self._peaks)
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash."""
-        peaks = self._peaks
-        full = self.size
-        while full & 1:
-            leaf = sha256(b"\1" + peaks.pop() + leaf).digest()
-            full >>= 1
-        peaks.append(leaf)
-        self.size += 1
+        self.extend((leaf,))
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaf hashes: one more hash for each, on average."""
+        peaks, size = self._peaks, self.size
+        for leaf in leaves:
+            node, full = leaf, size
+            while full & 1:
+                node = sha256(b"\1" + peaks.pop() + node).digest()
+                full >>= 1
+            peaks.append(node)
+            size += 1
+        self.size = size
 
     def root(self) -> bytes:
         """MTH of all of them (RFC 6962 section 2.1)."""

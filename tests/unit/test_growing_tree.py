@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperkms.audit.frontier import Frontier, leaf_hash
+from hyperkms.audit.merkle import Tree, leaf_hash
 from support.vectors import load
 
 
@@ -25,8 +25,8 @@ def mth(leaves: Sequence[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + mth(leaves[:k]) + mth(leaves[k:])).digest()
 
 
-def frontier_of(leaves: Sequence[bytes]) -> Frontier:
-    made = Frontier()
+def tree_of(leaves: Sequence[bytes]) -> Tree:
+    made = Tree()
     made.extend(leaves)
     return made
 
@@ -34,14 +34,14 @@ def frontier_of(leaves: Sequence[bytes]) -> Frontier:
 @pytest.mark.parametrize("size", [*range(70), 127, 128, 129, 1000])
 def test_the_root_is_that_of_the_definition(size: int) -> None:
     leaves = [leaf_hash(str(number).encode()) for number in range(size)]
-    grown = frontier_of(leaves)
+    grown = tree_of(leaves)
     assert (grown.size, grown.root()) == (size, mth(leaves))
 
 
 @given(st.lists(st.integers(0, 20), max_size=12))
 def test_it_makes_no_difference_in_which_groups_the_leaves_came(groups: list[int]) -> None:
     leaves = [leaf_hash(number.to_bytes(2)) for number in range(sum(groups))]
-    grown, ends = Frontier(), [sum(groups[:number]) for number in range(len(groups) + 1)]
+    grown, ends = Tree(), [sum(groups[:number]) for number in range(len(groups) + 1)]
     for start, end in pairwise(ends):
         grown.extend(leaves[start:end])
         assert grown.root() == mth(leaves[:end])
@@ -49,7 +49,7 @@ def test_it_makes_no_difference_in_which_groups_the_leaves_came(groups: list[int
 
 def test_what_a_copy_gets_is_not_in_the_first() -> None:
     leaves = [leaf_hash(bytes([number])) for number in range(11)]
-    first = frontier_of(leaves[:7])
+    first = tree_of(leaves[:7])
     copied = first.copy()
     copied.extend(leaves[7:])
     assert (first.root(), copied.root()) == (mth(leaves[:7]), mth(leaves))
@@ -63,7 +63,7 @@ CT_LEAVES = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "60
 
 def test_the_roots_are_the_published_ones() -> None:
     leaves = [leaf_hash(bytes.fromhex(content)) for content in CT_LEAVES]
-    roots = {size: frontier_of(leaves[:size]).root() for size in range(1, len(leaves) + 1)}
+    roots = {size: tree_of(leaves[:size]).root() for size in range(1, len(leaves) + 1)}
     sizes = set()
     for case in load("merkle_rfc6962_proofs.json")["cases"]:
         if not case["wantErr"] and case["desc"] == "happy path":
