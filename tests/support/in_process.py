@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hyperkms._core import Meters
 from hyperkms.access.clients import Role, client
-from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.access.reservations import Reservations
+from hyperkms.cli.assemble import DATABASE, METERS, assemble
 from hyperkms.config import load
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve as operations_resolve
+from hyperkms.state.boot import boot_id
+from hyperkms.state.database import open_database
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from support.service import environment
 
@@ -57,8 +61,11 @@ def here(data: Path, **settings: str) -> Iterator[Here]:
     """Open the data directory, made if there is none."""
     parts = assemble(load(environment(**settings), {"data": data}), create=True, tell=lambda _: None)
     opened = Here(parts, data, now=parts.clock())
-    opened.parts = dataclasses.replace(parts, clock=lambda: opened.now)
+    database = open_database(data / DATABASE)
+    reservations = Reservations(database, Meters.open(data / METERS), lambda: opened.now, boot=boot_id())
+    opened.parts = dataclasses.replace(parts, clock=lambda: opened.now, reservations=reservations)
     try:
         yield opened
     finally:
+        database.close()
         parts.close()

@@ -12,6 +12,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNIX = "unix"
 """Whoever connects through the Unix socket."""
 _MOST = 100
+_MAPPED_BITS = 96
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Networks:
     def read(cls, words: Iterable[str]) -> "Networks":
         """Addresses and networks, such as 10.0.0.7 and fd00::/64; `unix` is the Unix socket. ValueError otherwise."""
         listed = list(words)
-        return cls(tuple(ipaddress.ip_network(word) for word in listed if word != UNIX), UNIX in listed)
+        return cls(tuple(_network(word) for word in listed if word != UNIX), UNIX in listed)
 
     def words(self) -> list[str]:
         """As `read` takes them."""
@@ -48,6 +49,16 @@ def parse_networks(words: list[str], field: str) -> Networks:
     except ValueError:
         due = "addresses or networks are due, such as 10.0.0.7, 10.0.0.0/24 (no bits beyond the mask), fd00::/64, unix"
         raise Malformed.at(field, due) from None
+
+
+def _network(word: str) -> Network:
+    """A network; an IPv4 one also where it is written in IPv6, as addresses are read."""
+    network = ipaddress.ip_network(word)
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= _MAPPED_BITS:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def address_of(text: str) -> Address | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -42,8 +42,9 @@ async def read_struct(raw: bytes, kind: type[S], required: str) -> S:
     value = parse(raw) if len(raw) <= SMALL_BODY else await run_in_threadpool(parse, raw)
     if not isinstance(value, dict):
         raise Malformed("malformed-body", "The request body must be a JSON object.")
-    for name in _required(kind):
-        if value.get(name) in (None, ""):
+    for name, may_be_null in _required(kind):
+        given = value.get(name, "")
+        if given == "" or (given is None and not may_be_null):
             raise Malformed("missing-field", required, {"field": name})
     return convert(value, kind)
 
@@ -69,5 +70,7 @@ def _names(kind: type[msgspec.Struct]) -> frozenset[str]:
 
 
 @cache
-def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(member.encode_name for member in msgspec.structs.fields(kind) if member.required)
+def _required(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """With whether null is one of its values, and not the same as to leave it out."""
+    fields = msgspec.structs.fields(kind)
+    return tuple((one.encode_name, type(None) in get_args(one.type)) for one in fields if one.required)

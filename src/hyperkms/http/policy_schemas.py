@@ -84,9 +84,10 @@ class PolicyAnswer(AnswerBody, frozen=True):
 
     success: Literal[True]
     wallet_id: str
+    newest: int
+    """The number of the newest version; 0 if there never was one."""
     enforced: PolicyVersionView | None = None
     shadow: PolicyVersionView | None = None
-    newest: int = 0
 
 
 class PoliciesAnswer(AnswerBody, frozen=True):
@@ -95,9 +96,10 @@ class PoliciesAnswer(AnswerBody, frozen=True):
     success: Literal[True]
     wallet_id: str
     versions: list[PolicyVersionView]
+    newest: int
+    """The number of the newest version; 0 if there never was one."""
     enforced: PolicyVersionView | None = None
     shadow: PolicyVersionView | None = None
-    newest: int = 0
 
 
 POLICY_BODIES = (ExplainRequest, ExplainAnswer, ApplyPolicyRequest, ChoosePolicyRequest, PolicyAnswer, PoliciesAnswer)
