@@ -135,7 +135,7 @@ def test_a_vault_is_signed_and_posted_as_the_exchange_takes_it(bot: Bot) -> None
     ids=["withdraw", "transfer", "margin", "vault"],
 )
 def test_what_is_no_trading_action_is_refused_by_the_policy(bot: Bot, call: Any, action: str) -> None:
-    with pytest.raises(ccxt.PermissionDenied, match=f"trade-only does not allow {action}"):
+    with pytest.raises(ccxt.PermissionDenied, match=f"trade-only, rule 'allow': {action} is not allowed"):
         call(bot)
     assert bot.posts() == []
 

@@ -287,12 +287,12 @@ def test_vault_and_expiry_of_the_sdk_are_signed_and_posted(signing: Service, san
 def test_what_is_no_trading_action_is_refused_by_the_policy_and_not_posted(signing: Service, sandbox: str) -> None:
     seen = len(read_log(sandbox))
     with remote_exchange(signing, sandbox, "transfers") as exchange:
-        with pytest.raises(Refused, match="trade-only does not allow usdSend") as refused:
+        with pytest.raises(Refused, match="trade-only, rule 'allow': usdSend is not allowed") as refused:
             exchange.usd_transfer(1, exchange.wallet.address)
         assert refused.value.code == "action-not-allowed"
-        with pytest.raises(Refused, match="trade-only does not allow approveAgent"):
+        with pytest.raises(Refused, match="trade-only, rule 'allow': approveAgent is not allowed"):
             exchange.approve_agent("x")
-        with pytest.raises(Refused, match="trade-only does not allow createSubAccount"):
+        with pytest.raises(Refused, match="trade-only, rule 'allow': createSubAccount is not allowed"):
             exchange.create_sub_account("x")
         with pytest.raises(NotSignable, match="a hash, which says nothing"):
             exchange.wallet.sign_message(b"")

@@ -152,8 +152,8 @@ def test_the_limits_of_a_bot_are_its_own(shared_service: Service) -> None:
         assert statuses == [200] * 3 + [403] * 2
         refused = sign(shared_service, "limits", order(), bot).json
         (grant,) = shared_service.get(f"/clients/{name}").json["client"]["grants"]
-        told = (refused["policy"], refused["rule"], refused["limit"], refused["left"])
-        assert told == (f"grant {grant['id']}", "three", "3", "0")
+        told = (refused["grant"], refused["rule"], refused["limit"], refused["left"])
+        assert told == (grant["id"], "three", "3", "0")
     assert sign(shared_service, "limits", order(), {"X-API-Key": shared_service.key}).status == 200
 
 

@@ -96,7 +96,7 @@ def _assert_nothing_stored(service: Service) -> None:
     names = {path.name for path in service.data.iterdir()} - {"hyperkms.db-journal"}
     counted = {name for name in names if name.startswith("metrics-")}
     locks = {"requests.lock", "sweep.lock"}
-    assert names - counted == {"admin.key", "hyperkms.db", "nonces", "records", "root.key", "shared", *locks}
+    assert names - counted == {"admin.key", "hyperkms.db", "meters", "nonces", "records", "root.key", "shared", *locks}
     assert {path.name for path in service.data.parent.iterdir()} == {"data"}
     assert not any(path.stat().st_size for path in files_in(service.data / "records"))
 

@@ -48,7 +48,8 @@ def check_command(file: Path, form: Form) -> None:
 
 
 @policy.command("schema")
-def schema_command() -> None:
+@FORM
+def schema_command(form: Form) -> None:  # noqa: ARG001 (it is JSON either way)
     """Print the JSON Schema of a policy."""
     show_json(schema())
 
@@ -86,7 +87,8 @@ def show_command(
 @_FILE
 @_WALLET
 @with_target
-def diff_command(file: Path, wallet_id: str, target: Target) -> None:
+@FORM
+def diff_command(file: Path, wallet_id: str, target: Target, form: Form) -> None:
     """Print what would change if a file were applied to a wallet; nothing if it is the same."""
     new = read_policy_file(file)
     with policy_desk(target) as desk:
@@ -94,9 +96,14 @@ def diff_command(file: Path, wallet_id: str, target: Target) -> None:
     standing = answer["enforced"]["policy"] if "enforced" in answer else {"format": 1, "allow": ["trade-only"]}
     label = f"version {answer['enforced']['version']}" if "enforced" in answer else "built-in trade-only"
     before, after = (_lines(document) for document in (policy_of(standing), new))
-    for line in difflib.unified_diff(before, after, f"{wallet_id}, {label}", str(file), lineterm=""):
+    lines = list(difflib.unified_diff(before, after, f"{wallet_id}, {label}", str(file), lineterm=""))
+    doubts = _new_meters(policy_of(standing), new)
+    if form is Form.JSON:
+        show_json({"walletId": wallet_id, "against": label, "differs": bool(lines), "diff": lines, "notes": doubts})
+        return
+    for line in lines:
         click.echo(line)
-    for doubt in _new_meters(policy_of(standing), new):
+    for doubt in doubts:
         tell_operator(f"hyperkms: {doubt}")
 
 
