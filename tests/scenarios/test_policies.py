@@ -95,7 +95,8 @@ def sign(service: Service, wallet: str, action: Mapping[str, Any], **members: An
 def refusal(service: Service, wallet: str, action: Mapping[str, Any], **members: Any) -> Mapping[str, Any]:
     """Of a rule, with what a program needs to know of it."""
     answer = sign(service, wallet, action, **members)
-    assert (answer.status, answer.json["code"]) == (403, "policy-refused"), answer.body
+    assert answer.status == 403, answer.body
+    assert answer.json["code"] in {"policy-refused", "action-not-allowed"}
     told: Mapping[str, Any] = answer.json
     return told
 
@@ -152,10 +153,9 @@ def test_at_night_it_may_only_reduce(service: Service, wallet: str, tmp_path: Pa
 
 def test_without_a_policy_of_its_own_a_wallet_trades_and_moves_no_funds(service: Service, wallet: str) -> None:
     assert sign(service, wallet, NOBODY).status == 200
-    withdrawal = {"type": "withdraw3", "destination": FOREIGN, "amount": "1", "time": 1}
+    withdrawal = {"type": "withdraw3", "destination": FOREIGN, "amount": "1"}
     answer = sign(service, wallet, withdrawal)
-    assert answer.status in {400, 403}
-    assert answer.json["code"] in {"action-not-allowed"}
+    assert (answer.status, answer.json["code"]) == (403, "action-not-allowed")
     shown = service.get(f"/wallets/{wallet}/policy").json
     assert (shown["versions"], shown["newest"], "enforced" in shown) == ([], 0, False)
 

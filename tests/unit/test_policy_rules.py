@@ -83,7 +83,7 @@ REFUSED: Mapping[str, tuple[Action, dict[str, Any], tuple[str, str, str], str]] 
         (THERE, HERE, "vaultAddress"),
         f"vaultAddress {THERE}",
     ),
-    "own account": (orders(order()), {"vaults": [HERE]}, ("own", HERE, "vaultAddress"), "vaultAddress own is none of"),
+    "own account": (orders(order()), {"vaults": [HERE]}, ("own", HERE, "vaultAddress"), "account own is none of"),
     "no vault": (orders(order()), {"vaults": []}, ("own", "none", "vaultAddress"), "is none of none"),
     "the size of an order": (
         orders(order("1000", "1.5")),

@@ -16,6 +16,7 @@ from hyperkms.access.identity_records import IdentityKey, expire_identities, ins
 from hyperkms.access.limits import MAX_CLIENTS
 from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import LimitsDocument
+from hyperkms.access.roles import EVERYWHERE
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.completion import Completion, nothing_more
@@ -51,6 +52,9 @@ class NewGrants:
             raise Malformed.at("allow", "administer comes with the role administrator, never alone")
         if self.wallets is not None and not self.wallets:
             raise Malformed.at("wallets", "name at least one wallet; left out it means every wallet")
+        if self.wallets is not None and self.allowed and self.allowed & EVERYWHERE:
+            words = "audit and metrics are of the whole service: grant them without wallets"
+            raise Malformed.at("wallets", words)
         if (self.actions is not None or self.limits is not None) and not (
             self.allowed and self.allowed & {Operation.TRADE, Operation.SIGN_ORDER}
         ):
@@ -132,6 +136,11 @@ class Clients:
         """Every client, revoked ones included, in the order in which they were made."""
         with self._database.read() as connection:
             return all_clients(connection)
+
+    def find(self, name: str) -> ClientRecord | None:
+        """The client; None if there never was one of that name."""
+        with self._database.read() as connection:
+            return find_client(connection, name)
 
     def get(self, name: str) -> ClientRecord:
         """The client; NotFound if there never was one of that name."""

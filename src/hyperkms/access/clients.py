@@ -72,6 +72,13 @@ class Client:
             held = ", ".join(sorted(self.operations)) or "nothing"
             raise _scope_missing(f"client {self.name} may not {_or(operations)}; it may: {held}")
 
+    def require_everywhere(self, operation: Operation) -> None:
+        """Forbidden unless it may do this with every wallet."""
+        self.require(operation)
+        if self.wallets_for(operation) is not None:
+            words = f"client {self.name} may {operation.value} for some wallets, and this is of every one"
+            raise _scope_missing(words)
+
     def require_wallet(self, wallet: WalletId, *operations: Operation) -> None:
         """NotFound for a wallet that it has no grant for, in the words for one that does not exist.
 

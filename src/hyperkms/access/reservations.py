@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from hyperkms._core import Meters
+from hyperkms.access.policy.document import span_of
 from hyperkms.access.policy.rules import Demand, Source
 from hyperkms.errors import Refused
 from hyperkms.state.database import Database
@@ -145,7 +146,7 @@ def lacking(whose: Source, short: Lacking) -> Refused:
     demand = short.demand
     left = max(0, demand.limit - short.used)
     amount, limit, rest = (_shown(demand, number) for number in (demand.amount, demand.limit, left))
-    per = "" if demand.quantity == "max_outstanding" else f" in {_span(demand.period)}"
+    per = "" if demand.quantity == "max_outstanding" else f" in {span_of(demand.period)}"
     words = f"{whose}, rule {demand.rule!r}: {amount} {_UNITS[demand.quantity]} asked for"
     words = f"{words}, and of {limit}{per} there are {rest} left"
     if short.wait_ms is None:
@@ -174,10 +175,3 @@ def _shown(demand: Demand, number: int) -> str:
         return str(number)
     whole, rest = divmod(number, _MICRO)
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
-
-
-def _span(period: int) -> str:
-    for unit, word in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m")):
-        if period % unit == 0:
-            return f"{period // unit}{word}"
-    return f"{period // 1000}s"

@@ -31,6 +31,10 @@ class Operation(StrEnum):
 SIGNING = (Operation.TRADE, Operation.SIGN_ORDER, Operation.SIGN_BYTES, Operation.SIGN_TEXT)
 
 
+EVERYWHERE = frozenset({Operation.AUDIT, Operation.METRICS})
+"""What they show is of every wallet."""
+
+
 class Role(StrEnum):
     """A named set of grants, or for a bot the grants that it was given one by one."""
 

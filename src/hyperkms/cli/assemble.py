@@ -164,6 +164,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
             clock=clock,
         ),
         clients=clients,
+        client_generation=client_changes.current,
         limits=Limits(shared, config.limits, _address_salt(database), time.time_ns, refused=metrics.limited),
         nonces=nonces,
         policies=Policies(database, wallet_changes),

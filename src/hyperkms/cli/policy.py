@@ -2,13 +2,14 @@
 
 import difflib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from hyperkms.access.policy.document import PolicyDocument, policy_of, schema
+from hyperkms.access.policy.document import PolicyDocument, period_of, policy_of, schema, span_of
 from hyperkms.access.policy.judge import allowed_types
 from hyperkms.cli.names import complete_wallets
 from hyperkms.cli.policy_desk import policy_desk
@@ -227,11 +228,16 @@ def _lines(document: PolicyDocument) -> list[str]:
 
 def _new_meters(before: PolicyDocument, after: PolicyDocument) -> list[str]:
     """Rules whose limits over time begin with nothing spent."""
-    known = {rule.name for rule in before.rules}
-    over_time = ("max_notional", "max_orders", "max_outstanding", "max_transfers")
-    new = [
-        rule.name
-        for rule in after.rules
-        if rule.name not in known and any(getattr(rule, name) is not msgspec.UNSET for name in over_time)
-    ]
-    return [f"rule {name!r} is new here: its limits over time begin with nothing spent" for name in new]
+    known = set(_meters(before))
+    new = [one for one in _meters(after) if one not in known]
+    return [f"rule {rule!r}, {words}: new here, so it begins with nothing spent" for rule, words in new]
+
+
+def _meters(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    for rule in document.rules:
+        for quantity in ("max_notional", "max_orders", "max_transfers"):
+            periods = getattr(rule, quantity)
+            if periods is not msgspec.UNSET:
+                yield from ((rule.name, f"{quantity} of {span_of(period_of(one, one))}") for one in periods)
+        if rule.max_outstanding is not msgspec.UNSET:
+            yield rule.name, "max_outstanding"

@@ -76,6 +76,7 @@ class AtOnce:
 
     def answer(self, url: bytes, who: Who, raw: bytes, reply: Reply) -> Outcome:
         """Attempt it. `reply` is called once if it is taken: now for a refusal, else when the record is durable."""
+        generation = self._parts.client_generation()
         if isinstance(who, SignedRequest):
             client: object = who.attempt(self._parts)
         else:
@@ -89,7 +90,7 @@ class AtOnce:
         turn = self._routes.turn()
         request = _Request(turn, route, reply, client.name)
         counted = LEFT
-        caller = Caller(client, request.facts.request_id)
+        caller = Caller(client, request.facts.request_id, None, generation)
         try:
             client.require(*route.operations)
             self._parts.limits.take(client.number, What.SIGN)

@@ -47,11 +47,10 @@ async def require_in_force(parts: Parts, scope: Scope, in_thread: InThread) -> C
     client = await _client(parts, scope, in_thread)
     if client is None:
         raise invalid_signature() if SIGNED in scope else unauthorized()
-    _require_network(client, scope)
     return client
 
 
-def _require_network(client: Client, scope: Scope) -> None:
+def require_network(client: Client, scope: Scope) -> None:
     """Forbidden if the client may not ask from where this comes."""
     networks = client.networks
     if networks is None or networks.has(scope["client"][0] if scope.get("client") else None):
@@ -79,10 +78,13 @@ def _address_of(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else "unix"
 
 
-def client_with(*operations: Operation, limit: What | None = None) -> Callable[..., Awaitable[Client]]:
+def client_with(
+    *operations: Operation, limit: What | None = None, everywhere: Operation | None = None
+) -> Callable[..., Awaitable[Client]]:
     """A dependency that answers the client; Unauthorized without a valid key, Forbidden without one of these.
 
-    Limited when the client asks for too much of what `limit` counts.
+    Limited when the client asks for too much of what `limit` counts. `everywhere` is an operation that shows something
+    of every wallet: a grant for some is not enough.
     What depends on the wallet is checked where the wallet is found (operations/permission.py).
     """
 
@@ -93,9 +95,13 @@ def client_with(*operations: Operation, limit: What | None = None) -> Callable[.
         _signature: Annotated[str | None, Depends(_SIGNATURE)],
     ) -> Client:
         client = await authenticate(parts_of(request), request.scope, run_in_threadpool)
+        require_network(client, request.scope)
         facts_of(request).client = client.name
+        request.state.client = client
         if operations:
             client.require(*operations)
+        if everywhere is not None:
+            client.require_everywhere(everywhere)
         if limit is not None:
             parts_of(request).limits.take(client.number, limit)
         return client

@@ -43,7 +43,7 @@ class Batch:
     raw: bytes
     key: str | None
     """Its Idempotency-Key; each of its requests is then repeated under that key and its place."""
-    require_in_force: Callable[[], Awaitable[Client]]
+    caller: Callable[[], Awaitable[Caller]]
     """Unauthorized once its key is not in force any more: a batch takes time, and a client may be revoked meanwhile."""
 
 
@@ -75,8 +75,7 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
     try:
         for start in range(0, len(bodies), SLICE):
             await asyncio.sleep(0)
-            await batch.require_in_force()
-            begun += await _begin(routes, route, batch, bodies[start : start + SLICE])
+            begun += await _begin(routes, route, await batch.caller(), bodies[start : start + SLICE])
     except Unauthorized as revoked:
         begun += [revoked] * (len(bodies) - len(begun))
     for entry in begun:
@@ -86,10 +85,9 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
 
 
 async def _begin(
-    routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodies: list[msgspec.Struct]
+    routes: "SigningRoutes", route: SigningRoute, caller: Caller, bodies: list[msgspec.Struct]
 ) -> list[Begun]:
     """Each in its order, here as long as nothing would wait; what would is begun in a thread."""
-    caller = Caller(batch.client, batch.facts.request_id)
     begun = _begin_here(routes, route, caller, bodies)
     while len(begun) < len(bodies):
         begun.append(await _begin_in_a_thread(routes, route, caller, bodies[len(begun)]))
@@ -147,12 +145,11 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         facts = Facts(request_id=batch.facts.request_id, client=batch.client.name)
         asked = Asked(name, fingerprint(route.path, batch.raw), facts)
 
-        async def read() -> msgspec.Struct:
-            await batch.require_in_force()
-            return body
+        async def read() -> tuple[Caller, msgspec.Struct]:
+            return await batch.caller(), body
 
         try:
-            return msgspec.Raw((await routes.sign_once(asked, route, batch.client, read)).body)
+            return msgspec.Raw((await routes.sign_once(asked, route, read)).body)
         except (Unauthorized, Unavailable):
             raise
         except HyperkmsError as error:

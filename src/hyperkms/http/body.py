@@ -8,8 +8,8 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from hyperkms.errors import Malformed, shown
-from hyperkms.http.auth import authenticate
+from hyperkms.errors import Conflict, Malformed, shown
+from hyperkms.http.auth import authenticate, require_network
 from hyperkms.http.raw_body import read_raw
 from hyperkms.http.request import parts_of
 from hyperkms.strict_json import parse
@@ -21,12 +21,18 @@ S = TypeVar("S", bound=msgspec.Struct)
 def body_of(kind: type[S], required: str = "") -> Callable[[Request], Awaitable[S]]:
     """A dependency that answers the request's body as a struct of this kind; see `read_struct`.
 
-    Unauthorized if the key is not in force once the body is there, which may be long after its headers.
+    Unauthorized if the key is not in force once the body is there, which may be long after its headers; Conflict if
+    its client may other things by then than it was let in for.
     """
 
     async def read(request: Request) -> S:
         raw = request.state.raw = await read_raw(request.receive)
-        await authenticate(parts_of(request), request.scope, run_in_threadpool)
+        now = await authenticate(parts_of(request), request.scope, run_in_threadpool)
+        require_network(now, request.scope)
+        before = getattr(request.state, "client", now)
+        if now.grants != before.grants:
+            words = f"what client {now.name} may do was changed while this request arrived: send it again"
+            raise Conflict("client-changed", words)
         return await read_struct(raw, kind, required) if raw or _required(kind) else kind()
 
     return read

@@ -28,6 +28,7 @@ from hyperkms.metrics.counting import Metrics
 
 _log = structlog.stdlib.get_logger("hyperkms.http")
 _NEVER = math.inf
+_UNKNOWN = "unknown"
 _BETWEEN, _HEAD, _BODY = range(3)
 """Where a connection is: between requests, in the head of one, in its body. Numbers, for the sake of speed."""
 _STAGES = 3
@@ -220,6 +221,8 @@ class Connection(SigningProtocol):
     def _believe_forwarded(self) -> None:
         lines = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
         client = self._proxies.client_of(lines)
+        if client is None and lines:  # it is for somebody, and nobody can tell for whom: of no client's networks
+            client = _UNKNOWN
         self.client = self._peer if client is None else (client, 0)
 
     def on_body(self, body: bytes) -> None:

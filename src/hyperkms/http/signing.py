@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
 from hyperkms.errors import Forbidden, HyperkmsError
-from hyperkms.http.auth import authenticate, require_in_force
+from hyperkms.http.auth import authenticate, require_in_force, require_network
 from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts, begin
@@ -29,7 +29,7 @@ from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, internal_error, method_not_allowed, problem_of
 from hyperkms.http.raw_body import read_raw
-from hyperkms.http.signed import with_signature
+from hyperkms.http.signed import InThread, with_signature
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.parts import Parts
@@ -44,6 +44,7 @@ T = TypeVar("T")
 _log = structlog.stdlib.get_logger("hyperkms.http")
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
+Who: TypeAlias = Callable[[Parts, Scope, InThread], Awaitable[Client]]
 COUNTED = "hyperkms.counted"
 """In the scope of a request whose limit was taken already, by an attempt to answer it at once."""
 
@@ -90,22 +91,23 @@ class SigningRoutes:
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         try:
             _require_post(scope)
-            client = await authenticate(self.parts, scope, self._threads.sign)
-            facts.client = client.name
-            caller = Caller(client, facts.request_id)
-            await self._require_permission(route, caller)
+            await self._require_permission(route, await self._caller(authenticate, facts, scope), scope)
             raw = await read_raw(receive)
-            await authenticate(self.parts, scope, self._threads.sign)  # a body may come long after its headers
+            caller = await self._caller(authenticate, facts, scope)  # a body may come long after its headers
+            await self._require_permission(route, caller, scope)
             key = key_of(scope["headers"])
             if route.each is not None:
-                again = partial(require_in_force, self.parts, scope, self._threads.sign)
-                return _given(await answer_batch(self, route, Batch(client, facts, raw, key, again)))
+                again = partial(self._caller, require_in_force, facts, scope)
+                return _given(await answer_batch(self, route, Batch(caller.client, facts, raw, key, again)))
             if COUNTED not in scope:
-                self.parts.limits.take(client.number, What.SIGN)
+                self.parts.limits.take(caller.client.number, What.SIGN)
             if key:
-                asked = Asked(RequestName(client.name, key), fingerprint(route.path, raw), facts)
-                read = partial(read_struct, raw, route.body, route.required)
-                return _given(await self.sign_once(asked, route, client, read))
+                asked = Asked(RequestName(caller.client.name, key), fingerprint(route.path, raw), facts)
+
+                async def read() -> tuple[Caller, msgspec.Struct]:
+                    return caller, await read_struct(raw, route.body, route.required)
+
+                return _given(await self.sign_once(asked, route, read))
             work = await _work(route, raw, facts)
             pending = await self.begin(route, work, caller)
             answer = work.view(await pending.released())
@@ -116,15 +118,24 @@ class SigningRoutes:
             return refusal(unexpected(error, facts), facts)
         return 200, [_JSON], _encode(answer)
 
+    async def _caller(self, who: Who, facts: Facts, scope: Scope) -> Caller:
+        """Who asks, known to be in force from here on until a client changes."""
+        generation = self.parts.client_generation()
+        client = await who(self.parts, scope, self._threads.sign)
+        facts.client = client.name
+        return Caller(client, facts.request_id, None, generation)
+
     async def sign_once(
-        self, asked: Asked, route: SigningRoute, client: Client, read: Callable[[], Awaitable[msgspec.Struct]]
+        self, asked: Asked, route: SigningRoute, read: Callable[[], Awaitable[tuple[Caller, msgspec.Struct]]]
     ) -> Answered:
         """The answer of a request that came with a key: it is signed once, however often it comes."""
 
         async def attempted(attempt: Attempt) -> Done:
-            work = route.work(await read())
+            caller, body = await read()
+            work = route.work(body)
             asked.facts.wallet = work.wallet
-            pending = await self._begin_once(attempt, route, work, Caller(client, asked.facts.request_id))
+            caller = msgspec.structs.replace(caller, request_id=asked.facts.request_id)
+            pending = await self._begin_once(attempt, route, work, caller)
             made = _encode(work.view(await pending.released()))
             return Done(made, kept=made, line=None if attempt.is_reserved else pending.position())
 
@@ -138,9 +149,10 @@ class SigningRoutes:
         """The same for what is known to wait."""
         return await self._threads.sign(decided, self.parts, caller, route.kind, work)
 
-    async def _require_permission(self, route: SigningRoute, caller: Caller) -> None:
-        """Forbidden, and written down, for a client that may ask for nothing of this kind."""
+    async def _require_permission(self, route: SigningRoute, caller: Caller, scope: Scope) -> None:
+        """Forbidden, and written down, for a client that may ask for nothing of this kind, or not from here."""
         try:
+            require_network(caller.client, scope)
             caller.client.require(*route.operations)
         except Forbidden as error:
             await forbidden(self.turn().parts, caller, route.kind, error).released()

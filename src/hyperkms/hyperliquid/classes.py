@@ -48,6 +48,7 @@ _MEMBERS: Mapping[ActionClass, tuple[str, ...]] = {
         "borrowLend",
         "hip3LiquidatorTransfer",
         "gossipPriorityBid",
+        "reserveRequestWeight",
     ),
     ActionClass.AUTHORITY: (
         "approveAgent",
@@ -74,7 +75,6 @@ _MEMBERS: Mapping[ActionClass, tuple[str, ...]] = {
         "subAccountModify",
         "evmUserModify",
         "spotUser",
-        "reserveRequestWeight",
     ),
 }
 

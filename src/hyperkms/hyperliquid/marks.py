@@ -36,16 +36,22 @@ class Marks:
         self._read_at: int | None = None
         self._wanted_at = 0
         self._reading = Reading()
+        self._is_away = False
+        """The last reading has failed, or did not come in time: nobody waits until one has come again."""
         self._running = False
         self._starting = threading.Lock()
 
     def mark(self, asset: int, *, now: int, max_age_ms: int) -> Decimal | None:
-        """The price of an asset, at most so old; None if there is none, after a wait of 2 s at most."""
+        """The price of an asset, at most so old; None if there is none.
+
+        It waits for a reading, 2 s at most, and not while the exchange is away.
+        """
         self._wanted_at = now
         if not self._running:
             self._start()
         if not self._is_young(now, max_age_ms):
-            self._wait()
+            if not self._is_away:
+                self._wait()
             if not self._is_young(self._clock(), max_age_ms):
                 return None
         found = (self._prices.get(name) for name in self._market.names(asset))
@@ -59,7 +65,8 @@ class Marks:
         """Until the next reading is done."""
         reading = self._reading
         about_to_wait()
-        reading.done.wait(WAIT_S)
+        if not reading.done.wait(WAIT_S):
+            self._is_away = True
 
     def _start(self) -> None:
         with self._starting:
@@ -82,8 +89,9 @@ class Marks:
             answer = ask(self._url, "allMids", dict[str, str])
             self._prices = {name: price for name, text in answer.items() if (price := _price(text)) is not None}
             self._read_at = asked_at  # as old as the question: an answer may have taken long
+            self._is_away = False
         except (OSError, HTTPException, msgspec.MsgspecError, RecursionError):
-            pass
+            self._is_away = True
         finally:
             self._reading = Reading()
             reading.done.set()

@@ -67,6 +67,8 @@ class Parts:
     api_keys: ApiKeys
     signed_requests: SignedRequests
     clients: Clients
+    client_generation: Callable[[], int | None]
+    """A number that differs after every change of a client; None while one is under way."""
     limits: Limits
     policies: Policies
     reservations: Reservations

@@ -88,7 +88,7 @@ def refused(parts: Parts, caller: Caller, kind: Kind, asked: Asked | None, error
         detail=error.details,
         policy=policy if isinstance(policy, str) else None,
         signed=kind.describe(*asked.arguments) if asked else None,
-        explained=_explained(parts, *asked.arguments) if asked and kind is ACTION else None,
+        explained=_explained(parts, error, *asked.arguments) if asked and kind is ACTION else None,
     )
 
     def finish(_position: Position) -> NoReturn:
@@ -125,13 +125,16 @@ def _of_action(request: ActionRequest) -> Mapping[str, Any] | None:
     }
 
 
-def _explained(parts: Parts, request: ActionRequest) -> str | None:
-    """None for what is no action that could be signed."""
+def _explained(parts: Parts, error: HyperkmsError, request: ActionRequest) -> str | None:
+    """None for what is no action that could be signed.
+
+    A wallet that is not the client's is not looked for: a missing one would take longer than a foreign one.
+    """
     try:
         action = parse_action(request.action, Numbers.CANONICAL)
     except Malformed:
         return None
-    wallet = parts.wallets.find(request.wallet)
+    wallet = None if isinstance(error, NotFound) else parts.wallets.find(request.wallet)
     network = request.network or (wallet.network if wallet else None)
     return explain(action, parts.prices[network].name if network in parts.prices else _nameless)
 

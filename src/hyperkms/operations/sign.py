@@ -8,17 +8,20 @@ import msgspec
 from msgspec import UNSET
 
 from hyperkms import _core
+from hyperkms.access.api_keys import unauthorized
 from hyperkms.access.authority import Decision, Wanted, Watched, decide
-from hyperkms.access.clients import Client
+from hyperkms.access.clients import UNNUMBERED, Client
+from hyperkms.access.grants import NEVER
 from hyperkms.audit.record import KeyedSignatureRecord, Objection, SignatureRecord
 from hyperkms.audit.sink import Position
-from hyperkms.errors import Malformed, Refused
+from hyperkms.errors import Forbidden, Malformed, Refused
 from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
+from hyperkms.operations.permission import grants_to_sign
 from hyperkms.operations.signed_form import numbered, require_fitting, sign_form, typed_as
 from hyperkms.operations.signer import require_still_signing, resolve
 from hyperkms.receipt import Receipt
@@ -38,6 +41,8 @@ class Caller(msgspec.Struct, frozen=True):
     client: Client
     request_id: str
     under: KeyOfRequest | None = None
+    generation: int | None = None
+    """That of the clients when it was known to be in force; None: that is asked again before anything is signed."""
 
 
 class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +114,7 @@ def sign_bytes(
     1. Sign.  2. Write the record.  3. Release when it is durable.
     """
     require_still_signing(parts, signer)
+    require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
     sign = _core.sign_ed25519_message if signer.wallet.key_type is KeyType.ED25519 else _core.sign_eip191
     signature, digest = sign(signer.handle, message)  # (1)
     made = _Made(signature, digest, operation, {"messageBytes": len(message)}, f"a message of {len(message)} bytes")
@@ -223,6 +229,8 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     """Steps 6 to 8."""
     signer, nonce, network = settled.signer, settled.nonce, settled.network
     require_still_signing(parts, signer)
+    grant = None if settled.decision is None else settled.decision.grant
+    require_still_allowed(parts, caller, signer.wallet, settled.operation, grant=grant)
     network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
     signature, digest = sign_form(  # (6)
         signer.handle,
@@ -261,6 +269,26 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         )
 
     return Pending(ticket, finish)
+
+
+def require_still_allowed(parts: Parts, caller: Caller, wallet: Wallet, operation: str, *, grant: str | None) -> None:
+    """Unauthorized once the client is not in force any more, Forbidden once what permitted it was ended.
+
+    It was known when the request came; a change that was answered since holds for what is signed now.
+    """
+    client = caller.client
+    if client.number == UNNUMBERED:
+        return
+    is_same = caller.generation is not None and caller.generation == parts.client_generation()
+    if is_same and (client.first_end == NEVER or parts.clock() < client.first_end):
+        return
+    found, now = parts.clients.find(client.name), parts.clock()
+    if found is None or found.state(now) != "active":
+        raise unauthorized()
+    grants = grants_to_sign(found.client.at(now), wallet, operation)
+    if grant is not None and all(one.id != grant for one in grants):
+        words = f"the grant {grant} of client {client.name} was ended while this waited to be signed"
+        raise Forbidden("action-not-granted", words)
 
 
 def _numbers(parts: Parts) -> Numbers:

@@ -155,6 +155,17 @@ ACCESS = Situation(
             ),
         ),
         Problem(
+            code="client-changed",
+            family=Conflict,
+            title="The client's grants were changed meanwhile",
+            cause=(
+                "A grant of the client was given, ended or ran out between the headers of the request and the end of "
+                "its body. Nothing was done."
+            ),
+            next_step="Send it again: it is judged by what the client may now.",
+            shown_by=_CLIENTS,
+        ),
+        Problem(
             code="rate-limited",
             family=Limited,
             title="Too many requests",

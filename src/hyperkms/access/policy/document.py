@@ -195,6 +195,12 @@ def period_of(text: str, path: str) -> int:
     return period
 
 
+def span_of(period: int) -> str:
+    """A period of milliseconds in its one spelling: 1h, and never 60m."""
+    name, unit = next((name, unit) for name, unit in reversed(_UNITS.items()) if period % unit == 0)
+    return f"{period // unit}{name}"
+
+
 def hours_of(text: str, path: str) -> tuple[int, int]:
     """The minutes of the day at which hours begin and end."""
     found = _HOURS.fullmatch(text)
@@ -289,12 +295,16 @@ def _require_values(rule: RuleDocument, path: str) -> None:
         value = getattr(rule, name)
         if value is not UNSET:
             amount_of(value, f"{path}.{name}")
-    for name in ("max_notional", "max_transfers"):
+    for name in ("max_notional", "max_transfers", "max_orders"):
+        periods = set[int]()
         for period, value in _members(getattr(rule, name)):
-            period_of(period, f"{path}.{name}")
-            amount_of(value, f"{path}.{name}.{period}")
-    for period, _ in _members(rule.max_orders):
-        period_of(period, f"{path}.max_orders")
+            if name != "max_orders":
+                amount_of(value, f"{path}.{name}.{period}")
+            milliseconds = period_of(period, f"{path}.{name}")
+            if milliseconds in periods:
+                words = f"{period} is there already, in another spelling"
+                raise Malformed.at(f"{path}.{name}", words, "malformed-policy")
+            periods.add(milliseconds)
 
 
 def _members(table: Mapping[str, Any] | UnsetType) -> Iterator[tuple[str, Any]]:

@@ -190,6 +190,15 @@ def _whole(action: Action, kind: Kind) -> Part:
     return Part(kind, "action", asset)
 
 
+def accounts_of(action: Action, vault_address: str | None) -> Sequence[str]:
+    """The vaults and sub-accounts that an action is for, in lower case; none for the account itself."""
+    named = [vault_address, action.wire.get("fromSubAccount")]
+    amount = action.wire.get("amount")
+    if isinstance(amount, str):
+        named.append(amount.partition(" subaccount:")[2])
+    return [str(one).lower() for one in named if one]
+
+
 def moved_by(action: Action) -> Moved:
     """What a transfer moves and where to; None for what it does not say or cannot be known in USDC."""
     wire = action.wire

@@ -20,9 +20,22 @@ from hyperkms.access.policy.document import (
     amount_of,
     hours_of,
     period_of,
+    span_of,
     zone_of,
 )
-from hyperkms.access.policy.facts import LEVERAGE, ORDER, TRANSFER, WIDE, Asked, Kind, Part, Unjudged, micro, total
+from hyperkms.access.policy.facts import (
+    LEVERAGE,
+    ORDER,
+    TRANSFER,
+    WIDE,
+    Asked,
+    Kind,
+    Part,
+    Unjudged,
+    accounts_of,
+    micro,
+    total,
+)
 from hyperkms.hyperliquid.wire import canonical
 
 OUTSTANDING_MS = 60_000
@@ -270,10 +283,10 @@ def _vaults(name: str, vaults: frozenset[str]) -> Check:
     limit = ", ".join(sorted(vaults)) or "none"
 
     def check(_part: Part, asked: Asked) -> Refusal | None:
-        vault = asked.vault_address or "own"
-        if vault in vaults:
-            return None
-        return Refusal(name, f"vaultAddress {vault} is none of {limit}", vault, limit, "vaultAddress")
+        for account in accounts_of(asked.action, asked.vault_address) or ("own",):
+            if account not in vaults:
+                return Refusal(name, f"account {account} is none of {limit}", account, limit, "vaultAddress")
+        return None
 
     return check
 
@@ -463,21 +476,22 @@ def _transfer_checks(document: RuleDocument) -> Iterator[Check]:
 
 
 def _metered(document: RuleDocument, meter_of: MeterOf) -> Iterator[Metered]:
-    def of(quantity: str, span: str, period: int, limit: int) -> Metered:
+    def of(quantity: str, period: int, limit: int) -> Metered:
+        span = "until" if quantity == "max_outstanding" else span_of(period)
         return Metered(quantity, period, limit, meter_of(f"{document.name} {quantity} {span}"))
 
     if not isinstance(document.max_notional, UnsetType):
         for span, amount in document.max_notional.items():
-            yield of("max_notional", span, period_of(span, span), micro(amount_of(amount, span)))
+            yield of("max_notional", period_of(span, span), micro(amount_of(amount, span)))
     if not isinstance(document.max_orders, UnsetType):
         for span, count in document.max_orders.items():
-            yield of("max_orders", span, period_of(span, span), count)
+            yield of("max_orders", period_of(span, span), count)
     if not isinstance(document.max_outstanding, UnsetType):
         amount = micro(amount_of(document.max_outstanding, "max_outstanding"))
-        yield of("max_outstanding", "until", OUTSTANDING_MS, amount)
+        yield of("max_outstanding", OUTSTANDING_MS, amount)
     if not isinstance(document.max_transfers, UnsetType):
         for span, amount in document.max_transfers.items():
-            yield of("max_transfers", span, period_of(span, span), micro(amount_of(amount, span)))
+            yield of("max_transfers", period_of(span, span), micro(amount_of(amount, span)))
 
 
 def _expiry_refusal(name: str, asked: Asked) -> Refusal | None:

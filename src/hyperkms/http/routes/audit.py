@@ -17,9 +17,9 @@ from hyperkms.http.views import answer
 from hyperkms.operations.audit import heads, proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])
-Auditor = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.READ))]
+Auditor = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.READ, everywhere=Operation.AUDIT))]
 """Of records, which come in many small pages."""
-Prover = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.ADMINISTER))]
+Prover = Annotated[Client, Depends(client_with(Operation.AUDIT, limit=What.ADMINISTER, everywhere=Operation.AUDIT))]
 """Of what reads much for one answer."""
 LogName = Annotated[str, Query(pattern="^[0-9a-f]{32}$", description="A log id.")]
 Index = Annotated[int, Query(ge=0, le=2**53 - 1, description="A line of the log, from 0.")]

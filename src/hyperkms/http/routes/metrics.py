@@ -25,7 +25,7 @@ _PAGE: dict[str, Any] = {
 }
 
 
-Scraper = Annotated[Client, Depends(client_with(Operation.METRICS, limit=What.READ))]
+Scraper = Annotated[Client, Depends(client_with(Operation.METRICS, limit=What.READ, everywhere=Operation.METRICS))]
 
 
 @router.get("/metrics", summary="Counters for Prometheus", openapi_extra=_PAGE)

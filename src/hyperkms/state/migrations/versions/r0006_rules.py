@@ -82,12 +82,13 @@ def _turn_scopes_into_grants() -> None:
         if role == "legacy":
             if wallets is None:
                 continue  # the role says it, and goes on saying it
-            allowed = set(_LEGACY)
+            allowed = _without_what_follows(set(_LEGACY))
             connection.execute(sa.text("UPDATE clients SET role = 'bot' WHERE id = :id"), {"id": client})
         else:
-            allowed = _with_what_follows(set(json.loads(operations or "[]")))
-        for wallet in [None] if wallets is None else sorted(json.loads(wallets)):
-            for operation in sorted(allowed):
+            allowed = _without_what_follows(set(json.loads(operations or "[]")))
+        for operation in sorted(allowed):
+            everywhere = wallets is None or operation == "metrics"  # which shows no single wallet
+            for wallet in [None] if everywhere else sorted(json.loads(wallets)):
                 connection.execute(
                     sa.text(
                         "INSERT INTO grants (id, client, wallet, operation, created_at, created_by) "
@@ -104,7 +105,8 @@ def _turn_scopes_into_grants() -> None:
                 )
 
 
-def _with_what_follows(allowed: set[str]) -> set[str]:
+def _without_what_follows(allowed: set[str]) -> set[str]:
+    """What another one brings with it has no grant of its own: it would outlive the other."""
     if "trade" in allowed:
-        allowed.add("sign-order")
-    return allowed | {"read"} if allowed & _SIGNING else allowed
+        allowed.discard("sign-order")
+    return allowed - {"read"} if allowed & _SIGNING else allowed
