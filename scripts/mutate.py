@@ -47,8 +47,10 @@ MODULES: Mapping[str, Sequence[str]] = {
 SETTINGS = {"HYPERKMS_TEST_POLICIES": "1000"}
 SAME: Mapping[tuple[str, str, str], str] = {}
 """Changes that mean the same: module, line as it stands, what was changed; and the reason."""
-PRELOADED = ("alembic.command", "fastapi", "httpx", "hypothesis", "msgspec", "sqlalchemy.dialects.sqlite", "structlog")
+PRELOADED = ("alembic.command", "fastapi", "httpx", "msgspec", "sqlalchemy.dialects.sqlite", "structlog")
 
+_DECLARING = {"frozen", "kw_only", "slots", "omit_defaults"}
+"""How values are declared, not what they do."""
 _FLIPPED = {
     ast.Lt: (ast.LtE, ast.GtE),
     ast.LtE: (ast.Lt, ast.Gt),
@@ -81,7 +83,9 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     lines = source.splitlines()
     nodes = list(ast.walk(tree))
-    ordered = sorted(range(len(nodes)), key=lambda place: (_line(nodes[place]), place))
+    declared = {id(node.value) for node in nodes if isinstance(node, ast.keyword) and node.arg in _DECLARING}
+    meant = (place for place, node in enumerate(nodes) if id(node) not in declared)
+    ordered = sorted(meant, key=lambda place: (_line(nodes[place]), place))
     for place in ordered:
         node = nodes[place]
         for number, (change, _) in enumerate(_changes(node)):
@@ -180,8 +184,11 @@ class Tree:
         self.write(mutant.module, mutant.source)
         pid = os.fork()
         if pid == 0:
-            os.environ.update(settings)
-            self._run(mutant.module)
+            try:
+                os.environ.update(settings)
+                self._run(mutant.module)
+            finally:
+                os._exit(1)
         return pid
 
     def write(self, module: str, source: str) -> None:
@@ -205,8 +212,11 @@ class Tree:
             contextlib.redirect_stderr(nowhere),
         ):
             files = [str(TESTS / f"{name}.py") for name in MODULES[module]]
+            without = [
+                word for name in ("cacheprovider", "logging", "hypothesispytest") for word in ("-p", f"no:{name}")
+            ]
             base = f"--basetemp={self.folder / 'tmp'}"
-            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:logging", base, *files])
+            code = pytest.main(["-x", "-q", "--assert=plain", *without, base, *files])
         os._exit(int(code != 0))
 
 

@@ -257,7 +257,7 @@ def test_a_buy_is_worth_its_price_and_a_sell_the_highest_there_is() -> None:
 
 def test_an_amount_is_rounded_up_to_a_millionth_and_never_more_than_a_meter_holds() -> None:
     assert [micro(Decimal(text)) for text in ("0", "0.0000001", "0.000001", "1.0000011")] == [0, 1, 1, 1_000_002]
-    assert micro(Decimal(10) ** 40) == MOST_MICRO
+    assert micro(Decimal(10) ** 40) == MOST_MICRO == 4_611_686_018_427_387_904
     assert micro(Decimal(10**12)) == 10**18 < MOST_MICRO
     assert total([Decimal(10) ** 30, Decimal(10) ** -16]) - Decimal(10) ** 30 != 1
     assert str(total([Decimal(10) ** 30, Decimal("1E-16")])).endswith("0000000000000001")
