@@ -224,6 +224,24 @@ def test_what_is_within_a_rule_is_allowed(what: str) -> None:
     assert judge(asked, **dict(rule)).refusal is None
 
 
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        (None, ("expires_after", "none", "required", "expiresAfter")),
+        (NOW + 5_001, ("expires_after", "5001", "5000", "expiresAfter")),
+        (NOW + 5_000, None),
+    ],
+)
+def test_the_end_of_an_order_is_there_and_not_too_far(ends: int | None, expected: tuple[str, ...] | None) -> None:
+    document = policy_of({"format": 1, "allow": ANYTHING, "expires_after": {"required": True, "max_ms": 5_000}})
+    policy = Policy("p", document, lambda _: 1)
+    for asked, due in ((orders(order()), expected), (TWAP, expected), (action("noop"), None)):
+        made = Asked(asked, Book(), now=NOW, vault_address=None, expires_after=ends)
+        refusal = policy.judge(made).refusal
+        assert (refusal and (refusal.rule, refusal.value, refusal.limit, refusal.path)) == due
+        assert list(policy.objections(made)) == ([refusal] if refusal else [])
+
+
 # ---- worth --------------------------------------------------------------------------------------------
 
 
