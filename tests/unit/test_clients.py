@@ -135,14 +135,14 @@ def test_what_is_granted_together_is_one_grant_so_that_both_routes_have_one_limi
 
 
 def test_a_refusal_says_what_may_be_done_instead() -> None:
-    with pytest.raises(Forbidden, match="client b may not trade or rotate; it may: nothing. Ask with another key"):
+    with pytest.raises(Forbidden, match=r"client b may not trade or rotate; it may: nothing\. Ask with another key"):
         client("b", Role.BOT).require(O.TRADE, O.ROTATE)
-    with pytest.raises(Forbidden, match="client b may not trade; it may: metrics, read. Ask"):
+    with pytest.raises(Forbidden, match=r"client b may not trade; it may: metrics, read\. Ask"):
         client("b", Role.BOT, allowed=[O.READ, O.METRICS]).require(O.TRADE)
     held = Client(
         name="b", number=1, role=Role.BOT, grants=(*granted([MINE], [O.READ]), *granted([FOREIGN], [O.ROTATE]))
     )
-    with pytest.raises(Forbidden, match="may not rotate with wallet mine; with that one it may: read. Ask"):
+    with pytest.raises(Forbidden, match=r"may not rotate with wallet mine; with that one it may: read\. Ask"):
         held.require_wallet(MINE, O.ROTATE)
 
 
