@@ -3,7 +3,7 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run test check demo bench hygiene faults docs lock FORCE
+.PHONY: help setup run test check demo bench hygiene faults mutate docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
@@ -13,6 +13,7 @@ help:
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make hygiene no key in memory, logs, answers, errors or files: 100,000 requests to every route, then a search'
 	@echo 'make faults  every kill and fault in the long form, more than an hour: strace, kill -9, full and broken disks'
+	@echo 'make mutate  each small change of what decides over access must make a test fail, 20 minutes (ARGS=rules)'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
@@ -94,10 +95,14 @@ faults: setup
 	echo 'faults: kills at named points, and races'; \
 	HYPERKMS_TEST_KILLS=50 HYPERKMS_TEST_ROTATIONS=1000 HYPERKMS_TEST_ROUNDS=256 $(LONG) \
 		tests/scenarios/test_kill_under_a_key.py tests/scenarios/test_kill_during_life.py \
-		tests/scenarios/test_callers_of_one_key.py; \
+		tests/scenarios/test_callers_of_one_key.py tests/faults/test_limits_over_time.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
 		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py
+
+# Two changes at a time, each with the unit tests of its module alone; fails below 90 %.
+mutate: setup
+	@exec .venv/bin/python scripts/mutate.py $(ARGS)
 
 # ---- work --------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ def case_of(random: Random) -> Case:
     kind = random.choice(_TYPES if random.random() < 0.8 else _RARE + _OTHERS)
     turn = int(random.choice(_TURNS).timestamp() * 1000)
     now = turn + random.choice((0, -1, 1, 59_999, -60_000, random.randint(-(10**8), 10**8)))
-    ahead = random.choice((None, 1, SOON - 1, SOON, SOON + 1, 5_000, 5_001, random.randint(1, 10**6)))
+    ahead = random.choice((None, None, 1, SOON - 1, SOON, SOON + 1, 5_000, 5_001, random.randint(1, 10**6)))
     return Case(
         type=kind,
         wire=_wire(random, kind),

@@ -196,6 +196,18 @@ def test_an_order_gets_the_default_end_of_the_policy_before_its_rules_are_asked(
     assert desk.decide(NOOP, policy).expires_after is None
 
 
+def test_the_ends_of_orders_are_looked_at_where_there_is_no_rule_besides(desk: Desk) -> None:
+    policy = desk.policy(expires_after={"required": True, "max_ms": 5_000})
+    assert not policy.is_plain
+    assert trade_only().is_plain
+    assert not desk.policy(SPEND).is_plain
+    for expires_after in (None, NOW + 5_001):
+        with pytest.raises(Refused, match="policy w/1, rule 'expires_after'"):
+            desk.decide(orders(order()), policy, expires_after=expires_after)
+    assert desk.decide(orders(order()), policy, expires_after=NOW + 5_000).expires_after == NOW + 5_000
+    assert desk.decide(NOOP, policy).expires_after is None
+
+
 # ---- shadow --------------------------------------------------------------------------------------------
 
 

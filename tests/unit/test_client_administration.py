@@ -164,6 +164,11 @@ def test_what_does_not_go_together_is_malformed(
         NewClient(name="x", role=role, wallets=wallets, allowed=allowed)
 
 
+@pytest.mark.parametrize("name", ["a", "7.b_c-D", "a" * 64, "Legacy"])
+def test_a_name_within_the_grammar_is_one(name: str) -> None:
+    assert parse_client_name(name) == name
+
+
 @pytest.mark.parametrize("name", ["", "-a", "a b", "a" * 65, "legacy", "API_KEY", "cli:uid-0", "\u0430bc", 7, None])
 def test_a_name_outside_the_grammar_is_malformed(name: object) -> None:
     with pytest.raises(Malformed):

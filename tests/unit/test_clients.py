@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hyperkms.access.clients import SIGNING, Client, Operation, Role, client
+from hyperkms.access.clients import SIGNING, UNNUMBERED, Client, Operation, Role, client
 from hyperkms.access.grants import NEVER, Grant, granted
 from hyperkms.access.policy.document import limits_of
 from hyperkms.errors import Forbidden, Malformed, NotFound
@@ -132,6 +132,22 @@ def test_what_is_granted_together_is_one_grant_so_that_both_routes_have_one_limi
         == (only,)
     )
     assert held.grants_for(MINE, O.SIGN_TEXT) == held.grants_for(FOREIGN, O.TRADE) == ()
+
+
+def test_a_refusal_says_what_may_be_done_instead() -> None:
+    with pytest.raises(Forbidden, match=r"client b may not trade or rotate; it may: nothing\. Ask with another key"):
+        client("b", Role.BOT).require(O.TRADE, O.ROTATE)
+    with pytest.raises(Forbidden, match=r"client b may not trade; it may: metrics, read\. Ask"):
+        client("b", Role.BOT, allowed=[O.READ, O.METRICS]).require(O.TRADE)
+    held = Client(
+        name="b", number=1, role=Role.BOT, grants=(*granted([MINE], [O.READ]), *granted([FOREIGN], [O.ROTATE]))
+    )
+    with pytest.raises(Forbidden, match=r"may not rotate with wallet mine; with that one it may: read\. Ask"):
+        held.require_wallet(MINE, O.ROTATE)
+
+
+def test_who_is_in_no_database_has_the_number_of_none() -> None:
+    assert client("b", Role.BOT).number == UNNUMBERED == 0
 
 
 def test_who_may_sign_orders_alone_may_not_trade() -> None:

@@ -198,3 +198,50 @@ def test_the_first_order_is_already_checked_against_the_list(exchange: Exchange,
     with pytest.raises(Malformed) as refused:
         Market(exchange.url, clock).check(action)
     assert refused.value.details["nearest"] == "0.00001"
+
+
+TWO_OF_ONE_NAME = (
+    b'{"tokens": [{"name": "USDC", "szDecimals": 8, "index": 0}, {"name": "PURR", "szDecimals": 0, "index": 1},'
+    b' {"name": "PURR", "szDecimals": 2, "index": 7}, {"name": "USDC", "szDecimals": 8, "index": 8}],'
+    b' "universe": [{"name": "PURR/USDC", "tokens": [1, 0], "index": 0},'
+    b' {"name": "@5", "tokens": [7, 0], "index": 5}, {"name": "@6", "tokens": [7, 8], "index": 6}]}'
+)
+
+
+def test_a_name_that_two_tokens_have_is_of_the_first_alone(exchange: Exchange, clock: Clock) -> None:
+    """Anybody may list a token of any name: a policy that allows PURR/USDC would allow theirs too."""
+    exchange.answers[b"spotMeta"] = TWO_OF_ONE_NAME
+    market = Market(exchange.url, clock)
+    assert market.asset("PURR/USDC").index == 10_000
+    assert {asset: market.names(asset) for asset in (10_000, 10_005, 10_006)} == {
+        10_000: ("PURR/USDC",),
+        10_005: ("@5",),
+        10_006: ("@6",),
+    }
+
+
+def test_only_what_is_priced_in_the_first_usdc_is_in_usd(exchange: Exchange, clock: Clock) -> None:
+    exchange.answers[b"spotMeta"] = TWO_OF_ONE_NAME
+    market = Market(exchange.url, clock)
+    assert [market.is_in_usd(asset) for asset in (0, 1, 10_000, 10_005, 10_006, 7)] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("first", ["names", "is_in_usd"])
+def test_who_asks_for_an_asset_first_has_the_list_read(exchange: Exchange, clock: Clock, first: str) -> None:
+    """A policy asks for the coin of a leverage before there was any order."""
+    market = Market(exchange.url, clock)
+    assert getattr(market, first)(0)
+    assert market.names(0) == ("BTC",)
+    assert exchange.asked == 2
+
+
+def test_where_nothing_answers_no_asset_has_a_name(clock: Clock) -> None:
+    market = Market("http://127.0.0.1:9", clock)
+    assert (market.names(0), market.is_in_usd(0)) == ((), False)

@@ -109,7 +109,7 @@ def test_toml_and_json_say_the_same() -> None:
 def test_its_text_is_read_as_the_same_policy() -> None:
     document = read_policy(WHOLE)
     assert read_policy(canonical_text(document)) == document
-    assert canonical_text(document).endswith("}\n")
+    assert canonical_text(policy_of(_policy())) == '{\n  "format": 1,\n  "allow": [\n    "order"\n  ]\n}\n'
     words = policy_of(_policy(description="Zürich"))
     assert "Zürich" in canonical_text(words)
 
@@ -123,6 +123,14 @@ def test_what_is_left_out_has_the_documented_value() -> None:
 def test_limits_are_rules_alone() -> None:
     rule = {"name": "size", "max_order_notional": 10}
     limits = limits_of({"format": 1, "rules": [rule]})
+    assert (limits.rules[0].name, limits.rules[0].max_order_notional, limits.mark_max_age_ms) == ("size", 10, 10_000)
+    for age, is_good in ((499, False), (500, True), (300_000, True), (300_001, False)):
+        try:
+            assert limits_of({"format": 1, "mark_max_age_ms": age, "rules": [rule]}).mark_max_age_ms == age
+        except Malformed:
+            assert not is_good
+        else:
+            assert is_good
     assert read_limits(json.dumps({"format": 1, "rules": [rule]})) == limits
     assert read_limits('format = 1\n[[rules]]\nname = "size"\nmax_order_notional = 10') == limits
     for wrong in ({"format": 1, "rules": []}, {"format": 1, "rules": [rule], "allow": ["order"]}, {"rules": [rule]}):
@@ -235,6 +243,7 @@ def test_a_member_that_is_misspelt_or_missing_is_refused(document: Any) -> None:
 
 def test_a_default_end_may_be_as_far_as_the_furthest() -> None:
     assert policy_of(_policy(expires_after={"default_ms": 5_000, "max_ms": 5_000}))
+    assert policy_of(_policy(expires_after={"default_ms": 100, "max_ms": 100}))
     assert policy_of(_policy(expires_after={"default_ms": 5_000}))
     assert policy_of(_policy(expires_after={}))
 
@@ -243,32 +252,35 @@ def test_bounds_belong_to_what_they_bound() -> None:
     for whole in (
         _policy(mark_max_age_ms=500, description="x" * 1000),
         _policy(mark_max_age_ms=300_000, rules=[{"name": f"r{n}", "refuse": True} for n in range(100)]),
-        _rule(max_leverage=1, max_builder_fee=0, max_orders={"1s": 0, "7d": 2**32}),
+        _rule(coins=["S"], max_leverage=1, max_builder_fee=0, max_orders={"1s": 0, "7d": 2**32}),
         _rule(max_leverage=1000, max_builder_fee=1000, builders=[], destinations=[], sides=[], tifs=[], vaults=[]),
         _policy(expires_after={"default_ms": 100, "max_ms": 86_400_000}),
+        _when(days=["mon"], zone="UTC"),
+        _when(hours="22:00-06:00", zone="UTC"),
         _policy(rules=[{"name": "A" * 64, "coins": ["x" * 64]}, {"name": "a", "refuse": True}]),
     ):
         assert policy_of(whole)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "words"),
     [
-        "format = ",
-        "format = 1\nformat = 1",
-        "\x00",
-        "{",
-        '{"format":1,"format":1,"allow":["order"]}',
-        "x=" + "[" * 9999,
+        ("format = ", "the policy is no TOML: Invalid value"),
+        ("format = 1\nformat = 1", "the policy is no TOML: Cannot overwrite"),
+        ("\x00", "the policy is no TOML"),
+        ("x=" + "[" * 9999, "the policy is no TOML: it is too deep"),
+        ("{", "JSON"),
+        ('{"format":1,"format":1,"allow":["order"]}', "duplicate key"),
     ],
 )
-def test_a_text_that_cannot_be_read_is_refused(text: str) -> None:
-    with pytest.raises(Malformed):
+def test_a_text_that_cannot_be_read_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Malformed, match=words):
         read_policy(text)
 
 
 def test_a_text_has_a_most_of_bytes() -> None:
     text = json.dumps(_policy())
+    assert MAX_BYTES == 65_536
     assert read_policy(text + " " * (MAX_BYTES - len(text)))
     with pytest.raises(Malformed, match=f"at most {MAX_BYTES} bytes"):
         read_policy(text + " " * (MAX_BYTES - len(text) + 1))
@@ -312,7 +324,7 @@ def test_a_period_is_one_second_to_seven_days() -> None:
 
 
 def test_hours_are_minutes_of_the_day() -> None:
-    assert hours_of("22:00-06:30", "x") == (22 * 60, 6 * 60 + 30)
+    assert hours_of("22:15-06:30", "x") == (22 * 60 + 15, 6 * 60 + 30)
     assert hours_of("00:00-23:59", "x") == (0, 24 * 60 - 1)
     for wrong in ("22-06", "22:00-22:00", "22:60-06:00", "24:00-01:00", "22:00 - 06:00", "1:00-2:00", "22:00-06:00\n"):
         with pytest.raises(Malformed):

@@ -224,6 +224,24 @@ def test_what_is_within_a_rule_is_allowed(what: str) -> None:
     assert judge(asked, **dict(rule)).refusal is None
 
 
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        (None, ("expires_after", "none", "required", "expiresAfter")),
+        (NOW + 5_001, ("expires_after", "5001", "5000", "expiresAfter")),
+        (NOW + 5_000, None),
+    ],
+)
+def test_the_end_of_an_order_is_there_and_not_too_far(ends: int | None, expected: tuple[str, ...] | None) -> None:
+    document = policy_of({"format": 1, "allow": ANYTHING, "expires_after": {"required": True, "max_ms": 5_000}})
+    policy = Policy("p", document, lambda _: 1)
+    for asked, due in ((orders(order()), expected), (TWAP, expected), (action("noop"), None)):
+        made = Asked(asked, Book(), now=NOW, vault_address=None, expires_after=ends)
+        refusal = policy.judge(made).refusal
+        assert (refusal and (refusal.rule, refusal.value, refusal.limit, refusal.path)) == due
+        assert list(policy.objections(made)) == ([refusal] if refusal else [])
+
+
 # ---- worth --------------------------------------------------------------------------------------------
 
 
@@ -257,7 +275,7 @@ def test_a_buy_is_worth_its_price_and_a_sell_the_highest_there_is() -> None:
 
 def test_an_amount_is_rounded_up_to_a_millionth_and_never_more_than_a_meter_holds() -> None:
     assert [micro(Decimal(text)) for text in ("0", "0.0000001", "0.000001", "1.0000011")] == [0, 1, 1, 1_000_002]
-    assert micro(Decimal(10) ** 40) == MOST_MICRO
+    assert micro(Decimal(10) ** 40) == MOST_MICRO == 4_611_686_018_427_387_904
     assert micro(Decimal(10**12)) == 10**18 < MOST_MICRO
     assert total([Decimal(10) ** 30, Decimal(10) ** -16]) - Decimal(10) ** 30 != 1
     assert str(total([Decimal(10) ** 30, Decimal("1E-16")])).endswith("0000000000000001")

@@ -19,7 +19,6 @@ from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.classes import CLASSES
 from hyperkms.strict_json import parse
 
-FORMAT = 1
 MAX_BYTES = 64 * 1024
 MAX_RULES = 100
 TRADE_ONLY = "trade-only"
