@@ -93,3 +93,10 @@ def test_who_may_not_wait_is_told_so_until_there_is_one(prices: MarketPrices) ->
 
 def test_where_nothing_answers_there_is_no_mark(clock: Clock) -> None:
     assert _prices("http://127.0.0.1:9", clock).mark(0, now=NOW, max_age_ms=300_000) is None
+
+
+def test_nobody_waits_for_an_exchange_that_is_known_to_be_away(clock: Clock) -> None:
+    prices = _prices("http://127.0.0.1:9", clock)
+    assert prices.mark(0, now=NOW, max_age_ms=500) is None
+    with without_waiting():
+        assert prices.mark(0, now=NOW, max_age_ms=500) is None
