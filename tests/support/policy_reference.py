@@ -260,7 +260,8 @@ def _each(rule: Document, part: Mapping[str, Any], case: Case, oldest: int) -> I
     kind = class_of(case.type)
     yield "refuse" not in rule
     if "vaults" in rule:
-        yield (case.vault or "own").lower() in {vault.lower() for vault in rule["vaults"]}
+        allowed = {vault.lower() for vault in rule["vaults"]}
+        yield all(account.lower() in allowed for account in _accounts(case))
     if "coins" in rule and kind in (ActionClass.ORDER, ActionClass.LEVERAGE):
         yield any(name in rule["coins"] for name in _names(part, case))
     if kind is ActionClass.ORDER:
@@ -273,6 +274,12 @@ def _each(rule: Document, part: Mapping[str, Any], case: Case, oldest: int) -> I
     if case.type == "approveBuilderFee":
         tenths_of_a_basis_point = Fraction(part["maxFeeRate"].rstrip("%")) * 1000
         yield from _of_builder(rule, {"b": part["builder"], "f": tenths_of_a_basis_point})
+
+
+def _accounts(case: Case) -> Sequence[str]:
+    """Vaults and sub-accounts that it is for; where it names none it is for the account itself."""
+    of_amount = str(case.wire.get("amount", "")).partition(" subaccount:")[2]
+    return [one for one in (case.vault, case.wire.get("fromSubAccount"), of_amount) if one] or ["own"]
 
 
 def _of_order(rule: Document, part: Mapping[str, Any], case: Case, oldest: int) -> Iterator[bool]:

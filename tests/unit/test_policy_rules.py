@@ -17,7 +17,17 @@ from support.books import BTC, ETH, LISTED, Book, action, order, orders
 
 NOW = 1_780_000_000_000
 HERE, THERE = "0x" + "a1" * 20, "0x" + "b2" * 20
-ANYTHING = ["trade-only", "twapOrder", "usdSend", "spotSend", "vaultTransfer", "cDeposit", "approveBuilderFee"]
+ANYTHING = [
+    "trade-only",
+    "twapOrder",
+    "usdSend",
+    "spotSend",
+    "vaultTransfer",
+    "cDeposit",
+    "approveBuilderFee",
+    "usdClassTransfer",
+    "sendAsset",
+]
 SELL = {"buy": False}
 TRIGGER = {**order("1000"), "t": {"trigger": {"isMarket": True, "triggerPx": "1100", "tpsl": "tp"}}}
 
@@ -81,9 +91,21 @@ REFUSED: Mapping[str, tuple[Action, dict[str, Any], tuple[str, str, str], str]] 
         orders(order()),
         {"vaults": [HERE], "vault": THERE},
         (THERE, HERE, "vaultAddress"),
-        f"vaultAddress {THERE}",
+        f"account {THERE} is none of {HERE}",
     ),
     "own account": (orders(order()), {"vaults": [HERE]}, ("own", HERE, "vaultAddress"), "account own is none of"),
+    "a sub-account of an amount": (
+        Action("usdClassTransfer", {"amount": f"3 subaccount:{THERE.upper().replace('X', 'x')}", "toPerp": True}),
+        {"vaults": ["own", HERE], "vault": HERE},
+        (THERE, f"{HERE}, own", "vaultAddress"),
+        f"account {THERE} is none of",
+    ),
+    "a sub-account that sends": (
+        Action("sendAsset", {"destination": HERE, "fromSubAccount": THERE, "amount": "3", "token": "USDC"}),
+        {"vaults": ["own"]},
+        (THERE, "own", "vaultAddress"),
+        f"account {THERE} is none of own",
+    ),
     "no vault": (orders(order()), {"vaults": []}, ("own", "none", "vaultAddress"), "is none of none"),
     "the size of an order": (
         orders(order("1000", "1.5")),
