@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from bench.service import SETTINGS
 from hyperkms import _core
 from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.cli.operator import actor
 from hyperkms.config import load
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
@@ -37,7 +38,7 @@ def wallet_name(number: int) -> str:
 def fill(data: Path, count: int) -> None:
     """Make a data directory with so many Ed25519 wallets."""
     with _parts(data) as parts:
-        first = generate(parts, NewWallet(id=WalletId(wallet_name(0)), key_type=KeyType.ED25519))
+        first = generate(parts, actor(), NewWallet(id=WalletId(wallet_name(0)), key_type=KeyType.ED25519))
         database = open_database(data / DATABASE)
         with database.write() as connection:
             model = [_row(connection, table, first) for table in (wallets, key_versions, sealed_keys)]

@@ -37,7 +37,7 @@ class Here:
 
     def wallet(self, wallet: str, key_type: KeyType = KeyType.ED25519) -> Wallet:
         """A new wallet."""
-        return generate(self.parts, NewWallet(id=WalletId(wallet), key_type=key_type))
+        return generate(self.parts, ACTOR, NewWallet(id=WalletId(wallet), key_type=key_type))
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """What stands in the database file."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
 from hyperkms.cli.assemble import DATABASE, SHARED, assemble
+from hyperkms.cli.operator import actor
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.generate import NewWallet, generate, import_key
@@ -73,9 +74,9 @@ def main(data: Path, point: str, operation: str, wallet: str, key_type: str, *ke
     parts = _dying(assemble(load_from_process({"data": data}), create=True), data, point)
     wanted = NewWallet(id=parse_wallet_id(wallet), key_type=KeyType(key_type))
     if operation == "import":
-        import_key(parts, wanted, Path(*key_file))
+        import_key(parts, actor(), wanted, Path(*key_file))
     else:
-        generate(parts, wanted)
+        generate(parts, actor(), wanted)
 
 
 def _dying(parts: Parts, data: Path, point: str) -> Parts:

@@ -323,6 +323,12 @@ def test_a_period_is_one_second_to_seven_days() -> None:
             period_of(wrong, "x")
 
 
+def test_one_period_is_not_limited_twice_in_two_spellings() -> None:
+    rule = {"name": "r", "max_orders": {"60m": 1, "1h": 2}}
+    with pytest.raises(Malformed, match="there already, in another spelling"):
+        policy_of({"format": 1, "allow": ["trade-only"], "rules": [rule]})
+
+
 def test_hours_are_minutes_of_the_day() -> None:
     assert hours_of("22:15-06:30", "x") == (22 * 60 + 15, 6 * 60 + 30)
     assert hours_of("00:00-23:59", "x") == (0, 24 * 60 - 1)

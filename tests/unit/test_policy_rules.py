@@ -334,6 +334,9 @@ def test_what_is_demanded_of_a_meter() -> None:
     assert (second.quantity, second.period, second.limit) == ("max_orders", 604_800_000, 3)
     (outstanding,) = judge(orders(order()), max_outstanding="2000.5", ends=NOW + 7).demands
     assert (outstanding.period, outstanding.end, outstanding.limit) == (OUTSTANDING_MS, NOW + 7, 2_000_500_000)
+    (anew,) = judge(orders(order()), max_orders={"3600s": 3}).demands
+    (before,) = judge(orders(order()), max_orders={"60m": 3}).demands
+    assert anew == before
     (moved,) = judge(send("1.5"), max_transfers={"24h": 10}, max_orders={"1h": 1}).demands
     assert (moved.quantity, moved.amount) == ("max_transfers", 1_500_000)
     assert judge(LEVERED, max_transfers={"24h": 0}, max_orders={"1h": 0}, max_notional={"1h": 0}).demands == []
@@ -395,6 +398,26 @@ def test_the_answer_of_a_minute_is_not_that_of_another() -> None:
         asked = Asked(orders(order()), Book(), now=int(at.timestamp() * 1000), vault_address=None, expires_after=None)
         refused.append(policy.judge(asked).refusal is not None)
     assert refused == [False, True, False, True]
+
+
+# ---- accounts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "wire"),
+    [
+        ("usdClassTransfer", {"amount": f"3 subaccount:{THERE.upper().replace('X', 'x')}", "toPerp": True}),
+        ("sendAsset", {"destination": HERE, "token": "USDC", "amount": "4", "fromSubAccount": THERE}),
+    ],
+)
+def test_a_sub_account_that_an_action_names_is_an_account_like_a_vault(kind: str, wire: Mapping[str, Any]) -> None:
+    asked = Action(kind, {"type": kind, **wire})
+    refusal = judge(asked, vaults=["own", HERE]).refusal
+    assert refusal is not None
+    assert (refusal.rule, refusal.value) == ("r", THERE)
+    assert judge(asked, vaults=[THERE]).refusal is None
+    asked = Action(kind, {"type": kind, **wire, **dict.fromkeys({"fromSubAccount"} & set(wire), ""), "amount": "3"})
+    assert judge(asked, vaults=["own"]).refusal is None
 
 
 # ---- transfers ----------------------------------------------------------------------------------------

@@ -283,11 +283,14 @@ class StopsAfterStoring:
 
 
 MAKING: dict[str, tuple[int, Callable[[Parts, Path], object]]] = {
-    "generate": (1, lambda parts, _folder: generate(parts, NewWallet(id=W, key_type=KeyType.ED25519))),
+    "generate": (1, lambda parts, _folder: generate(parts, ACTOR, NewWallet(id=W, key_type=KeyType.ED25519))),
     "import": (
         1,
         lambda parts, folder: import_key(
-            parts, NewWallet(id=W, key_type=KeyType.SECP256K1, network=Network.TESTNET), key_file(folder / "key")
+            parts,
+            ACTOR,
+            NewWallet(id=W, key_type=KeyType.SECP256K1, network=Network.TESTNET),
+            key_file(folder / "key"),
         ),
     ),
     "rotate": (2, lambda parts, _folder: rotate(parts, ACTOR, RotateRequest(wallet=W))),

@@ -90,7 +90,7 @@ class LifeRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     client: str
     wallet: str
     operation: str
-    """rotate, activate, retire-version, retire-wallet, expire, destroy."""
+    """generate, import, rotate, activate, retire-version, retire-wallet, expire, destroy."""
     versions: list[VersionRecord]
     reason: str | None
 

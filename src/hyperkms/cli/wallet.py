@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from hyperkms.cli.names import complete_wallets
+from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
@@ -90,7 +91,7 @@ def import_command(
         _await_pipe()
     wanted = _wanted(wallet_id, key_type, network, metadata)
     with directory_for(target, wanted) as parts:
-        show(msgspec.to_builtins(wallet_view(import_key(parts, wanted, key_file))), form)
+        show(msgspec.to_builtins(wallet_view(import_key(parts, actor(), wanted, key_file))), form)
 
 
 @wallet.command("list")

@@ -46,7 +46,7 @@ class WalletsAtDirectory:
 
     def generate(self, wanted: NewWallet) -> View:
         """As POST /wallets/generate."""
-        return _built(GenerateAnswer(success=True, wallet=wallet_view(generate(self._parts, wanted))))
+        return _built(GenerateAnswer(success=True, wallet=wallet_view(generate(self._parts, actor(), wanted))))
 
     def page(self, *, after: str, state: str) -> View:
         """As GET /wallets."""

@@ -38,7 +38,7 @@ def commit(parts: Parts, actor: Actor, change: Change, deed: Deed, within: Withi
 
     def before_commit(connection: sa.Connection) -> None:
         within(connection)
-        _write_down(parts, actor, change.wallet.id, change.versions, deed)
+        write_down(parts, actor, change.wallet.id, change.versions, deed)
 
     parts.wallets.apply(change, before_commit=before_commit)
 
@@ -66,11 +66,12 @@ def _note_destroyed(parts: Parts, actor: Actor, wallet: WalletId, version: KeyVe
         wallet,
         version.number,
         now=parts.clock(),
-        before_commit=lambda: _write_down(parts, actor, wallet, [version], Deed(operation="destroy")),
+        before_commit=lambda: write_down(parts, actor, wallet, [version], Deed(operation="destroy")),
     )
 
 
-def _write_down(parts: Parts, actor: Actor, wallet: WalletId, versions: Sequence[KeyVersion], deed: Deed) -> None:
+def write_down(parts: Parts, actor: Actor, wallet: WalletId, versions: Sequence[KeyVersion], deed: Deed) -> None:
+    """The line of a change of these versions; returns once it is durable."""
     record = LifeRecord(
         time=parts.clock(),
         request_id=actor.request_id,

@@ -12,6 +12,7 @@ from hyperkms import _core
 from hyperkms.custody.key_store import require_kept
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.mode import Mode
+from hyperkms.operations.changing import Actor, Deed, write_down
 from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.wallets import wallet_exists
@@ -42,31 +43,38 @@ class NewWallet:
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
-def generate(parts: Parts, request: NewWallet, *, completion: Completion[Wallet] = nothing_more) -> Wallet:
-    """A wallet with a fresh key; Conflict if the id exists. See `_create` for what a crash leaves."""
-    return _create(parts, request, Origin.GENERATED, parts.keyring.generate, completion)
+@dataclass(frozen=True)
+class _Source:
+    """Where the key of a new wallet comes from, and how the record calls that."""
+
+    origin: Origin
+    operation: str
+    make: Callable[[_core.Context], SealedKey]
 
 
-def import_key(parts: Parts, request: NewWallet, key_file: Path) -> Wallet:
-    """A wallet with the key of a file (`-`: standard input), which only the core reads."""
-    make = partial(parts.keyring.import_file, key_file)
-    return _create(parts, request, Origin.IMPORTED, make, nothing_more)
-
-
-def _create(
-    parts: Parts,
-    request: NewWallet,
-    origin: Origin,
-    make: Callable[[_core.Context], SealedKey],
-    completion: Completion[Wallet],
+def generate(
+    parts: Parts, actor: Actor, request: NewWallet, *, completion: Completion[Wallet] = nothing_more
 ) -> Wallet:
+    """A wallet with a fresh key; Conflict if the id exists. See `_create` for what a crash leaves."""
+    source = _Source(Origin.GENERATED, "generate", parts.keyring.generate)
+    return _create(parts, actor, request, source, completion)
+
+
+def import_key(parts: Parts, actor: Actor, request: NewWallet, key_file: Path) -> Wallet:
+    """A wallet with the key of a file (`-`: standard input), which only the core reads."""
+    source = _Source(Origin.IMPORTED, "import", partial(parts.keyring.import_file, key_file))
+    return _create(parts, actor, request, source, nothing_more)
+
+
+def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, completion: Completion[Wallet]) -> Wallet:
     """Create-only and atomic: whatever is killed, the id names a wallet that signs, or nothing.
 
     1. Settle key type and network; refuse an id that is taken.
     2. Make and seal the key; refuse one that another wallet has, or ever had.
     3. Store the sealed key: durable, and never in the place of another.
     4. Open what is stored, as a later signature will.
-    5. List the wallet: the one insert that decides who made it, if its key is still what is stored.
+    5. List the wallet: the one insert that decides who made it, if its key is still what is stored, and once
+       the line of the record is durable.
 
     A process killed between 3 and 5 leaves a sealed key that no wallet names. The next one to ask for
     the same under that id finds it at 3 and lists it: the key was never used, and its seal says what it
@@ -76,8 +84,8 @@ def _create(
     metadata = _check_metadata(request.metadata)
     if parts.wallets.find(request.id):
         raise wallet_exists(request.id)
-    context = key_context(request.id, key_type, network, origin, version=_FIRST)
-    made = make(context)  # (2)
+    context = key_context(request.id, key_type, network, source.origin, version=_FIRST)
+    made = source.make(context)  # (2)
     parts.wallets.require_new_key(request.id, PublicKey(_core.inspect_sealed_key(made).public_key))
     stored = _store(parts, request.id, made)  # (3)
     header = _core.inspect_sealed_key(stored)
@@ -88,6 +96,7 @@ def _create(
     def complete(connection: sa.Connection, listed: Wallet, /) -> None:
         require_kept(parts.key_store, request.id, _FIRST, stored)
         completion(connection, listed)
+        write_down(parts, actor, request.id, [listed.current], Deed(operation=source.operation))
 
     parts.wallets.create(wallet, complete)  # (5)
     return wallet

@@ -52,7 +52,8 @@ async def generate_wallet(
         note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
         return GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note)
 
-    return await respond(request, client, Work(partial(threads_of(request).make, generate, parts, wanted), view))
+    run = partial(threads_of(request).make, generate, parts, actor_of(request, client), wanted)
+    return await respond(request, client, Work(run, view))
 
 
 @router.post(
