@@ -531,6 +531,47 @@ def test_a_truncated_manifest_is_found_by_what_it_no_longer_lists_or_by_the_anch
     assert Code.MANIFEST_TRUNCATED.value in codes(check(copy))
 
 
+def emptied(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def without_a_byte(folder: Path) -> None:
+    emptied(folder)
+    (folder / "manifest.jsonl").touch()
+
+
+def another_folder(folder: Path) -> None:
+    emptied(folder)
+    (folder / "notes.jsonl").write_text("{}\n")
+    (folder / "records").mkdir()
+
+
+@pytest.mark.parametrize("take_away", [emptied, without_a_byte, another_folder])
+def test_where_there_is_no_record_something_is_wrong(
+    written: Written, copy: Path, take_away: Callable[[Path], None]
+) -> None:
+    take_away(copy)
+    report = check(copy)
+    assert codes(report) == {Code.NO_RECORD.value}
+    assert "holds no record: no manifest and no log" in report.findings[0].words
+    key = written.record.key
+    for expected in ({"public_key": key.public_key}, {"key_id": key.id}):
+        assert codes(check(copy, **expected)) == {Code.NO_RECORD.value, Code.MANIFEST_TRUNCATED.value}
+    report = check(copy, anchor=written.anchor)
+    assert codes(report) == {Code.NO_RECORD.value, Code.MANIFEST_TRUNCATED.value, Code.LOG_MISSING.value}
+    assert {one.log for one in report.findings if one.code is Code.LOG_MISSING} == {CLOSED, KILLED, OPEN}
+
+
+def test_files_of_the_release_before_do_not_stand_alone_for_who_knows_a_key(written: Written, tmp_path: Path) -> None:
+    [file] = written.folder.glob("20250101*")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(file, alone)
+    assert codes(check(alone, key_id=written.record.key.id)) == {Code.MANIFEST_TRUNCATED.value}
+    assert Code.MANIFEST_TRUNCATED.value in codes(check(alone, anchor=written.anchor))
+
+
 # ---- keys and anchors --------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ class Code(StrEnum):
     ADOPTED_CHANGED = "adopted-changed"
     TAIL_TORN = "tail-torn"
     OPENING_MISSING = "opening-missing"
+    NO_RECORD = "no-record"
     LOG_OPEN = "log-open"
     """Of a note alone, as the next ones."""
     HEADS_UNPROVED = "heads-unproved"

@@ -113,7 +113,7 @@ class Manifest:
     leaves: list[bytes] = field(default_factory=list)
     """The hash of each line."""
     stands: bool = False
-    """Whether there is one."""
+    """Whether there is one, of a line at least."""
 
     @property
     def is_believed(self) -> bool:
@@ -154,8 +154,8 @@ class _Reader:
         self._unknown: set[str] = set()
 
     def read(self, texts: Iterable[bytes]) -> None:
-        self.manifest.stands = True
         for place, text in enumerate(texts):
+            self.manifest.stands = True
             found = [*self._faults_of(place, text)]
             for finding in found:
                 self._findings.add(finding)
