@@ -624,9 +624,16 @@ def test_an_anchored_head_with_another_root_is_a_fork(written: Written, tmp_path
 
 def test_a_line_of_the_anchor_that_is_none_is_told(written: Written, tmp_path: Path) -> None:
     anchor = tmp_path / "anchor"
-    for wrong in (b"{}\n", b"\n", b"x\n"):
+    for wrong in (b"{}\n", b"5\n"):
         anchor.write_bytes(wrong + written.anchor.read_bytes())
         assert codes(check(written.folder, anchor=anchor)) == {Code.LINE_MALFORMED.value}
+    whole = written.anchor.read_bytes()
+    for left in (b"\n", whole[:1] + b"\n", whole[:70] + b"\n\n", whole[:70] + whole.splitlines()[-1] + b"\n"):
+        anchor.write_bytes(left + whole)
+        report = check(written.folder, anchor=anchor)
+        assert report.findings == ()
+        [torn] = [note for note in report.notes if note.code is Code.ANCHOR_TORN]
+        assert torn.index == 0
     anchor.write_bytes(written.anchor.read_bytes()[:-1])
     assert check(written.folder, anchor=anchor).findings == ()
 

@@ -22,6 +22,8 @@ from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import Logs
 from hyperkms.audit.manifest import NAME
+from hyperkms.audit.reading.findings import Code
+from hyperkms.audit.reading.verify import Expected, verify
 from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Unavailable
@@ -449,3 +451,43 @@ def test_an_anchor_that_cannot_be_written_is_told_and_signing_goes_on(tmp_path: 
     assert str(path) in str(told[0])
     assert told[-1] is None
     assert path.exists()
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["by the same process", "by the next one"])
+def test_half_a_line_of_a_full_anchor_disk_spoils_no_later_one(tmp_path: Path, *, is_new: bool) -> None:
+    told: list[str | None] = []
+    folder, path = tmp_path / "records", tmp_path / "anchor"
+    anchor = Anchor(path, failed=told.append)
+    with files_at_most(50):
+        anchor.entry(0, "a" * 64, 1)
+        while not told:
+            pass
+    assert path.stat().st_size == 50
+    if is_new:
+        anchor.close()
+        anchor = Anchor(path, failed=told.append)
+    sink = FileSink(logs_in(folder, witness=anchor), witness=anchor)
+    written(sink)
+    sink.close()
+    anchor.close()
+    torn, *whole = path.read_bytes().splitlines()
+    assert len(torn) == 50
+    assert {*map(len, map(json.loads, whole))} == {3, 6}
+    report = verify(folder, Expected(anchor=path))
+    assert report.findings == ()
+    assert [note.code for note in report.notes] == [Code.ANCHOR_TORN]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser can read every file")
+def test_an_anchor_that_may_only_be_appended_to_begins_with_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "anchor"
+    path.write_bytes(b'{"manifest":0,"ha')
+    path.chmod(0o200)
+    anchor = Anchor(path, failed=lambda why: pytest.fail(f"{why}"))
+    for index in range(3):
+        anchor.entry(index, "a" * 64, 1)
+    anchor.close()
+    path.chmod(0o600)
+    torn, *whole = path.read_bytes().splitlines()
+    assert torn == b'{"manifest":0,"ha'
+    assert [json.loads(line)["manifest"] for line in whole] == [0, 1, 2]

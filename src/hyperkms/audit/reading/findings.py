@@ -34,6 +34,7 @@ class Code(StrEnum):
     """Of a note alone, as the next ones."""
     HEADS_UNPROVED = "heads-unproved"
     UNCHAINED = "unchained"
+    ANCHOR_TORN = "anchor-torn"
 
 
 class Finding(msgspec.Struct, frozen=True):
