@@ -416,6 +416,71 @@ def test_without_a_further_file_nothing_is_written_until_there_can_be_one(tmp_pa
     assert len(read.files) == 2
 
 
+# ---- what the manifest says is on the disk ------------------------------------------------------------------
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files in the order in which they were made durable: no loss of power can be had here."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def told(descriptor: int) -> None:
+        fsync(descriptor)
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", told)
+    return names
+
+
+def test_with_durability_os_a_file_is_on_the_disk_before_the_manifest_says_how_long_it_is(
+    tmp_path: Path, synced: list[str]
+) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder, durability="os", segment_bytes=1000) as sink:
+        for number in range(3):
+            written(sink, str(number))
+    names = [name for name in synced if name.endswith(".jsonl")]
+    segments = [path.name for path in files_in(folder)]
+    assert len(segments) > 1
+    assert names == [NAME, *(name for segment in segments for name in (segment, NAME))]
+
+
+@pytest.mark.parametrize("durability", ["os", "fsync"])
+def test_the_log_of_a_dead_process_is_on_the_disk_before_the_manifest_says_how_long_it_is(
+    tmp_path: Path, synced: list[str], durability: str
+) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder, durability=durability)
+    left_by_a_dead_writer(logs)
+    synced.clear()
+    bring_in_order(logs.manifest)
+    assert synced == [files_in(folder)[0].name, NAME]
+
+
+def test_with_durability_os_a_log_that_the_disk_does_not_take_at_its_end_is_left_to_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder, durability="os")
+    sink = FileSink(logs)
+    written(sink)
+    fsync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if "-0001" in Path(f"/proc/self/fd/{descriptor}").readlink().name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing)
+        sink.close()
+        bring_in_order(logs.manifest)
+        assert events(folder) == ["key", "open"]
+    bring_in_order(logs.manifest)
+    assert (entries_in(folder)[-1]["how"], entries_in(folder)[-1]["size"]) == ("found", 3)
+
+
 # ---- the anchor ---------------------------------------------------------------------------------------------
 
 
