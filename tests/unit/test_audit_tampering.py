@@ -589,6 +589,59 @@ def test_a_record_written_anew_under_another_key_is_found_by_who_knows_the_key_o
     assert codes(check(other.folder, anchor=written.anchor)) & {"key-unknown", "manifest-changed", "log-missing"}
 
 
+def test_one_wrong_key_is_one_finding(written: Written) -> None:
+    other = LogKey("of another")
+    for expected in ({"public_key": other.public_key}, {"key_id": other.id}):
+        report = check(written.folder, **expected, anchor=written.anchor)
+        [finding] = report.findings
+        assert finding.code is Code.KEY_UNKNOWN
+        assert f"key {written.record.key.id} signs this record, and {other.id} was expected" in finding.words
+        assert {note.code for note in report.notes} == {Code.UNCHAINED}
+        assert [log.lines for log in report.logs] == [17, 11, 6, 5]
+        assert [log.proved for log in report.logs] == [0, 0, 0, 0]
+
+
+def test_under_a_wrong_key_chains_are_still_checked(copy: Path) -> None:
+    lines = Lines.of(copy, CLOSED)
+    lines.put(2, lines.get(2).replace(b"60000", b"60001"))
+    lines.save()
+    report = check(copy, key_id=LogKey("of another").id)
+    assert {(one.code, one.index) for one in report.findings} == {(Code.KEY_UNKNOWN, 0), (Code.LINE_CHANGED, 2)}
+
+
+def test_a_missing_manifest_or_first_line_of_it_is_told_once(written: Written, copy: Path) -> None:
+    save_manifest(copy, manifest_of(written.folder)[1:])
+    report = check(copy)
+    assert [(one.code, one.index) for one in report.findings] == [(Code.MANIFEST_CHANGED, 0)] * 2
+    key = written.record.key
+    for expected in ({"public_key": key.public_key}, {"public_key": key.public_key, "anchor": written.anchor}):
+        report = check(copy, **expected)
+        assert codes(report) <= {Code.MANIFEST_CHANGED.value, Code.MANIFEST_TRUNCATED.value}
+        assert len(report.findings) <= 4
+        assert [log.heads for log in report.logs] == [3, 2, 1, 0]
+    (copy / "manifest.jsonl").unlink()
+    assert [one.code for one in check(copy).findings] == [Code.MANIFEST_TRUNCATED]
+
+
+def test_half_a_line_at_the_end_of_the_manifest_is_a_note(copy: Path) -> None:
+    with (copy / "manifest.jsonl").open("ab") as file:
+        file.write(b'{"v":1,"index":9')
+    report = check(copy)
+    assert report.findings == ()
+    assert (Code.TAIL_TORN, "manifest.jsonl") in {(note.code, note.file) for note in report.notes}
+
+
+def test_heads_of_an_unknown_key_are_told_once_a_log(written: Written, copy: Path) -> None:
+    lines = Lines.of(copy, CLOSED)
+    id_, other = written.record.key.id.encode(), LogKey("of another").id.encode()
+    for number in range(len(lines)):
+        if b'"v":17,' in lines.get(number):
+            lines.put(number, lines.get(number).replace(id_, other))
+    lines.save()
+    found = [one.code for one in check(copy).findings if one.code is Code.KEY_UNKNOWN]
+    assert len(found) == 1
+
+
 def test_a_head_by_another_key_is_of_an_unknown_key(copy: Path) -> None:
     lines, other = Lines.of(copy, OPEN), LogKey("of another")
     root = mth([leaf(line) for line in lines.lines[0][:3]])

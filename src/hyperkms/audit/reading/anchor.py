@@ -95,10 +95,13 @@ class Anchor:
         if last >= len(manifest.leaves):
             words = f"the manifest has {len(manifest.leaves)} lines, and line {last} of it was anchored"
             findings.add(Finding(Code.MANIFEST_TRUNCATED, words, "manifest.jsonl", index=last))
-        for line in self._lines:
-            if line.manifest < len(manifest.leaves) and manifest.leaves[line.manifest].hex() != line.hash:
-                words = f"line {line.manifest} of the manifest is not the one that was anchored"
-                findings.add(Finding(Code.MANIFEST_CHANGED, words, "manifest.jsonl", index=line.manifest))
+        there = (line for line in self._lines if line.manifest < len(manifest.leaves))
+        other = sorted({line.manifest for line in there if manifest.leaves[line.manifest].hex() != line.hash})
+        if other:
+            words = f"line {other[0]} of the manifest is not the one that was anchored" + (
+                f", and {len(other) - 1} more are not" if other[1:] else ""
+            )
+            findings.add(Finding(Code.MANIFEST_CHANGED, words, "manifest.jsonl", index=other[0]))
 
     def _take(self, text: bytes, place: int) -> bool:
         try:

@@ -61,6 +61,7 @@ def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> 
     anchor = Anchor.read(expected.anchor, findings) if expected.anchor else None  # (2)
     manifest = read_manifest(path, findings, expected.public_key, expected.key_id)  # (3)
     _take_named(folder, manifest)
+    manifest.keys.unknown_is_told = not manifest.is_believed and (manifest.stands or not manifest.keys.ids)
     if anchor is not None:
         anchor.check_manifest(manifest, findings)
     _Listing(folder, manifest, findings).check(anchor.logs if anchor else (), is_expected=expected.is_any)
@@ -73,7 +74,8 @@ def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> 
     ]
     read += [check_unchained(file, manifest.adopted.get(file.name), findings, progress) for file in folder.unchained]
     _note_unchained(folder, manifest, findings)
-    _note_open(read, findings)
+    if manifest.is_believed:
+        _note_open(read, findings)
     return Report(
         findings=tuple(findings.found),
         notes=tuple(findings.notes),
@@ -132,6 +134,7 @@ class _Listing:
                 self._missing(log, f"log {log} has anchored heads, and is neither listed nor there", None)
         if not self.manifest.stands:
             self._no_manifest(is_expected=is_expected)
+        if not self.manifest.is_believed:
             return
         for log, segments in self.folder.logs.items():
             self._check_present(log, segments)
@@ -143,7 +146,7 @@ class _Listing:
     def _no_manifest(self, *, is_expected: bool) -> None:
         """Files of the release before may stand alone where nobody knows of a manifest; nothing at all may not."""
         if self.folder.logs:
-            self._truncated("there are logs of this release and no manifest of them")
+            self._truncated("there are logs of this release and no manifest of them: only chains were checked")
             return
         if not self.folder.unchained:
             words = (
