@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hyperkms.audit.reading.findings import Code
 from hyperkms.audit.reading.verify import Expected, Report, verify
-from support.chained_record import HEAD, Log, LogKey, Record, compact, leaf, mth, signature_record
+from support.chained_record import HEAD, SIGNATURE, Log, LogKey, Record, compact, leaf, mth, signature_record
 
 CLOSED, KILLED, OPEN = "a" * 32, "b" * 32, "c" * 32
 
@@ -96,6 +96,17 @@ def test_nothing_is_found_in_a_record_that_nobody_changed(written: Written) -> N
         assert [log.lines for log in report.logs] == [17, 11, 6, 5]
         assert [log.heads for log in report.logs] == [3, 2, 1, 0]
         assert report.key_ids == (written.record.key.id,)
+
+
+def test_a_log_begins_at_the_earlier_of_the_times_of_its_first_two_lines(tmp_path: Path) -> None:
+    """A decision has the time at which it was made; the opening is made when its line is written."""
+    record = Record(tmp_path / "records")
+    log = record.log()
+    opened = record.now
+    log.write(SIGNATURE, signature_record(1, opened - 700))
+    assert [one.first_time for one in check(record.folder).logs] == [opened - 700]
+    log.write(SIGNATURE, signature_record(2, opened - 900))
+    assert [one.first_time for one in check(record.folder).logs] == [opened - 700]
 
 
 # ---- lines: every position ---------------------------------------------------------------------------
