@@ -107,6 +107,10 @@ def test_verify_of_another_key_a_cut_log_or_a_folder_that_is_not_there(copied: C
     for words in (("--public-key", "0x12"), ("--key-id", "12"), ("--since", "then")):
         assert f"{words[0]}: " in copied.refusal("verify", *words)
     assert "[no-anchor]" in copied.refusal("verify", "--anchor", str(tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
+    done = run("audit", "verify", "--records", str(tmp_path / "empty"), cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, b"1 found")
+    assert b"no-record: " in done.stdout
     assert "[no-record]" in refusal("audit", "verify", "--records", str(tmp_path / "none"), cwd=tmp_path)
     newest = max(copied.record.folder.glob(f"*-{copied.log}-*"))
     newest.write_bytes(newest.read_bytes().splitlines(keepends=True)[0])

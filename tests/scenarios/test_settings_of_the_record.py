@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from support.commands import run
 from support.keyed import NOOP
 from support.record import entries_in, files_in
 from support.record_reader import read_logs, read_manifest
@@ -67,3 +68,19 @@ def big_order() -> dict[str, object]:
     """Some 3 KB of an action."""
     order = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
     return {"type": "order", "orders": [order] * 30, "grouping": "na"}
+
+
+def test_a_command_tells_once_that_the_anchor_cannot_be_written(tmp_path: Path) -> None:
+    anchor = tmp_path / "away" / "anchor"
+    words = ("--data", str(tmp_path / "data"))
+    assert run("wallet", "generate", "bot", *words, cwd=tmp_path).returncode == 0
+    done = run("wallet", "rotate", "bot", *words, "--json", cwd=tmp_path, HYPERKMS_AUDIT_ANCHOR=str(anchor))
+    assert json.loads(done.stdout)["newVersion"] == 2, "nothing else stands there"
+    told = [line for line in done.stderr.decode().splitlines() if "anchor" in line]
+    assert len(told) == 1
+    assert f"the anchor cannot be written, and the record goes on without it: {anchor}" in told[0]
+    anchor.parent.mkdir()
+    done = run("wallet", "activate", "bot", "2", *words, cwd=tmp_path, HYPERKMS_AUDIT_ANCHOR=str(anchor))
+    assert done.returncode == 0
+    assert b"anchor" not in done.stderr
+    assert anchor.exists()

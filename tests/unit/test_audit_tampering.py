@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hyperkms.audit.reading.findings import Code
 from hyperkms.audit.reading.verify import Expected, Report, verify
-from support.chained_record import HEAD, Log, LogKey, Record, compact, leaf, mth, signature_record
+from support.chained_record import HEAD, SIGNATURE, Log, LogKey, Record, compact, leaf, mth, signature_record
 
 CLOSED, KILLED, OPEN = "a" * 32, "b" * 32, "c" * 32
 
@@ -96,6 +96,17 @@ def test_nothing_is_found_in_a_record_that_nobody_changed(written: Written) -> N
         assert [log.lines for log in report.logs] == [17, 11, 6, 5]
         assert [log.heads for log in report.logs] == [3, 2, 1, 0]
         assert report.key_ids == (written.record.key.id,)
+
+
+def test_a_log_begins_at_the_earlier_of_the_times_of_its_first_two_lines(tmp_path: Path) -> None:
+    """A decision has the time at which it was made; the opening is made when its line is written."""
+    record = Record(tmp_path / "records")
+    log = record.log()
+    opened = record.now
+    log.write(SIGNATURE, signature_record(1, opened - 700))
+    assert [one.first_time for one in check(record.folder).logs] == [opened - 700]
+    log.write(SIGNATURE, signature_record(2, opened - 900))
+    assert [one.first_time for one in check(record.folder).logs] == [opened - 700]
 
 
 # ---- lines: every position ---------------------------------------------------------------------------
@@ -531,6 +542,47 @@ def test_a_truncated_manifest_is_found_by_what_it_no_longer_lists_or_by_the_anch
     assert Code.MANIFEST_TRUNCATED.value in codes(check(copy))
 
 
+def emptied(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def without_a_byte(folder: Path) -> None:
+    emptied(folder)
+    (folder / "manifest.jsonl").touch()
+
+
+def another_folder(folder: Path) -> None:
+    emptied(folder)
+    (folder / "notes.jsonl").write_text("{}\n")
+    (folder / "records").mkdir()
+
+
+@pytest.mark.parametrize("take_away", [emptied, without_a_byte, another_folder])
+def test_where_there_is_no_record_something_is_wrong(
+    written: Written, copy: Path, take_away: Callable[[Path], None]
+) -> None:
+    take_away(copy)
+    report = check(copy)
+    assert codes(report) == {Code.NO_RECORD.value}
+    assert "holds no record: no manifest and no log" in report.findings[0].words
+    key = written.record.key
+    for expected in ({"public_key": key.public_key}, {"key_id": key.id}):
+        assert codes(check(copy, **expected)) == {Code.NO_RECORD.value, Code.MANIFEST_TRUNCATED.value}
+    report = check(copy, anchor=written.anchor)
+    assert codes(report) == {Code.NO_RECORD.value, Code.MANIFEST_TRUNCATED.value, Code.LOG_MISSING.value}
+    assert {one.log for one in report.findings if one.code is Code.LOG_MISSING} == {CLOSED, KILLED, OPEN}
+
+
+def test_files_of_the_release_before_do_not_stand_alone_for_who_knows_a_key(written: Written, tmp_path: Path) -> None:
+    [file] = written.folder.glob("20250101*")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(file, alone)
+    assert codes(check(alone, key_id=written.record.key.id)) == {Code.MANIFEST_TRUNCATED.value}
+    assert Code.MANIFEST_TRUNCATED.value in codes(check(alone, anchor=written.anchor))
+
+
 # ---- keys and anchors --------------------------------------------------------------------------------
 
 
@@ -546,6 +598,59 @@ def test_a_record_written_anew_under_another_key_is_found_by_who_knows_the_key_o
     for expected in ({"public_key": key.public_key}, {"key_id": key.id}):
         assert Code.KEY_UNKNOWN.value in codes(check(other.folder, **expected))
     assert codes(check(other.folder, anchor=written.anchor)) & {"key-unknown", "manifest-changed", "log-missing"}
+
+
+def test_one_wrong_key_is_one_finding(written: Written) -> None:
+    other = LogKey("of another")
+    for expected in ({"public_key": other.public_key}, {"key_id": other.id}):
+        report = check(written.folder, **expected, anchor=written.anchor)
+        [finding] = report.findings
+        assert finding.code is Code.KEY_UNKNOWN
+        assert f"key {written.record.key.id} signs this record, and {other.id} was expected" in finding.words
+        assert {note.code for note in report.notes} == {Code.UNCHAINED}
+        assert [log.lines for log in report.logs] == [17, 11, 6, 5]
+        assert [log.proved for log in report.logs] == [0, 0, 0, 0]
+
+
+def test_under_a_wrong_key_chains_are_still_checked(copy: Path) -> None:
+    lines = Lines.of(copy, CLOSED)
+    lines.put(2, lines.get(2).replace(b"60000", b"60001"))
+    lines.save()
+    report = check(copy, key_id=LogKey("of another").id)
+    assert {(one.code, one.index) for one in report.findings} == {(Code.KEY_UNKNOWN, 0), (Code.LINE_CHANGED, 2)}
+
+
+def test_a_missing_manifest_or_first_line_of_it_is_told_once(written: Written, copy: Path) -> None:
+    save_manifest(copy, manifest_of(written.folder)[1:])
+    report = check(copy)
+    assert [(one.code, one.index) for one in report.findings] == [(Code.MANIFEST_CHANGED, 0)] * 2
+    key = written.record.key
+    for expected in ({"public_key": key.public_key}, {"public_key": key.public_key, "anchor": written.anchor}):
+        report = check(copy, **expected)
+        assert codes(report) <= {Code.MANIFEST_CHANGED.value, Code.MANIFEST_TRUNCATED.value}
+        assert len(report.findings) <= 4
+        assert [log.heads for log in report.logs] == [3, 2, 1, 0]
+    (copy / "manifest.jsonl").unlink()
+    assert [one.code for one in check(copy).findings] == [Code.MANIFEST_TRUNCATED]
+
+
+def test_half_a_line_at_the_end_of_the_manifest_is_a_note(copy: Path) -> None:
+    with (copy / "manifest.jsonl").open("ab") as file:
+        file.write(b'{"v":1,"index":9')
+    report = check(copy)
+    assert report.findings == ()
+    assert (Code.TAIL_TORN, "manifest.jsonl") in {(note.code, note.file) for note in report.notes}
+
+
+def test_heads_of_an_unknown_key_are_told_once_a_log(written: Written, copy: Path) -> None:
+    lines = Lines.of(copy, CLOSED)
+    id_, other = written.record.key.id.encode(), LogKey("of another").id.encode()
+    for number in range(len(lines)):
+        if b'"v":17,' in lines.get(number):
+            lines.put(number, lines.get(number).replace(id_, other))
+    lines.save()
+    found = [one.code for one in check(copy).findings if one.code is Code.KEY_UNKNOWN]
+    assert len(found) == 1
 
 
 def test_a_head_by_another_key_is_of_an_unknown_key(copy: Path) -> None:
@@ -583,9 +688,16 @@ def test_an_anchored_head_with_another_root_is_a_fork(written: Written, tmp_path
 
 def test_a_line_of_the_anchor_that_is_none_is_told(written: Written, tmp_path: Path) -> None:
     anchor = tmp_path / "anchor"
-    for wrong in (b"{}\n", b"\n", b"x\n"):
+    for wrong in (b"{}\n", b"5\n"):
         anchor.write_bytes(wrong + written.anchor.read_bytes())
         assert codes(check(written.folder, anchor=anchor)) == {Code.LINE_MALFORMED.value}
+    whole = written.anchor.read_bytes()
+    for left in (b"\n", whole[:1] + b"\n", whole[:70] + b"\n\n", whole[:70] + whole.splitlines()[-1] + b"\n"):
+        anchor.write_bytes(left + whole)
+        report = check(written.folder, anchor=anchor)
+        assert report.findings == ()
+        [torn] = [note for note in report.notes if note.code is Code.ANCHOR_TORN]
+        assert torn.index == 0
     anchor.write_bytes(written.anchor.read_bytes()[:-1])
     assert check(written.folder, anchor=anchor).findings == ()
 

@@ -22,6 +22,8 @@ from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import Logs
 from hyperkms.audit.manifest import NAME
+from hyperkms.audit.reading.findings import Code
+from hyperkms.audit.reading.verify import Expected, verify
 from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Unavailable
@@ -414,6 +416,71 @@ def test_without_a_further_file_nothing_is_written_until_there_can_be_one(tmp_pa
     assert len(read.files) == 2
 
 
+# ---- what the manifest says is on the disk ------------------------------------------------------------------
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files in the order in which they were made durable: no loss of power can be had here."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def told(descriptor: int) -> None:
+        fsync(descriptor)
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", told)
+    return names
+
+
+def test_with_durability_os_a_file_is_on_the_disk_before_the_manifest_says_how_long_it_is(
+    tmp_path: Path, synced: list[str]
+) -> None:
+    folder = tmp_path / "records"
+    with sink_in(folder, durability="os", segment_bytes=1000) as sink:
+        for number in range(3):
+            written(sink, str(number))
+    names = [name for name in synced if name.endswith(".jsonl")]
+    segments = [path.name for path in files_in(folder)]
+    assert len(segments) > 1
+    assert names == [NAME, *(name for segment in segments for name in (segment, NAME))]
+
+
+@pytest.mark.parametrize("durability", ["os", "fsync"])
+def test_the_log_of_a_dead_process_is_on_the_disk_before_the_manifest_says_how_long_it_is(
+    tmp_path: Path, synced: list[str], durability: str
+) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder, durability=durability)
+    left_by_a_dead_writer(logs)
+    synced.clear()
+    bring_in_order(logs.manifest)
+    assert synced == [files_in(folder)[0].name, NAME]
+
+
+def test_with_durability_os_a_log_that_the_disk_does_not_take_at_its_end_is_left_to_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "records"
+    logs = logs_in(folder, durability="os")
+    sink = FileSink(logs)
+    written(sink)
+    fsync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if "-0001" in Path(f"/proc/self/fd/{descriptor}").readlink().name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing)
+        sink.close()
+        bring_in_order(logs.manifest)
+        assert events(folder) == ["key", "open"]
+    bring_in_order(logs.manifest)
+    assert (entries_in(folder)[-1]["how"], entries_in(folder)[-1]["size"]) == ("found", 3)
+
+
 # ---- the anchor ---------------------------------------------------------------------------------------------
 
 
@@ -449,3 +516,43 @@ def test_an_anchor_that_cannot_be_written_is_told_and_signing_goes_on(tmp_path: 
     assert str(path) in str(told[0])
     assert told[-1] is None
     assert path.exists()
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["by the same process", "by the next one"])
+def test_half_a_line_of_a_full_anchor_disk_spoils_no_later_one(tmp_path: Path, *, is_new: bool) -> None:
+    told: list[str | None] = []
+    folder, path = tmp_path / "records", tmp_path / "anchor"
+    anchor = Anchor(path, failed=told.append)
+    with files_at_most(50):
+        anchor.entry(0, "a" * 64, 1)
+        while not told:
+            pass
+    assert path.stat().st_size == 50
+    if is_new:
+        anchor.close()
+        anchor = Anchor(path, failed=told.append)
+    sink = FileSink(logs_in(folder, witness=anchor), witness=anchor)
+    written(sink)
+    sink.close()
+    anchor.close()
+    torn, *whole = path.read_bytes().splitlines()
+    assert len(torn) == 50
+    assert {*map(len, map(json.loads, whole))} == {3, 6}
+    report = verify(folder, Expected(anchor=path))
+    assert report.findings == ()
+    assert [note.code for note in report.notes] == [Code.ANCHOR_TORN]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser can read every file")
+def test_an_anchor_that_may_only_be_appended_to_begins_with_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "anchor"
+    path.write_bytes(b'{"manifest":0,"ha')
+    path.chmod(0o200)
+    anchor = Anchor(path, failed=lambda why: pytest.fail(f"{why}"))
+    for index in range(3):
+        anchor.entry(index, "a" * 64, 1)
+    anchor.close()
+    path.chmod(0o600)
+    torn, *whole = path.read_bytes().splitlines()
+    assert torn == b'{"manifest":0,"ha'
+    assert [json.loads(line)["manifest"] for line in whole] == [0, 1, 2]

@@ -413,3 +413,44 @@ def test_a_writer_that_meets_an_error_of_its_own_tells_who_waits(tmp_path: Path)
     assert sink.append(_record()).wait().index == 1
     sink.close()
     assert [line["v"] for line in lines_in(tmp_path / "records")] == [OPENING, SIGNATURE, HEAD]
+
+
+class Raising:
+    """An observer that breaks its word."""
+
+    def __init__(self) -> None:
+        self.entered, self.allowed = threading.Event(), threading.Event()
+
+    def committed(self, _size: int) -> None:
+        self.entered.set()
+        assert self.allowed.wait(10)
+        raise RuntimeError
+
+    def commit_failed(self, _size: int) -> None:
+        raise RuntimeError
+
+
+def test_where_the_writing_thread_ends_before_its_time_nobody_waits_for_it(tmp_path: Path) -> None:
+    observer = Raising()
+    sink = FileSink(logs_in(tmp_path / "records"), observer=observer)
+    tickets = [sink.append(_record())]
+    assert observer.entered.wait(10)
+    tickets += [sink.append(_record()) for _ in range(3)]
+    observer.allowed.set()
+    for ticket in tickets:
+        assert "RuntimeError" in _refusal(ticket).message
+    assert "RuntimeError" in _refusal(sink.append(_record())).message
+    for ask in (sink.check, sink.announce):
+        with pytest.raises(Unavailable, match="RuntimeError"):
+            ask()
+    sink.close()
+
+
+def test_a_record_that_is_closed_is_not_announced_any_more_and_begins_no_log(tmp_path: Path) -> None:
+    sink = FileSink(logs_in(tmp_path / "records"))
+    sink.close()
+    for ask in (sink.announce, sink.check):
+        with pytest.raises(Unavailable) as refused:
+            ask()
+        assert refused.value.code == "record-closed"
+    assert files_in(tmp_path / "records") == []

@@ -18,7 +18,7 @@ from hyperkms.state.gathering import next_group
 _MOST_WAITING = 100_000
 _MOST_AT_ONCE = 1000
 _CLOSING_S = 5.0
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_APPEND = os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,6 +49,8 @@ class Anchor:
         self._failed = failed
         """Told why some could not be written; None where the fault is over."""
         self._faulty = False
+        self._may_be_torn = True
+        """Whether half a line may stand at the end of a file that cannot be read."""
         self._queue: queue.SimpleQueue[Sequence[bytes] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="anchor", daemon=True)
         self._thread.start()
@@ -82,17 +84,34 @@ class Anchor:
 
     def _write(self, lines: list[bytes]) -> None:
         try:
-            descriptor = os.open(self._path, _APPEND, 0o600)
+            descriptor, is_torn = self._open()
             try:
-                for line in lines:
+                for line in [b"\n", *lines] if is_torn else lines:
                     write_all(descriptor, line)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            self._faulty = True
+            self._faulty = self._may_be_torn = True
             self._failed(f"{self._path}: {error.strerror}")
         else:
+            self._may_be_torn = False
             if self._faulty:
                 self._faulty = False
                 self._failed(None)
+
+    def _open(self) -> tuple[int, bool]:
+        """The file, and whether its last line has to be ended first.
+
+        Nothing is cut off: others append too, and the disk may let nobody take back what it has.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | _APPEND, 0o600)
+        except PermissionError:
+            return os.open(self._path, os.O_WRONLY | _APPEND, 0o600), self._may_be_torn
+        try:
+            length = os.fstat(descriptor).st_size
+            return descriptor, length > 0 and os.pread(descriptor, 1, length - 1) != b"\n"
+        except OSError:
+            os.close(descriptor)
+            raise

@@ -49,6 +49,8 @@ class FileSink:
         self._observer = observer
         self._keyed = keyed
         self._closed = False
+        self._broken: Unavailable | None = None
+        """Why the writing thread has ended, if it did before its time."""
         self._queue: queue.SimpleQueue[Sequence[Group] | None] = queue.SimpleQueue()
         self._is_in_memory = _core.is_in_memory(logs.manifest.folder)
         self._taking = threading.Lock()
@@ -69,7 +71,9 @@ class FileSink:
         """Take several, to be written together, and with others that wait."""
         with self._taking:
             if self._closed:
-                refused = Unavailable("record-closed", "the record is closed: the service is stopping")
+                refused = closed()
+            elif self._broken:
+                refused = self._broken
             elif self._hands.is_stuck:
                 refused = stuck(self._patience_s)
             else:
@@ -135,14 +139,26 @@ class FileSink:
 
     def _run(self) -> None:
         ended = False
-        while not ended:
-            groups, ended = next_group(self._queue, MAX_GROUP, LOOK_S)
-            with self._hands.holding(groups), self._writing:
-                if groups:
-                    self._commit(groups)
-                else:
-                    self._writer.write_head_if_due()
-                self._writer.say_what_ended()
+        groups: Sequence[Group] = ()
+        try:
+            while not ended:
+                groups, ended = next_group(self._queue, MAX_GROUP, LOOK_S)
+                with self._hands.holding(groups), self._writing:
+                    if groups:
+                        self._commit(groups)
+                    else:
+                        self._writer.write_head_if_due()
+                    self._writer.say_what_ended()
+        except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
+            self._break(unwritable(error), groups)
+
+    def _break(self, failure: Unavailable, groups: Sequence[Group]) -> None:
+        """Nothing is written any more, and nobody waits for it: neither those in hand nor those behind them."""
+        with self._writing:
+            self._writer.failure = self._writer.failure or failure
+        with self._taking:
+            self._broken = failure
+        self._hands.settle([(group, failure) for group in (*groups, *self._waiting_groups())])
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -151,6 +167,8 @@ class FileSink:
         if not self._writing.acquire(timeout=self._patience_s):
             raise stuck(self._patience_s)
         try:
+            if self._closed:
+                raise closed()
             yield
         finally:
             self._writing.release()
@@ -188,3 +206,8 @@ class FileSink:
                 for group, place in zip(groups, places, strict=True)
             ]
         )
+
+
+def closed() -> Unavailable:
+    """The refusal once the record takes no more."""
+    return Unavailable("record-closed", "the record is closed: the service is stopping")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.audit.entries import ADOPT, CLOSE, FOUND, OPEN, SEGMENT, AdoptEntry, CloseEntry, Listed
-from hyperkms.audit.log_file import is_being_written
+from hyperkms.audit.log_file import is_being_written, sync_file
 from hyperkms.audit.manifest import Appending, Manifest, read_entries
 from hyperkms.audit.merkle import Tree, leaf_hash
 from hyperkms.audit.open_files import are_open
@@ -97,6 +97,8 @@ def _close(manifest: Manifest, left: _Left) -> None:
     tree = Tree()
     for leaves in _leaves(paths):
         tree.extend(leaves)
+    for path in paths:  # its writer may not have come to it, and the manifest is about to say how long it is
+        sync_file(path)
     with manifest.alone() as listing:
         if left in _left(listing.entries()):
             root = tree.root().hex()

@@ -78,6 +78,12 @@ class LogWriter:
 
     def say_what_ended(self) -> None:
         """To the manifest, for which one may wait; what it does not take now is said later."""
+        for log in [*self._ended]:
+            try:
+                log.sync()
+            except OSError:  # nobody knows how much of it will be there: the next start says what it finds
+                self._ended.remove(log)
+                log.file.close()
         if not self._ended:
             return
         with suppress(HyperkmsError), self._logs.manifest.alone() as listing:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_SEGMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})-([0-9]{4,})\.jsonl")
-_UNCHAINED = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})\.jsonl")
+SEGMENT_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})-([0-9]{4,9})\.jsonl", re.ASCII)
+"""For who writes the record and who reads it."""
+UNCHAINED_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})\.jsonl", re.ASCII)
+"""A file of the release before."""
 
 
 class Segment(NamedTuple):
@@ -21,9 +23,9 @@ class Segment(NamedTuple):
 def segments(folder: Path) -> Iterator[Segment]:
     """Every one that there is; none where there is no folder."""
     for path in folder.glob("*.jsonl"):
-        if found := _SEGMENT.fullmatch(path.name):
+        if found := SEGMENT_NAME.fullmatch(path.name):
             yield Segment(found[1], int(found[2]), path)
-        elif found := _UNCHAINED.fullmatch(path.name):
+        elif found := UNCHAINED_NAME.fullmatch(path.name):
             yield Segment(found[1], 0, path)
 
 

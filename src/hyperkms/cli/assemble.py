@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+import threading
 import time
 from contextlib import suppress
 from importlib.metadata import version
@@ -75,7 +76,7 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Parts:
+def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None) -> Parts:
     """Open the data directory, or make it where `create` allows, and check that it is this mode's.
 
     1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
@@ -98,7 +99,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator) -> Par
     metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
-    anchor = _anchor(config, metrics)
+    anchor = _anchor(config, metrics, warn)
     manifest = Manifest(config.data / RECORDS, log_key, clock, anchor)
     record = FileSink(
         Logs(manifest, log_key, _writing(config)),
@@ -213,16 +214,29 @@ def _writing(config: Config) -> Writing:
     )
 
 
-def _anchor(config: Config, metrics: Metrics) -> Anchor | None:
+def _anchor(config: Config, metrics: Metrics, warn: Tell | None) -> Anchor | None:
+    """The one that is configured. Where it cannot be written the log is told each time; or `warn`, once.
+
+    A command has no log: its standard output is for its answer.
+    """
     if config.audit_anchor is None:
         return None
+    is_told = threading.Event()
 
-    def failed(why: str | None) -> None:
+    def log_fault(why: str | None) -> None:
         if why is None:
             _log.info("anchor-written-again")
-            return
-        metrics.anchor_failed()
-        _log.error("anchor-failed", error=why)
+        else:
+            _log.error("anchor-failed", error=why)
+
+    def failed(why: str | None) -> None:
+        if why is not None:
+            metrics.anchor_failed()
+        if warn is None:
+            log_fault(why)
+        elif why is not None and not is_told.is_set():
+            is_told.set()
+            warn(f"hyperkms: the anchor cannot be written, and the record goes on without it: {why}")
 
     return Anchor(config.audit_anchor, failed=failed)
 

@@ -9,6 +9,7 @@ import click
 
 from hyperkms.cli.assemble import assemble, defaults_of
 from hyperkms.cli.target import Target
+from hyperkms.cli.telling import tell_operator
 from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
 from hyperkms.config import Config
@@ -105,7 +106,7 @@ def directory_for(target: Target, wanted: NewWallet) -> Iterator[Parts]:
 @contextmanager
 def opened(config: Config, *, create: bool) -> Iterator[Parts]:
     """The parts of a data directory, closed at the end."""
-    parts = assemble(config, create=create)
+    parts = assemble(config, create=create, warn=tell_operator)
     try:
         yield parts
     finally:

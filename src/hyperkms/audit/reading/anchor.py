@@ -8,6 +8,7 @@ import msgspec
 
 from hyperkms.audit.reading.findings import Code, Finding, Findings
 from hyperkms.audit.reading.folder import lines_of, unreadable
+from hyperkms.audit.reading.line_form import is_json
 from hyperkms.audit.reading.manifest import Manifest
 from hyperkms.audit.reading.signed import Count, Hash, Head, KeyId, LogId, Signature
 from hyperkms.errors import NotFound
@@ -50,15 +51,26 @@ class Anchor:
 
     @classmethod
     def read(cls, path: Path, findings: Findings) -> "Anchor":
-        """Read it; NotFound if it is not there. A line that is none is a finding, but for a last one cut off."""
+        """Read it; NotFound if it is not there.
+
+        Half a line, or an empty one, was left by a full disk or a process that died, and is a note: a gap loses
+        nothing, since the next head covers more lines. A whole document that is no line of the anchor is a finding.
+        """
         if not path.exists():
             raise NotFound("no-anchor", f"there is no anchor file {path}")
-        anchor, place = cls(path), 0
+        anchor, place, torn = cls(path), 0, list[int]()
         for number, text in enumerate(lines_of(path)):
-            if not anchor._take(text, place):
+            if not is_json(text):
+                torn.append(number)
+            elif not anchor._take(text, place):
                 words = f"line {number} of the anchor file {path} is none"
                 findings.add(Finding(Code.LINE_MALFORMED, words, path.name, index=number))
             place += len(text) + 1
+        if torn:
+            words = f"line {torn[0]} of the anchor file {path} is empty or half a line" + (
+                f", and so are {len(torn) - 1} more" if torn[1:] else ""
+            )
+            findings.note(Finding(Code.ANCHOR_TORN, words, path.name, index=torn[0]))
         return anchor
 
     @property
@@ -83,10 +95,13 @@ class Anchor:
         if last >= len(manifest.leaves):
             words = f"the manifest has {len(manifest.leaves)} lines, and line {last} of it was anchored"
             findings.add(Finding(Code.MANIFEST_TRUNCATED, words, "manifest.jsonl", index=last))
-        for line in self._lines:
-            if line.manifest < len(manifest.leaves) and manifest.leaves[line.manifest].hex() != line.hash:
-                words = f"line {line.manifest} of the manifest is not the one that was anchored"
-                findings.add(Finding(Code.MANIFEST_CHANGED, words, "manifest.jsonl", index=line.manifest))
+        there = (line for line in self._lines if line.manifest < len(manifest.leaves))
+        other = sorted({line.manifest for line in there if manifest.leaves[line.manifest].hex() != line.hash})
+        if other:
+            words = f"line {other[0]} of the manifest is not the one that was anchored" + (
+                f", and {len(other) - 1} more are not" if other[1:] else ""
+            )
+            findings.add(Finding(Code.MANIFEST_CHANGED, words, "manifest.jsonl", index=other[0]))
 
     def _take(self, text: bytes, place: int) -> bool:
         try:

@@ -29,10 +29,12 @@ class Code(StrEnum):
     ADOPTED_CHANGED = "adopted-changed"
     TAIL_TORN = "tail-torn"
     OPENING_MISSING = "opening-missing"
+    NO_RECORD = "no-record"
     LOG_OPEN = "log-open"
     """Of a note alone, as the next ones."""
     HEADS_UNPROVED = "heads-unproved"
     UNCHAINED = "unchained"
+    ANCHOR_TORN = "anchor-torn"
 
 
 class Finding(msgspec.Struct, frozen=True):

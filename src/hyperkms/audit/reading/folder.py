@@ -1,20 +1,17 @@
 """The files of the record: which belong to which log, and their bytes in lines."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from hyperkms.audit.segments import SEGMENT_NAME, UNCHAINED_NAME
 from hyperkms.errors import NotFound, Unavailable
 
 MANIFEST = "manifest.jsonl"
 CHUNK = 1 << 20
 MAX_LINE = 16 << 20
 """Bytes; whatever is longer is no line."""
-
-_SEGMENT = re.compile(r"([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{32})-([0-9]{4,9})\.jsonl", re.ASCII)
-_UNCHAINED = re.compile(r"([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{32})\.jsonl", re.ASCII)
 
 Progress: TypeAlias = Callable[[int], None]
 """Told of each number of bytes that was read."""
@@ -67,13 +64,13 @@ class Folder:
     def take(self, name: str) -> None:
         """Add a file that is there, if it is not listed yet."""
         path = self.path / name
-        if segment := _SEGMENT.fullmatch(name):
-            segments = self.logs.setdefault(segment[2], [])
+        if segment := SEGMENT_NAME.fullmatch(name):
+            segments = self.logs.setdefault(segment[1], [])
             if all(one.name != name for one in segments):
-                segments.append(Segment(int(segment[3]), name, path, _size(path)))
+                segments.append(Segment(int(segment[2]), name, path, _size(path)))
                 segments.sort()
-        elif unchained := _UNCHAINED.fullmatch(name):
-            self.unchained.append(Unchained(unchained[2], name, path, _size(path)))
+        elif unchained := UNCHAINED_NAME.fullmatch(name):
+            self.unchained.append(Unchained(unchained[1], name, path, _size(path)))
         elif name.endswith(".jsonl") and name != MANIFEST:
             self.others.append(name)
 

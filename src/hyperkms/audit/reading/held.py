@@ -37,6 +37,8 @@ class Held:
     """Lines that the newest right head covers."""
     first_time: int | None = None
     _mark: Mark | None = None
+    _unknown: set[str] = field(default_factory=set)
+    """Keys that are not believed, each told of once."""
 
     def __post_init__(self) -> None:
         self._mark = next(self.marks, None)
@@ -67,19 +69,33 @@ class Held:
             self.find(Code.LINE_MALFORMED, "line 0 is no opening of the documented form", 0)
             return
         self.first_time = opening.time
-        if key_id != opening.key_id or (self.keys.ids and key_id not in self.keys.ids):
+        is_unknown = bool(self.keys.ids) and key_id not in self.keys.ids and self._is_news(key_id)
+        if key_id != opening.key_id or is_unknown:
             self.find(Code.KEY_UNKNOWN, f"the log says that key {opening.key_id} signs it, which is not believed", 0)
+
+    def _is_news(self, key_id: str) -> bool:
+        """Whether nothing has said yet that this key is not believed."""
+        is_news = not self.keys.unknown_is_told and key_id not in self._unknown
+        self._unknown.add(key_id)
+        return is_news
+
+    def _verify(self, head: Head, words: str, index: int) -> bool:
+        try:
+            self.keys.verify_head(self.log, head)
+        except Tampered as error:
+            if error.code != Code.KEY_UNKNOWN or self._is_news(head.key_id):
+                self.find(Code(error.code), f"{words}: {error.message}", index)
+            return False
+        return True
 
     def _look_at_head(self, index: int, record: bytes) -> None:
         try:
             head = read_head(record)
-            self.keys.verify_head(self.log, head)
         except msgspec.MsgspecError:
             self.find(Code.LINE_MALFORMED, f"line {index} is no head of the documented form", index)
-        except Tampered as error:
-            self.find(Code(error.code), f"the head in line {index}: {error.message}", index)
         else:
-            self._hold(index, head)
+            if self._verify(head, f"the head in line {index}", index):
+                self._hold(index, head)
 
     def _hold(self, index: int, head: Head) -> None:
         """A head that was signed, against the lines before it."""
@@ -103,12 +119,8 @@ class Held:
                 self._differs(mark)
 
     def _differs(self, mark: Mark) -> None:
-        if mark.head is not None:
-            try:
-                self.keys.verify_head(self.log, mark.head)
-            except Tampered as error:
-                self.find(Code(error.code), f"{mark.words}: {error.message}", mark.size)
-                return
+        if mark.head is not None and not self._verify(mark.head, mark.words, mark.size):
+            return
         if not self.is_sure:
             self.lost_heads += 1
         elif mark.head is not None and self.proved == mark.size:

@@ -25,6 +25,7 @@ class ReadLog:
     proved: int
     """Lines that a right head covers."""
     first_time: int | None
+    """The smaller of the times of its first two lines: the opening is made when the line after it is written."""
     last_time: int | None
     is_closed: bool
 
@@ -67,14 +68,18 @@ def check_log(log: str, segments: Iterable[Segment], listed: Listed | None, read
 
 def _read(chain: Chain, segment: Segment, listed: Listed | None, before: int, progress: Progress) -> bytes:
     """Take the lines of a file; what stands after its last newline."""
-    begun, tail = False, b""
+    begun, tail, second = False, b"", None
     start = listed.start_of(segment.number) if listed is not None else None
     for lines, rest in batches(segment.path, progress):
         if not begun and lines:
             chain.begin_file(segment, lines[0], start, is_next=segment.number == before + 1)
             begun = True
+            if segment.number == 1 and len(lines) > 1:
+                second = parse_chained(lines[1])
         chain.take(lines)
         tail = rest
+    if second is not None and second.time is not None and chain.held.first_time is not None:
+        chain.held.first_time = min(chain.held.first_time, second.time)
     return tail
 
 

@@ -1,5 +1,6 @@
 """The manifest: which logs there are, which keys sign them, and what was said of them when they ended."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import msgspec
 
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import MANIFEST, lines_of
+from hyperkms.audit.reading.folder import MANIFEST, lines_of, unreadable
 from hyperkms.audit.reading.line_form import ZEROS, is_json
 from hyperkms.audit.reading.signed import Count, Hash, KeyId, Keys, LogId, PublicKey, key_id_of, unhex
 from hyperkms.errors import Tampered
@@ -113,12 +114,9 @@ class Manifest:
     leaves: list[bytes] = field(default_factory=list)
     """The hash of each line."""
     stands: bool = False
-    """Whether there is one."""
-
-    @property
-    def is_believed(self) -> bool:
-        """Whether it says anything that is signed by a key that is believed."""
-        return bool(self.logs or self.adopted or self.keys.ids) and self.stands
+    """Whether there is one, of a line at least."""
+    is_believed: bool = False
+    """Whether it says anything that is signed by a key that is believed."""
 
 
 def parse_line(text: bytes) -> Line | None:
@@ -139,6 +137,9 @@ def read_manifest(folder: Path, findings: Findings, pinned: bytes | None, key_id
     path = folder / MANIFEST
     if path.exists():
         reader.read(lines_of(path))
+        if _ends_in_half_a_line(path):
+            words = "the manifest ends in half a line, which announced nothing"
+            findings.note(Finding(Code.TAIL_TORN, words, MANIFEST, index=len(reader.manifest.leaves)))
     return reader.manifest
 
 
@@ -152,10 +153,15 @@ class _Reader:
         self._damaged = False
         """Whether the line before has a finding, which explains why its hash is another one."""
         self._unknown: set[str] = set()
+        """Keys that were told of."""
+        self._other: str | None = None
+        """The key of the first line, if another one is expected."""
+        self._shift = 0
+        """How far the lines are from their places, as was told."""
 
     def read(self, texts: Iterable[bytes]) -> None:
-        self.manifest.stands = True
         for place, text in enumerate(texts):
+            self.manifest.stands = True
             found = [*self._faults_of(place, text)]
             for finding in found:
                 self._findings.add(finding)
@@ -163,13 +169,29 @@ class _Reader:
             leaf = leaf_hash(text)
             self.manifest.leaves.append(leaf)
             self._prev = leaf.hex()
+        self._tell_other()
+
+    def _tell_other(self) -> None:
+        """One cause, one finding: without its key nothing that the manifest says can be held against anything."""
+        if self._other is None:
+            return
+        if self.manifest.is_believed:
+            words = f"the manifest begins with key {self._other}, which is not the expected one"
+        else:
+            expected = self._key_id if self._pinned is None else key_id_of(self._pinned)
+            words = (
+                f"key {self._other} signs this record, and {expected} was expected: "
+                "nothing in it is believed, and only chains were checked"
+            )
+        self._findings.add(Finding(Code.KEY_UNKNOWN, words, MANIFEST, index=0))
 
     def _faults_of(self, place: int, text: bytes) -> Iterator[Finding]:
         line = parse_line(text)
         if line is None:
             yield _changed(place, f"line {place} of the manifest is none")
             return
-        if line.index != place:
+        shift, self._shift = self._shift, line.index - place
+        if self._shift not in (0, shift):
             yield _changed(place, f"line {place} of the manifest says that it is line {line.index}")
         elif line.prev != self._prev and not self._damaged:
             words = (
@@ -181,7 +203,7 @@ class _Reader:
             yield _changed(place, f"the entry of line {place} of the manifest is not of the documented form")
             return
         if place == 0:
-            yield from self._take_first(entry)
+            yield from self._take_first(line, entry)
         try:
             self.manifest.keys.verify_entry(line.index, line.prev, line.entry, line.key_id, line.signature)
         except Tampered as error:
@@ -189,17 +211,21 @@ class _Reader:
                 yield Finding(Code(error.code), f"line {place} of the manifest: {error.message}", MANIFEST, index=place)
             self._unknown.add(line.key_id)
         else:
+            self.manifest.is_believed = True
             yield from self._take(place, entry)
 
-    def _take_first(self, entry: Entry) -> Iterator[Finding]:
+    def _take_first(self, line: Line, entry: Entry) -> Iterator[Finding]:
         """The key of the first line vouches for itself, unless another one is expected."""
         if not isinstance(entry, KeyEntry):
-            yield _changed(0, "the first line of the manifest names no key")
+            if self._pinned is None:
+                self._unknown.add(line.key_id)
+            rest = ": nothing in it is believed, and only chains were checked" if self._pinned is None else ""
+            yield _changed(0, f"the first line of the manifest names no key{rest}")
             return
         public_key = unhex(entry.public_key)
         if self._pinned not in (None, public_key) or self._key_id not in (None, key_id_of(public_key)):
-            words = f"the manifest begins with key {entry.key_id}, which is not the expected one"
-            yield Finding(Code.KEY_UNKNOWN, words, MANIFEST, index=0)
+            self._other = key_id_of(public_key)
+            self._unknown.add(line.key_id)
             return
         self.manifest.keys.trust(public_key)
 
@@ -221,6 +247,16 @@ class _Reader:
                 logs.setdefault(entry.log, Listed()).close = (place, entry)
             case AdoptEntry():
                 self.manifest.adopted[entry.file] = entry
+
+
+def _ends_in_half_a_line(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(length - 1, 0))
+            return file.read(1) not in (b"", b"\n")
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _entry_of(line: Line) -> Entry | None:

@@ -62,6 +62,8 @@ class Keys:
 
     def __init__(self, public_keys: Iterable[bytes] = ()) -> None:
         self._by_id: dict[str, bytes] = {}
+        self.unknown_is_told = False
+        """Whether a finding of the manifest has said that its key is not believed: no head needs its own then."""
         for public_key in public_keys:
             self.trust(public_key)
 

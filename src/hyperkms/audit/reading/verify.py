@@ -30,6 +30,11 @@ class Expected:
     since: int | None = None
     """Milliseconds: logs that were closed before are only looked for."""
 
+    @property
+    def is_any(self) -> bool:
+        """Whether it speaks of a record that has a manifest."""
+        return not (self.public_key is None and self.key_id is None and self.anchor is None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -56,9 +61,10 @@ def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> 
     anchor = Anchor.read(expected.anchor, findings) if expected.anchor else None  # (2)
     manifest = read_manifest(path, findings, expected.public_key, expected.key_id)  # (3)
     _take_named(folder, manifest)
+    manifest.keys.unknown_is_told = not manifest.is_believed and (manifest.stands or not manifest.keys.ids)
     if anchor is not None:
         anchor.check_manifest(manifest, findings)
-    _Listing(folder, manifest, findings).check(anchor.logs if anchor else ())
+    _Listing(folder, manifest, findings).check(anchor.logs if anchor else (), is_expected=expected.is_any)
     skipped = {log for log in folder.logs if _ended_before(log, manifest, expected.since)}
     reading = Reading(keys=manifest.keys, anchor=anchor, findings=findings, progress=progress)
     read = [  # (4)
@@ -68,7 +74,8 @@ def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> 
     ]
     read += [check_unchained(file, manifest.adopted.get(file.name), findings, progress) for file in folder.unchained]
     _note_unchained(folder, manifest, findings)
-    _note_open(read, findings)
+    if manifest.is_believed:
+        _note_open(read, findings)
     return Report(
         findings=tuple(findings.found),
         notes=tuple(findings.notes),
@@ -121,21 +128,37 @@ class _Listing:
     manifest: Manifest
     findings: Findings
 
-    def check(self, anchored: Iterable[str]) -> None:
+    def check(self, anchored: Iterable[str], *, is_expected: bool) -> None:
+        for log in anchored:
+            if log not in self.folder.logs and log not in self.manifest.logs:
+                self._missing(log, f"log {log} has anchored heads, and is neither listed nor there", None)
         if not self.manifest.stands:
-            if self.folder.logs:
-                words = "there are logs of this release and no manifest of them"
-                self.findings.add(Finding(Code.MANIFEST_TRUNCATED, words, MANIFEST))
+            self._no_manifest(is_expected=is_expected)
+        if not self.manifest.is_believed:
             return
         for log, segments in self.folder.logs.items():
             self._check_present(log, segments)
         for log, listed in self.manifest.logs.items():
             if log not in self.folder.logs and not (listed.close and listed.close[1].size == 0):
                 self._missing(log, f"log {log} is listed, and none of its files is there", listed.files.get(1))
-        for log in anchored:
-            if log not in self.folder.logs and log not in self.manifest.logs:
-                self._missing(log, f"log {log} has anchored heads, and is neither listed nor there", None)
         self._check_unchained()
+
+    def _no_manifest(self, *, is_expected: bool) -> None:
+        """Files of the release before may stand alone where nobody knows of a manifest; nothing at all may not."""
+        if self.folder.logs:
+            self._truncated("there are logs of this release and no manifest of them: only chains were checked")
+            return
+        if not self.folder.unchained:
+            words = (
+                f"{self.folder.path} holds no record: no manifest and no log. "
+                "Nothing was ever recorded here, or all of it was taken away, or it is another folder"
+            )
+            self.findings.add(Finding(Code.NO_RECORD, words))
+        if is_expected and all(one.code is not Code.MANIFEST_TRUNCATED for one in self.findings.found):
+            self._truncated("there is no manifest, and a key or an anchor of one is known")
+
+    def _truncated(self, words: str) -> None:
+        self.findings.add(Finding(Code.MANIFEST_TRUNCATED, words, MANIFEST))
 
     def _check_present(self, log: str, present: Sequence[Segment]) -> None:
         listed = self.manifest.logs.get(log)
