@@ -264,14 +264,18 @@ def test_a_policy_is_checked_without_a_service_and_its_schema_takes_it(tmp_path:
     assert validator.is_valid(alone.json("check", written))
     assert alone.text("check", "-", stdin=policy()).startswith("-: a policy of 3 rules")
     for wrong, place in (
-        (policy().replace("coins", "coin"), "`coin` - at `$.rules[0]`"),
+        (policy().replace("coins", "coin"), "rules[0] ('BTC and ETH'): there is no member coin; coins is one"),
         (policy().replace("10000", '"ten"'), "rules[1].max_order_notional"),
         ("allow = 1 1", "the policy is no TOML"),
     ):
         refused = alone.refusal("check", file(tmp_path, wrong))
         assert place in refused
         assert refused.endswith("[malformed-policy]\n")
-    assert alone.refusal("check", str(tmp_path / "none.toml")).endswith("[malformed-policy]\n")
+    missing = alone.refusal("check", str(tmp_path / "none.toml"))
+    assert missing.count("none.toml") == 1
+    assert missing.endswith("[malformed-policy]\n")
+    one = alone.text("check", "-", stdin='format = 1\nallow = ["order"]\n[[rules]]\nname = "r"\nrefuse = true\n')
+    assert one.startswith("-: a policy of 1 rule\n")
 
 
 # ---- who may, and where -------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ def check_command(file: Path, form: Form) -> None:
     if form is Form.JSON:
         show_json(msgspec.to_builtins(document))
         return
-    click.echo(f"{file}: a policy of {len(document.rules)} rules")
+    rules = len(document.rules)
+    click.echo(f"{file}: a policy of {rules} rule{'' if rules == 1 else 's'}")
     click.echo(f"it allows {', '.join(allowed_types(document.allow))}")
     for rule in document.rules:
         click.echo(f"  {rule.name}: {_rule_words(rule)}")
