@@ -81,7 +81,7 @@ REFUSED: Mapping[str, tuple[Action, dict[str, Any], tuple[str, str, str], str]] 
         orders(order()),
         {"vaults": [HERE], "vault": THERE},
         (THERE, HERE, "vaultAddress"),
-        f"vaultAddress {THERE}",
+        f"account {THERE} is none of {HERE}",
     ),
     "own account": (orders(order()), {"vaults": [HERE]}, ("own", HERE, "vaultAddress"), "account own is none of"),
     "no vault": (orders(order()), {"vaults": []}, ("own", "none", "vaultAddress"), "is none of none"),
