@@ -159,3 +159,11 @@ def test_spans_are_written_as_one_says_them(tmp_path: Path) -> None:
     for words in (["--expires", "90"], ["--expires", "12h"], ["--expires", "-1d"]):
         done = run("client", "create", "x", *words, "--data", str(tmp_path), cwd=tmp_path)
         assert done.returncode == 2
+
+
+def test_a_grant_to_trade_with_a_wallet_that_signs_messages_alone_is_warned_of(tmp_path: Path) -> None:
+    made = run("wallet", "generate", "e", "--key-type", "ed25519", "--data", "d", cwd=tmp_path)
+    assert made.returncode == 0
+    for words in (("create", "b"), ("grant", "b")):
+        told = run("client", *words, "--wallet", "e", "--allow", "trade", "--data", "d", cwd=tmp_path)
+        assert "warning: wallet e has an ed25519 key and signs messages alone" in told.stderr.decode()

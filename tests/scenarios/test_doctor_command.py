@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import resource
 import shutil
 import socket
@@ -134,3 +135,21 @@ def test_few_descriptors_are_told(tmp_path: Path, most: int, verdict: str) -> No
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > most
     found = {finding["what"]: finding["verdict"] for finding in json.loads(done.stdout)}
     assert found["descriptors"] == verdict
+
+
+def test_the_disk_of_the_record_is_looked_at_and_too_little_room_is_bad(tmp_path: Path) -> None:
+    records, anchor = tmp_path / "data" / "records", tmp_path / "other" / "anchor"
+    for folder in (records, anchor.parent):
+        folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "none", str(records)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only a superuser who may mount has a small disk")
+    try:
+        found = _found(tmp_path, HYPERKMS_AUDIT_ANCHOR=str(anchor))
+        assert [one["verdict"] for one in found["space"] if "data/records" in one["words"]] == ["bad"]
+        assert any(str(anchor.parent) in one["words"] for one in found["disk"])
+        subprocess.run(["mount", "-o", "remount,ro", str(records)], check=True)
+        disks = _found(tmp_path)["disk"]
+        assert [one["verdict"] for one in disks if "data/records" in one["words"]] == ["bad"]
+    finally:
+        subprocess.run(["umount", "--lazy", str(records)], check=True)

@@ -25,7 +25,8 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert run("identity", "show", "bot.key", cwd=tmp_path).stdout.decode().strip() == public
     shown = json.loads(run("identity", "show", "bot.key", "--json", cwd=tmp_path).stdout)
     assert shown["publicKey"] == public
-    assert refusal("identity", "create", "bot.key", cwd=tmp_path).endswith("[file-exists]\n")
+    told = refusal("identity", "create", "bot.key", cwd=tmp_path)
+    assert told == "hyperkms: bot.key exists and is not overwritten [file-exists]\n"
     path.chmod(0o644)
     assert refusal("identity", "show", "bot.key", cwd=tmp_path).endswith("[key-file-permissions]\n")
 

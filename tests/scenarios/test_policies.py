@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from support.commands import run
 from support.keep_alive import line_to
 from support.places import PLACES, Place
 from support.sandbox import sandbox
@@ -264,14 +265,59 @@ def test_a_policy_is_checked_without_a_service_and_its_schema_takes_it(tmp_path:
     assert validator.is_valid(alone.json("check", written))
     assert alone.text("check", "-", stdin=policy()).startswith("-: a policy of 3 rules")
     for wrong, place in (
-        (policy().replace("coins", "coin"), "`coin` - at `$.rules[0]`"),
+        (policy().replace("coins", "coin"), "rules[0] ('BTC and ETH'): there is no member coin; coins is one"),
         (policy().replace("10000", '"ten"'), "rules[1].max_order_notional"),
         ("allow = 1 1", "the policy is no TOML"),
     ):
         refused = alone.refusal("check", file(tmp_path, wrong))
         assert place in refused
         assert refused.endswith("[malformed-policy]\n")
-    assert alone.refusal("check", str(tmp_path / "none.toml")).endswith("[malformed-policy]\n")
+    missing = alone.refusal("check", str(tmp_path / "none.toml"))
+    assert missing.count("none.toml") == 1
+    assert missing.endswith("[malformed-policy]\n")
+    one = alone.text("check", "-", stdin='format = 1\nallow = ["order"]\n[[rules]]\nname = "r"\nrefuse = true\n')
+    assert one.startswith("-: a policy of 1 rule\n")
+
+
+def test_a_coin_that_is_misspelt_is_warned_of_and_no_refusal(exchange: str, service: Service, wallet: str) -> None:
+    text = """
+format = 1
+allow = ["order"]
+[[rules]]
+name = "no btc"
+when = { coins = ["btc", "BTC", "QQQQ"] }
+refuse = true
+[[rules]]
+name = "two"
+coins = ["ETH", "eth"]
+"""
+    words = ("policy", "apply", "-", "--wallet", wallet, "--data", str(service.data))
+    told = run(*words, cwd=service.data.parent, stdin=text, HYPERKMS_TESTNET_URL=exchange)
+    assert told.returncode == 0
+    first, second, third = told.stderr.decode().splitlines()
+    assert first == "hyperkms: warning: rule 'no btc': no coin of testnet is called btc (BTC is)"
+    assert second.startswith(
+        "hyperkms: warning: rule 'no btc': no coin of testnet is called QQQQ (the nearest names are "
+    )
+    assert third == "hyperkms: warning: rule 'two': no coin of testnet is called eth (ETH is)"
+    body = {"policy": {"format": 1, "allow": ["order"], "rules": [{"name": "r", "coins": ["btc"]}]}}
+    answer = service.post(f"/wallets/{wallet}/policy", body)
+    assert answer.json["notes"] == ["rule 'r': no coin of testnet is called btc (BTC is)"]
+    body["policy"]["rules"] = [{"name": "r", "coins": ["BTC"]}]
+    assert "notes" not in service.post(f"/wallets/{wallet}/policy", body).json
+
+
+def test_the_same_policy_again_makes_no_version_and_says_so(wallet: str, tmp_path: Path, desk: Place) -> None:
+    written = file(tmp_path, policy())
+    for effect, flags in (("decides", ()), ("watches in shadow", ("--shadow",))):
+        first = desk.json("apply", written, "--wallet", wallet, *flags)
+        told = desk.text("apply", written, "--wallet", wallet, *flags)
+        words = f"nothing changed since version {first['newest']} of the policy of {wallet}: it {effect} already\n"
+        assert told == words
+        again = desk.json("apply", written, "--wallet", wallet, *flags)
+        assert (again["newest"], again["unchanged"], "unchanged" in first) == (first["newest"], True, False)
+    ended = desk.json("apply", written, "--wallet", wallet)
+    assert (ended["newest"], "shadow" in ended) == (3, False), "it ends the shadow, which is a change"
 
 
 # ---- who may, and where -------------------------------------------------------------------------------

@@ -148,47 +148,50 @@ def test_trade_only_stands_for_its_types() -> None:
 
 
 TYPES_AND_BOUNDS: dict[str, list[dict[str, Any]]] = {
-    "$.format": [_policy(format=value) for value in (0, 2, True, "1", None)],
-    "$.allow": [_policy(allow=value) for value in (NOTHING, "order", None)],
-    "$.allow[0]": [_policy(allow=value) for value in ([1], [None])],
-    "$.description": [_policy(description=value) for value in ("x" * 1001, 1, None)],
-    "$.mark_max_age_ms": [_policy(mark_max_age_ms=value) for value in (499, 300_001, "500", 1e3, True)],
-    "$.expires_after.default_ms": [_policy(expires_after={"default_ms": value}) for value in (99, 86_400_001, "1s")],
-    "$.expires_after.max_ms": [_policy(expires_after={"max_ms": value}) for value in (99, 86_400_001, None)],
-    "$.expires_after.required": [_policy(expires_after={"required": value}) for value in (1, "true")],
-    "$.rules": [_policy(rules=value) for value in (NO_TABLE, [{"name": f"r{n}", "refuse": True} for n in range(101)])],
-    "$.rules[0].name": [
+    "format": [_policy(format=value) for value in (0, 2, True, "1", None)],
+    "allow": [_policy(allow=value) for value in (NOTHING, "order", None)],
+    "allow[0]": [_policy(allow=value) for value in ([1], [None])],
+    "description": [_policy(description=value) for value in ("x" * 1001, 1, None)],
+    "mark_max_age_ms": [_policy(mark_max_age_ms=value) for value in (499, 300_001, "500", 1e3, True)],
+    "expires_after.default_ms": [_policy(expires_after={"default_ms": value}) for value in (99, 86_400_001, "1s")],
+    "expires_after.max_ms": [_policy(expires_after={"max_ms": value}) for value in (99, 86_400_001, None)],
+    "expires_after.required": [_policy(expires_after={"required": value}) for value in (1, "true")],
+    "rules": [_policy(rules=value) for value in (NO_TABLE, [{"name": f"r{n}", "refuse": True} for n in range(101)])],
+    "rules[0].name": [
         _policy(rules=[{"name": value, "refuse": True}])
         for value in ("", " a", "-a", "a" * 65, "a\n", "a/b", "é", 1, None)
     ],
-    "$.rules[0].refuse": [_rule(refuse=value) for value in (False, 1, "yes", None)],
-    "$.rules[0].coins": [_rule(coins=value) for value in (NOTHING, "BTC")],
-    "$.rules[0].coins[0]": [_rule(coins=[value]) for value in ("", "x" * 65, 1)],
-    "$.rules[0].sides[0]": [_rule(sides=[value]) for value in ("Buy", "both", True)],
-    "$.rules[0].tifs[0]": [_rule(tifs=[value]) for value in ("gtc", "", 1)],
-    "$.rules[0].triggers": [_rule(triggers=value) for value in (True, 0, "no")],
-    "$.rules[0].reduce_only": [_rule(reduce_only=value) for value in (False, 1)],
-    "$.rules[0].vaults[0]": [_rule(vaults=[value]) for value in ("Own", "own\n", ADDRESS[:-1], ADDRESS + "0", None)],
-    "$.rules[0].max_order_notional": [_rule(max_order_notional=value) for value in (1.5, 10.0, True, None, NOTHING)],
-    "$.rules[0].max_leverage": [_rule(max_leverage=value) for value in (0, 1001, 3.0, "3")],
-    "$.rules[0].max_builder_fee": [_rule(max_builder_fee=value) for value in (-1, 1001, "1")],
-    "$.rules[0].builders[0]": [_rule(builders=[value]) for value in (ADDRESS + "\n", "0X" + "a" * 40, "own")],
-    "$.rules[0].destinations[0]": [_rule(destinations=[value]) for value in (ADDRESS[2:], f" {ADDRESS}")],
-    "$.rules[0].max_notional": [_rule(max_notional=value) for value in (NO_TABLE, 10)],
-    "$.rules[0].max_orders[...]": [_rule(max_orders={"1h": value}) for value in (-1, 2**32 + 1, "1", 1.0)],
-    "$.rules[0].when.actions": [_when(actions=value) for value in (NOTHING, "order")],
-    "$.rules[0].when.coins": [_when(coins=[])],
-    "$.rules[0].when.sides": [_when(sides=[])],
-    "$.rules[0].when.days": [_when(days=[])],
-    "$.rules[0].when.days[0]": [_when(days=["monday"])],
-    "$.rules[0].when.reduce_only": [_when(reduce_only=0)],
+    "rules[0].refuse": [_rule(refuse=value) for value in (False, 1, "yes", None)],
+    "rules[0].coins": [_rule(coins=value) for value in (NOTHING, "BTC")],
+    "rules[0].coins[0]": [_rule(coins=[value]) for value in ("", "x" * 65, 1)],
+    "rules[0].sides[0]": [_rule(sides=[value]) for value in ("Buy", "both", True)],
+    "rules[0].tifs[0]": [_rule(tifs=[value]) for value in ("gtc", "", 1)],
+    "rules[0].triggers": [_rule(triggers=value) for value in (True, 0, "no")],
+    "rules[0].reduce_only": [_rule(reduce_only=value) for value in (False, 1)],
+    "rules[0].vaults[0]": [_rule(vaults=[value]) for value in ("Own", "own\n", ADDRESS[:-1], ADDRESS + "0", None)],
+    "rules[0].max_order_notional": [_rule(max_order_notional=value) for value in (1.5, 10.0, True, None, NOTHING)],
+    "rules[0].max_leverage": [_rule(max_leverage=value) for value in (0, 1001, 3.0, "3")],
+    "rules[0].max_builder_fee": [_rule(max_builder_fee=value) for value in (-1, 1001, "1")],
+    "rules[0].builders[0]": [_rule(builders=[value]) for value in (ADDRESS + "\n", "0X" + "a" * 40, "own")],
+    "rules[0].destinations[0]": [_rule(destinations=[value]) for value in (ADDRESS[2:], f" {ADDRESS}")],
+    "rules[0].max_notional": [_rule(max_notional=value) for value in (NO_TABLE, 10)],
+    "rules[0].max_orders": [_rule(max_orders={"1h": value}) for value in (-1, 2**32 + 1, "1", 1.0)],
+    "rules[0].when.actions": [_when(actions=value) for value in (NOTHING, "order")],
+    "rules[0].when.coins": [_when(coins=[])],
+    "rules[0].when.sides": [_when(sides=[])],
+    "rules[0].when.days": [_when(days=[])],
+    "rules[0].when.days[0]": [_when(days=["monday"])],
+    "rules[0].when.reduce_only": [_when(reduce_only=0)],
 }
 
 
 @pytest.mark.parametrize("place", list(TYPES_AND_BOUNDS))
 def test_a_value_of_another_type_or_out_of_its_bounds_is_refused_at_its_place(place: str) -> None:
     for document in TYPES_AND_BOUNDS[place]:
-        assert _refusal(document).endswith(f"at `{place}`"), document
+        with pytest.raises(Malformed) as refused:
+            policy_of(document)
+        assert refused.value.details == {"field": place}, document
+        assert refused.value.message.startswith(place), document
 
 
 @pytest.mark.parametrize(
@@ -224,21 +227,77 @@ def test_what_no_policy_can_mean_is_refused_at_its_place(place: str, document: M
 
 
 @pytest.mark.parametrize(
-    "document",
+    ("document", "words"),
     [
-        _policy(alow=["order"]),
-        _rule(max_order_notinal=10),
-        _when(coin=["BTC"]),
-        _policy(expires_after={"max": 1}),
-        {"allow": ["order"]},
-        {"format": 1},
-        [],
-        None,
-        "format = 1",
+        (_policy(alow=["order"]), "there is no member alow; allow is one"),
+        ({"allow": ["order"]}, "the member format is missing"),
+        ({"format": 1}, "the member allow is missing"),
+        ([], "Expected `object`, got `array`"),
+        (None, "Expected `object`, got `null`"),
+        ("format = 1", "Expected `object`, got `str`"),
     ],
 )
-def test_a_member_that_is_misspelt_or_missing_is_refused(document: Any) -> None:
-    assert _refusal(document).startswith("the policy is not of the documented form: ")
+def test_a_document_that_is_none_says_what_is_wrong_with_it(document: Any, words: str) -> None:
+    assert _refusal(document) == f"the policy is not of the documented form: {words}"
+
+
+_FRACTION = "an amount with a fraction is written as text: "
+_ADDRESS = "an address is due: 0x and 40 hex digits"
+
+
+@pytest.mark.parametrize(
+    ("place", "rule", "words"),
+    [
+        ("", {"max_order_notinal": 1}, "there is no member max_order_notinal; max_order_notional is one"),
+        ("", {"zzzz": 1}, "there is no member zzzz"),
+        (".when", {"when": {"coin": ["BTC"]}}, "there is no member coin; coins is one"),
+        (".tifs[0]", {"tifs": ["GTC"]}, "one of Gtc, Ioc, Alo, FrontendMarket is due"),
+        (".sides[1]", {"sides": ["buy", "Sell"]}, "one of buy, sell is due"),
+        (".when.sides[0]", {"when": {"sides": ["Buy"]}}, "one of buy, sell is due"),
+        (".when.days[0]", {"when": {"days": ["Mon"]}}, "one of mon, tue, wed, thu, fri, sat, sun is due"),
+        (".tifs", {"tifs": "Gtc"}, "a list is due"),
+        (".coins", {"coins": []}, "is empty; one entry at least is due"),
+        (".max_order_notional", {"max_order_notional": 10000.5}, f'{_FRACTION}"10000.5"'),
+        (".price_band_percent", {"price_band_percent": 5.5}, f'{_FRACTION}"5.5"'),
+        (".max_notional", {"max_notional": {"1h": 1, "24h": 7.25}}, f'{_FRACTION}"7.25"'),
+        (".max_order_notional", {"max_order_notional": 1e300}, f'{_FRACTION}"1250.5"'),
+        (".max_order_notional", {"max_order_notional": None}, 'an amount is due, such as 10000 or "1250.5"'),
+        (".max_notional", {"max_notional": 5000}, 'amounts by period are due: { "1h" = 5000 }'),
+        (".max_orders", {"max_orders": 5}, 'counts by period are due: { "1s" = 10 }'),
+        (".max_orders", {"max_orders": {"1s": 1.5}}, "a whole number from 0 to 4294967296 is due"),
+        (".reduce_only", {"reduce_only": False}, "only true can be required; leave it out"),
+        (".when.reduce_only", {"when": {"reduce_only": 1}}, "true or false is due"),
+        (".destinations[0]", {"destinations": ["0x12"]}, _ADDRESS),
+        (".builders[0]", {"builders": ["bob"]}, _ADDRESS),
+        (".max_leverage", {"max_leverage": 0}, "a whole number from 1 to 1000 is due"),
+    ],
+)
+def test_a_fault_of_a_rule_names_place_rule_and_what_is_due(place: str, rule: Mapping[str, Any], words: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        policy_of(_policy(rules=[{"name": "a", **rule}]))
+    assert refused.value.message == f"rules[0]{place} ('a'): {words}"
+    assert refused.value.details == {"field": f"rules[0]{place}"}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (_policy(format=2), "format: 1 is the only format there is"),
+        (_policy(expires_after={"requird": True}), "expires_after: there is no member requird; required is one"),
+        (_policy(rules=[{"refuse": True}]), "rules[0]: the member name is missing"),
+        (
+            _policy(allow=["trade_only"]),
+            "allow[0]: trade_only is no action type that can be signed (trade-only is written with a hyphen)",
+        ),
+    ],
+)
+def test_other_faults_name_their_place_too(document: Mapping[str, Any], message: str) -> None:
+    assert _refusal(document) == message
+
+
+def test_json_that_cannot_be_read_is_called_a_policy() -> None:
+    with pytest.raises(Malformed, match=r"^The policy has a number outside the range of a double\."):
+        read_policy('{"format": 1e400}')
 
 
 def test_a_default_end_may_be_as_far_as_the_furthest() -> None:
@@ -297,7 +356,7 @@ def test_a_number_with_a_fraction_is_refused_by_toml_and_json_alike(number: str)
         else [toml, json.dumps(_rule(max_order_notional=0)).replace("0}", f"{number}}}")]
     )
     for text in texts:
-        with pytest.raises(Malformed, match=r"got `float` - at `\$\.rules\[0\]\.max_order_notional`"):
+        with pytest.raises(Malformed, match=r"rules\[0\]\.max_order_notional \('r'\): .* fraction is written as text"):
             read_policy(text)
 
 

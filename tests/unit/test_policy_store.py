@@ -42,7 +42,8 @@ class Store:
     def apply(
         self, *allow: str, wallet: WalletId = W, effect: Effect = Effect.ENFORCED, expected: int | None = None
     ) -> Standing:
-        new = NewPolicy(wallet=wallet, document=document(*allow), effect=effect, reason="why", expected=expected)
+        kinds = allow or ("order",) * (1 + len(self.noted))  # another each time: the same would make no version
+        new = NewPolicy(wallet=wallet, document=document(*kinds), effect=effect, reason="why", expected=expected)
         return self.policies.apply(new, by="alex", now=7, before_commit=self.noted.append)
 
     def choose(self, number: int | None, effect: Effect = Effect.ENFORCED) -> Standing:
@@ -103,7 +104,7 @@ def test_what_will_hold_is_noted_before_it_holds_and_undone_where_that_fails(sto
     def fail(_standing: Standing) -> None:
         raise Unavailable("record-unwritable", "the disk is full")
 
-    new = NewPolicy(wallet=W, document=document(), effect=Effect.ENFORCED, reason=None, expected=None)
+    new = NewPolicy(wallet=W, document=document("cancel"), effect=Effect.ENFORCED, reason=None, expected=None)
     changes: tuple[Callable[[], Standing], ...] = (
         lambda: store.policies.apply(new, by="x", now=8, before_commit=fail),
         lambda: store.policies.choose(W, None, Effect.ENFORCED, before_commit=fail),
@@ -137,6 +138,20 @@ def test_a_wallet_that_is_not_there_gets_none(store: Store) -> None:
         with pytest.raises(NotFound) as refused:
             change()
         assert refused.value.code == "wallet-not-found"
+
+
+def test_the_same_document_makes_no_version_and_notes_nothing_and_completes(store: Store) -> None:
+    store.apply("order")
+    seen = list[Standing]()
+    new = NewPolicy(wallet=W, document=document("order"), effect=Effect.ENFORCED, reason="again", expected=1)
+    again = store.policies.apply(
+        new, by="x", now=8, before_commit=store.noted.append, completion=lambda _, standing: seen.append(standing)
+    )
+    assert (numbers(again), seen, len(store.noted)) == ((1, None, 1), [again], 1)
+    assert numbers(store.apply("cancel")) == (2, None, 2)
+    assert numbers(store.apply("order")) == (3, None, 3), "what held before is not what holds"
+    store.choose(None)
+    assert numbers(store.apply("order")) == (4, None, 4), "it does not hold any more"
 
 
 # ---- effects ------------------------------------------------------------------------------------------

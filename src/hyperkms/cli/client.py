@@ -72,7 +72,7 @@ def create_command(
         body["publicKey"] = public_key_of(public_key)
     address = bot_address(target, service_url)
     with desk(target) as opened:
-        doubts = [*_doubts_of(wallets, opened)]
+        doubts = [*_doubts_of(wallets, allow, opened)]
         answer = opened.create(body)
     if not answer["client"]["may"]:
         doubts.append(f"without --allow client {name} may do nothing until it is granted something")
@@ -192,7 +192,7 @@ def grant_command(
 ) -> None:
     """Give a bot more, from its next request on."""
     with desk(target) as opened:
-        for doubt in _doubts_of(wallets, opened):
+        for doubt in _doubts_of(wallets, allow, opened):
             tell_operator(f"hyperkms: warning: {doubt}")
         _show_grants(opened.grant(name, grants_body(wallets, allow, actions, limits, expires))["client"], form)
 
@@ -217,7 +217,7 @@ def _show_grants(view: dict[str, Any], form: Form) -> None:
     )
 
 
-def _doubts_of(wallets: Iterable[str], opened: ClientDesk) -> Iterator[str]:
+def _doubts_of(wallets: Iterable[str], allow: Iterable[str], opened: ClientDesk) -> Iterator[str]:
     """What speaks against these wallets for a client; it is made all the same, for a wallet may come later."""
     for wallet in dict.fromkeys(wallets):
         try:
@@ -230,6 +230,8 @@ def _doubts_of(wallets: Iterable[str], opened: ClientDesk) -> Iterator[str]:
         else:
             if "retiredAt" in found:
                 yield f"wallet {wallet} is retired: nothing is signed with it any more"
+            if "trade" in allow and found["keyType"] == "ed25519":
+                yield f"wallet {wallet} has an ed25519 key and signs messages alone: there is nothing to trade with it"
 
 
 def _show_key(answer: dict[str, Any], address: BotAddress, form: Form) -> None:

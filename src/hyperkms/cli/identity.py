@@ -8,7 +8,7 @@ from hyperkms import _core
 from hyperkms.access.identity_records import IdentityKey
 from hyperkms.cli.printing import FORM, Form, show_json
 from hyperkms.cli.telling import tell_operator
-from hyperkms.errors import Malformed
+from hyperkms.errors import Conflict, Malformed
 
 _FILE = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 _LONGEST = 256
@@ -27,7 +27,10 @@ def identity() -> None:
 @FORM
 def create_command(file: Path, form: Form) -> None:
     """Make a key in a new FILE of mode 0600 and print its public key, for `hyperkms client create --public-key`."""
-    key = _core.RequestKey.create(file)
+    try:
+        key = _core.RequestKey.create(file)
+    except Conflict as error:
+        raise Conflict(error.code, f"{file} exists and is not overwritten") from error
     tell_operator(f"hyperkms: the private key is in {file} (mode 0600); it is for this bot alone, and of no other use")
     _show(key, form)
 

@@ -25,6 +25,7 @@ _WALLET = click.option(
     "--wallet", "wallet_id", required=True, metavar="ID", shell_complete=complete_wallets, help="The wallet it is of."
 )
 _REASON = click.option("--reason", help="For the record.")
+_COINS_UNCHECKED = "coin names are not checked here; `policy apply` compares them with the exchange's list"
 _TRADE_ONLY = "trade-only: " + ", ".join(allowed_types(["trade-only"]))
 
 
@@ -42,10 +43,13 @@ def check_command(file: Path, form: Form) -> None:
     if form is Form.JSON:
         show_json(msgspec.to_builtins(document))
         return
-    click.echo(f"{file}: a policy of {len(document.rules)} rules")
+    rules = len(document.rules)
+    click.echo(f"{file}: a policy of {rules} rule{'' if rules == 1 else 's'}")
     click.echo(f"it allows {', '.join(allowed_types(document.allow))}")
     for rule in document.rules:
         click.echo(f"  {rule.name}: {_rule_words(rule)}")
+    if _names_coins(document):
+        tell_operator(f"hyperkms: {_COINS_UNCHECKED}")
 
 
 @policy.command("schema")
@@ -143,9 +147,10 @@ def apply_command(
             answer = desk.apply(wallet, body)
             if form is Form.JSON:
                 show_json(answer)
-            else:
-                does = "watches in shadow" if shadow else "decides"
-                click.echo(f"version {answer['newest']} of the policy of {wallet} {does} from now on")
+                continue
+            click.echo(_applied(answer, body["effect"]))
+            for doubt in answer.get("notes", ()):
+                tell_operator(f"hyperkms: warning: {doubt}")
 
 
 @policy.command("use")
@@ -176,6 +181,14 @@ def use_command(
         _show_standing(answer)
 
 
+def _applied(answer: dict[str, Any], effect: str) -> str:
+    number, wallet = answer[effect]["version"], answer["walletId"]
+    does = "watches in shadow" if effect == "shadow" else "decides"
+    if answer.get("unchanged"):
+        return f"nothing changed since version {number} of the policy of {wallet}: it {does} already"
+    return f"version {number} of the policy of {wallet} {does} from now on"
+
+
 def _number(text: str) -> int | None:
     if text == "none":
         return None
@@ -187,6 +200,11 @@ def _number(text: str) -> int | None:
 def _rule_words(rule: Any) -> str:
     members = {name: value for name, value in msgspec.to_builtins(rule).items() if name != "name"}
     return json.dumps(members, ensure_ascii=False)
+
+
+def _names_coins(document: PolicyDocument) -> bool:
+    tables = [table for rule in document.rules for table in (rule, rule.when)]
+    return any(table is not msgspec.UNSET and table.coins is not msgspec.UNSET for table in tables)
 
 
 def _show_standing(answer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from hyperkms.cli.target import Target
 from hyperkms.cli.wallet_desk import opened
 from hyperkms.http.body import convert
 from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest
-from hyperkms.http.policy_views import choice_of, new_policy, policies_answer, policy_answer
+from hyperkms.http.policy_views import applied_answer, choice_of, new_policy, policies_answer, policy_answer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.policies import apply_policy, choose_policy, show_policy
 from hyperkms.wallet import WalletId
@@ -70,7 +70,7 @@ class _AtDirectory:
 
     def apply(self, wallet: WalletId, body: View) -> View:
         new = new_policy(wallet, convert(body, ApplyPolicyRequest))
-        return _built(policy_answer(apply_policy(self._parts, operator(), new)))
+        return _built(applied_answer(apply_policy(self._parts, operator(), new)))
 
     def choose(self, wallet: WalletId, body: View) -> View:
         choice = choice_of(wallet, convert(body, ChoosePolicyRequest))

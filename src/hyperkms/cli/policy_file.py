@@ -20,7 +20,8 @@ def read_file(path: Path) -> str:
 
 def read_policy_file(path: Path) -> PolicyDocument:
     """The policy of a file; Malformed, naming the file and the place in it."""
+    text = read_file(path)
     try:
-        return read_policy(read_file(path))
+        return read_policy(text)
     except Malformed as error:
         raise Malformed(error.code, f"{path}: {error.message}", error.details) from error

@@ -88,6 +88,10 @@ class PolicyAnswer(AnswerBody, frozen=True):
     """The number of the newest version; 0 if there never was one."""
     enforced: PolicyVersionView | None = None
     shadow: PolicyVersionView | None = None
+    unchanged: bool = False
+    """True: the same document had that effect already, and no version was made."""
+    notes: list[str] | None = None
+    """What speaks against the policy all the same, such as coins that the exchange's list does not have."""
 
 
 class PoliciesAnswer(AnswerBody, frozen=True):

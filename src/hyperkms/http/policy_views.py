@@ -18,7 +18,7 @@ from hyperkms.http.policy_schemas import (
 from hyperkms.hyperliquid.classes import class_of
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.explain import Explained
-from hyperkms.operations.policies import Choice, ShownPolicy
+from hyperkms.operations.policies import Applied, Choice, ShownPolicy
 from hyperkms.operations.sign import ActionRequest
 from hyperkms.wallet import Network, WalletId, iso_time, parse_wallet_id
 
@@ -47,6 +47,13 @@ def policy_answer(standing: Standing) -> PolicyAnswer:
         enforced=_maybe(standing.enforced),
         shadow=_maybe(standing.shadow),
         newest=standing.newest,
+    )
+
+
+def applied_answer(applied: Applied) -> PolicyAnswer:
+    """What holds, whether that is new, and what speaks against it."""
+    return msgspec.structs.replace(
+        policy_answer(applied.standing), unchanged=not applied.is_new, notes=applied.doubts or None
     )
 
 

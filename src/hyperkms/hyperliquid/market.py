@@ -174,6 +174,11 @@ class Market:
         found = self._assets.by_coin.get(coin)
         return None if found is None else found.index
 
+    def instead_of(self, coin: str) -> list[str]:
+        """The nearest names to one that the list does not have; none if it has it, or was never read."""
+        self._require_tried()
+        return [] if coin in self._assets.by_coin else self._assets.nearest(coin)
+
     def check(self, action: Action) -> None:
         """Refuse prices and sizes with more decimals than the market allows.
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Standing
 from hyperkms.audit.record import PolicyRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.policy_doubts import doubts_of
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.wallet import KeyType, WalletId
@@ -37,6 +39,17 @@ class Choice:
     reason: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What holds after a policy was applied."""
+
+    standing: Standing
+    is_new: bool
+    """False: the same document had that effect already, and there is no new version."""
+    doubts: list[str]
+    """What speaks against it all the same."""
+
+
 class _Deed(NamedTuple):
     operation: str
     reason: str | None
@@ -51,17 +64,25 @@ def show_policy(parts: Parts, client: Client, wallet: WalletId) -> ShownPolicy:
 
 
 def apply_policy(
-    parts: Parts, caller: Caller, new: NewPolicy, *, completion: Completion[Standing] = nothing_more
-) -> Standing:
+    parts: Parts, caller: Caller, new: NewPolicy, *, completion: Completion[Applied] = nothing_more
+) -> Applied:
     """A new version; it decides, or watches in shadow, from the next request on, in every process."""
     _require_policies(parts, caller, new.wallet)
+    doubts = doubts_of(parts, new.wallet, new.document)
+    written = list[Standing]()
 
     def noted(standing: Standing) -> None:
         _write_down(parts, caller, standing, _Deed("apply-policy", new.reason, _newest(standing)))
+        written.append(standing)
 
-    return parts.policies.apply(
-        new, by=caller.client.name, now=parts.clock(), before_commit=noted, completion=completion
-    )
+    def applied(standing: Standing) -> Applied:
+        return Applied(standing=standing, is_new=bool(written), doubts=doubts)
+
+    def completed(connection: sa.Connection, standing: Standing) -> None:
+        completion(connection, applied(standing))
+
+    by, now = caller.client.name, parts.clock()
+    return applied(parts.policies.apply(new, by=by, now=now, before_commit=noted, completion=completed))
 
 
 def choose_policy(

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from hyperkms.access.policy.words import fault_of, with_rule
 from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.classes import CLASSES
 from hyperkms.strict_json import parse
@@ -224,13 +225,20 @@ def _parsed(text: str) -> object:
     if len(text.encode()) > MAX_BYTES:
         raise Malformed("malformed-policy", f"a policy has at most {MAX_BYTES} bytes")
     if text.lstrip().startswith("{"):
-        return parse(text.encode())
+        return _parsed_json(text)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Malformed("malformed-policy", f"the policy is no TOML: {error}") from None
     except RecursionError:
         raise Malformed("malformed-policy", "the policy is no TOML: it is too deep") from None
+
+
+def _parsed_json(text: str) -> object:
+    try:
+        return parse(text.encode())
+    except Malformed as error:
+        raise Malformed(error.code, error.message.replace("The request body", "The policy")) from None
 
 
 def _without_decimals(value: object) -> object:
@@ -248,13 +256,18 @@ def _converted(value: object, kind: type[Any]) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Malformed("malformed-policy", f"the policy is not of the documented form: {error}") from None
+        place, words = fault_of(error, value, kind)
+    if not place:
+        raise Malformed("malformed-policy", f"the policy is not of the documented form: {words}")
+    raise Malformed("malformed-policy", f"{with_rule(place, value)}: {words}", {"field": place})
 
 
 def _require_types(types: Sequence[str], path: str, *, extra: Sequence[str] = ()) -> None:
     for number, name in enumerate(types):
         if name not in CLASSES and name not in extra:
-            words = f"{shown(name)} is no action type that can be signed"
+            hyphen = name.replace("_", "-").lower() == TRADE_ONLY and TRADE_ONLY in extra
+            hint = f" ({TRADE_ONLY} is written with a hyphen)" if hyphen else ""
+            words = f"{shown(name)} is no action type that can be signed{hint}"
             raise Malformed.at(f"{path}[{number}]", words, "malformed-policy")
 
 

@@ -105,7 +105,11 @@ class Policies:
         before_commit: BeforeCommit,
         completion: Completion[Standing] = nothing_more,
     ) -> Standing:
-        """Make a new version and give it effect, in one transaction; with one that is enforced the shadow ends."""
+        """Make a new version and give it effect, in one transaction; with one that is enforced the shadow ends.
+
+        Where the same document has that effect already and nothing would change, there is no new version, and
+        `before_commit` is not called.
+        """
         wallet = new.wallet
         with self._generation.change(self._database) as connection:
             _require_wallet(connection, wallet)
@@ -115,6 +119,8 @@ class Policies:
                     f"the newest policy of wallet {wallet} is version {newest}, not {new.expected}: look at it first"
                 )
                 raise Conflict("policy-changed", words)
+            if _holds(connection, new):
+                return _finish(connection, wallet, _nothing_noted, completion)
             row = {
                 "wallet": wallet,
                 "version": newest + 1,
@@ -159,6 +165,20 @@ def _finish(
     before_commit(standing)
     completion(connection, standing)
     return standing
+
+
+def _nothing_noted(_standing: Standing) -> None:
+    """Nothing changes."""
+
+
+def _holds(connection: sa.Connection, new: NewPolicy) -> bool:
+    """Whether the very text has the effect already; what is damaged is another."""
+    row = connection.execute(sa.select(wallet_policies).where(wallet_policies.c.wallet == new.wallet)).one_or_none()
+    if row is None or (new.effect is Effect.ENFORCED and row.shadow is not None):
+        return False
+    number = row.enforced if new.effect is Effect.ENFORCED else row.shadow
+    query = sa.select(policies.c.document).where(policies.c.wallet == new.wallet, policies.c.version == number)
+    return connection.execute(query).scalar() == canonical_text(new.document)
 
 
 def _standing(connection: sa.Connection, wallet: WalletId) -> Standing:

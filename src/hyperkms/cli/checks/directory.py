@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.cli.assemble import DATABASE, RECORDS, assemble
 from hyperkms.cli.checks.finding import Finding, bad, good, note
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
@@ -50,8 +50,15 @@ def database() -> Iterator[Finding]:
 
 
 def disk(config: Config) -> Iterator[Finding]:
-    """Speed of an fsync, room and inodes, where the data directory is or would be."""
-    folder = config.data if config.data.is_dir() else Path(tempfile.gettempdir())
+    """Speed of an fsync, room and inodes, where the data directory is or would be, its record, and the anchor."""
+    yield from _disk(config.data if config.data.is_dir() else Path(tempfile.gettempdir()))
+    others = [config.data / RECORDS, *([config.audit_anchor.parent] if config.audit_anchor else [])]
+    for folder in dict.fromkeys(others):
+        if folder.is_dir():
+            yield from _disk(folder)
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
     try:
         milliseconds = _fsync_milliseconds(folder)
         room = os.statvfs(folder)

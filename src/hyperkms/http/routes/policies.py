@@ -22,6 +22,7 @@ from hyperkms.http.policy_schemas import (
     PolicyAnswer,
 )
 from hyperkms.http.policy_views import (
+    applied_answer,
     choice_of,
     explain_answer,
     explain_request,
@@ -74,10 +75,10 @@ async def apply(
     client: Administrator,
     body: Annotated[ApplyPolicyRequest, Depends(body_of(ApplyPolicyRequest, "policy is required"))],
 ) -> Response:
-    """It holds, in every process, once this is answered."""
+    """It holds, in every process, once this is answered. What holds already is left as it is, and makes no version."""
     new = new_policy(wallet_of(request, wallet_id), body)
     run = partial(run_in_threadpool, apply_policy, parts_of(request), caller_of(request, client), new)
-    return await respond(request, client, Work(run, policy_answer))
+    return await respond(request, client, Work(run, applied_answer))
 
 
 @router.post(
