@@ -16,6 +16,7 @@ BY_RULES = frozenset(
     {
         "already-expired",
         "malformed-client-name",
+        "malformed-policy",
         "mpc-disabled",
         "network-not-used",
         "network-required",
@@ -25,7 +26,8 @@ BY_RULES = frozenset(
         "wrong-key-type",
     }
 )
-"""Codes of 400 that a body of the documented form may get: they come of the wallet, the clock or other members."""
+"""Codes of 400 that a body of the documented form may get: they come of the wallet, the clock or other members.
+The inner form of a policy stands in docs/policy.schema.json."""
 
 _INSIDE = re.compile(r"(action|orderPayload|metadata|vaultAddress|allow|wallets)\b")
 """Members whose inner form the document leaves to docs/api.md, and those that only one role has."""

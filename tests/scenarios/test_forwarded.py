@@ -35,7 +35,7 @@ def test_who_is_behind_a_proxy_that_does_not_say_who_asks_is_in_no_network(tmp_p
         service.generate("w")
         made = service.post(
             "/clients",
-            {"name": "near", "role": "bot", "wallets": ["w"], "allow": ["sign-text"], "networks": ["127.0.0.0/8"]},
+            {"name": "near", "role": "bot", "wallets": ["w"], "allow": ["sign-bytes"], "networks": ["127.0.0.0/8"]},
         )
         headers = {"X-API-Key": made.json["apiKey"]}
 

@@ -59,6 +59,7 @@ def assert_written_down(service: Service, answer: Answer) -> Any:
         "detail",
         "policy",
         "signed",
+        "explained",
     ]
     return record
 

@@ -146,7 +146,7 @@ def test_a_user_signed_action_stands_in_the_record_with_the_name_of_its_type(
     case = next(case for case in typed if case["action"]["type"] == "withdraw3")
     body = {"walletId": wallets[case["privateKey"]], "nonce": case["nonce"], "network": _network(case)}
     receipt = replaying.post("/hyperliquid/sign", {**body, "action": case["action"]}).json["receipt"]
-    [file] = (data / "records").glob(f"*-{receipt['log']}.jsonl")
+    [file] = (data / "records").glob(f"*-{receipt['log']}-*.jsonl")
     record = json.loads(file.read_text().splitlines()[receipt["index"]])["record"]
     assert (record["digest"], record["operation"]) == (case["typedDataHash"], "sign-action")
     signed = record["signed"]

@@ -28,6 +28,7 @@ from hyperkms.wallet import WalletId
 BeforeCommit: TypeAlias = Callable[[ClientRecord], None]
 """Called with the client as it will stand, once nothing else can be refused; what it raises undoes the change."""
 
+GRANT_ID_GRAMMAR = "^[0-9a-f]{16}$"
 _GRANT_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _ADMINISTRATORS = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
 

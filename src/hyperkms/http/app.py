@@ -114,6 +114,10 @@ async def _bad_parameter(request: Request, error: Exception) -> Response:
     return _problem(request, Malformed.at(place, words))
 
 
+_ASKED_ANEW = {"/hyperliquid/explain"}
+"""POST routes that change nothing: an Idempotency-Key means nothing to them."""
+
+
 def _document(app: FastAPI) -> None:
     """Put the structs' schemas where the routes' references point."""
     made = app.openapi
@@ -131,9 +135,9 @@ def _document(app: FastAPI) -> None:
         for batch, one in RESULTS.items():
             choice = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in (one, BatchRefusal)]
             components[batch.__name__]["properties"]["results"]["items"] = {"anyOf": choice}
-        for operations in document["paths"].values():
+        for path, operations in document["paths"].items():
             for method, operation in operations.items():
-                if method == "post":
+                if method == "post" and path not in _ASKED_ANEW:
                     describe_key(operation)
                 _drop_what_never_happens(operation["responses"])
         return document

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from hyperkms.access.administration import Issued, parse_grant_id
+from hyperkms.access.administration import GRANT_ID_GRAMMAR, Issued, parse_grant_id
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Client, Operation, parse_client_name
 from hyperkms.access.identity_records import IdentityKey
@@ -147,7 +147,7 @@ async def give(
 async def take(
     request: Request,
     name: Named,
-    grant_id: str,
+    grant_id: Annotated[str, Path(json_schema_extra={"pattern": GRANT_ID_GRAMMAR})],
     client: Administrator,
     _body: Annotated[EndGrantRequest, Depends(body_of(EndGrantRequest))],
 ) -> Response:
