@@ -13,10 +13,11 @@ from hyperkms.wallet import Network, WalletId
 def doubts_of(parts: Parts, wallet: WalletId, document: PolicyDocument) -> list[str]:
     """A sentence for each coin that the exchange's list does not have; none where the list cannot be read.
 
-    Such a coin is no fault: it may be listed tomorrow.
+    Such a coin is no fault: it may be listed tomorrow. A wallet of any network has no one list.
     """
     network = parts.wallets.get(wallet).network
-    return [] if network is None else list(_unlisted(document, network, parts.markets[network]))
+    market = None if network is None else parts.markets.get(network)
+    return [] if network is None or market is None else list(_unlisted(document, network, market))
 
 
 def _unlisted(document: PolicyDocument, network: Network, market: Market) -> Iterator[str]:
