@@ -99,7 +99,7 @@ def test_a_process_that_is_killed_while_it_reserves_leaves_too_much_counted_and_
                 child.kill()
                 killed += 1
                 acknowledged += len(child.communicate(timeout=START_S)[0])
-        spent = (_used(at, "max_notional 1h"), _used(at, "max_notional 24h", 24 * PERIOD_MS))
+        spent = (_used(at, "max_notional 1h"), _used(at, "max_notional 1d", 24 * PERIOD_MS))
         for orders in (_used(at, "max_orders 1h"), *(micro / 10**6 / WORTH for micro in spent)):
             assert acknowledged <= orders <= acknowledged + killed
     assert acknowledged > 10 * killed

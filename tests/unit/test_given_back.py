@@ -159,7 +159,7 @@ def test_a_policy_that_was_changed_meanwhile_signs_nothing_of_the_old_one(desk: 
     if ends:
         choose_policy(desk.parts, CALLER, Choice(wallet=W, effect=Effect.ENFORCED, number=None, reason=None))
     else:
-        desk.apply()
+        desk.apply(most=MOST + 1)
     with pytest.raises(Conflict, match="the policy of wallet w was changed") as refused:
         planned.sign(desk.parts, CALLER)
     assert (refused.value.code, desk.used()) == ("policy-changed", 0)
