@@ -1,18 +1,15 @@
 """Clients as the commands reach them: by a running service, or in its data directory. The answers are the same."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
-
-import msgspec
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from hyperkms.access.administration import parse_grant_id
 from hyperkms.access.clients import parse_client_name
 from hyperkms.access.identity_records import IdentityKey
+from hyperkms.cli.desk import View, built, desk_at
 from hyperkms.cli.operator import operator
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
-from hyperkms.cli.wallet_desk import opened
 from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
 from hyperkms.http.body import convert
@@ -30,8 +27,6 @@ from hyperkms.operations.clients import (
 )
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import WalletId
-
-View = dict[str, Any]
 
 
 class ClientDesk(Protocol):
@@ -65,18 +60,9 @@ class ClientDesk(Protocol):
         """GET /wallets/:id."""
 
 
-@contextmanager
-def desk(target: Target) -> Iterator[ClientDesk]:
+def desk(target: Target) -> AbstractContextManager[ClientDesk]:
     """The desk of the service or directory that the options and settings name."""
-    remote = target.remote()
-    if remote:
-        try:
-            yield _AtService(remote)
-        finally:
-            remote.close()
-        return
-    with opened(target.settings(), create=False) as parts:
-        yield _AtDirectory(parts)
+    return desk_at(target, _AtService, _AtDirectory)
 
 
 class _AtService:
@@ -118,44 +104,39 @@ class _AtDirectory:
 
     def create(self, body: View) -> View:
         new = new_client(convert(body, CreateClientRequest), self._parts)
-        return _built(issued_view(create_client(self._parts, operator(), new), self._parts))
+        return built(issued_view(create_client(self._parts, operator(), new), self._parts))
 
     def list(self) -> View:
         now = self._parts.clock()
         views = [client_view(found, now) for found in list_clients(self._parts, operator())]
-        return _built(ClientsAnswer(success=True, clients=views, count=len(views)))
+        return built(ClientsAnswer(success=True, clients=views, count=len(views)))
 
     def show(self, name: str) -> View:
         found = show_client(self._parts, operator(), parse_client_name(name))
-        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def grant(self, name: str, body: View) -> View:
         new = new_grants(convert(body, GrantRequest), self._parts)
         found = grant(self._parts, operator(), parse_client_name(name), new)
-        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def end_grant(self, name: str, grant: str) -> View:
         found = end_grant(self._parts, operator(), parse_client_name(name), parse_grant_id(grant))
-        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def revoke(self, name: str) -> View:
         found = revoke_client(self._parts, operator(), parse_client_name(name))
-        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def rotate(self, name: str, *, overlap_hours: int, public_key: str | None = None) -> View:
         named, identity = parse_client_name(name), identity_of(public_key)
         issued = rotate_client_key(self._parts, operator(), named, overlap_hours=overlap_hours, identity=identity)
-        return _built(issued_view(issued, self._parts))
+        return built(issued_view(issued, self._parts))
 
     def add_key(self, name: str, public_key: str) -> View:
         named, identity = parse_client_name(name), IdentityKey.parse(public_key)
         found = add_client_key(self._parts, operator(), named, identity=identity)
-        return _built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
+        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
 
     def wallet(self, wallet: WalletId) -> View:
         return WalletsAtDirectory(self._parts, page=1).show(wallet)
-
-
-def _built(answer: msgspec.Struct) -> View:
-    view: View = msgspec.to_builtins(answer)
-    return view

@@ -8,12 +8,12 @@ import click
 import msgspec
 
 from hyperkms.cli.assemble import SWEEP
+from hyperkms.cli.desk import opened
 from hyperkms.cli.printing import FORM, Form, show_json, show_rows
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.sweeper import is_swept
 from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
-from hyperkms.cli.wallet_desk import opened
 from hyperkms.config import Config
 from hyperkms.errors import Forbidden, HyperkmsError, Unavailable
 from hyperkms.http.status_views import status_view

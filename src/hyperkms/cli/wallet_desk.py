@@ -3,21 +3,20 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import click
 
-from hyperkms.cli.assemble import assemble, defaults_of
+from hyperkms.cli.assemble import defaults_of
+from hyperkms.cli.desk import View, desk_at, opened
 from hyperkms.cli.target import Target
-from hyperkms.cli.telling import tell_operator
 from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
-from hyperkms.config import Config
 from hyperkms.operations.generate import NewWallet, settle
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import WalletId
 
-View = dict[str, Any]
 PAGE = 1000
 
 
@@ -73,7 +72,7 @@ def every_wallet(desk: WalletDesk, state: str) -> Iterator[View]:
 
 def wallet_desk(target: Target) -> AbstractContextManager[WalletDesk]:
     """The desk of the service or directory that the options and settings name."""
-    return _desk(target, lambda: opened(target.settings(), create=False))
+    return _desk(target)
 
 
 def wallet_desk_for(target: Target, wanted: NewWallet) -> AbstractContextManager[WalletDesk]:
@@ -81,17 +80,11 @@ def wallet_desk_for(target: Target, wanted: NewWallet) -> AbstractContextManager
     return _desk(target, lambda: directory_for(target, wanted))
 
 
-@contextmanager
-def _desk(target: Target, directory: Callable[[], AbstractContextManager[Parts]]) -> Iterator[WalletDesk]:
-    remote = target.remote()
-    if remote:
-        try:
-            yield WalletsAtService(remote, page=PAGE)
-        finally:
-            remote.close()
-        return
-    with directory() as parts:
-        yield WalletsAtDirectory(parts, page=PAGE)
+def _desk(
+    target: Target, directory: Callable[[], AbstractContextManager[Parts]] | None = None
+) -> AbstractContextManager[WalletDesk]:
+    at_service, at_directory = partial(WalletsAtService, page=PAGE), partial(WalletsAtDirectory, page=PAGE)
+    return desk_at(target, at_service, at_directory, directory)
 
 
 @contextmanager
@@ -101,13 +94,3 @@ def directory_for(target: Target, wanted: NewWallet) -> Iterator[Parts]:
     settle(wanted, defaults_of(config), config.mode)
     with opened(config, create=True) as parts:
         yield parts
-
-
-@contextmanager
-def opened(config: Config, *, create: bool) -> Iterator[Parts]:
-    """The parts of a data directory, closed at the end."""
-    parts = assemble(config, create=create, warn=tell_operator)
-    try:
-        yield parts
-    finally:
-        parts.close()

@@ -1,9 +1,6 @@
 """The wallets of a data directory, opened by this process; answers as a service on it would give them."""
 
-from typing import Any
-
-import msgspec
-
+from hyperkms.cli.desk import View, built
 from hyperkms.cli.operator import actor, operator
 from hyperkms.http.body import convert
 from hyperkms.http.life_views import history_view, rotation_view, version_view
@@ -34,8 +31,6 @@ from hyperkms.strict_json import parse
 from hyperkms.wallet import Network, WalletId
 from hyperkms.wallet_life import KeyFate
 
-View = dict[str, Any]
-
 
 class WalletsAtDirectory:
     """Works as an administrator: whoever may open the directory may do everything with it."""
@@ -46,7 +41,7 @@ class WalletsAtDirectory:
 
     def generate(self, wanted: NewWallet) -> View:
         """As POST /wallets/generate."""
-        return _built(GenerateAnswer(success=True, wallet=wallet_view(generate(self._parts, actor(), wanted))))
+        return built(GenerateAnswer(success=True, wallet=wallet_view(generate(self._parts, actor(), wanted))))
 
     def page(self, *, after: str, state: str) -> View:
         """As GET /wallets."""
@@ -55,28 +50,28 @@ class WalletsAtDirectory:
         views = [wallet_view(wallet) for wallet in found[: self._page]]
         following = views[-1].wallet_id if len(found) > self._page else None
         total = wallets.count(which)
-        return _built(WalletsAnswer(success=True, wallets=views, count=len(views), total=total, next=following))
+        return built(WalletsAnswer(success=True, wallets=views, count=len(views), total=total, next=following))
 
     def show(self, wallet: WalletId) -> View:
         """As GET /wallets/:id."""
-        return _built(WalletAnswer(success=True, wallet=wallet_view(self._parts.wallets.get(wallet))))
+        return built(WalletAnswer(success=True, wallet=wallet_view(self._parts.wallets.get(wallet))))
 
     def versions(self, wallet: WalletId) -> View:
         """As GET /wallets/:id/versions."""
         history = self._parts.wallets.history(wallet)
         views = [version_view(version) for version in history.versions]
         current = history.wallet.current.number
-        return _built(VersionsAnswer(success=True, wallet_id=wallet, current_version=current, versions=views))
+        return built(VersionsAnswer(success=True, wallet_id=wallet, current_version=current, versions=views))
 
     def history(self, wallet: WalletId) -> View:
         """As GET /wallets/:id/rotation-history."""
         history = self._parts.wallets.history(wallet)
-        return _built(HistoryAnswer(success=True, wallet_id=wallet, history=history_view(history)))
+        return built(HistoryAnswer(success=True, wallet_id=wallet, history=history_view(history)))
 
     def sign(self, wallet: WalletId, message: bytes, version: int | None) -> View:
         """As POST /wallets/sign, of any bytes."""
         asked = Asked(wallet, sign_message, (wallet, message, version))
-        return _built(signed_view(decided(self._parts, operator(), MESSAGE, asked).wait()))
+        return built(signed_view(decided(self._parts, operator(), MESSAGE, asked).wait()))
 
     def sign_action(self, body: View, action: bytes) -> View:
         """As POST /hyperliquid/sign."""
@@ -92,7 +87,7 @@ class WalletsAtDirectory:
             version=asked.version,
         )
         pending = decided(self._parts, operator(), ACTION, Asked(wanted.wallet, sign_action, (wanted,)))
-        return _built(action_view(pending.wait()))
+        return built(action_view(pending.wait()))
 
     def rotate(self, body: View) -> View:
         """As POST /wallets/rotate."""
@@ -100,13 +95,13 @@ class WalletsAtDirectory:
         wallet = WalletId(asked.wallet_id)
         wanted = rotate.RotateRequest(wallet=wallet, reason=asked.reason, activate=asked.activate)
         rotated = rotate.rotate(self._parts, actor(), wanted)
-        return _built(RotateAnswer(success=True, rotation=rotation_view(rotated, self._parts.lifetimes)))
+        return built(RotateAnswer(success=True, rotation=rotation_view(rotated, self._parts.lifetimes)))
 
     def activate(self, wallet: WalletId, body: View) -> View:
         """As POST /wallets/:id/activate."""
         asked = convert(body, ActivateRequest)
         rotated = activate(self._parts, actor(), wallet, asked.version, reason=asked.reason)
-        return _built(RotateAnswer(success=True, rotation=rotation_view(rotated, self._parts.lifetimes)))
+        return built(RotateAnswer(success=True, rotation=rotation_view(rotated, self._parts.lifetimes)))
 
     def retire(self, wallet: WalletId, body: View) -> View:
         """As POST /wallets/:id/retire."""
@@ -115,16 +110,10 @@ class WalletsAtDirectory:
         wanted = retire.RetireRequest(wallet=wallet, version=asked.version, reason=asked.reason, fate=fate)
         history = retire.retire(self._parts, actor(), wanted)
         views = [version_view(version) for version in history.versions]
-        return _built(RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=views))
+        return built(RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=views))
 
     def migrate(self, wallet: WalletId) -> View:
         """As POST /wallets/migrate."""
         current = self._parts.wallets.get(wallet).current.number
         words = f"Wallet {wallet} is versioned already (current version {current}); nothing was changed."
-        return _built(MigrateAnswer(success=True, message=words, wallet_id=wallet))
-
-
-def _built(answer: msgspec.Struct) -> View:
-    """The JSON that the service would send."""
-    view: View = msgspec.json.decode(msgspec.json.encode(answer))
-    return view
+        return built(MigrateAnswer(success=True, message=words, wallet_id=wallet))

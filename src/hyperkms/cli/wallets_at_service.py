@@ -1,16 +1,14 @@
 """The wallets of a running service, which is asked over HTTP."""
 
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from hyperkms.cli.desk import View
 from hyperkms.cli.remote import Remote
 from hyperkms.errors import Malformed
 from hyperkms.operations.generate import NewWallet
 from hyperkms.wallet import WalletId
-
-View = dict[str, Any]
 
 
 class WalletsAtService:
