@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from hyperkms._core import Meters
-from hyperkms.access.policy.rules import Demand, Source
+from hyperkms.access.policy.verdicts import Demand, Source
 from hyperkms.access.reservations import Lacking, Reservation, Reservations, lacking
 from hyperkms.errors import Unavailable
 from hyperkms.state.database import Database, open_database

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.facts import Asked, Prices
 from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
-from hyperkms.access.policy.rules import Demand, Refusal, Source
+from hyperkms.access.policy.verdicts import Demand, Refusal, Source
 from hyperkms.access.reservations import Reservation, Reservations, lacking
 from hyperkms.errors import Forbidden, Refused, Unavailable
 from hyperkms.hyperliquid.actions import Action

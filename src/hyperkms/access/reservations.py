@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hyperkms._core import Meters
 from hyperkms.access.policy.document import span_of
-from hyperkms.access.policy.rules import Demand, Source
+from hyperkms.access.policy.verdicts import Demand, Source
 from hyperkms.errors import Refused
 from hyperkms.state.database import Database
 from hyperkms.state.schema import facts

@@ -3,8 +3,8 @@
 import msgspec
 
 from hyperkms.access.policy.document import policy_of
-from hyperkms.access.policy.rules import Refusal
 from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Standing
+from hyperkms.access.policy.verdicts import Refusal
 from hyperkms.http.policy_schemas import (
     ApplyPolicyRequest,
     ChoosePolicyRequest,

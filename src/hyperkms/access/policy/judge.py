@@ -7,7 +7,8 @@ from msgspec import UnsetType
 
 from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
 from hyperkms.access.policy.facts import ORDER, Asked, Kind
-from hyperkms.access.policy.rules import Demand, MeterOf, Refusal, Rule, Source
+from hyperkms.access.policy.rules import MeterOf, Rule
+from hyperkms.access.policy.verdicts import Demand, Refusal, Source
 from hyperkms.errors import Detail, Refused
 
 TRADE_ONLY_TYPES = (

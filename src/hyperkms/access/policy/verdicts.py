@@ -1,0 +1,47 @@
+"""What rules say: why they refuse, and what they must have left over time."""
+
+from typing import Literal, NamedTuple
+
+
+class Source(NamedTuple):
+    """Where a rule stands."""
+
+    kind: Literal["policy", "grant"]
+    name: str
+
+    @property
+    def member(self) -> dict[str, str]:
+        """For a problem document: which policy or grant it is."""
+        return {self.kind: self.name}
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Refusal(NamedTuple):
+    """Why a rule refuses."""
+
+    rule: str
+    words: str
+    """What broke it, and the limit, as a sentence goes on."""
+    value: str
+    limit: str
+    path: str
+    wait_ms: int | None = None
+    """How long until it would be granted, where time brings it."""
+
+
+class Demand(NamedTuple):
+    """An amount that a meter must have left."""
+
+    rule: str
+    quantity: str
+    """max_notional, max_orders, max_outstanding, max_transfers."""
+    meter: int
+    period: int
+    """Milliseconds."""
+    end: int | None
+    """None: it counts for the period."""
+    amount: int
+    """Millionths of a USD, or orders."""
+    limit: int
