@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hyperkms.audit.manifest import NAME
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.cli.assemble import DATABASE, RECORDS
 from hyperkms.hyperliquid.nonces import CEILING_AHEAD_MS
 from support.keep_alive import Line, line_to
@@ -226,7 +226,7 @@ def record_lines(seen: Sequence[Call], data: Path) -> Iterator[tuple[Call, Any]]
     for call in seen:
         if call.name not in SYNCS and call.place.startswith(f"{data / RECORDS}/"):
             assert call.result == len(call.data)
-            if not call.place.endswith(f"/{NAME}"):
+            if not call.place.endswith(f"/{MANIFEST}"):
                 yield from ((call, json.loads(line)) for line in call.data.splitlines())
 
 

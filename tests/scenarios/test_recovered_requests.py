@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hyperkms.audit.manifest import NAME
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.cli.assemble import DATABASE, RECORDS
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.record import HEAD, OPENING, entries_in, files_in, lines_in
@@ -242,7 +242,7 @@ def as_the_release_before_wrote_it(data: Path) -> Path:
             place = {"v": OLD_KINDS[line["v"]], "log": log, "index": line["index"] - 1}
             text.write(json.dumps({**place, "record": record}, separators=(",", ":")) + "\n")
     file.unlink()
-    (data / RECORDS / NAME).unlink()
+    (data / RECORDS / MANIFEST).unlink()
     with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as database:
         database.execute("UPDATE transfers SET done = 0")
     return old

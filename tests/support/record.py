@@ -9,7 +9,8 @@ from typing import Any
 from hyperkms import _core
 from hyperkms.audit.log import Logs, Writing
 from hyperkms.audit.log_key import LogKey
-from hyperkms.audit.manifest import NAME, Manifest
+from hyperkms.audit.manifest import Manifest
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.told import EntryWitness
 
 OPENING, HEAD = 11, 17
@@ -35,7 +36,7 @@ def logs_in(folder: Path, *, witness: EntryWitness | None = None, key: LogKey | 
 
 def files_in(folder: Path) -> Sequence[Path]:
     """The files of logs, in the order of their beginnings to the second; those of one log in their order."""
-    return sorted(path for path in folder.glob("*.jsonl") if path.name != NAME)
+    return sorted(path for path in folder.glob("*.jsonl") if path.name != MANIFEST)
 
 
 def lines_in(folder: Path) -> list[Any]:
@@ -51,5 +52,5 @@ def records_in(folder: Path) -> list[Any]:
 
 def entries_in(folder: Path) -> list[Any]:
     """What the manifest says."""
-    path = folder / NAME
+    path = folder / MANIFEST
     return [json.loads(text)["entry"] for text in path.read_text().splitlines()] if path.exists() else []

@@ -21,10 +21,10 @@ from hyperkms.audit.chain import KeyedPlace
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import Logs
-from hyperkms.audit.manifest import NAME
 from hyperkms.audit.reading.findings import Code
 from hyperkms.audit.reading.verify import Expected, verify
 from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Unavailable
 from support.record import entries_in, files_in, lines_in, logs_in
@@ -222,13 +222,13 @@ def test_after_a_failed_fsync_the_manifest_says_what_was_durable(tmp_path: Path)
 
 def test_without_a_manifest_that_can_be_written_nothing_is_signed_and_no_file_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "records"
-    (folder / NAME).mkdir(parents=True)
+    (folder / MANIFEST).mkdir(parents=True)
     with sink_in(folder) as sink:
         with pytest.raises(Unavailable) as refused:
             written(sink)
         assert refused.value.code == "record-unwritable"
         assert files_in(folder) == []
-        (folder / NAME).rmdir()
+        (folder / MANIFEST).rmdir()
         assert written(sink).index == 1
     read_logs(folder)
 
@@ -239,7 +239,7 @@ def test_half_a_line_of_the_manifest_was_never_said(tmp_path: Path) -> None:
     for _ in range(2):
         sink = FileSink(logs)
         written(sink)
-        with (folder / NAME).open("ab") as manifest:
+        with (folder / MANIFEST).open("ab") as manifest:
             manifest.write(b'{"v":1,"index":')
         sink.close()
     assert events(folder) == ["key", "open", "close", "open", "close"]
@@ -250,14 +250,14 @@ def test_half_a_line_of_the_manifest_was_never_said(tmp_path: Path) -> None:
 def test_nothing_is_added_to_a_manifest_that_ends_in_what_is_no_line(tmp_path: Path, line: bytes) -> None:
     folder = tmp_path / "records"
     folder.mkdir()
-    (folder / NAME).write_bytes(line)
+    (folder / MANIFEST).write_bytes(line)
     with sink_in(folder) as sink:
         for ask in (sink.check, lambda: written(sink)):
             with pytest.raises(Unavailable) as refused:
                 ask()
             assert refused.value.code == "record-unwritable"
-            assert NAME in refused.value.message
-    assert (folder / NAME).read_bytes() == line
+            assert MANIFEST in refused.value.message
+    assert (folder / MANIFEST).read_bytes() == line
 
 
 def remove_file(folder: Path) -> None:
@@ -343,10 +343,10 @@ def left_by_a_dead_writer(logs: Logs, after: bytes = b"") -> str:
     sink = FileSink(logs)
     log = written(sink).log
     (path,) = (path for path in files_in(logs.manifest.folder) if log in path.name)
-    whole, manifest = path.read_bytes(), (logs.manifest.folder / NAME).read_bytes()
+    whole, manifest = path.read_bytes(), (logs.manifest.folder / MANIFEST).read_bytes()
     sink.close()
     path.write_bytes(whole + after)
-    (logs.manifest.folder / NAME).write_bytes(manifest)
+    (logs.manifest.folder / MANIFEST).write_bytes(manifest)
     return log
 
 
@@ -402,14 +402,14 @@ def test_without_a_further_file_nothing_is_written_until_there_can_be_one(tmp_pa
     folder = tmp_path / "records"
     with sink_in(folder, segment_bytes=1) as sink:
         written(sink)
-        held = (folder / NAME).read_bytes()
-        (folder / NAME).unlink()
-        (folder / NAME).mkdir()
+        held = (folder / MANIFEST).read_bytes()
+        (folder / MANIFEST).unlink()
+        (folder / MANIFEST).mkdir()
         for ask in (lambda: written(sink), sink.check):
             with pytest.raises(Unavailable):
                 ask()
-        (folder / NAME).rmdir()
-        (folder / NAME).write_bytes(held)
+        (folder / MANIFEST).rmdir()
+        (folder / MANIFEST).write_bytes(held)
         sink.check()
         assert written(sink).index == 2
     ((_, read),) = read_logs(folder).items()
@@ -443,7 +443,7 @@ def test_with_durability_os_a_file_is_on_the_disk_before_the_manifest_says_how_l
     names = [name for name in synced if name.endswith(".jsonl")]
     segments = [path.name for path in files_in(folder)]
     assert len(segments) > 1
-    assert names == [NAME, *(name for segment in segments for name in (segment, NAME))]
+    assert names == [MANIFEST, *(name for segment in segments for name in (segment, MANIFEST))]
 
 
 @pytest.mark.parametrize("durability", ["os", "fsync"])
@@ -455,7 +455,7 @@ def test_the_log_of_a_dead_process_is_on_the_disk_before_the_manifest_says_how_l
     left_by_a_dead_writer(logs)
     synced.clear()
     bring_in_order(logs.manifest)
-    assert synced == [files_in(folder)[0].name, NAME]
+    assert synced == [files_in(folder)[0].name, MANIFEST]
 
 
 def test_with_durability_os_a_log_that_the_disk_does_not_take_at_its_end_is_left_to_the_next_start(
@@ -495,7 +495,7 @@ def test_every_head_and_entry_is_anchored(tmp_path: Path) -> None:
     ((log, read),) = read_logs(folder).items()
     (head,) = read.heads()
     assert [line for line in anchored if "root" in line] == [{"log": log, **head}]
-    said = (folder / NAME).read_bytes().splitlines()
+    said = (folder / MANIFEST).read_bytes().splitlines()
     hashes = {line["manifest"]: line["hash"] for line in anchored if "manifest" in line}
     assert hashes == {number: leaf(line).hex() for number, line in enumerate(said)}
     assert path.stat().st_mode & 0o777 == 0o600

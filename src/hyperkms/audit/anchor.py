@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from hyperkms.audit.anchored import AnchoredHead, AnchoredLine
 from hyperkms.audit.log_file import write_all
 from hyperkms.audit.record import HeadRecord
 from hyperkms.state.gathering import next_group
@@ -20,25 +21,6 @@ _MOST_AT_ONCE = 1000
 _CLOSING_S = 5.0
 _APPEND = os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _encode = msgspec.json.Encoder().encode
-
-
-class AnchoredHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A head, and the log of which it is."""
-
-    log: str
-    size: int
-    root: str
-    time: int
-    key_id: str
-    signature: str
-
-
-class AnchoredEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """That the manifest has an entry of this number, whose line has this leaf hash."""
-
-    manifest: int
-    hash: str
-    time: int
 
 
 class Anchor:
@@ -64,7 +46,7 @@ class Anchor:
 
     def entry(self, index: int, line_hash: str, now: int) -> None:
         """Take an entry of the manifest."""
-        self._put(_encode(AnchoredEntry(manifest=index, hash=line_hash, time=now)))
+        self._put(_encode(AnchoredLine(manifest=index, hash=line_hash, time=now)))
 
     def close(self) -> None:
         """Write what was taken, if the disk takes it soon: one that hangs does not hold the end of the process."""

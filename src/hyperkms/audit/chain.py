@@ -8,6 +8,7 @@ from hyperkms.audit.merkle import Tree
 from hyperkms.audit.record import KEYED_SIGNATURE, Encoded
 
 FIRST_PREV = "0" * 64
+"""`prev` of the first line of a log, and of the manifest."""
 _LINE = b'{"v":%d,"log":"%b","index":%d,"prev":"%b","record":%b}'
 _sha256 = hashlib.sha256
 

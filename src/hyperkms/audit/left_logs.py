@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.audit.entries import ADOPT, CLOSE, FOUND, OPEN, SEGMENT, AdoptEntry, CloseEntry, Listed
-from hyperkms.audit.log_file import is_being_written, sync_file
+from hyperkms.audit.log_file import sync
 from hyperkms.audit.manifest import Appending, Manifest, read_entries
 from hyperkms.audit.merkle import Tree, leaf_hash
 from hyperkms.audit.open_files import are_open
 from hyperkms.audit.segments import Segment, segments
+from hyperkms.state.file_locks import is_held
 
 _AT_ONCE = 10_000
 
@@ -92,13 +93,13 @@ def _left(entries: Iterable[Listed]) -> Sequence[_Left]:
 def _close(manifest: Manifest, left: _Left) -> None:
     """A writer holds the lock of the last file that is listed; it takes that before it lets go of the one before."""
     paths = [manifest.folder / name for name in left.files]
-    if is_being_written(paths[-1]):
+    if is_held(paths[-1]):
         return
     tree = Tree()
     for leaves in _leaves(paths):
         tree.extend(leaves)
     for path in paths:  # its writer may not have come to it, and the manifest is about to say how long it is
-        sync_file(path)
+        sync(path)
     with manifest.alone() as listing:
         if left in _left(listing.entries()):
             root = tree.root().hex()

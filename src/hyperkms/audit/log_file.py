@@ -37,7 +37,7 @@ class LogFile:
         try:
             fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for place in (folder, folder.parent):
-                sync_directory(place)
+                sync(place)
         except OSError:
             file.remove()
             raise
@@ -71,18 +71,6 @@ class LogFile:
         self.close()
         with suppress(OSError):  # it was taken away already, and perhaps its folder too
             self.path.unlink()
-
-
-def is_being_written(path: Path) -> bool:
-    """Whether the process that made this segment lives and has it open; OSError if it cannot be told."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def make_folder(folder: Path) -> None:
@@ -124,17 +112,8 @@ def unwritable(error: Exception) -> Unavailable:
     return Unavailable("record-unwritable", f"the record cannot be written ({reason}); no signature leaves without it")
 
 
-def sync_directory(path: Path) -> None:
-    """Make the names in it durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Make durable what another process wrote to it."""
+def sync(path: Path) -> None:
+    """Make durable the names in a folder, or what another process wrote to a file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -15,13 +15,13 @@ import msgspec
 
 from hyperkms.audit.chain import FIRST_PREV
 from hyperkms.audit.entries import Entry, KeyEntry, Listed
-from hyperkms.audit.log_file import make_folder, sync_directory, unwritable, write_all
+from hyperkms.audit.log_file import make_folder, sync, unwritable, write_all
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.merkle import leaf_hash
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.told import EntryWitness
 from hyperkms.errors import Tampered, Unavailable
 
-NAME = "manifest.jsonl"
 LOCK = "manifest.lock"
 PATIENCE_S = 5.0
 """So long one waits for another process that appends."""
@@ -64,7 +64,7 @@ class Manifest:
             raise unwritable(error) from error
         try:
             _take(lock)
-            yield Appending(self.folder / NAME, self._key, self.clock, self._witness)
+            yield Appending(self.folder / MANIFEST, self._key, self.clock, self._witness)
         except OSError as error:
             raise unwritable(error) from error
         finally:
@@ -92,7 +92,7 @@ class Appending:
                 write_all(descriptor, b"".join(text + b"\n" for text in lines.values()))
                 os.fsync(descriptor)
                 if not last:
-                    sync_directory(self._path.parent)
+                    sync(self._path.parent)
             except OSError:
                 with suppress(OSError):
                     os.ftruncate(descriptor, end)
@@ -138,7 +138,7 @@ class Appending:
 
 def read_entries(folder: Path) -> Sequence[Listed]:
     """What the manifest of this folder says, in its order; nothing is checked but that each line is one (Tampered)."""
-    path = folder / NAME
+    path = folder / MANIFEST
     try:
         with path.open("rb") as file:
             return [_read(text, path).entry for text in file if text.endswith(b"\n")]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+MANIFEST = "manifest.jsonl"
 SEGMENT_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})-([0-9]{4,9})\.jsonl", re.ASCII)
 """For who writes the record and who reads it."""
 UNCHAINED_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})\.jsonl", re.ASCII)

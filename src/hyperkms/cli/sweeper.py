@@ -15,6 +15,7 @@ from hyperkms.http.log import describe
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sweep import Swept, drop_retired_handles, remove_orphans, sweep
+from hyperkms.state.file_locks import is_held
 
 NAME = "hyperkms:sweep"
 LONGEST_WAIT_S = 30.0
@@ -93,16 +94,9 @@ class Sweeper:
 def is_swept(lock: Path) -> bool:
     """Whether a process has the right to sweep now: a service runs on this directory."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+        return is_held(lock)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 class _Turn:

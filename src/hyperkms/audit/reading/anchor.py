@@ -6,36 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from hyperkms.audit.anchored import AnchoredHead, AnchoredLine
 from hyperkms.audit.reading.findings import Code, Finding, Findings
 from hyperkms.audit.reading.folder import lines_of, unreadable
 from hyperkms.audit.reading.line_form import is_json
 from hyperkms.audit.reading.manifest import Manifest
-from hyperkms.audit.reading.signed import Count, Hash, Head, KeyId, LogId, Signature
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.errors import NotFound
-
-
-class AnchoredHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A head, with the log that it is of."""
-
-    log: LogId
-    size: Count
-    root: Hash
-    time: Count
-    key_id: KeyId
-    signature: Signature
-
-    def head(self) -> Head:
-        """Without the log."""
-        return Head(time=self.time, size=self.size, root=self.root, key_id=self.key_id, signature=self.signature)
-
-
-class AnchoredLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The hash of a line of the manifest."""
-
-    manifest: Count
-    hash: Hash
-    time: Count
-
 
 _read_head = msgspec.json.Decoder(AnchoredHead).decode
 _read_line = msgspec.json.Decoder(AnchoredLine).decode
@@ -94,14 +71,14 @@ class Anchor:
         last = max((line.manifest for line in self._lines), default=-1)
         if last >= len(manifest.leaves):
             words = f"the manifest has {len(manifest.leaves)} lines, and line {last} of it was anchored"
-            findings.add(Finding(Code.MANIFEST_TRUNCATED, words, "manifest.jsonl", index=last))
+            findings.add(Finding(Code.MANIFEST_TRUNCATED, words, MANIFEST, index=last))
         there = (line for line in self._lines if line.manifest < len(manifest.leaves))
         other = sorted({line.manifest for line in there if manifest.leaves[line.manifest].hex() != line.hash})
         if other:
             words = f"line {other[0]} of the manifest is not the one that was anchored" + (
                 f", and {len(other) - 1} more are not" if other[1:] else ""
             )
-            findings.add(Finding(Code.MANIFEST_CHANGED, words, "manifest.jsonl", index=other[0]))
+            findings.add(Finding(Code.MANIFEST_CHANGED, words, MANIFEST, index=other[0]))
 
     def _take(self, text: bytes, place: int) -> bool:
         try:

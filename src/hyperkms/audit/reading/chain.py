@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
+from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.findings import Code, Finding, Findings
 from hyperkms.audit.reading.folder import Segment
 from hyperkms.audit.reading.held import Held
@@ -181,7 +182,7 @@ class Chain:
     def _explains(self, text: bytes, line: Line, follower: Line | None) -> bool:
         """Whether the line after it says that nothing of this one was changed but the hash of the line before."""
         repaired = text.replace(b'"prev":"%b"' % (line.prev or b""), b'"prev":"%b"' % self._prev, 1)
-        return follower is not None and follower.prev == _leaf(repaired).hex().encode()
+        return follower is not None and follower.prev == leaf_hash(repaired).hex().encode()
 
     def _take_in_place(self, text: bytes, line: Line) -> None:
         """The line after it is the one that is due then: this one stands where `due` belongs."""
@@ -219,7 +220,7 @@ class Chain:
         due = self.index
         if self.last is not None:
             self.held.tree.append(self.last)
-        self.last = _leaf(text)
+        self.last = leaf_hash(text)
         self._prev = self.last.hex().encode()
         self.index = due + 1
         self.last_line = text
@@ -268,7 +269,3 @@ class Chain:
         if code not in (Code.HEAD_WRONG, Code.LOG_FORKED):  # those are about the lines before
             self._damaged = place
         self.findings.add(Finding(code, words, self.file, self.log, place))
-
-
-def _leaf(text: bytes) -> bytes:
-    return sha256(b"\0" + text).digest()

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from hyperkms.audit.segments import SEGMENT_NAME, UNCHAINED_NAME
+from hyperkms.audit.segments import MANIFEST, SEGMENT_NAME, UNCHAINED_NAME
 from hyperkms.errors import NotFound, Unavailable
 
-MANIFEST = "manifest.jsonl"
 CHUNK = 1 << 20
 MAX_LINE = 16 << 20
 """Bytes; whatever is longer is no line."""

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from hyperkms.audit.chain import FIRST_PREV
 from hyperkms.audit.record import OPENING, POLICY
 
-ZEROS = b"0" * 64
-"""`prev` of the first line of a log, and of the manifest."""
+ZEROS = FIRST_PREV.encode()
 MAX_INDEX = 2**63 - 1
 
 KINDS: Mapping[bytes, int] = {b'{"v":%d' % kind: kind for kind in range(OPENING, POLICY + 1)}

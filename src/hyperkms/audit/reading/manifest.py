@@ -9,11 +9,13 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from hyperkms.audit.chain import FIRST_PREV
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import MANIFEST, lines_of, unreadable
-from hyperkms.audit.reading.line_form import ZEROS, is_json
+from hyperkms.audit.reading.folder import lines_of, unreadable
+from hyperkms.audit.reading.line_form import is_json
 from hyperkms.audit.reading.signed import Count, Hash, KeyId, Keys, LogId, PublicKey, key_id_of, unhex
+from hyperkms.audit.segments import MANIFEST
 from hyperkms.errors import Tampered
 
 _LINE = re.compile(
@@ -149,7 +151,7 @@ class _Reader:
         self._findings = findings
         self._pinned = pinned
         self._key_id = key_id
-        self._prev = ZEROS.decode()
+        self._prev = FIRST_PREV
         self._damaged = False
         """Whether the line before has a finding, which explains why its hash is another one."""
         self._unknown: set[str] = set()

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from hyperkms.audit.reading.anchor import Anchor
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import MANIFEST, Folder, Progress, Segment, Unchained, lines_of, no_progress
+from hyperkms.audit.reading.folder import Folder, Progress, Segment, Unchained, lines_of, no_progress
 from hyperkms.audit.reading.log import Reading, ReadLog, check_log
 from hyperkms.audit.reading.manifest import Manifest, read_manifest
 from hyperkms.audit.reading.unchained import check_unchained
+from hyperkms.audit.segments import MANIFEST
 
 _ABOUT_TO_BE_MADE_S = 1.0
 _LOOK_S = 0.01
