@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hyperkms import _core
 from hyperkms.audit.log import Logs, Writing
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
+from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.told import EntryWitness
 
@@ -54,3 +57,25 @@ def entries_in(folder: Path) -> list[Any]:
     """What the manifest says."""
     path = folder / MANIFEST
     return [json.loads(text)["entry"] for text in path.read_text().splitlines()] if path.exists() else []
+
+
+def signature_record(**other: Any) -> SignatureRecord:
+    """One that says nothing in particular."""
+    members: dict[str, Any] = {
+        "time": 1,
+        "request_id": "r",
+        "client": "c",
+        "wallet": "w",
+        "key_version": 1,
+        "public_key": "0x00",
+        "operation": "sign-message",
+        "signed": {"messageBytes": 2, "text": "line\nbreak \u2028"},
+        "digest": "0x00",
+        "signature": "0x01",
+    }
+    return SignatureRecord(**(members | other))
+
+
+def keyed_record(key: str = "k") -> KeyedSignatureRecord:
+    """The same of a request under an Idempotency-Key."""
+    return KeyedSignatureRecord(**msgspec.structs.asdict(signature_record()), idempotency_key=key, fingerprint="0x00")

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from hyperkms.audit.anchor import Anchor
@@ -23,37 +21,18 @@ from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import Logs
 from hyperkms.audit.reading.findings import Code
 from hyperkms.audit.reading.verify import Expected, verify
-from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Unavailable
-from support.record import entries_in, files_in, lines_in, logs_in
+from support.full_disk import files_at_most
+from support.record import entries_in, files_in, keyed_record, lines_in, logs_in, signature_record
 from support.record_reader import leaf, read_logs, read_manifest
 
 OLD_LOG = "ab" * 16
 
 
-def record(text: str = "") -> SignatureRecord:
-    return SignatureRecord(
-        time=1,
-        request_id="r",
-        client="c",
-        wallet="w",
-        key_version=1,
-        public_key="0x00",
-        operation="sign-message",
-        signed={"messageBytes": 2, "text": f"{text}\n\u2028"},
-        digest="0x00",
-        signature="0x01",
-    )
-
-
-def keyed() -> KeyedSignatureRecord:
-    return KeyedSignatureRecord(**msgspec.structs.asdict(record()), idempotency_key="k", fingerprint="0x00")
-
-
 def written(sink: FileSink, text: str = "") -> Position:
-    return sink.append(record(text)).wait()
+    return sink.append(signature_record(signed={"messageBytes": 2, "text": f"{text}\n\u2028"})).wait()
 
 
 @contextmanager
@@ -131,7 +110,7 @@ def test_a_log_goes_on_in_further_files_with_its_indexes_and_its_chain(tmp_path:
     sink.announce()
     for number in range(12):
         written(sink, "x" * 300 if number % 3 else "")
-        sink.append(keyed()).wait()
+        sink.append(keyed_record()).wait()
     sink.close()
     ((log, read),) = read_logs(folder).items()
     assert len(read.files) > 3
@@ -146,17 +125,6 @@ def test_a_log_goes_on_in_further_files_with_its_indexes_and_its_chain(tmp_path:
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def files_at_most(size: int) -> Iterator[None]:
-    """Let the kernel refuse writes past a size, as a full disk would (SIGXFSZ is ignored by Python)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_log_whose_first_lines_could_not_be_written_goes_on_and_the_manifest_is_true(tmp_path: Path) -> None:

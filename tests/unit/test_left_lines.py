@@ -12,26 +12,13 @@ from hyperkms.audit.left_lines import keyed_lines
 from hyperkms.audit.record import KeyedSignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Tampered, Unavailable
-from support.record import files_in, lines_in, logs_in
+from support.record import files_in, keyed_record, lines_in, logs_in
 
 KEYED = 15
 
 
 def keyed(number: int) -> KeyedSignatureRecord:
-    return KeyedSignatureRecord(
-        time=1,
-        request_id="r",
-        client="c",
-        wallet="w",
-        key_version=1,
-        public_key="0x00",
-        operation="sign-message",
-        signed={"messageBytes": 2},
-        digest="0x00",
-        signature="0x01",
-        idempotency_key=f"key {number}",
-        fingerprint="0x00",
-    )
+    return keyed_record(f"key {number}")
 
 
 class Follower:

@@ -11,7 +11,6 @@ import pytest
 
 from hyperkms.access.limits import What
 from hyperkms.audit.file_sink import FileSink
-from hyperkms.audit.record import SignatureRecord
 from hyperkms.errors import Unavailable
 from hyperkms.http.metrics_page import metrics_page
 from hyperkms.http.threads import MAKING_THREADS, Threads
@@ -19,7 +18,7 @@ from hyperkms.metrics.catalogue import FAMILIES
 from hyperkms.metrics.counting import Metrics
 from hyperkms.metrics.samples import CONTENT_TYPE
 from support.in_process import Here, here
-from support.record import logs_in
+from support.record import logs_in, signature_record
 from support.scraped import Scraped, parse
 from support.service import Answer
 
@@ -30,21 +29,6 @@ def _scraped(opened: Here) -> Scraped:
     return parse(Answer(200, {"content-type": CONTENT_TYPE}, metrics_page(opened.parts)))
 
 
-def _record() -> SignatureRecord:
-    return SignatureRecord(
-        time=1,
-        request_id="r",
-        client="c",
-        wallet="w",
-        key_version=1,
-        public_key="0x00",
-        operation="sign-message",
-        signed={},
-        digest="0x00",
-        signature="0x01",
-    )
-
-
 def test_records_that_fail_are_counted_and_their_fsync_is_not(tmp_path: Path) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -53,7 +37,7 @@ def test_records_that_fail_are_counted_and_their_fsync_is_not(tmp_path: Path) ->
         metrics = opened.parts.metrics
         sink = FileSink(logs_in(tmp_path / "of-a-sink" / "records"), fsync=metrics.timed(full), observer=metrics)
         for _ in range(3):
-            ticket = sink.append(_record())
+            ticket = sink.append(signature_record(signed={}))
             with pytest.raises(Unavailable):
                 ticket.wait()
         sink.close()

@@ -7,37 +7,31 @@ import os
 import resource
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from hyperkms.audit.file_sink import FileSink
-from hyperkms.audit.record import HEAD, OPENING, SIGNATURE, KeyedSignatureRecord, SignatureRecord
+from hyperkms.audit.record import HEAD, OPENING, SIGNATURE
 from hyperkms.audit.sink import Durable, Group, LoopRecords, Ticket
 from hyperkms.errors import Unavailable
 from hyperkms.operations.pending import Pending
 from hyperkms.receipt import NO_HEAD
-from support.record import entries_in, files_in, lines_in, logs_in, new_log_key, records_in
-
-
-def _record(wallet: str = "w") -> SignatureRecord:
-    return SignatureRecord(
-        time=1,
-        request_id="r",
-        client="c",
-        wallet=wallet,
-        key_version=1,
-        public_key="0x00",
-        operation="sign-message",
-        signed={"messageBytes": 2, "text": "line\nbreak \u2028"},
-        digest="0x00",
-        signature="0x01",
-    )
+from support.full_disk import files_at_most
+from support.record import (
+    entries_in,
+    files_in,
+    keyed_record,
+    lines_in,
+    logs_in,
+    new_log_key,
+    records_in,
+    signature_record,
+)
 
 
 def _refusal(ticket: Ticket) -> Unavailable:
@@ -54,7 +48,7 @@ def _lines(folder: Path) -> list[Any]:
 
 def test_a_record_is_on_the_disk_when_its_ticket_is_done(tmp_path: Path) -> None:
     sink = FileSink(logs_in(tmp_path / "records"))
-    position = sink.append(_record()).wait()
+    position = sink.append(signature_record()).wait()
     (line,) = _lines(tmp_path / "records")
     assert (line["log"], line["index"]) == (position.log, position.index)
     assert position.index == 1
@@ -69,7 +63,7 @@ def test_nothing_is_told_before_the_fsync_returns(tmp_path: Path) -> None:
         os.fsync(descriptor)
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=slow)
-    waiting = sink.append(_record())
+    waiting = sink.append(signature_record())
     assert not waiting.settled
     allowed.set()
     waiting.wait()
@@ -79,7 +73,7 @@ def test_nothing_is_told_before_the_fsync_returns(tmp_path: Path) -> None:
 def test_a_ticket_lets_go_of_who_waited_for_it() -> None:
     """It would be a circle otherwise, 20 objects a signature, and the collector took a tenth of the time."""
     group = Group()
-    ticket = group.add(_record())
+    ticket = group.add(signature_record())
     with asyncio.Runner() as runner:
         call = [ticket].clear
         ticket.then(runner.get_loop(), call)
@@ -96,9 +90,9 @@ def test_records_that_wait_together_share_one_fsync(tmp_path: Path) -> None:
         assert allowed.wait(10)
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=counted)
-    tickets = [sink.append(_record())]
+    tickets = [sink.append(signature_record())]
     assert first_entered.wait(10)
-    tickets += [sink.append(_record(f"w{number}")) for number in range(100)]
+    tickets += [sink.append(signature_record(wallet=f"w{number}")) for number in range(100)]
     allowed.set()
     positions = [ticket.wait() for ticket in tickets]
     assert [position.index for position in positions] == list(range(1, 102))
@@ -109,7 +103,7 @@ def test_records_that_wait_together_share_one_fsync(tmp_path: Path) -> None:
 def test_many_threads_lose_no_record_and_share_no_place(tmp_path: Path) -> None:
     sink = FileSink(logs_in(tmp_path / "records"))
     with ThreadPoolExecutor(16) as pool:
-        told = list(pool.map(lambda n: (n, sink.append(_record(f"w{n}")).wait().index), range(400)))
+        told = list(pool.map(lambda n: (n, sink.append(signature_record(wallet=f"w{n}")).wait().index), range(400)))
     sink.close()
     written = {line["index"]: line["record"]["wallet"] for line in _lines(tmp_path / "records")}
     assert written == {index: f"w{number}" for number, index in told}
@@ -125,10 +119,10 @@ def test_after_a_failed_fsync_nothing_is_ever_released(tmp_path: Path, number: i
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync)
     sink.check()
-    tickets = [sink.append(_record())]
+    tickets = [sink.append(signature_record())]
     assert _refusal(tickets[0])
     failing = False
-    tickets.append(sink.append(_record()))
+    tickets.append(sink.append(signature_record()))
     assert _refusal(tickets[1])
     with pytest.raises(Unavailable) as refused:
         sink.check()
@@ -145,12 +139,12 @@ def test_a_disk_that_does_not_answer_is_a_refusal_and_nothing_more_is_taken_unti
         os.fsync(descriptor)
 
     sink = FileSink(logs_in(tmp_path / "records", stuck_after_s=0.2), fsync=hanging)
-    tickets = [sink.append(_record())]
+    tickets = [sink.append(signature_record())]
     assert entered.wait(10)
-    tickets += [sink.append(_record()) for _ in range(3)]
+    tickets += [sink.append(signature_record()) for _ in range(3)]
     for ticket in tickets:
         assert "not answered" in _refusal(ticket).message
-    assert "not answered" in _refusal(sink.append(_record())).message
+    assert "not answered" in _refusal(sink.append(signature_record())).message
     for ask in (sink.check, sink.announce):
         with pytest.raises(Unavailable):
             ask()
@@ -159,7 +153,7 @@ def test_a_disk_that_does_not_answer_is_a_refusal_and_nothing_more_is_taken_unti
         with suppress(Unavailable):
             sink.check()
             break
-    position = sink.append(_record("after")).wait()
+    position = sink.append(signature_record(wallet="after")).wait()
     sink.close()
     told = [line["record"]["wallet"] for line in records_in(tmp_path / "records")]
     assert (position.index, told) == (2, ["w", "after"])
@@ -171,7 +165,9 @@ def test_a_loop_hears_of_a_disk_that_does_not_answer(tmp_path: Path) -> None:
 
     async def sign() -> None:
         records = LoopRecords(sink, asyncio.get_running_loop())
-        told = await asyncio.gather(*(records.append(_record()).released() for _ in range(3)), return_exceptions=True)
+        told = await asyncio.gather(
+            *(records.append(signature_record()).released() for _ in range(3)), return_exceptions=True
+        )
         assert [type(outcome) for outcome in told] == [Unavailable] * 3
 
     asyncio.run(sign())
@@ -191,10 +187,10 @@ def test_a_full_disk_refuses(tmp_path: Path) -> None:
 
 def test_closing_writes_what_was_taken_and_takes_no_more(tmp_path: Path) -> None:
     sink = FileSink(logs_in(tmp_path / "records"))
-    taken = [sink.append(_record()) for _ in range(50)]
+    taken = [sink.append(signature_record()) for _ in range(50)]
     sink.close()
     assert [ticket.wait().index for ticket in taken] == list(range(1, 51))
-    assert _refusal(sink.append(_record()))
+    assert _refusal(sink.append(signature_record()))
     sink.close()
 
 
@@ -202,7 +198,7 @@ def test_every_process_has_a_file_of_its_own_that_only_its_owner_reads(tmp_path:
     logs = logs_in(tmp_path / "records")
     sinks = [FileSink(logs) for _ in range(3)]
     for sink in sinks:
-        sink.append(_record()).wait()
+        sink.append(signature_record()).wait()
     files = files_in(tmp_path / "records")
     assert len(files) == 3
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "records").iterdir()} == {0o600}
@@ -231,13 +227,13 @@ def test_a_caller_that_gives_up_waiting_harms_no_other(tmp_path: Path) -> None:
             await waiting
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=slow)
-    first = sink.append(_record())
-    second = sink.append(_record())
+    first = sink.append(signature_record())
+    second = sink.append(signature_record())
     assert entered.wait(10)
     asyncio.run(give_up(first))
     allowed.set()
     assert [ticket.wait().index for ticket in (first, second)] == [1, 2]
-    assert sink.append(_record()).wait().index == 3
+    assert sink.append(signature_record()).wait().index == 3
     sink.close()
     assert len(_lines(tmp_path / "records")) == 3
 
@@ -245,29 +241,18 @@ def test_a_caller_that_gives_up_waiting_harms_no_other(tmp_path: Path) -> None:
 def test_a_disk_that_was_full_is_written_again_in_a_new_file(tmp_path: Path) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     sink = FileSink(logs_in(tmp_path / "records"))
-    assert sink.append(_record()).wait().index == 1
-    with _files_at_most(600):
-        refused = _refusal(sink.append(_record("w" * 2000)))
+    assert sink.append(signature_record()).wait().index == 1
+    with files_at_most(600):
+        refused = _refusal(sink.append(signature_record(wallet="w" * 2000)))
     assert refused.code == "record-unwritable"
     sink.check()
-    after = sink.append(_record()).wait()
+    after = sink.append(signature_record()).wait()
     sink.close()
     assert after.index == 1
     lines = [line for line in lines_in(tmp_path / "records") if line["log"] == after.log]
     assert [(line["index"], line["v"]) for line in lines] == [(0, OPENING), (1, SIGNATURE), (2, HEAD)]
     assert len(files_in(tmp_path / "records")) == 2
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == limit
-
-
-@contextmanager
-def _files_at_most(size: int) -> Iterator[None]:
-    """Let the kernel refuse writes past a size, as a full disk would (SIGXFSZ is ignored by Python)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def _remove_file(folder: Path) -> None:
@@ -297,12 +282,12 @@ def test_a_record_whose_file_is_taken_away_during_the_fsync_is_not_released(
             remove(tmp_path / "records")
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync)
-    sink.append(_record()).wait()
+    sink.append(signature_record()).wait()
     away = True
-    refused = _refusal(sink.append(_record()))
+    refused = _refusal(sink.append(signature_record()))
     assert "removed or replaced" in refused.message
     away = False
-    assert sink.append(_record()).wait().index == 1
+    assert sink.append(signature_record()).wait().index == 1
     sink.close()
 
 
@@ -311,9 +296,9 @@ def test_a_file_taken_away_between_signatures_is_followed_by_a_new_one(
     tmp_path: Path, remove: Callable[[Path], None]
 ) -> None:
     sink = FileSink(logs_in(tmp_path / "records"))
-    before = sink.append(_record()).wait()
+    before = sink.append(signature_record()).wait()
     remove(tmp_path / "records")
-    after = sink.append(_record()).wait()
+    after = sink.append(signature_record()).wait()
     sink.close()
     assert after.log != before.log
     assert [line["log"] for line in records_in(tmp_path / "records")] == [after.log]
@@ -325,7 +310,9 @@ def test_records_of_one_turn_of_the_loop_share_one_fsync(tmp_path: Path) -> None
 
     async def sign_at_once() -> list[int]:
         records = LoopRecords(sink, asyncio.get_running_loop())
-        positions = await asyncio.gather(*(records.append(_record(f"w{number}")).released() for number in range(50)))
+        positions = await asyncio.gather(
+            *(records.append(signature_record(wallet=f"w{number}")).released() for number in range(50))
+        )
         return [position.index for position in positions]
 
     assert asyncio.run(sign_at_once()) == list(range(1, 51))
@@ -341,7 +328,9 @@ def test_a_loop_hears_of_a_failed_fsync(tmp_path: Path) -> None:
 
     async def sign() -> None:
         records = LoopRecords(sink, asyncio.get_running_loop())
-        told = await asyncio.gather(*(records.append(_record()).released() for _ in range(3)), return_exceptions=True)
+        told = await asyncio.gather(
+            *(records.append(signature_record()).released() for _ in range(3)), return_exceptions=True
+        )
         assert [type(outcome) for outcome in told] == [Unavailable] * 3
 
     asyncio.run(sign())
@@ -362,21 +351,17 @@ class Follower:
         self.places += places
 
 
-def _keyed() -> KeyedSignatureRecord:
-    return KeyedSignatureRecord(**msgspec.structs.asdict(_record()), idempotency_key="k", fingerprint="0x00")
-
-
 def test_a_signature_under_a_key_is_taken_once_its_log_is_announced_and_its_place_is_told(tmp_path: Path) -> None:
     follower = Follower()
     sink = FileSink(logs_in(tmp_path / "records"), keyed=follower)
-    first = sink.append(_record()).wait()
+    first = sink.append(signature_record()).wait()
     announced = [sink.is_announced]
-    assert _refusal(sink.append(_keyed())).code == "record-unwritable"
+    assert _refusal(sink.append(keyed_record())).code == "record-unwritable"
     for _ in range(2):
         sink.announce()
     announced.append(sink.is_announced)
     assert announced == [False, True]
-    assert sink.append(_keyed()).wait().index == 2
+    assert sink.append(keyed_record()).wait().index == 2
     (file,) = files_in(tmp_path / "records")
     start = len(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
     assert follower.logs == [(first.log, start)]
@@ -392,7 +377,7 @@ def test_an_announced_file_stays_without_a_line(tmp_path: Path) -> None:
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=fsync, keyed=Follower())
     sink.announce()
-    assert _refusal(sink.append(_keyed()))
+    assert _refusal(sink.append(keyed_record()))
     sink.close()
     (file,) = files_in(tmp_path / "records")
     assert file.read_bytes() == b""
@@ -409,8 +394,8 @@ def test_a_writer_that_meets_an_error_of_its_own_tells_who_waits(tmp_path: Path)
 
     sink = FileSink(logs_in(tmp_path / "records"), keyed=Broken())
     sink.announce()
-    assert _refusal(sink.append(_keyed())).code == "record-unwritable"
-    assert sink.append(_record()).wait().index == 1
+    assert _refusal(sink.append(keyed_record())).code == "record-unwritable"
+    assert sink.append(signature_record()).wait().index == 1
     sink.close()
     assert [line["v"] for line in lines_in(tmp_path / "records")] == [OPENING, SIGNATURE, HEAD]
 
@@ -433,13 +418,13 @@ class Raising:
 def test_where_the_writing_thread_ends_before_its_time_nobody_waits_for_it(tmp_path: Path) -> None:
     observer = Raising()
     sink = FileSink(logs_in(tmp_path / "records"), observer=observer)
-    tickets = [sink.append(_record())]
+    tickets = [sink.append(signature_record())]
     assert observer.entered.wait(10)
-    tickets += [sink.append(_record()) for _ in range(3)]
+    tickets += [sink.append(signature_record()) for _ in range(3)]
     observer.allowed.set()
     for ticket in tickets:
         assert "RuntimeError" in _refusal(ticket).message
-    assert "RuntimeError" in _refusal(sink.append(_record())).message
+    assert "RuntimeError" in _refusal(sink.append(signature_record())).message
     for ask in (sink.check, sink.announce):
         with pytest.raises(Unavailable, match="RuntimeError"):
             ask()
