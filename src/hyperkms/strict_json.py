@@ -24,20 +24,21 @@ _NO_COUNT = -(2**62)
 MAX_NUMBER = 400
 """Characters of one number; JavaScript prints at most 25."""
 
+_WHAT = "The request body"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER_LIKE = re.compile(r"(?:0|[1-9][0-9]{0,9})", re.ASCII)
 _MAX_ARRAY_INDEX = 2**32 - 2
 
 
-def parse(raw: bytes) -> object:
-    """Read one JSON text in UTF-8.
+def parse(raw: bytes, what: str = _WHAT) -> object:
+    """Read one JSON text in UTF-8, which a refusal calls so.
 
     Malformed for anything that is not RFC 8259, and for what readers disagree on: duplicate keys,
     NaN and Infinity, numbers beyond IEEE 754 doubles, lone surrogates, a byte order mark, more than
     32 levels.
     """
     quickly = _parse_quickly(raw)
-    return _parse_slowly(raw) if quickly is _NOT_SURE else quickly
+    return _parse_slowly(raw, what) if quickly is _NOT_SURE else quickly
 
 
 def _parse_quickly(raw: bytes) -> object:
@@ -80,16 +81,23 @@ def short_decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-def _parse_slowly(raw: bytes) -> object:
+def _parse_slowly(raw: bytes, what: str = _WHAT) -> object:
+    try:
+        return _read(raw)
+    except _NotStrict as fault:
+        raise Malformed("malformed-json", f"{what} {fault}.") from None
+
+
+def _read(raw: bytes) -> object:
     try:
         text = raw.decode("utf-8", "strict")
         value = _DECODER.decode(text)
     except UnicodeDecodeError:
-        raise _refuse("is not UTF-8") from None
+        raise _NotStrict("is not UTF-8") from None
     except json.JSONDecodeError as broken:
-        raise _refuse(f"is not JSON: {broken.msg} at character {broken.pos}") from None
+        raise _NotStrict(f"is not JSON: {broken.msg} at character {broken.pos}") from None
     except RecursionError:
-        raise _refuse(f"has more than {MAX_DEPTH} levels") from None
+        raise _NotStrict(f"has more than {MAX_DEPTH} levels") from None
     _check(value)
     return value
 
@@ -142,7 +150,7 @@ def _number(value: float) -> str:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _refuse("has an object with a duplicate key")
+        raise _NotStrict("has an object with a duplicate key")
     return members
 
 
@@ -154,15 +162,15 @@ def _integer(text: str) -> int:
 
 def _decimal(text: str) -> Decimal:
     if len(text) > MAX_NUMBER or float(text) in (float("inf"), float("-inf")):
-        raise _refuse("has a number outside the range of a double")
+        raise _NotStrict("has a number outside the range of a double")
     try:
         return Decimal(text)
     except InvalidOperation:  # an exponent beyond 18 digits
-        raise _refuse("has a number outside the range of a double") from None
+        raise _NotStrict("has a number outside the range of a double") from None
 
 
 def _constant(text: str) -> Never:
-    raise _refuse(f"has {text}, which is not a JSON number")
+    raise _NotStrict(f"has {text}, which is not a JSON number")
 
 
 def _check(value: object) -> None:
@@ -172,16 +180,16 @@ def _check(value: object) -> None:
         current, depth = waiting.pop()
         if isinstance(current, str):
             if _SURROGATE.search(current):
-                raise _refuse("has a lone surrogate, which is not a character")
+                raise _NotStrict("has a lone surrogate, which is not a character")
         elif isinstance(current, dict | list):
             if depth > MAX_DEPTH:
-                raise _refuse(f"has more than {MAX_DEPTH} levels")
+                raise _NotStrict(f"has more than {MAX_DEPTH} levels")
             members = [*current.keys(), *current.values()] if isinstance(current, dict) else current
             waiting.extend((member, depth + 1) for member in members)
 
 
-def _refuse(what: str) -> Malformed:
-    return Malformed("malformed-json", f"The request body {what}.")
+class _NotStrict(Exception):
+    """What is wrong with the text, as a sentence about it goes on."""
 
 
 _NOT_SURE = object()

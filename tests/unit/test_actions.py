@@ -431,7 +431,7 @@ def test_the_formats_page_lists_every_type_as_the_table_has_it() -> None:
     assert set(l1) == {name for name, one in ACTIONS.items() if one.kind is ActionKind.L1}
     assert set(user) == set(USER_SIGNED)
     for name, row in (l1 | user).items():
-        assert row[1] == ACTIONS[name].action_class.value, name
+        assert row[1] == class_of(name).value, name
     for name, row in l1.items():
         assert (row[2] == "yes") == ACTIONS[name].hashes_vault, name
         assert row[0].endswith("*") == (name in TRADE_ONLY_TYPES), name

@@ -165,12 +165,5 @@ def test_each_wallet_and_each_operation_has_a_grant_with_an_id_of_its_own() -> N
     assert all(re.fullmatch("[0-9a-f]{16}", one.id) for one in made)
 
 
-def test_only_what_says_nothing_of_actions_is_plain() -> None:
-    limits = limits_of({"format": 1, "rules": [{"name": "size", "max_order_notional": 10}]})
-    assert granted(None, [O.TRADE])[0].is_plain
-    assert not granted(None, [O.TRADE], limits=limits)[0].is_plain
-    assert not granted(None, [O.TRADE], actions=frozenset({ActionClass.ORDER}))[0].is_plain
-
-
 def _words(error: NotFound) -> tuple[str, str, object]:
     return error.code, error.message, dict(error.details)

@@ -16,7 +16,7 @@ from hyperkms.access.identity_records import IdentityKey, expire_identities, ins
 from hyperkms.access.limits import MAX_CLIENTS
 from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import LimitsDocument
-from hyperkms.access.roles import EVERYWHERE
+from hyperkms.access.roles import EVERYWHERE, SIGN_ACTIONS
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.completion import Completion, nothing_more
@@ -29,7 +29,7 @@ BeforeCommit: TypeAlias = Callable[[ClientRecord], None]
 """Called with the client as it will stand, once nothing else can be refused; what it raises undoes the change."""
 
 GRANT_ID_GRAMMAR = "^[0-9a-f]{16}$"
-_GRANT_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_GRANT_ID = re.compile(GRANT_ID_GRAMMAR, re.ASCII)
 _ADMINISTRATORS = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
 
 
@@ -56,9 +56,7 @@ class NewGrants:
         if self.wallets is not None and self.allowed and self.allowed & EVERYWHERE:
             words = "audit and metrics are of the whole service: grant them without wallets"
             raise Malformed.at("wallets", words)
-        if (self.actions is not None or self.limits is not None) and not (
-            self.allowed and self.allowed & {Operation.TRADE, Operation.SIGN_ORDER}
-        ):
+        if (self.actions is not None or self.limits is not None) and not (self.allowed and self.allowed & SIGN_ACTIONS):
             raise Malformed.at("allow", "actions and limits are for trade and sign-order, and neither is allowed")
 
     def made(self) -> tuple[Grant, ...]:

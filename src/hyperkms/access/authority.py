@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.facts import Asked, Prices
 from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
-from hyperkms.access.policy.verdicts import Demand, Refusal, Source
+from hyperkms.access.policy.verdicts import GRANTS, Demand, Refusal, Source
 from hyperkms.access.reservations import Reservation, Reservations, lacking
 from hyperkms.errors import Forbidden, Refused, Unavailable
 from hyperkms.hyperliquid.actions import Action
@@ -102,15 +102,12 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
     if policy.is_plain and first.limits is None and authority.shadow is None:
         policy.require_type(wanted.action.type)
         return Decision(wanted.expires_after, policy.label, first.id, None)
-    asked = Asked(
-        wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
-    )
-    asked.expires_after = policy.default_expiry(asked) or asked.expires_after  # (2)
+    asked = _asked(policy, wanted, prices)  # (2)
     judged = policy.judge(asked)
     if judged.refusal is not None:
         raise refused(policy.source, judged.refusal)
     shadow = authority.shadow
-    seen = None if shadow is None else shadow.judge(_asked_of(shadow, asked))  # (5)
+    seen = None if shadow is None else shadow.judge(_asked_in_shadow(shadow, wanted, asked))  # (5)
     grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
     decision = Decision(asked.expires_after, policy.label, grant.id, reservation)
     if shadow is None or seen is None:
@@ -122,16 +119,13 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
 
 def consider(authority: Authority, wanted: Wanted, prices: Prices, reservations: Reservations) -> Verdict:
     """What `decide` would say now, with every rule that refuses; nothing is reserved."""
-    asked = Asked(
-        wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
-    )
     policy = authority.policy
-    asked.expires_after = policy.default_expiry(asked) or asked.expires_after
+    asked = _asked(policy, wanted, prices)
     refusals = _objections(policy, asked, reservations)
     grant, against = _best_grant(authority, asked, reservations)
     shadow: Sequence[Refusal] = ()
     if authority.shadow is not None:
-        shadow = _objections(authority.shadow, _asked_of(authority.shadow, asked), reservations)
+        shadow = _objections(authority.shadow, _asked_in_shadow(authority.shadow, wanted, asked), reservations)
     return Verdict(asked.expires_after, policy.label, grant, [*refusals, *against], shadow)
 
 
@@ -155,8 +149,7 @@ def _best_grant(authority: Authority, asked: Asked, reservations: Reservations) 
             return grant.id, ()
         against += refusals
     if not against:
-        words = f"client {authority.client} is granted no {kind.value} actions with wallet {authority.wallet}"
-        against.append(Refusal("grants", words, kind.value, "none", "action.type"))
+        against.append(Refusal(GRANTS, _not_granted(authority, kind), kind.value, "none", "action.type"))
     return None, against
 
 
@@ -174,9 +167,13 @@ def _covering(authority: Authority, wanted: Wanted) -> list[ReadyGrant]:
     kind = class_of(wanted.action.type)
     grants = [grant for grant in authority.grants if grant.covers(kind, wanted.now)]
     if not grants:
-        words = f"client {authority.client} is granted no {kind.value} actions with wallet {authority.wallet}"
-        raise Forbidden("action-not-granted", f"{words}, and {wanted.action.type} is one", {"actionClass": kind.value})
+        words = f"{_not_granted(authority, kind)}, and {wanted.action.type} is one"
+        raise Forbidden("action-not-granted", words, {"actionClass": kind.value})
     return grants
+
+
+def _not_granted(authority: Authority, kind: ActionClass) -> str:
+    return f"client {authority.client} is granted no {kind.value} actions with wallet {authority.wallet}"
 
 
 def _granted(
@@ -205,12 +202,18 @@ def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant)
     return policy.source if demand in judged.demands else Source("grant", grant.id)
 
 
-def _asked_of(shadow: Policy, asked: Asked) -> Asked:
-    """What a policy in shadow is asked: it gives an order its own default expiresAfter."""
-    expires_after = shadow.default_expiry(asked) or asked.expires_after
-    return Asked(
-        asked.action, asked.prices, now=asked.now, vault_address=asked.vault_address, expires_after=expires_after
+def _asked(policy: Policy, wanted: Wanted, prices: Prices) -> Asked:
+    """What a policy is asked, which gives an order its default expiresAfter."""
+    asked = Asked(
+        wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
     )
+    asked.expires_after = policy.default_expiry(asked) or asked.expires_after
+    return asked
+
+
+def _asked_in_shadow(shadow: Policy, wanted: Wanted, asked: Asked) -> Asked:
+    """What a policy in shadow is asked: as the other policy has left the expiresAfter."""
+    return _asked(shadow, wanted._replace(expires_after=asked.expires_after), asked.prices)
 
 
 def _watched(shadow: Policy, seen: Judgement, reservations: Reservations) -> tuple[Refusal | None, Reservation | None]:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from hyperkms.access.policy.document import LimitsDocument
-from hyperkms.access.roles import BRINGS, OF_ROLE, Operation, Role, without_what_follows
+from hyperkms.access.roles import BRINGS, OF_ROLE, SIGN_ACTIONS, Operation, Role, without_what_follows
 from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.wallet import WalletId
 
 NEVER: Final = 2**63 - 1
 """A time in milliseconds that no clock reaches."""
-_ACTIONS_OF = frozenset({Operation.TRADE, Operation.SIGN_ORDER})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ class Grant:
 
     def __post_init__(self) -> None:
         """Malformed if its members do not go together."""
-        if self.operation not in _ACTIONS_OF and (self.actions is not None or self.limits is not None):
+        if self.operation not in SIGN_ACTIONS and (self.actions is not None or self.limits is not None):
             words = f"actions and limits are for trade and sign-order; {self.operation.value} signs no actions"
             raise Malformed.at("allow", words)
 
@@ -46,11 +45,6 @@ class Grant:
     def covers(self, wallet: WalletId) -> bool:
         """Whether it is for this wallet."""
         return self.wallet is None or self.wallet == wallet
-
-    @property
-    def is_plain(self) -> bool:
-        """It says nothing of actions."""
-        return self.actions is None and self.limits is None
 
 
 def role_grants(role: Role) -> tuple[Grant, ...]:
@@ -74,7 +68,7 @@ def granted(
     made = []
     for wallet in sorted(wallets) if wallets is not None else [None]:
         for operation in sorted(without_what_follows(allowed)):
-            signs_actions = operation in _ACTIONS_OF
+            signs_actions = operation in SIGN_ACTIONS
             made.append(
                 Grant(
                     id=secrets.token_hex(8),

@@ -44,6 +44,6 @@ class Proxies:
             if address is None:
                 return client
             client = str(address)
-            if not any(address in network for network in self.among.networks):
+            if not self.trusts(client):
                 return client
         return client

@@ -15,13 +15,15 @@ from hyperkms.access.policy.document import span_of
 from hyperkms.access.policy.verdicts import Demand, Source
 from hyperkms.errors import Refused
 from hyperkms.state.database import Database
-from hyperkms.state.schema import facts
+from hyperkms.state.facts import read_within, write_within
 from hyperkms.state.schema import meters as table
 
 _FILE = "meters"
 """The fact that says in which file, since which boot, the amounts are whole."""
 _UNITS = {"max_notional": "USD", "max_outstanding": "USD outstanding", "max_transfers": "USDC", "max_orders": "orders"}
 _MICRO = 10**6
+_NO_METER = 0
+"""Numbers are from 1."""
 
 
 class Reservation(NamedTuple):
@@ -62,6 +64,14 @@ class Reservations:
             number = self._numbers[name] = self._find(name)
         return number
 
+    def known_meter(self, name: str) -> int:
+        """The same for who only asks; one in which nothing was ever counted if there is none."""
+        number = self._numbers.get(name)
+        if number is None:
+            with self._database.read() as connection:
+                number = _number_of(connection, name)
+        return number or _NO_METER
+
     def reserve(self, demands: list[Demand]) -> Reservation | Lacking:
         """Take all, or nothing. The clock is read now: the request may have waited since it came."""
         answer = self._meters.reserve([_bare(one) for one in demands], now=self._clock())
@@ -72,8 +82,12 @@ class Reservations:
 
     def lacks(self, demands: list[Demand]) -> Lacking | None:
         """The demand that would find too little now; nothing is taken."""
-        lack = self._meters.lacks([_bare(one) for one in demands], now=self._clock()) if demands else None
-        return None if lack is None else Lacking(demands[lack[0]], lack[1], lack[2])
+        for one in demands:
+            if one.meter == _NO_METER and one.amount > one.limit:
+                return Lacking(one, 0, None)
+        there = [one for one in demands if one.meter != _NO_METER]
+        lack = self._meters.lacks([_bare(one) for one in there], now=self._clock()) if there else None
+        return None if lack is None else Lacking(there[lack[0]], lack[1], lack[2])
 
     def watch(self, demands: list[Demand]) -> tuple[Reservation, Lacking | None]:
         """Count all whatever the limits, for a policy that only watches; with the first that would have lacked."""
@@ -113,28 +127,28 @@ class Reservations:
                 demands = [(meter, period, end or None, amount, 0) for meter, period, amount, end in reserved]
                 self._meters.count(demands, now=latest)
                 counted += 1
-            connection.execute(facts.delete().where(facts.c.name == _FILE))
-            if self._file is not None:
-                connection.execute(facts.insert().values(name=_FILE, value=self._file))
+            write_within(connection, _FILE, self._file or "")
             return counted
 
     def _is_whole(self, connection: sa.Connection) -> bool:
         """Whether every amount is in the file: it is the same one, since the same boot."""
-        standing = connection.execute(sa.select(facts.c.value).where(facts.c.name == _FILE)).scalar()
-        return self._file is not None and standing == self._file
+        return self._file is not None and read_within(connection, _FILE) == self._file
 
     def _find(self, name: str) -> int:
-        query = sa.select(table.c.number).where(table.c.name == name)
         with self._database.read() as connection:
-            found = connection.execute(query).scalar_one_or_none()
+            found = _number_of(connection, name)
         if found is not None:
-            return int(found)
+            return found
         with self._database.write() as connection:
-            found = connection.execute(query).scalar_one_or_none()
+            found = _number_of(connection, name)
             if found is None:
                 made = connection.execute(table.insert().values(name=name, created_at=self._clock()))
                 found = made.inserted_primary_key[0] if made.inserted_primary_key else None
             return int(found or 0)
+
+
+def _number_of(connection: sa.Connection, name: str) -> int | None:
+    return connection.execute(sa.select(table.c.number).where(table.c.name == name)).scalar_one_or_none()
 
 
 def _has_any(connection: sa.Connection) -> bool:

@@ -29,8 +29,8 @@ class Operation(StrEnum):
 
 
 SIGNING = (Operation.TRADE, Operation.SIGN_ORDER, Operation.SIGN_BYTES, Operation.SIGN_TEXT)
-
-
+SIGN_ACTIONS = frozenset({Operation.TRADE, Operation.SIGN_ORDER})
+"""Those that sign actions, of which grants have classes and limits."""
 EVERYWHERE = frozenset({Operation.AUDIT, Operation.METRICS})
 """What they show is of every wallet."""
 

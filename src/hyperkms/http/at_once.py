@@ -119,11 +119,6 @@ def who_asks(url: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Who
     return SignedRequest(b"POST", url, headers, body) if SIGNATURE in named else hash_of(sent_key(headers))
 
 
-def plain_key_hash(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    """The hash of the API key of a request that was answered at once; None for a signed one: no two are the same."""
-    return None if SIGNATURE in dict(headers) else hash_of(sent_key(headers))
-
-
 class _Request:
     """A request that is being answered."""
 

@@ -2,7 +2,7 @@
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from hyperkms.http.at_once import COUNTED, TAKEN, AtOnce, Outcome, Who, plain_key_hash, who_asks
+from hyperkms.http.at_once import COUNTED, TAKEN, AtOnce, Outcome, Who, who_asks
 from hyperkms.http.body import SMALL_BODY
 from hyperkms.http.same_head import SameHead
 from hyperkms.http.signed import SIGNED, SignedRequest, is_signed
@@ -26,6 +26,8 @@ class SigningProtocol(HttpToolsProtocol):
     """The head of the request that was answered at once last."""
     _is_last = False
     """The connection closes after this request."""
+    _who: Who = None
+    """Who sent the request that the parser read last, if it was attempted."""
     _attempted: Outcome | None = None
     """What became of the attempt at the request that the parser reads now."""
 
@@ -44,12 +46,10 @@ class SigningProtocol(HttpToolsProtocol):
         return False
 
     def remember_head(self, data: bytes) -> None:
-        """These bytes were one whole request, which the parser has read."""
+        """These bytes were one whole request, which the parser has read; of two signed ones no heads are the same."""
         answered: object = self.cycle
-        if answered is self._answering:
-            key_hash = plain_key_hash(self.headers)
-            if key_hash is not None:
-                self._same = SameHead.of(data, self.url, key_hash)
+        if answered is self._answering and isinstance(self._who, bytes):
+            self._same = SameHead.of(data, self.url, self._who)
 
     def on_message_begin(self) -> None:
         """The scope is made only where it is needed."""
@@ -84,7 +84,7 @@ class SigningProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         gathered, self._gathered = self._gathered, None
-        who = None if self._attempted else who_asks(self.url, self.headers, gathered)
+        self._who = who = None if self._attempted else who_asks(self.url, self.headers, gathered)
         outcome = self._attempted or self._attempt(self.url, who, gathered)
         if outcome is TAKEN:
             return

@@ -20,11 +20,11 @@ class SameHead:
     after: bytes
     """From these to the end of the head."""
     url: bytes
-    key_hash: bytes | None
+    key_hash: bytes
     """Of the API key that it has."""
 
     @classmethod
-    def of(cls, data: bytes, url: bytes, key_hash: bytes | None) -> "SameHead | None":
+    def of(cls, data: bytes, url: bytes, key_hash: bytes) -> "SameHead | None":
         """The head of this one whole request; None where the length of its body is not written as usual."""
         end = data.find(_END) + len(_END)
         name = data[:end].lower().find(_LENGTH)

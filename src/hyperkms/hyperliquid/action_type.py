@@ -6,7 +6,6 @@ from enum import Enum
 from typing import Any
 
 from hyperkms.errors import Malformed
-from hyperkms.hyperliquid.classes import ActionClass, class_of
 from hyperkms.hyperliquid.members import Kind, Member, struct, word
 
 
@@ -33,11 +32,6 @@ class ActionType:
     """The member that repeats the nonce."""
     primary_type: str | None = None
     """Of a user-signed action: the name of its EIP-712 type, without `HyperliquidTransaction:`."""
-
-    @property
-    def action_class(self) -> ActionClass:
-        """What it can do, at worst."""
-        return class_of(self.name)
 
     def require_fitting(
         self, wire: Mapping[str, Any], *, nonce: int | None, vault_address: str | None, expires_after: int | None

@@ -169,11 +169,6 @@ class Market:
         found = self._assets.by_index.get(asset)
         return found is not None and found.is_in_usd
 
-    def find(self, coin: str) -> int | None:
-        """The number of the asset of this name; None without waiting if the list has none."""
-        found = self._assets.by_coin.get(coin)
-        return None if found is None else found.index
-
     def instead_of(self, coin: str) -> list[str]:
         """The nearest names to one that the list does not have; none if it has it, or was never read."""
         self._require_tried()

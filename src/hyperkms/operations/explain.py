@@ -8,6 +8,7 @@ from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.sign import ActionRequest, check_action, require_secp256k1, settle_network
 from hyperkms.operations.signer import authority_over
 from hyperkms.wallet import Network, Wallet
@@ -30,13 +31,12 @@ def explain_action(parts: Parts, client: Client, request: ActionRequest) -> Expl
     Malformed for what could not be signed whatever the rules say, as the signing route says it.
     """
     action = parse_action(request.action, Numbers.CANONICAL)
-    client.require_wallet(request.wallet, Operation.READ)
-    wallet = require_secp256k1(parts.wallets.get(request.wallet))
+    wallet = require_secp256k1(wallet_for(parts, client, request.wallet, Operation.READ))
     network = settle_network(wallet, request.network)
     check_action(parts, action, request, network)
     grants = client.grants_for(wallet.id, Operation.TRADE)
     wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
-    authority = authority_over(parts, client, wallet, grants)
+    authority = authority_over(parts, client, wallet, grants, parts.reservations.known_meter)
     return Explained(
         wallet=wallet,
         action=action,

@@ -2,6 +2,7 @@
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.grants import Grant
+from hyperkms.access.roles import SIGN_ACTIONS
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from hyperkms.wallet_life import WalletHistory
@@ -11,6 +12,11 @@ _BY_OPERATION = {
     "sign-order": Operation.SIGN_ORDER,
     "sign-message": Operation.SIGN_TEXT,
 }
+
+
+def signs_actions(operation: str) -> bool:
+    """Whether the record names a signature of an action so."""
+    return _BY_OPERATION[operation] in SIGN_ACTIONS
 
 
 def wallet_for(parts: Parts, client: Client, wallet: WalletId, operation: Operation) -> Wallet:

@@ -15,10 +15,11 @@ from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Stand
 from hyperkms.audit.record import PolicyRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.policy_doubts import doubts_of
 from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import Completion, nothing_more
-from hyperkms.wallet import KeyType, WalletId
+from hyperkms.wallet import KeyType, Wallet, WalletId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,7 @@ class _Deed(NamedTuple):
 
 def show_policy(parts: Parts, client: Client, wallet: WalletId) -> ShownPolicy:
     """For whoever may read the wallet."""
-    client.require_wallet(wallet, Operation.READ)
-    parts.wallets.get(wallet)
+    wallet_for(parts, client, wallet, Operation.READ)
     return ShownPolicy(standing=parts.policies.standing(wallet), versions=parts.policies.versions(wallet))
 
 
@@ -67,8 +67,8 @@ def apply_policy(
     parts: Parts, caller: Caller, new: NewPolicy, *, completion: Completion[Applied] = nothing_more
 ) -> Applied:
     """A new version; it decides, or watches in shadow, from the next request on, in every process."""
-    _require_policies(parts, caller, new.wallet)
-    doubts = doubts_of(parts, new.wallet, new.document)
+    wallet = _require_policies(parts, caller, new.wallet)
+    doubts = doubts_of(parts, wallet.network, new.document)
     written = list[Standing]()
 
     def noted(standing: Standing) -> None:
@@ -99,12 +99,13 @@ def choose_policy(
     )
 
 
-def _require_policies(parts: Parts, caller: Caller, wallet: WalletId) -> None:
+def _require_policies(parts: Parts, caller: Caller, wallet: WalletId) -> Wallet:
     caller.client.require(Operation.ADMINISTER)
     found = parts.wallets.get(wallet)
     if found.key_type is not KeyType.SECP256K1:
         words = f"wallet {wallet} has an ed25519 key and signs bytes that no policy can read; it signs no actions"
         raise Malformed.at("walletId", words, "wrong-key-type")
+    return found
 
 
 def _newest(standing: Standing) -> PolicyVersion | None:

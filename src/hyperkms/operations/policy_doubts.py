@@ -7,15 +7,14 @@ from msgspec import UNSET
 from hyperkms.access.policy.document import PolicyDocument
 from hyperkms.hyperliquid.market import Market
 from hyperkms.operations.parts import Parts
-from hyperkms.wallet import Network, WalletId
+from hyperkms.wallet import Network
 
 
-def doubts_of(parts: Parts, wallet: WalletId, document: PolicyDocument) -> list[str]:
+def doubts_of(parts: Parts, network: Network | None, document: PolicyDocument) -> list[str]:
     """A sentence for each coin that the exchange's list does not have; none where the list cannot be read.
 
     Such a coin is no fault: it may be listed tomorrow. A wallet of any network has no one list.
     """
-    network = parts.wallets.get(wallet).network
     market = None if network is None else parts.markets.get(network)
     return [] if network is None or market is None else list(_unlisted(document, network, market))
 

@@ -5,15 +5,14 @@ from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
 from hyperkms.access.policy.document import TRADE_ONLY
 from hyperkms.access.policy.judge import Policy, trade_only
+from hyperkms.access.policy.rules import MeterOf
 from hyperkms.access.policy.store import PolicyVersion
 from hyperkms.errors import Conflict
 from hyperkms.operations.at_hand import Found, Signer
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.permission import grants_to_sign
+from hyperkms.operations.permission import grants_to_sign, signs_actions
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from hyperkms.wallet_life import require_signing
-
-SIGN_ACTIONS = frozenset({"sign-action", "sign-order"})
 
 
 def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, *, operation: str) -> Signer:
@@ -41,31 +40,32 @@ def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None,
     if number not in (None, version.number):
         version = parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
-    signs_actions = operation in SIGN_ACTIONS and wallet.key_type is KeyType.SECP256K1
-    authority = authority_over(parts, client, wallet, grants) if signs_actions else None
+    is_judged = signs_actions(operation) and wallet.key_type is KeyType.SECP256K1
+    meter_of = parts.reservations.meter_of
+    authority = authority_over(parts, client, wallet, grants, meter_of) if is_judged else None
     handle = parts.keyring.handle(wallet, version)
     return Found(Signer(wallet, version, handle, generation, authority), client)
 
 
-def authority_over(parts: Parts, client: Client, wallet: Wallet, grants: tuple[Grant, ...]) -> Authority:
+def authority_over(
+    parts: Parts, client: Client, wallet: Wallet, grants: tuple[Grant, ...], meter_of: MeterOf
+) -> Authority:
     """What decides over the actions of a wallet for a client with these grants."""
     standing = parts.policies.standing(wallet.id)
-    meter_of = parts.reservations.meter_of
-    enforced = _ready(parts, standing.enforced, "policy") or trade_only()
+    enforced = _ready(standing.enforced, "policy", meter_of) or trade_only()
     return Authority(
         client=client.name,
         wallet=wallet.id,
         grants=tuple(ReadyGrant.of(grant, meter_of) for grant in grants),
         policy=enforced,
-        shadow=_ready(parts, standing.shadow, "shadow"),
+        shadow=_ready(standing.shadow, "shadow", meter_of),
     )
 
 
-def _ready(parts: Parts, version: PolicyVersion | None, effect: str) -> Policy | None:
+def _ready(version: PolicyVersion | None, effect: str, meter_of: MeterOf) -> Policy | None:
     """Ready to be asked. Its meters go on over versions: a rule of the same name goes on with what was spent."""
     if version is None:
         return None
-    meter_of = parts.reservations.meter_of
     return Policy(version.label, version.document, lambda name: meter_of(f"{effect} {version.wallet}: {name}"))
 
 

@@ -12,10 +12,9 @@ import sqlalchemy as sa
 
 from hyperkms._core import RequestSignature, SharedReplays
 from hyperkms.errors import Unavailable
+from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.database import Database
-from hyperkms.state.facts import read as facts_read
-from hyperkms.state.schema import facts
 from hyperkms.state.shared_turn import SharedTurn
 
 MAX_WINDOW_MS = 30_000
@@ -52,7 +51,7 @@ class Replays:
 
     def prepare(self) -> None:
         """Open the memory now if there ever was one, so that what a new one has to refuse is soon over."""
-        if facts_read(self._database, _FACT) is not None:
+        if facts.read(self._database, _FACT) is not None:
             self._turn.take(self._open)
 
     def check(self) -> None:
@@ -70,12 +69,12 @@ class Replays:
 
     def _made(self, connection: sa.Connection, boot: bytes) -> SharedReplays:
         now = self._clock()
-        was_made = connection.execute(sa.select(facts.c.value).where(facts.c.name == _FACT)).scalar() is not None
+        was_made = facts.read_within(connection, _FACT) is not None
         # An earlier file may have accepted what is signed for a moment ahead, up to now, on whatever machine.
         floor = now + MAX_WINDOW_MS if was_made or self._path.exists() else 0
         SharedReplays.create(self._path, boot, now=now, floor=floor)
         if not was_made:
-            connection.execute(facts.insert().values(name=_FACT, value="made"))
+            facts.write_within(connection, _FACT, "made")
         made = SharedReplays.open(self._path, boot)
         if made is None:
             raise Unavailable("replay-memory-unavailable", f"{self._path} is not what was written a moment ago")

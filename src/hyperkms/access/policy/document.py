@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from hyperkms.access.policy.verdicts import RESERVED
 from hyperkms.access.policy.words import fault_of, with_rule
 from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.classes import CLASSES
@@ -24,9 +25,6 @@ MAX_BYTES = 64 * 1024
 MAX_RULES = 100
 TRADE_ONLY = "trade-only"
 """In `allow`: the action types of the built-in policy."""
-
-RESERVED = frozenset({"allow", "expires_after", "grants"})
-"""Under these names other members refuse than rules."""
 
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Amount: TypeAlias = Annotated[
@@ -225,20 +223,13 @@ def _parsed(text: str) -> object:
     if len(text.encode()) > MAX_BYTES:
         raise Malformed("malformed-policy", f"a policy has at most {MAX_BYTES} bytes")
     if text.lstrip().startswith("{"):
-        return _parsed_json(text)
+        return parse(text.encode(), "The policy")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Malformed("malformed-policy", f"the policy is no TOML: {error}") from None
     except RecursionError:
         raise Malformed("malformed-policy", "the policy is no TOML: it is too deep") from None
-
-
-def _parsed_json(text: str) -> object:
-    try:
-        return parse(text.encode())
-    except Malformed as error:
-        raise Malformed(error.code, error.message.replace("The request body", "The policy")) from None
 
 
 def _without_decimals(value: object) -> object:

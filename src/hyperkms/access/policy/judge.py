@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from msgspec import UnsetType
 
 from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
 from hyperkms.access.policy.facts import ORDER, Asked, Kind
 from hyperkms.access.policy.rules import MeterOf, Rule
-from hyperkms.access.policy.verdicts import Demand, Refusal, Source
+from hyperkms.access.policy.verdicts import ALLOW, EXPIRES_AFTER, Demand, Refusal, Source
 from hyperkms.errors import Detail, Refused
 
 TRADE_ONLY_TYPES = (
@@ -22,9 +23,6 @@ TRADE_ONLY_TYPES = (
     "noop",
 )
 """What a wallet without a policy of its own signs."""
-ALLOW = "allow"
-EXPIRES_AFTER = "expires_after"
-"""The names under which these members of a document refuse, beside those of its rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +62,11 @@ class Policy:
 
     def judge(self, asked: Asked) -> Judgement:
         """The first refusal, or everything that must be left over time."""
-        demands: list[Demand] = []
         if asked.action.type not in self._allowed:
             return Judgement(_not_allowed(asked.action.type, self._allowed))
         if self._expiry is not None and (refusal := _expiry_refusal(self._expiry, asked)):
             return Judgement(refusal)
-        for rule in self._rules[asked.kind]:
-            refusal = rule.judge(asked, demands)
-            if refusal is not None:
-                return Judgement(refusal)
-        return Judgement(None, demands)
+        return _judge(self._rules[asked.kind], asked)
 
     def objections(self, asked: Asked) -> Iterator[Refusal]:
         """Every refusal, for who asks what would be refused."""
@@ -96,12 +89,16 @@ class Limits:
 
     def judge(self, asked: Asked) -> Judgement:
         """The first refusal, or everything that must be left over time."""
-        demands: list[Demand] = []
-        for rule in self._rules[asked.kind]:
-            refusal = rule.judge(asked, demands)
-            if refusal is not None:
-                return Judgement(refusal)
-        return Judgement(None, demands)
+        return _judge(self._rules[asked.kind], asked)
+
+
+def _judge(rules: Sequence[Rule], asked: Asked) -> Judgement:
+    demands: list[Demand] = []
+    for rule in rules:
+        refusal = rule.judge(asked, demands)
+        if refusal is not None:
+            return Judgement(refusal)
+    return Judgement(None, demands)
 
 
 def _by_kind(document: PolicyDocument | LimitsDocument, meter_of: MeterOf) -> Sequence[Sequence[Rule]]:
@@ -110,6 +107,7 @@ def _by_kind(document: PolicyDocument | LimitsDocument, meter_of: MeterOf) -> Se
     return [tuple(rule for rule in rules if rule.requires(kind)) for kind in Kind]
 
 
+@cache
 def trade_only() -> Policy:
     """The built-in policy."""
     return Policy(TRADE_ONLY, PolicyDocument(format=1, allow=[TRADE_ONLY]), _no_meters)

@@ -91,11 +91,6 @@ class Policies:
         with self._database.read() as connection:
             return [_version(row) for row in connection.execute(query)]
 
-    def version(self, wallet: WalletId, number: int) -> PolicyVersion:
-        """One version; NotFound if there is none of that number."""
-        with self._database.read() as connection:
-            return _get(connection, wallet, number)
-
     def apply(
         self,
         new: NewPolicy,

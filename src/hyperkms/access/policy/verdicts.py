@@ -2,6 +2,9 @@
 
 from typing import Literal, NamedTuple
 
+ALLOW, EXPIRES_AFTER, GRANTS = RESERVED = ("allow", "expires_after", "grants")
+"""The names under which refuses what is no rule; so no rule has them."""
+
 
 class Source(NamedTuple):
     """Where a rule stands."""
