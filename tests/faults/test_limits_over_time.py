@@ -18,8 +18,8 @@ import pytest
 from hyperkms.access.clients import Role, client
 from hyperkms.access.policy.document import policy_of
 from hyperkms.access.policy.store import Effect, NewPolicy
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.policies import apply_policy
-from hyperkms.operations.sign import Caller
 from hyperkms.wallet import KeyType
 from support import spending
 from support.in_process import Here, here

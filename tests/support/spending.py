@@ -15,7 +15,7 @@ from hyperkms.access.clients import Role, client
 from hyperkms.errors import Refused
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import decide_for
+from hyperkms.operations.settle import decide_for
 from hyperkms.operations.signer import resolve
 from hyperkms.wallet import Network, WalletId
 from support.books import Book, order, orders

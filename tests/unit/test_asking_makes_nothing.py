@@ -5,9 +5,11 @@ from pathlib import Path
 from hyperkms.access.clients import Role, client
 from hyperkms.access.policy.document import policy_of
 from hyperkms.access.policy.store import Effect, NewPolicy
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.explain import explain_action
 from hyperkms.operations.policies import apply_policy
-from hyperkms.operations.sign import ActionRequest, Caller, sign_action
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import sign_action
 from hyperkms.wallet import KeyType, WalletId
 from support.in_process import Here, here
 

@@ -14,9 +14,11 @@ from hyperkms.access.clients import Operation, Role, client
 from hyperkms.access.networks import Networks
 from hyperkms.errors import Forbidden, Malformed, Unauthorized
 from hyperkms.http.app import create_app
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.clients import create_client, end_grant, grant, revoke_client
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import ActionRequest, Caller, sign_action, sign_message
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import sign_action, sign_message
 from hyperkms.wallet import KeyType, WalletId
 from support.in_process import Here, here
 from support.record import records_in

@@ -19,10 +19,12 @@ from hyperkms.audit.sink import Ticket
 from hyperkms.cli.announcing import ADMIN_KEY
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.http.app import create_app
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.policies import Choice, apply_policy, choose_policy
 from hyperkms.operations.retire import RetireRequest, retire
-from hyperkms.operations.sign import ActionRequest, Caller, sign_action
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import sign_action
 from hyperkms.operations.sign_once import Planned, plan_action, resume
 from hyperkms.state.waiting import MustWait, without_waiting
 from hyperkms.wallet import KeyType, WalletId

@@ -10,7 +10,8 @@ import pytest
 
 from hyperkms.access.clients import Role, client
 from hyperkms.errors import Conflict, Refused
-from hyperkms.operations.sign import ActionRequest, Caller
+from hyperkms.operations.caller import Caller
+from hyperkms.operations.settle import ActionRequest
 from hyperkms.operations.sign_once import Planned, plan_action, resume
 from hyperkms.wallet import KeyType, WalletId
 from support.good_actions import GOOD

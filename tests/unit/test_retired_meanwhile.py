@@ -7,11 +7,13 @@ import pytest
 
 from hyperkms.access.clients import Role, client
 from hyperkms.errors import Refused
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
-from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_bytes
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import SignedAction, SignedMessage, sign_bytes
 from hyperkms.operations.sign_once import plan_action
 from hyperkms.operations.signer import resolve
 from hyperkms.wallet import KeyType, WalletId

@@ -15,9 +15,9 @@ from hyperkms.access.administration import NewClient
 from hyperkms.access.clients import Operation, Role, client
 from hyperkms.http.app import create_app
 from hyperkms.http.batch import SLICE
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.clients import create_client, revoke_client
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import Within
 from hyperkms.state.request_rows import Request
 from hyperkms.state.requests import Requests

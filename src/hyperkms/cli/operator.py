@@ -4,8 +4,8 @@ import os
 import secrets
 
 from hyperkms.access.clients import Role, client
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.changing import Actor
-from hyperkms.operations.sign import Caller
 
 
 def operator() -> Caller:

@@ -25,7 +25,8 @@ from hyperkms.operations.activate import activate
 from hyperkms.operations.generate import NewWallet, generate
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.refusals import ACTION, MESSAGE, Asked, decided
-from hyperkms.operations.sign import ActionRequest, sign_action, sign_message
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import sign_action, sign_message
 from hyperkms.state.wallets import Which
 from hyperkms.strict_json import parse
 from hyperkms.wallet import Network, WalletId

@@ -22,9 +22,9 @@ from hyperkms.http.signed import HEADER as SIGNATURE
 from hyperkms.http.signed import SignedRequest, sent_key
 from hyperkms.http.signing import SigningRoutes, Turn, refusal, unexpected
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, View
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.refusals import decided, forbidden
-from hyperkms.operations.sign import Caller
 from hyperkms.state.waiting import MustWait, without_waiting
 
 Reply = Callable[[int, bytes, bytes], None]

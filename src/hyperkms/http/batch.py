@@ -16,9 +16,9 @@ from hyperkms.http.idempotency import Answered, Asked, Attempt, Done, fingerprin
 from hyperkms.http.problems import problem_of
 from hyperkms.http.quick_body import read_quickly
 from hyperkms.http.signing_table import SigningRoute, View
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.refusals import decided
-from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import nothing_within
 from hyperkms.state.request_rows import IN_PROGRESS, RequestName
 from hyperkms.state.waiting import MustWait, without_waiting

@@ -23,8 +23,8 @@ from hyperkms.audit.sink import Position
 from hyperkms.errors import Conflict, HyperkmsError, Malformed
 from hyperkms.http.facts import Facts
 from hyperkms.http.left_requests import recover_left
+from hyperkms.operations.caller import KeyOfRequest
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import KeyOfRequest
 from hyperkms.state.completion import Within
 from hyperkms.state.request_rows import (
     AnsweredRequest,

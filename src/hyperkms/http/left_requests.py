@@ -5,7 +5,7 @@ import msgspec
 from hyperkms.audit.left_lines import KeyedLine, keyed_lines
 from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import receipt_of
+from hyperkms.operations.signature_record import receipt_of
 from hyperkms.receipt import Receipt
 from hyperkms.state.request_rows import AnsweredRequest, Request, RequestName
 from hyperkms.wallet import address_of

@@ -19,7 +19,7 @@ from hyperkms.hyperliquid.classes import class_of
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.explain import Explained
 from hyperkms.operations.policies import Applied, Choice, ShownPolicy
-from hyperkms.operations.sign import ActionRequest
+from hyperkms.operations.settle import ActionRequest
 from hyperkms.wallet import Network, WalletId, iso_time, parse_wallet_id
 
 

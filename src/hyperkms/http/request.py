@@ -8,9 +8,9 @@ from hyperkms.access.clients import Client
 from hyperkms.http.facts import facts_of
 from hyperkms.http.schemas import NAME_GRAMMAR
 from hyperkms.http.threads import Threads
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import Caller
 from hyperkms.wallet import WalletId, parse_wallet_id
 
 Named: TypeAlias = Annotated[str, Path(json_schema_extra={"pattern": NAME_GRAMMAR})]

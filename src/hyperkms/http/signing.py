@@ -32,10 +32,10 @@ from hyperkms.http.raw_body import read_raw
 from hyperkms.http.signed import InThread, with_signature
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.refusals import decided, forbidden, is_decision, refused
-from hyperkms.operations.sign import Caller
 from hyperkms.operations.sign_once import plan_action, resume
 from hyperkms.state.request_rows import RequestName
 from hyperkms.state.waiting import MustWait, without_waiting

@@ -22,7 +22,8 @@ from hyperkms.http.schemas import (
 from hyperkms.http.views import action_view, signed_view
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.refusals import ACTION, MESSAGE, ORDER, Asked, Kind
-from hyperkms.operations.sign import ActionRequest, sign_action, sign_message
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import sign_action, sign_message
 from hyperkms.operations.sign_order import sign_order
 from hyperkms.wallet import Network, parse_wallet_id
 

@@ -14,8 +14,8 @@ from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.identity_records import IdentityKey
 from hyperkms.audit.record import AdministrationRecord
 from hyperkms.errors import Malformed
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import Completion, nothing_more
 
 HOUR_MS = 3_600_000

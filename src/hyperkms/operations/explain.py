@@ -9,7 +9,7 @@ from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import wallet_for
-from hyperkms.operations.sign import ActionRequest, check_action, require_secp256k1, settle_network
+from hyperkms.operations.settle import ActionRequest, check_action, require_secp256k1, settle_network
 from hyperkms.operations.signer import authority_over
 from hyperkms.wallet import Network, Wallet
 

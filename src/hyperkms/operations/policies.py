@@ -14,10 +14,10 @@ from hyperkms.access.clients import Client, Operation
 from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Standing
 from hyperkms.audit.record import PolicyRecord
 from hyperkms.errors import Malformed
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.policy_doubts import doubts_of
-from hyperkms.operations.sign import Caller
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.wallet import KeyType, Wallet, WalletId
 

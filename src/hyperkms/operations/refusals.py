@@ -19,9 +19,10 @@ from hyperkms.errors import Forbidden, HyperkmsError, Malformed, NotFound, Refus
 from hyperkms.hyperliquid.actions import parse_action
 from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.sign import ActionRequest, Caller
+from hyperkms.operations.settle import ActionRequest
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import WalletId
 

@@ -1,48 +1,28 @@
 """Sign: a message, an order of the first system's form, or a Hyperliquid action."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import perf_counter_ns
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET
 
 from hyperkms import _core
 from hyperkms.access.api_keys import unauthorized
-from hyperkms.access.authority import Decision, Wanted, Watched, decide
-from hyperkms.access.clients import UNNUMBERED, Client
+from hyperkms.access.clients import UNNUMBERED
 from hyperkms.access.grants import NEVER
-from hyperkms.audit.record import KeyedSignatureRecord, Objection, SignatureRecord
 from hyperkms.audit.sink import Position
-from hyperkms.errors import Forbidden, Malformed, Refused
-from hyperkms.hyperliquid.actions import Action, parse_action
-from hyperkms.hyperliquid.explain import explain
-from hyperkms.hyperliquid.wire import Numbers
+from hyperkms.errors import Forbidden
 from hyperkms.operations.at_hand import Signer
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.permission import grants_to_sign
-from hyperkms.operations.signed_form import numbered, require_fitting, sign_form, typed_as
+from hyperkms.operations.settle import ActionRequest, SettledAction, give_back, settle_action
+from hyperkms.operations.signature_record import Made, receipt_of, record_of
+from hyperkms.operations.signed_form import sign_form, typed_as
 from hyperkms.operations.signer import require_still_signing, resolve
 from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
-
-
-class KeyOfRequest(msgspec.Struct, frozen=True):
-    """The Idempotency-Key under which a request is signed, for its line in the record."""
-
-    key: str
-    fingerprint: bytes
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who asks, in which request."""
-
-    client: Client
-    request_id: str
-    under: KeyOfRequest | None = None
-    generation: int | None = None
-    """That of the clients when it was known to be in force; None: that is asked again before anything is signed."""
 
 
 class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,24 +34,6 @@ class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     """0x and 128 hex digits (Ed25519: R, S), or 130 (secp256k1: r, s, v)."""
     receipt: Receipt
-
-
-class ActionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A Hyperliquid action to sign."""
-
-    wallet: WalletId
-    action: object
-    """As parsed from JSON; read strictly here."""
-    nonce: int | None = None
-    """Milliseconds; None lets the service allocate it."""
-    vault_address: str | None = None
-    """0x and 40 lower-case hex digits."""
-    expires_after: int | None = None
-    """Milliseconds since 1970."""
-    network: Network | None = None
-    version: int | None = None
-    """None: the current one."""
-    operation: str = "sign-action"
 
 
 class SignedAction(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +49,6 @@ class SignedAction(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     """0x and 130 hex digits: r, s, v."""
     receipt: Receipt
-
-
-class _Made(msgspec.Struct, frozen=True):
-    signature: str
-    digest: str
-    operation: str
-    signed: dict[str, Any]
-    explained: str
-    decision: Decision | None = None
 
 
 def sign_message(
@@ -117,8 +70,8 @@ def sign_bytes(
     require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
     sign = _core.sign_ed25519_message if signer.wallet.key_type is KeyType.ED25519 else _core.sign_eip191
     signature, digest = sign(signer.handle, message)  # (1)
-    made = _Made(signature, digest, operation, {"messageBytes": len(message)}, f"a message of {len(message)} bytes")
-    record = _record(parts, caller, signer, made)
+    made = Made(signature, digest, operation, {"messageBytes": len(message)}, f"a message of {len(message)} bytes")
+    record = record_of(parts, caller, signer, made)
     ticket = parts.record.append(record)  # (2)
 
     def finish(position: Position) -> SignedMessage:  # (3)
@@ -127,24 +80,6 @@ def sign_bytes(
         return SignedMessage(wallet=signer.wallet, version=signer.version, signature=signature, receipt=receipt)
 
     return Pending(ticket, finish)
-
-
-class SettledAction(NamedTuple):
-    """An action and its signer with everything that goes into the digest."""
-
-    signer: Signer
-    wire: Mapping[str, Any]
-    nonce: int
-    vault_address: str | None
-    expires_after: int | None
-    network: Network
-    operation: str
-    decision: Decision | None
-    """None where vectors are replayed."""
-    explained: str
-    """What the action does, in a sentence."""
-    stamps: tuple[int, ...] | None
-    """When it came, and when each stage until here ended, in nanoseconds; None for one that is resumed."""
 
 
 def sign_action(
@@ -162,58 +97,6 @@ def sign_action(
     8. Release when it is durable.
     """
     return sign_or_give_back(parts, caller, settle_action(parts, caller.client, request, known, parts.nonces.claim))
-
-
-def settle_action(
-    parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claim: Callable[[str, int], None]
-) -> SettledAction:
-    """Steps 1 to 5; a caller's own nonce is given to `claim`, with the signer's address."""
-    came = perf_counter_ns()
-    action = parse_action(request.action, _numbers(parts))  # (1)
-    parsed = perf_counter_ns()
-    signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
-    wallet = require_secp256k1(signer.wallet)
-    network = settle_network(wallet, request.network)
-    check_action(parts, action, request, network)  # (3)
-    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
-    found = perf_counter_ns()
-    decision = decide_for(parts, signer, wanted, network)  # (4)
-    decided = perf_counter_ns()
-    try:
-        nonce = _number(parts, signer.version, request, claim)  # (5)
-    except BaseException:
-        give_back(parts, decision)
-        raise
-    return SettledAction(
-        signer=signer,
-        wire=numbered(action, network, nonce),
-        nonce=nonce,
-        vault_address=request.vault_address,
-        expires_after=decision.expires_after if decision else request.expires_after,
-        network=network,
-        operation=request.operation,
-        decision=decision,
-        explained=explain(action, parts.prices[network].name),
-        stamps=(came, parsed, found, decided, perf_counter_ns()),
-    )
-
-
-def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -> Decision | None:
-    """What grants and policy say, with what counts over time reserved; None where vectors are replayed."""
-    if parts.replay_vectors:
-        return None
-    if signer.authority is None:
-        raise AssertionError("a signer of actions has its authority")
-    return decide(signer.authority, wanted, parts.prices[network], parts.reservations)
-
-
-def give_back(parts: Parts, decision: Decision | None) -> None:
-    """What a request had reserved that came to nothing."""
-    if decision is None:
-        return
-    for taken in (decision.reservation, decision.watched):
-        if taken is not None:
-            parts.reservations.give_back(taken)
 
 
 def sign_or_give_back(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
@@ -249,8 +132,8 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "network": network_name,
         **typed_as(settled.wire),
     }
-    made = _Made(signature, digest, settled.operation, signed, settled.explained, settled.decision)
-    record = _record(parts, caller, signer, made)
+    made = Made(signature, digest, settled.operation, signed, settled.explained, settled.decision)
+    record = record_of(parts, caller, signer, made)
     ticket = parts.record.append(record)  # (7)
 
     def finish(position: Position) -> SignedAction:  # (8)
@@ -289,111 +172,3 @@ def require_still_allowed(parts: Parts, caller: Caller, wallet: Wallet, operatio
     if grant is not None and all(one.id != grant for one in grants):
         words = f"the grant {grant} of client {client.name} was ended while this waited to be signed"
         raise Forbidden("action-not-granted", words)
-
-
-def _numbers(parts: Parts) -> Numbers:
-    return Numbers.AS_WRITTEN if parts.replay_vectors else Numbers.CANONICAL
-
-
-def require_secp256k1(wallet: Wallet) -> Wallet:
-    """The wallet; Malformed for one whose signatures the exchange does not verify."""
-    if wallet.key_type is not KeyType.SECP256K1:
-        words = f"wallet {wallet.id} has an ed25519 key; Hyperliquid verifies secp256k1 signatures only"
-        raise Malformed.at("walletId", words, "wrong-key-type")
-    return wallet
-
-
-def settle_network(wallet: Wallet, asked: Network | None) -> Network:
-    """The network to sign for; Refused for one that the wallet is not bound to."""
-    if wallet.network in (Network.MAINNET, Network.TESTNET):
-        if asked not in (None, wallet.network):
-            words = f"wallet {wallet.id} is bound to {wallet.network.value} and signs for nothing else"
-            raise Refused("wrong-network", words)
-        return wallet.network
-    if asked not in (Network.MAINNET, Network.TESTNET):
-        words = f"wallet {wallet.id} is bound to no network: say mainnet or testnet"
-        raise Malformed.at("network", words, "network-required")
-    return asked
-
-
-def check_action(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
-    """Malformed or Refused for what the exchange would not take, or what the signature would not cover."""
-    require_fitting(
-        action,
-        network,
-        nonce=request.nonce,
-        vault_address=request.vault_address,
-        expires_after=request.expires_after,
-    )
-    if parts.replay_vectors:
-        return
-    market = parts.markets.get(network)
-    if market:
-        market.check(action)
-    require_unexpired(request.expires_after, parts.clock())
-
-
-def require_unexpired(expires_after: int | None, now: int) -> None:
-    """Malformed if the exchange would refuse it for its age."""
-    if expires_after is not None and expires_after <= now:
-        words = f"{expires_after} is not after now, {now}: the exchange would refuse it as expired"
-        raise Malformed.at("expiresAfter", words, "already-expired")
-
-
-def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Callable[[str, int], None]) -> int:
-    address = str(version.address)
-    if request.nonce is None:
-        return parts.nonces.allocate(address)
-    if not parts.replay_vectors:
-        claim(address, request.nonce)
-    return request.nonce
-
-
-def _record(parts: Parts, caller: Caller, signer: Signer, made: _Made) -> SignatureRecord:
-    decision = made.decision
-    record = SignatureRecord(
-        time=parts.clock(),
-        request_id=caller.request_id,
-        client=caller.client.name,
-        wallet=signer.wallet.id,
-        key_version=signer.version.number,
-        public_key=signer.version.public_key_text,
-        operation=made.operation,
-        signed=made.signed,
-        digest=made.digest,
-        signature=made.signature,
-        explained=made.explained,
-        policy=None if decision is None else decision.policy,
-        grant=None if decision is None else decision.grant,
-        reserved=UNSET if decision is None else _counted(decision) or UNSET,
-        shadow=UNSET if decision is None or decision.would_refuse is None else _objection(decision.would_refuse),
-    )
-    if caller.under is None:
-        return record
-    key, fingerprint = caller.under.key, "0x" + caller.under.fingerprint.hex()
-    return KeyedSignatureRecord(**msgspec.structs.asdict(record), idempotency_key=key, fingerprint=fingerprint)
-
-
-def _counted(decision: Decision) -> list[list[int]]:
-    """All that limits over time have counted for it, those that only watch included."""
-    if decision.watched is None:
-        return [] if decision.reservation is None else decision.reservation.shown
-    return [one for taken in (decision.reservation, decision.watched) if taken for one in taken.shown]
-
-
-def _objection(watched: Watched) -> Objection:
-    return Objection(policy=watched.policy, rule=watched.refusal.rule, words=watched.refusal.words)
-
-
-def receipt_of(position: Position, record: SignatureRecord) -> Receipt:
-    """The receipt of a signature whose record stands there."""
-    return Receipt(
-        log=position.log,
-        index=position.index,
-        request_id=record.request_id,
-        key_version=record.key_version,
-        digest=record.digest,
-        leaf_hash=f"0x{position.leaf_hash}",
-        durability=position.durability,
-        head=position.head,
-    )

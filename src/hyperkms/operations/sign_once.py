@@ -20,20 +20,18 @@ from hyperkms.errors import Conflict
 from hyperkms.hyperliquid.action_type import ActionKind
 from hyperkms.hyperliquid.actions import ACTIONS, Action
 from hyperkms.hyperliquid.explain import explain
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.sign import (
+from hyperkms.operations.settle import (
     ActionRequest,
-    Caller,
     SettledAction,
-    SignedAction,
     decide_for,
     give_back,
     require_unexpired,
     settle_action,
-    sign_or_give_back,
-    sign_settled,
 )
+from hyperkms.operations.sign import SignedAction, sign_or_give_back, sign_settled
 from hyperkms.operations.signer import resolve
 from hyperkms.state.completion import Within
 from hyperkms.state.waiting import MustWait

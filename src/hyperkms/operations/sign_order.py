@@ -10,9 +10,11 @@ from hyperkms.hyperliquid.members import cloid, flag
 from hyperkms.hyperliquid.orders import TIME_IN_FORCE, price_decimals
 from hyperkms.hyperliquid.wire import Numbers, canonical, require_decimals, require_price
 from hyperkms.operations.at_hand import Signer
+from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
-from hyperkms.operations.sign import ActionRequest, Caller, SignedAction, SignedMessage, sign_action, sign_bytes
+from hyperkms.operations.settle import ActionRequest
+from hyperkms.operations.sign import SignedAction, SignedMessage, sign_action, sign_bytes
 from hyperkms.operations.signer import resolve
 from hyperkms.strict_json import ecmascript
 from hyperkms.wallet import KeyType, Wallet, WalletId

@@ -1,0 +1,165 @@
+"""What goes into the digest of an action: read, checked, decided over, numbered."""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hyperkms.access.authority import Decision, Wanted, decide
+from hyperkms.access.clients import Client
+from hyperkms.errors import Malformed, Refused
+from hyperkms.hyperliquid.actions import Action, parse_action
+from hyperkms.hyperliquid.explain import explain
+from hyperkms.hyperliquid.wire import Numbers
+from hyperkms.operations.at_hand import Signer
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.signed_form import numbered, require_fitting
+from hyperkms.operations.signer import resolve
+from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
+
+
+class ActionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A Hyperliquid action to sign."""
+
+    wallet: WalletId
+    action: object
+    """As parsed from JSON; read strictly here."""
+    nonce: int | None = None
+    """Milliseconds; None lets the service allocate it."""
+    vault_address: str | None = None
+    """0x and 40 lower-case hex digits."""
+    expires_after: int | None = None
+    """Milliseconds since 1970."""
+    network: Network | None = None
+    version: int | None = None
+    """None: the current one."""
+    operation: str = "sign-action"
+
+
+class SettledAction(NamedTuple):
+    """An action and its signer with everything that goes into the digest."""
+
+    signer: Signer
+    wire: Mapping[str, Any]
+    nonce: int
+    vault_address: str | None
+    expires_after: int | None
+    network: Network
+    operation: str
+    decision: Decision | None
+    """None where vectors are replayed."""
+    explained: str
+    """What the action does, in a sentence."""
+    stamps: tuple[int, ...] | None
+    """When it came, and when each stage until here ended, in nanoseconds; None for one that is resumed."""
+
+
+def settle_action(
+    parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claim: Callable[[str, int], None]
+) -> SettledAction:
+    """Steps 1 to 5; a caller's own nonce is given to `claim`, with the signer's address."""
+    came = perf_counter_ns()
+    action = parse_action(request.action, _numbers(parts))  # (1)
+    parsed = perf_counter_ns()
+    signer = known or resolve(parts, client, request.wallet, request.version, operation=request.operation)  # (2)
+    wallet = require_secp256k1(signer.wallet)
+    network = settle_network(wallet, request.network)
+    check_action(parts, action, request, network)  # (3)
+    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
+    found = perf_counter_ns()
+    decision = decide_for(parts, signer, wanted, network)  # (4)
+    decided = perf_counter_ns()
+    try:
+        nonce = _number(parts, signer.version, request, claim)  # (5)
+    except BaseException:
+        give_back(parts, decision)
+        raise
+    return SettledAction(
+        signer=signer,
+        wire=numbered(action, network, nonce),
+        nonce=nonce,
+        vault_address=request.vault_address,
+        expires_after=decision.expires_after if decision else request.expires_after,
+        network=network,
+        operation=request.operation,
+        decision=decision,
+        explained=explain(action, parts.prices[network].name),
+        stamps=(came, parsed, found, decided, perf_counter_ns()),
+    )
+
+
+def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -> Decision | None:
+    """What grants and policy say, with what counts over time reserved; None where vectors are replayed."""
+    if parts.replay_vectors:
+        return None
+    if signer.authority is None:
+        raise AssertionError("a signer of actions has its authority")
+    return decide(signer.authority, wanted, parts.prices[network], parts.reservations)
+
+
+def give_back(parts: Parts, decision: Decision | None) -> None:
+    """What a request had reserved that came to nothing."""
+    if decision is None:
+        return
+    for taken in (decision.reservation, decision.watched):
+        if taken is not None:
+            parts.reservations.give_back(taken)
+
+
+def require_secp256k1(wallet: Wallet) -> Wallet:
+    """The wallet; Malformed for one whose signatures the exchange does not verify."""
+    if wallet.key_type is not KeyType.SECP256K1:
+        words = f"wallet {wallet.id} has an ed25519 key; Hyperliquid verifies secp256k1 signatures only"
+        raise Malformed.at("walletId", words, "wrong-key-type")
+    return wallet
+
+
+def settle_network(wallet: Wallet, asked: Network | None) -> Network:
+    """The network to sign for; Refused for one that the wallet is not bound to."""
+    if wallet.network in (Network.MAINNET, Network.TESTNET):
+        if asked not in (None, wallet.network):
+            words = f"wallet {wallet.id} is bound to {wallet.network.value} and signs for nothing else"
+            raise Refused("wrong-network", words)
+        return wallet.network
+    if asked not in (Network.MAINNET, Network.TESTNET):
+        words = f"wallet {wallet.id} is bound to no network: say mainnet or testnet"
+        raise Malformed.at("network", words, "network-required")
+    return asked
+
+
+def check_action(parts: Parts, action: Action, request: ActionRequest, network: Network) -> None:
+    """Malformed or Refused for what the exchange would not take, or what the signature would not cover."""
+    require_fitting(
+        action,
+        network,
+        nonce=request.nonce,
+        vault_address=request.vault_address,
+        expires_after=request.expires_after,
+    )
+    if parts.replay_vectors:
+        return
+    market = parts.markets.get(network)
+    if market:
+        market.check(action)
+    require_unexpired(request.expires_after, parts.clock())
+
+
+def require_unexpired(expires_after: int | None, now: int) -> None:
+    """Malformed if the exchange would refuse it for its age."""
+    if expires_after is not None and expires_after <= now:
+        words = f"{expires_after} is not after now, {now}: the exchange would refuse it as expired"
+        raise Malformed.at("expiresAfter", words, "already-expired")
+
+
+def _numbers(parts: Parts) -> Numbers:
+    return Numbers.AS_WRITTEN if parts.replay_vectors else Numbers.CANONICAL
+
+
+def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Callable[[str, int], None]) -> int:
+    address = str(version.address)
+    if request.nonce is None:
+        return parts.nonces.allocate(address)
+    if not parts.replay_vectors:
+        claim(address, request.nonce)
+    return request.nonce
