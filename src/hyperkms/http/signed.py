@@ -13,6 +13,7 @@ from hyperkms._core import RequestSignature
 from hyperkms.access.clients import Client
 from hyperkms.access.signed_requests import Sent, invalid_signature
 from hyperkms.errors import HyperkmsError, Unauthorized
+from hyperkms.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from hyperkms.http.raw_body import read_raw
 from hyperkms.operations.parts import Parts
 from hyperkms.state.waiting import MustWait, without_waiting
@@ -21,7 +22,6 @@ T = TypeVar("T")
 HEADER = b"hyperkms-signature"
 SIGNED = "hyperkms.signed"
 """In the scope of a request that came with the header: the server's protocol class knows its target to the byte."""
-_IDEMPOTENCY_KEY = b"idempotency-key"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -84,7 +84,7 @@ class SignedRequest:
         signature = self._signature = self._signature or self._read()
         if self._client is not None:
             return parts.signed_requests.client_of(signature.key)
-        sent = Sent(self._method, self._target, self._body or b"", _values(self._headers, _IDEMPOTENCY_KEY))
+        sent = Sent(self._method, self._target, self._body or b"", _values(self._headers, IDEMPOTENCY_KEY))
         self._client = parts.signed_requests.accept(signature, sent)
         return self._client
 

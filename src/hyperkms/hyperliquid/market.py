@@ -20,7 +20,7 @@ import msgspec
 
 from hyperkms.errors import Malformed, Unavailable
 from hyperkms.hyperliquid.actions import Action
-from hyperkms.hyperliquid.orders import price_decimals, prices_of
+from hyperkms.hyperliquid.orders import FIRST_SPOT, price_decimals, prices_of
 from hyperkms.hyperliquid.wire import require_decimals, require_price_text
 from hyperkms.state.waiting import about_to_wait
 
@@ -32,7 +32,6 @@ DEADLINE_S = 10.0
 MAX_SIZE_DECIMALS = 8
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _CHUNK = 65_536
-_FIRST_SPOT = 10_000
 _DOLLAR = "USDC"
 
 
@@ -255,7 +254,7 @@ def _spot_assets(spots: _Spots) -> list[Asset]:
             continue
         names = dict.fromkeys((f"{base.name}/{quote.name}", pair.name))
         is_in_usd = quote.index == dollar
-        assets += [Asset(name, _FIRST_SPOT + pair.index, base.size_decimals, is_in_usd) for name in names]
+        assets += [Asset(name, FIRST_SPOT + pair.index, base.size_decimals, is_in_usd) for name in names]
     return assets
 
 

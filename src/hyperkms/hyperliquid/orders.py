@@ -10,14 +10,14 @@ from hyperkms.hyperliquid.wire import Numbers, read_decimal, require_price_text
 
 PERP_DECIMALS = 6
 SPOT_DECIMALS = 8
-_FIRST_SPOT = 10_000
+FIRST_SPOT = 10_000
 _FIRST_BUILDER_PERP = 100_000
 _FIRST_OUTCOME = 100_000_000
 
 
 def is_spot(asset: int) -> bool:
     """Whether an asset number is a spot pair: 10000 + its index."""
-    return _FIRST_SPOT <= asset < _FIRST_BUILDER_PERP
+    return FIRST_SPOT <= asset < _FIRST_BUILDER_PERP
 
 
 def price_decimals(asset: int, size_decimals: int) -> int:

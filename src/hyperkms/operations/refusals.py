@@ -45,6 +45,8 @@ class Kind:
     operation: str
     describe: Callable[..., Mapping[str, Any] | None]
     """Takes the arguments of the operation."""
+    explain: Callable[..., str | None] = lambda *_: None
+    """The same, after the parts and the refusal: what it would have done, in a sentence."""
 
 
 def decided(parts: Parts, caller: Caller, kind: Kind, asked: Asked) -> Pending[Any]:
@@ -89,7 +91,7 @@ def refused(parts: Parts, caller: Caller, kind: Kind, asked: Asked | None, error
         detail=error.details,
         policy=policy if isinstance(policy, str) else None,
         signed=kind.describe(*asked.arguments) if asked else None,
-        explained=_explained(parts, error, *asked.arguments) if asked and kind is ACTION else None,
+        explained=kind.explain(parts, error, *asked.arguments) if asked else None,
     )
 
     def finish(_position: Position) -> NoReturn:
@@ -150,4 +152,4 @@ def _is_name(value: object) -> bool:
 
 MESSAGE = Kind("sign-message", _of_message)
 ORDER = Kind("sign-order", _of_order)
-ACTION = Kind("sign-action", _of_action)
+ACTION = Kind("sign-action", _of_action, _explained)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from hyperkms.access.policy.verdicts import RESERVED
-from hyperkms.access.policy.words import fault_of, with_rule
+from hyperkms.access.policy.words import AMOUNT, AN_AMOUNT_IS_DUE, fault_of, with_rule
 from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.classes import CLASSES
 from hyperkms.strict_json import parse
@@ -44,7 +44,6 @@ Counts: TypeAlias = Annotated[
     dict[str, Annotated[int, Meta(ge=0, le=2**32)]], Meta(min_length=1, description="by period, as for amounts")
 ]
 
-_AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
 _MOST_WHOLE = 10**12
 _PERIOD = re.compile(r"([0-9]{1,5})([smhd])", re.ASCII)
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -179,9 +178,9 @@ def amount_of(value: int | str, path: str) -> Decimal:
     """An amount; Malformed if it is no decimal of 12 digits and 6 decimals at most."""
     if isinstance(value, int) and 0 <= value < _MOST_WHOLE:
         return Decimal(value)
-    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+    if isinstance(value, str) and AMOUNT.fullmatch(value):
         return Decimal(value)
-    raise Malformed.at(path, 'an amount is due, such as 10000 or "1250.5"', "malformed-policy")
+    raise Malformed.at(path, AN_AMOUNT_IS_DUE, "malformed-policy")
 
 
 def period_of(text: str, path: str) -> int:

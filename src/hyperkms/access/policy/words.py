@@ -17,7 +17,8 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 _STEP = re.compile(r"(\w+)|\[([0-9]+|\.\.\.)\]")
 _RULE = re.compile(r"rules\[[0-9]+\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", re.ASCII)
-_PLAIN = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
+AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
+AN_AMOUNT_IS_DUE = 'an amount is due, such as 10000 or "1250.5"'
 
 _ADDRESS = "an address is due: 0x and 40 hex digits"
 _BY_PERIOD = 'amounts by period are due: { "1h" = 5000 }'
@@ -96,7 +97,7 @@ def _of_values(what: str, path: str, document: object) -> str | None:
     member = re.sub(r"\[[^\]]*\]$", "[]", path).rpartition(".")[2]
     if member in _AMOUNTS:
         value = _at(document, path)
-        return _written_as_text(value) if isinstance(value, float) else 'an amount is due, such as 10000 or "1250.5"'
+        return _written_as_text(value) if isinstance(value, float) else AN_AMOUNT_IS_DUE
     if what.startswith("Expected `array`, "):
         return "a list is due"
     if what == "Expected `array` of length >= 1":
@@ -107,7 +108,7 @@ def _of_values(what: str, path: str, document: object) -> str | None:
 
 def _written_as_text(value: float) -> str:
     text = format(Decimal(repr(value)), "f")
-    return f'an amount with a fraction is written as text: "{text if _PLAIN.fullmatch(text) else "1250.5"}"'
+    return f'an amount with a fraction is written as text: "{text if AMOUNT.fullmatch(text) else "1250.5"}"'
 
 
 def _members(kind: type[msgspec.Struct], path: str) -> list[str]:
