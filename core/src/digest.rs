@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn keccak256_of_nothing_is_the_known_value() {
         let expected = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
-        assert_eq!(crate::testing::hex(&keccak256(b"")), expected);
+        assert_eq!(crate::hex::hex(&keccak256(b"")), expected);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Ed25519 (RFC 8032) by AWS-LC, whose arithmetic is s2n-bignum's: proved correct, constant-time, and
 //! twice as fast as any crate in Rust.
 //!
-//! Its Rust crate keeps each key in a heap of its own and derives the public key anew; these three functions
-//! of its C interface take the key where it lies and allocate nothing.
+//! Its Rust crate keeps each key in a heap of its own and derives the public key anew. Of its C interface, two functions
+//! are given a secret and read it where it lies; the third verifies, and is given none. They allocate nothing.
 
 use aws_lc_sys::{ED25519_keypair_from_seed, ED25519_sign, ED25519_verify};
 

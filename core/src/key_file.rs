@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::hex::decode_either_case;
 use crate::memory::{on_wiped_stack, standard_input, Slot, SLOT_SIZE};
 use crate::new_file::io_error;
 use crate::root_file::{read_up_to, require_private};
@@ -44,22 +45,7 @@ fn read_all(source: &mut impl Read, text: &mut Slot, path: &Path) -> Result<usiz
 fn decode(text: &[u8], secret: &mut [u8]) -> Result<()> {
     let text = text.trim_ascii();
     let digits = text.strip_prefix(b"0x").or(text.strip_prefix(b"0X")).unwrap_or(text);
-    if digits.len() != 64 {
-        return Err(no_key());
-    }
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
-    Ok(())
-}
-
-fn nibble(digit: u8) -> Result<u8> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(no_key()),
-    }
+    decode_either_case(digits, secret).ok_or_else(no_key)
 }
 
 fn no_key() -> Error {

@@ -6,6 +6,7 @@
 pub mod digest;
 mod ed25519;
 pub mod error;
+pub mod hex;
 pub mod key_file;
 pub mod memory;
 pub mod new_file;

@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
+use crate::hex::{hex, unhex};
 use crate::verify::verify_ed25519;
 
 /// The first bytes of everything that a request key signs; a wallet signs no message that begins with them.
@@ -87,37 +88,6 @@ impl Signature {
 /// The first 8 bytes of the SHA-256 of a public key: by these a header names it.
 pub fn fingerprint(public: &[u8; 32]) -> [u8; 8] {
     *Sha256::digest(public).first_chunk().expect("32 bytes begin with 8")
-}
-
-/// Lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut digits = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            digits.push(char::from(nibble + if nibble < 10 { b'0' } else { b'a' - 10 }));
-        }
-    }
-    digits
-}
-
-/// Exactly `N` bytes in lower-case hex digits.
-pub fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if digits.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
-    Some(bytes)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use crate::ed25519;
 use crate::error::{Error, Result};
+use crate::hex::{self, hex};
 use crate::memory::{fill_random, on_wiped_stack, Idle, Slot};
 use crate::new_file::{io_error, publish, remove_drafts};
-use crate::request::{fingerprint, hex, Claim, Sent};
+use crate::request::{fingerprint, Claim, Sent};
 use crate::root_file::{read_up_to, require_private};
 
 const BEFORE: &[u8] = b"hyperkms-request-key-v1 ";
@@ -33,9 +34,7 @@ impl RequestKey {
         let mut text = Slot::take()?;
         on_wiped_stack(|| {
             text[..BEFORE.len()].copy_from_slice(BEFORE);
-            for (pair, byte) in text[BEFORE.len()..].chunks_exact_mut(2).zip(seed.key()) {
-                pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            }
+            hex::encode(seed.key(), &mut text[BEFORE.len()..FILE_LEN - 1]);
             text[FILE_LEN - 1] = b'\n';
         });
         publish(path, &text[..FILE_LEN])?;
@@ -79,24 +78,7 @@ impl RequestKey {
 
 fn decode(text: &[u8], seed: &mut [u8]) -> Option<()> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let digits = text.strip_prefix(BEFORE).filter(|digits| digits.len() == 64)?;
-    for (byte, pair) in seed.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(())
-}
-
-/// Without a table, whose lines in the cache would tell of the key.
-fn digit(nibble: u8) -> u8 {
-    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
-}
-
-fn value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+    hex::decode(text.strip_prefix(BEFORE)?, seed)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
+use crate::hex::hex;
 use crate::memory::{fill_random, on_wiped_stack, Idle, Slot};
 use crate::new_file::{io_error, publish, remove_drafts};
 
@@ -59,8 +60,7 @@ impl RootFile {
     fn keep(key: &Slot) -> Result<RootFile> {
         let mut id = [0; 16];
         on_wiped_stack(|| Hkdf::<Sha256>::new(None, key.key()).expand(ID_LABEL, &mut id)).map_err(|_| broken())?;
-        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(RootFile { id: format!("file:{hex}"), key: Idle::seal(key, IDLE_LABEL)? })
+        Ok(RootFile { id: format!("file:{}", hex(&id)), key: Idle::seal(key, IDLE_LABEL)? })
     }
 
     /// Wraps a data key under a label: format 01, 32-byte salt, 12-byte nonce, ciphertext, tag.

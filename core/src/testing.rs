@@ -4,10 +4,6 @@ use std::path::PathBuf;
 
 use crate::memory::Slot;
 
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 pub fn unhex(text: &str) -> Vec<u8> {
     let text = text.strip_prefix("0x").unwrap_or(text);
     assert!(text.len().is_multiple_of(2), "an odd number of digits");

@@ -6,6 +6,7 @@
 
 use crate::digest::{domain_separator, keccak256, typed_data, Digest, Network};
 use crate::error::{Error, Result};
+use crate::hex::decode_either_case;
 
 /// Each type: its name after `HyperliquidTransaction:`, and its members after `string hyperliquidChain`.
 ///
@@ -108,15 +109,9 @@ fn unhex(text: &str) -> Result<Vec<u8>> {
     if digits.len() % 2 != 0 {
         return Err(misfit("has an odd number of hex digits"));
     }
-    digits
-        .chunks_exact(2)
-        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
-        .collect::<Option<_>>()
-        .ok_or_else(|| misfit("has something else where hex digits are due"))
-}
-
-fn digit(character: u8) -> Option<u8> {
-    char::from(character).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    let mut bytes = vec![0; digits.len() / 2];
+    decode_either_case(digits, &mut bytes).ok_or_else(|| misfit("has something else where hex digits are due"))?;
+    Ok(bytes)
 }
 
 fn misfit(words: &str) -> Error {
@@ -126,7 +121,8 @@ fn misfit(words: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{hex, vectors};
+    use crate::hex::hex;
+    use crate::testing::vectors;
     use serde_json::Value as Json;
 
     fn values<'a>(message: &'a Json, fields: &'a [Json]) -> Vec<Value<'a>> {

@@ -7,8 +7,9 @@ use secp256k1::{PublicKey, Secp256k1, SecretKey};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::hex;
 use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType, Public};
-use crate::testing::{hex, slot, unhex, vectors};
+use crate::testing::{slot, unhex, vectors};
 
 fn text<'a>(case: &'a Value, field: &str) -> &'a str {
     case[field].as_str().unwrap()

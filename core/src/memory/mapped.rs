@@ -9,6 +9,9 @@ use std::sync::atomic::AtomicU64;
 use crate::error::{Error, Kind, Result};
 use crate::new_file::{publish, remove_drafts};
 
+/// The refusal of a mapped file for a reason: each kind of file has its own code and words.
+pub type Refusal = fn(&Path, &str) -> Error;
+
 /// A mapping; its content survives the death of a process, not the loss of power.
 pub struct Mapped {
     base: *mut u8,
@@ -17,6 +20,7 @@ pub struct Mapped {
     /// Device and inode of the file that is mapped.
     identity: (u64, u64),
     file: File,
+    refusal: Refusal,
 }
 
 // SAFETY: the mapping is only used through atomics.
@@ -24,29 +28,26 @@ unsafe impl Send for Mapped {}
 unsafe impl Sync for Mapped {}
 
 impl Mapped {
-    /// Maps the file of so many cells, made with mode 0600 and all cells 0 if it is not there.
-    ///
-    /// A new file is written out in full first: a store into a hole of a mapped file ends the process
-    /// when the disk is full.
+    /// Maps the counter file of so many cells, made with mode 0600 and all cells 0 if it is not there.
     pub fn open(path: &Path, cells: u64) -> Result<Mapped> {
-        let failed = |e: std::io::Error| unavailable(path, &e.to_string());
-        let size = cells as usize * 8;
-        if !path.exists() {
-            match publish(path, &vec![0; size]) {
-                Err(refused) if refused.kind != Kind::Conflict => return Err(unavailable(path, &refused.message)),
-                _ => {}
-            }
-        }
+        make(path, cells)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(libc::O_CLOEXEC);
-        let file = options.open(path).map_err(failed)?;
+        let file = options.open(path).map_err(|e| counter_file_unavailable(path, &e.to_string()))?;
         remove_drafts(path);
+        Mapped::of(path, file, cells, counter_file_unavailable)
+    }
+
+    /// Maps a file that was opened at the path to be read and written; refused unless it has exactly so many cells.
+    pub fn of(path: &Path, file: File, cells: u64, refusal: Refusal) -> Result<Mapped> {
+        let failed = |e: std::io::Error| refusal(path, &e.to_string());
+        let size = cells as usize * 8;
         let data = file.metadata().map_err(failed)?;
         if data.len() != size as u64 {
-            return Err(unavailable(path, "it has not the size it was made with"));
+            return Err(refusal(path, "it has not the size it was made with"));
         }
         let base = map(&file, size).map_err(failed)?;
-        Ok(Mapped { base, cells, path: path.into(), identity: (data.dev(), data.ino()), file })
+        Ok(Mapped { base, cells, path: path.into(), identity: (data.dev(), data.ino()), file, refusal })
     }
 
     /// Names the file among those of this machine: device and inode.
@@ -60,11 +61,11 @@ impl Mapped {
     }
 
     /// Refuses when the file at the path is no longer the one that is mapped: another process may then
-    /// count in a new one.
+    /// write into a new one.
     pub fn require_in_place(&self) -> Result<()> {
-        let found = std::fs::metadata(&self.path).map_err(|e| unavailable(&self.path, &e.to_string()))?;
+        let found = std::fs::metadata(&self.path).map_err(|e| self.unavailable(&e.to_string()))?;
         if (found.dev(), found.ino()) != self.identity {
-            return Err(unavailable(&self.path, "it was replaced while it was in use; restart the service"));
+            return Err(self.unavailable("it was replaced while it was in use; restart the service"));
         }
         Ok(())
     }
@@ -81,7 +82,20 @@ impl Mapped {
 
     /// The refusal of this file for a reason.
     pub fn unavailable(&self, why: &str) -> Error {
-        unavailable(&self.path, why)
+        (self.refusal)(&self.path, why)
+    }
+}
+
+/// Makes the counter file if it is not there, with mode 0600 and all cells 0.
+///
+/// It is written out in full: a store into a hole of a mapped file ends the process when the disk is full.
+fn make(path: &Path, cells: u64) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    match publish(path, &vec![0; cells as usize * 8]) {
+        Err(refused) if refused.kind != Kind::Conflict => Err(counter_file_unavailable(path, &refused.message)),
+        _ => Ok(()),
     }
 }
 
@@ -95,13 +109,13 @@ fn map(file: &File, size: usize) -> std::io::Result<*mut u8> {
     Ok(base.cast())
 }
 
-fn unavailable(path: &Path, why: &str) -> Error {
+fn counter_file_unavailable(path: &Path, why: &str) -> Error {
     Error::unavailable("counter-file-unavailable", format!("the counter file {}: {why}", path.display()))
 }
 
 impl Drop for Mapped {
     fn drop(&mut self) {
-        // SAFETY: mapped by `open` with this length; no reference outlives self.
+        // SAFETY: mapped by `of` with this length; no reference outlives self.
         unsafe { libc::munmap(self.base.cast(), self.cells as usize * 8) };
     }
 }

@@ -1,4 +1,4 @@
-//! Where secrets live, and, but for two calls in `ed25519`, the only place in the core with `unsafe` code.
+//! Where secrets live, and, but for three calls in `ed25519`, the only place in the core with `unsafe` code.
 //!
 //! A secret that is in use lies in a slot of the arena: locked memory with guard pages, out of core
 //! dumps, not inherited by a fork, wiped when the slot is given back. A secret that is idle is

@@ -8,10 +8,9 @@
 //!
 //! Nothing secret is here; it stands in this module because mapped memory needs `unsafe`.
 
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
@@ -21,6 +20,7 @@ use crate::new_file::{publish, remove_drafts};
 use crate::request::Claim;
 
 use super::fill_random;
+use super::mapped::Mapped;
 
 const MAGIC: &[u8; 16] = b"hyperkms replays";
 /// Before the slots: magic, boot, creation and floor as 8 bytes big-endian each, the key of the hash.
@@ -39,17 +39,11 @@ const ROUNDS: u64 = 1 << (64 - TAG_BITS);
 
 /// A mapping of the file; survives the death of a process, not the loss of power.
 pub struct Replays {
-    base: *mut u8,
-    path: PathBuf,
-    identity: (u64, u64),
+    mapped: Mapped,
     key: [u8; 16],
     /// Milliseconds since 1970: nothing of this time or before is accepted.
     pub floor: u64,
 }
-
-// SAFETY: the mapping is only used through atomics.
-unsafe impl Send for Replays {}
-unsafe impl Sync for Replays {}
 
 impl Replays {
     /// Maps the file if it was made in this boot of the machine; None if there is none or it is not.
@@ -62,9 +56,9 @@ impl Replays {
             opened => opened.map_err(failed)?,
         };
         remove_drafts(path);
-        let data = file.metadata().map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
         let mut header = [0; 64];
-        if data.len() != FILE_SIZE as u64 || file.read_exact_at(&mut header, 0).is_err() {
+        if size != FILE_SIZE as u64 || file.read_exact_at(&mut header, 0).is_err() {
             return Ok(None);
         }
         if &header[..16] != MAGIC || &header[16..32] != boot {
@@ -72,8 +66,8 @@ impl Replays {
         }
         let floor = u64::from_be_bytes(*header[40..48].first_chunk().expect("8 bytes"));
         let key = *header[48..64].first_chunk().expect("16 bytes");
-        let base = map(&file).map_err(failed)?;
-        Ok(Some(Replays { base, path: path.into(), identity: (data.dev(), data.ino()), key, floor }))
+        let mapped = Mapped::of(path, file, FILE_SIZE as u64 / 8, unavailable)?;
+        Ok(Some(Replays { mapped, key, floor }))
     }
 
     /// Makes a new file, in the place of whatever is there. The caller sees to it that nobody else does meanwhile.
@@ -104,11 +98,7 @@ impl Replays {
 
     /// Unavailable when the file at the path is no longer the one that is mapped.
     pub fn require_in_place(&self) -> Result<()> {
-        let found = std::fs::metadata(&self.path).map_err(|e| unavailable(&self.path, &e.to_string()))?;
-        if (found.dev(), found.ino()) != self.identity {
-            return Err(unavailable(&self.path, "it was replaced while it was in use; restart the service"));
-        }
-        Ok(())
+        self.mapped.require_in_place()
     }
 
     fn add(&self, claim: &Claim) -> Result<bool> {
@@ -125,7 +115,7 @@ impl Replays {
         let bucket = (claim.time >> BUCKET_BITS) as usize % BUCKETS;
         let start = number(8) as usize % SLOTS;
         for way in 0..WAYS {
-            let slot = self.at(bucket, (start + way) % SLOTS);
+            let slot = self.at(bucket, (start + way) % SLOTS)?;
             let mut seen = slot.load(Ordering::SeqCst);
             while is_free(seen, round) {
                 match slot.compare_exchange(seen, word, Ordering::SeqCst, Ordering::SeqCst) {
@@ -141,11 +131,9 @@ impl Replays {
         Err(Error::unavailable("replay-memory-full", words))
     }
 
-    fn at(&self, bucket: usize, slot: usize) -> &AtomicU64 {
+    fn at(&self, bucket: usize, slot: usize) -> Result<&AtomicU64> {
         debug_assert!(bucket < BUCKETS && slot < SLOTS);
-        let offset = HEADER + (bucket * SLOTS + slot) * 8;
-        // SAFETY: in bounds, 8-byte aligned in a page-aligned mapping, only ever used as an atomic.
-        unsafe { AtomicU64::from_ptr(self.base.add(offset).cast()) }
+        self.mapped.cell((HEADER / 8 + bucket * SLOTS + slot) as u64)
     }
 }
 
@@ -156,32 +144,15 @@ fn is_free(word: u64, round: u64) -> bool {
     word == 0 || (1..ROUNDS / 2).contains(&behind)
 }
 
-fn map(file: &File) -> std::io::Result<*mut u8> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a fresh shared mapping of a file that is exactly as long.
-    let base =
-        unsafe { libc::mmap(std::ptr::null_mut(), FILE_SIZE, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-    if base == libc::MAP_FAILED {
-        return Err(std::io::Error::last_os_error());
-    }
-    Ok(base.cast())
-}
-
 fn unavailable(path: &Path, why: &str) -> Error {
     let words = format!("the memory of signed requests, {}: {why}", path.display());
     Error::unavailable("replay-memory-unavailable", words)
 }
 
-impl Drop for Replays {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `open` with this length; no reference outlives self.
-        unsafe { libc::munmap(self.base.cast(), FILE_SIZE) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::PathBuf;
 
     use super::*;
 

@@ -7,8 +7,9 @@ use pyo3::types::PyBytes;
 
 use super::signing;
 use crate::error::{Error, Result};
+use crate::hex::{hex, unhex};
 use crate::memory::Replays;
-use crate::request::{fingerprint, hex, unhex, Sent, Signature};
+use crate::request::{fingerprint, Sent, Signature};
 use crate::request_key;
 use crate::verify::is_strict;
 
