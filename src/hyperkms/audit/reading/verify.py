@@ -54,6 +54,21 @@ class Report:
         """Of all logs that were read."""
         return sum(log.lines for log in self.logs)
 
+    @property
+    def segments(self) -> int:
+        """Files of theirs."""
+        return sum(log.segments for log in self.logs)
+
+    @property
+    def heads(self) -> int:
+        """Their heads that are right."""
+        return sum(log.heads for log in self.logs)
+
+    @property
+    def proved(self) -> int:
+        """Their lines that a right head covers."""
+        return sum(log.proved for log in self.logs)
+
 
 def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> Report:
     """Read the folder; NotFound or Unavailable if it cannot be, and everything else is a finding."""
