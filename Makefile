@@ -13,7 +13,7 @@ help:
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make hygiene no key in memory, logs, answers, errors or files: 100,000 requests to every route, then a search'
 	@echo 'make faults  every kill and fault in the long form, more than an hour: strace, kill -9, full and broken disks'
-	@echo 'make mutate  each small change of what decides over access must make a test fail, 20 minutes (ARGS=rules)'
+	@echo 'make mutate  each small change of what decides over access must make a test fail, about 15 minutes (ARGS=rules)'
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'

@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import requests
@@ -35,9 +36,9 @@ def main() -> None:
     options = Options(idempotency=Idempotency(asked.idempotency))
     with (
         SigningClient(asked.url, asked.key, options=options) as client,
-        SigningClient(asked.unix or asked.url, asked.key, options=options) as near,
         requests.Session() as session,
         asyncio.Runner() as runner,
+        ExitStack() as more,
     ):
         remote = AsyncSigningClient(asked.url, asked.key, options=options)
         contenders = {
@@ -46,6 +47,7 @@ def main() -> None:
             "official SDK, local key": lambda: _official(asked),
         }
         if asked.unix:
+            near = more.enter_context(SigningClient(asked.unix, asked.key, options=options))
             contenders["SigningClient, Unix socket"] = lambda: _synchronous(near, asked)
         if not asked.url.startswith("unix:"):
             contenders["requests.Session"] = lambda: _requests(session, asked)

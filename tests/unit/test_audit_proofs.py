@@ -8,17 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from hyperkms.audit.head_lines import BLOCK
 from hyperkms.audit.reading.findings import Findings
-from hyperkms.audit.reading.heads import BLOCK, newest_head
+from hyperkms.audit.reading.heads import newest_head
 from hyperkms.audit.reading.manifest import read_manifest
 from hyperkms.audit.reading.proof import (
     Proof,
+    chained_files,
     check_proof,
     parse_proof,
     parse_receipt,
     prove,
     prove_receipt,
-    segments_of,
 )
 from hyperkms.audit.reading.signed import Keys
 from hyperkms.errors import Conflict, HyperkmsError, Malformed, NotFound, Tampered
@@ -189,9 +190,9 @@ def test_the_newest_head_is_found_however_far_from_the_end_it_stands(tmp_path: P
     head = log.head()
     log.write(SIGNATURE, {"time": 1, "x": '{"v":17,"log":"' + "y" * padding})
     log.next_segment()
-    found = newest_head(log.id, segments_of(record.folder, log.id))
+    found = newest_head(log.id, chained_files(record.folder, log.id))
     assert found is not None
     assert msgspec.to_builtins(found) == head
     with log.files[-1].open("ab") as file:
         file.write(b'{"v":17,"log":"%b","index":4' % log.id.encode())
-    assert newest_head(log.id, segments_of(record.folder, log.id)) == found
+    assert newest_head(log.id, chained_files(record.folder, log.id)) == found

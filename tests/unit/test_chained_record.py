@@ -1,6 +1,7 @@
 """What the writer leaves is what docs/formats.md says, read by another implementation, whatever went wrong."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -304,6 +305,19 @@ def test_a_file_that_a_process_of_the_release_before_still_writes_is_left_to_the
         writer.communicate(b"\n")
     bring_in_order(logs.manifest)
     assert events(folder) == ["key", "adopt"]
+
+
+def test_what_another_process_brings_in_order_is_left_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    old_file(folder, b'{"v":1}\n')
+    logs = logs_in(folder)
+    left_by_a_dead_writer(logs)
+    with (folder / "left.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bring_in_order(logs.manifest)
+        assert events(folder) == ["key", "open"]
+    bring_in_order(logs.manifest)
+    assert events(folder) == ["key", "open", "adopt", "close"]
 
 
 def left_by_a_dead_writer(logs: Logs, after: bytes = b"") -> str:

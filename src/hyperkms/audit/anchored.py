@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hyperkms.audit.reading.signed import Count, Hash, Head, KeyId, LogId, Signature
+from hyperkms.audit.forms import Count, Hash, Head, KeyId, LogId, Signature
 
 
 class AnchoredHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from hyperkms import _core
 from hyperkms.audit.hands import Hands, stuck
-from hyperkms.audit.log import Logs
+from hyperkms.audit.log import Log, Logs
 from hyperkms.audit.log_file import make_folder, unwritable
 from hyperkms.audit.log_writer import LogWriter
 from hyperkms.audit.record import Record
@@ -93,9 +93,10 @@ class FileSink:
         if not self._is_in_memory or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
-            if self._closed or not writer.goes_on:
+            log = None if self._closed else writer.ready()
+            if log is None:
                 return False
-            self._commit([group])
+            self._commit([group], log)
             return True
         finally:
             self._writing.release()
@@ -185,11 +186,11 @@ class FileSink:
                 found += entry
         return found
 
-    def _commit(self, groups: Sequence[Group]) -> None:
+    def _commit(self, groups: Sequence[Group], ready: Log | None = None) -> None:
         """Release these groups if all of them are durable, else fail all of them."""
         records = [record for group in groups for record in group.records]
         try:
-            log, written, head = self._writer.write(records)
+            log, written, head = self._writer.write(records, ready)
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
             failure = error if isinstance(error, Unavailable) else unwritable(error)
             if self._observer:

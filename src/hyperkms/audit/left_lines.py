@@ -1,6 +1,5 @@
 """What a process that was killed has written: signatures of requests with an Idempotency-Key."""
 
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from hyperkms.audit.entries import SEGMENT
+from hyperkms.audit.head_lines import head_lines
 from hyperkms.audit.log import shown
 from hyperkms.audit.manifest import read_entries
 from hyperkms.audit.merkle import leaf_hash
@@ -24,8 +24,6 @@ from hyperkms.audit.segments import Segment, segments_of
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Tampered, Unavailable
 from hyperkms.receipt import NO_HEAD
-
-_A_HEAD = b'{"v":%d,' % HEAD
 
 
 class KeyedLine(msgspec.Struct, frozen=True):
@@ -91,7 +89,7 @@ class _LeftLog:
             if opening:  # an empty file stands for one that is lost
                 self._take(opening, self._files[0].path)
         for file in reversed(self._files[: number + 1]):
-            line = _last_head(file.path, place if file is self._files[number] else None)
+            line = next(head_lines(file.path, place if file is self._files[number] else None), b"")
             if line:
                 self._take(line, file.path)
                 return
@@ -126,19 +124,6 @@ class _LeftLog:
         if line.v == KEYED_SIGNATURE_UNCHAINED:
             return None
         return Position(line.log, line.index, leaf_hash(text[:-1]).hex(), self._head, self._durability)
-
-
-def _last_head(path: Path, end: int | None) -> bytes:
-    """The last line of a head that begins before this byte; empty if there is none. A newline is in no line."""
-    with path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            return b""
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            end = len(whole) if end is None else end
-            found = whole.rfind(b"\n" + _A_HEAD, 0, end) + 1
-            if not found and (end == 0 or whole[: len(_A_HEAD)] != _A_HEAD):
-                return b""
-            return whole[found : whole.find(b"\n", found) + 1]
 
 
 def _malformed(path: Path) -> Tampered:

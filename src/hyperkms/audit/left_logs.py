@@ -6,20 +6,23 @@
 * An empty file that was never listed is removed: its process died before it had said anything.
 """
 
+import fcntl
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.audit.entries import ADOPT, CLOSE, FOUND, OPEN, SEGMENT, AdoptEntry, CloseEntry, Listed
-from hyperkms.audit.log_file import sync
+from hyperkms.audit.log_file import sync, unwritable
 from hyperkms.audit.manifest import Appending, Manifest, read_entries
 from hyperkms.audit.merkle import Tree, leaf_hash
 from hyperkms.audit.open_files import are_open
 from hyperkms.audit.segments import Segment, segments
 from hyperkms.state.file_locks import is_held
 
+LOCK = "left.lock"
 _AT_ONCE = 10_000
 
 
@@ -32,20 +35,51 @@ class _Left:
 
 
 def bring_in_order(manifest: Manifest) -> None:
-    """Do all three. Unavailable if the manifest takes nothing; files are read outside of its lock."""
-    folder = manifest.folder
-    if not folder.is_dir():
+    """Do all three, unless another process is at it. Unavailable if the manifest takes nothing.
+
+    Files are read outside of the manifest's lock. Of processes that start together one reads them; a log that is left
+    meanwhile is one for the next start.
+    """
+    if not manifest.folder.is_dir():
         return
-    _adopt(manifest, [file for file in segments(folder) if file.number == 0])
-    for left in _left(read_entries(folder)):
+    with _turn(manifest.folder) as is_ours:
+        if is_ours:
+            _put_in_order(manifest)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[bool]:
+    """Whether no other process is at it; none begins within this block."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unwritable(error) from error
+    try:
+        yield _is_taken(lock)
+    finally:
+        os.close(lock)
+
+
+def _is_taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _put_in_order(manifest: Manifest) -> None:
+    folder = manifest.folder
+    entries = read_entries(folder)
+    _adopt(manifest, _adopted(entries), [file for file in segments(folder) if file.number == 0])
+    for left in _left(entries):
         with suppress(OSError):  # a file that is gone is found by who verifies
             _close(manifest, left)
     with manifest.alone() as listing:
         _remove_unlisted(listing, folder)
 
 
-def _adopt(manifest: Manifest, files: Iterable[Segment]) -> None:
-    known = _adopted(read_entries(manifest.folder))
+def _adopt(manifest: Manifest, known: Collection[str | None], files: Iterable[Segment]) -> None:
     new = [file for file in files if file.path.name not in known]
     being_written = are_open(file.path for file in new)
     for file in sorted(new, key=lambda one: one.path.name):

@@ -1,9 +1,10 @@
 """The key that signs the record: by the core, and nothing but tree heads and manifest entries."""
 
-import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from hyperkms import _core
+from hyperkms.audit.forms import key_id_of
 
 
 @dataclass(frozen=True)
@@ -12,15 +13,15 @@ class LogKey:
 
     handle: _core.KeyHandle
 
-    @property
+    @cached_property
     def public_key(self) -> str:
         """0x and 64 hex digits."""
         return "0x" + self.handle.public_key.hex()
 
-    @property
+    @cached_property
     def id(self) -> str:
-        """The first 16 hex digits of the SHA-256 of the public key."""
-        return hashlib.sha256(self.handle.public_key).hexdigest()[:16]
+        """As every line that it signs names it."""
+        return key_id_of(self.handle.public_key)
 
     def sign_head(self, log: str, *, size: int, root: bytes, time: int) -> str:
         """0x and 128 hex digits."""

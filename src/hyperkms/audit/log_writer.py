@@ -37,10 +37,12 @@ class LogWriter:
         """Those of which the manifest does not say so yet."""
         self._had_no_room = False
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether the next group needs no other file than the one at hand."""
-        return self.log is not None and not self.log.is_full and self.log.file.is_in_place()
+    def ready(self) -> Log | None:
+        """The log at hand if the next group needs no other file than its own; it is handed to `write` at once."""
+        log = self.log
+        if log is None or self.failure or log.is_full or not log.file.is_in_place():
+            return None
+        return log
 
     def at_hand(self) -> Log:
         """The log of the next lines; Unavailable if there can be none."""
@@ -52,9 +54,9 @@ class LogWriter:
             self.log = self._logs.begin()
         return self.log
 
-    def write(self, records: Sequence[Encoded]) -> tuple[str, Written, msgspec.Raw]:
+    def write(self, records: Sequence[Encoded], ready: Log | None = None) -> tuple[str, Written, msgspec.Raw]:
         """Records in the log at hand, durable: its id, what was written, and the newest head before them."""
-        log = self.at_hand()
+        log = ready or self.at_hand()
         self._require_announced(log, records)
         if log.is_full:
             self._go_on(log)

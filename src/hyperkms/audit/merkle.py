@@ -96,25 +96,6 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
     return spans[::-1]
 
 
-def consistency_spans(first: int, second: int) -> list[Span]:
-    """The nodes of PROOF(first, D[second]) (RFC 6962 section 2.1.2)."""
-    if not 0 < first <= second:
-        raise Malformed("proof-malformed", f"a tree of {first} is no beginning of a tree of {second}")
-    spans = []
-    start, end = 0, second
-    while first != end:
-        middle = start + _split(end - start)
-        if first <= middle:
-            spans.append(Span(middle, end))
-            end = middle
-        else:
-            spans.append(Span(start, middle))
-            start = middle
-    if start > 0:
-        spans.append(Span(start, end))
-    return spans[::-1]
-
-
 def roots_of(spans: Sequence[Span], leaves: Iterable[bytes]) -> list[bytes]:
     """The hash of each node, in one pass over the leaf hashes; no two may overlap. Malformed if leaves are too few."""
     trees = [Tree() for _ in spans]
@@ -134,11 +115,6 @@ def roots_of(spans: Sequence[Span], leaves: Iterable[bytes]) -> list[bytes]:
 def inclusion_proof(leaves: Iterable[bytes], index: int, size: int) -> list[bytes]:
     """PATH(index, D[size]) of these leaf hashes."""
     return roots_of(inclusion_spans(index, size), leaves)
-
-
-def consistency_proof(leaves: Iterable[bytes], first: int, second: int) -> list[bytes]:
-    """PROOF(first, D[second]) of these leaf hashes."""
-    return roots_of(consistency_spans(first, second), leaves)
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
@@ -164,37 +140,6 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
         raise _wrong("the path is shorter than the tree is high")
     if r != root:
         raise _wrong(f"leaf {index} and its path do not lead to the root")
-
-
-def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, path: Sequence[bytes]) -> None:
-    """Tampered with `proof-wrong` unless the tree of `first` leaves is the beginning of that of `second`.
-
-    RFC 9162 section 2.1.4.2, with its names. Everything continues a tree of none, so nothing can be shown of that.
-    """
-    if not 0 < first <= second:
-        raise _wrong(f"a tree of {first} is no beginning of a tree of {second}")
-    if first == second:
-        if path or first_root != second_root:
-            raise _wrong(f"two trees of {first} leaves have different roots, or a path that should be empty")
-        return
-    _require_hashes(first_root, second_root, *path)
-    hashes = iter((first_root, *path) if first & (first - 1) == 0 else path)
-    fn, sn = first - 1, second - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    fr = sr = next(hashes, b"")
-    for c in hashes:
-        if sn == 0:
-            raise _wrong("the path is longer than the tree is high")
-        if fn & 1 or fn == sn:
-            fr, sr = node_hash(c, fr), node_hash(c, sr)
-            while fn and not fn & 1:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            sr = node_hash(sr, c)
-        fn, sn = fn >> 1, sn >> 1
-    if sn != 0 or fr != first_root or sr != second_root:
-        raise _wrong(f"the tree of {first} is not shown to be the beginning of the tree of {second}")
 
 
 def _require_hashes(*hashes: bytes) -> None:

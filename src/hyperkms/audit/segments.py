@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 MANIFEST = "manifest.jsonl"
-SEGMENT_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})-([0-9]{4,9})\.jsonl", re.ASCII)
-"""For who writes the record and who reads it."""
-UNCHAINED_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})\.jsonl", re.ASCII)
+_CHAINED = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})-([0-9]{4,9})\.jsonl", re.ASCII)
+_UNCHAINED = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{32})\.jsonl", re.ASCII)
 """A file of the release before."""
 
 
@@ -19,15 +18,25 @@ class Segment(NamedTuple):
     number: int
     """From 1; 0 for the one file of a log of the release before."""
     path: Path
+    is_chained: bool
+    """By its name; no file of the release before is."""
+
+
+def segment_of(folder: Path, name: str) -> Segment | None:
+    """What a file of this name in the folder is; None if it is none of a log."""
+    if found := _CHAINED.fullmatch(name):
+        return Segment(found[1], int(found[2]), folder / name, is_chained=True)
+    if found := _UNCHAINED.fullmatch(name):
+        return Segment(found[1], 0, folder / name, is_chained=False)
+    return None
 
 
 def segments(folder: Path) -> Iterator[Segment]:
     """Every one that there is; none where there is no folder."""
     for path in folder.glob("*.jsonl"):
-        if found := SEGMENT_NAME.fullmatch(path.name):
-            yield Segment(found[1], int(found[2]), path)
-        elif found := UNCHAINED_NAME.fullmatch(path.name):
-            yield Segment(found[1], 0, path)
+        segment = segment_of(folder, path.name)
+        if segment is not None:
+            yield segment
 
 
 def segments_of(folder: Path, log: str) -> list[Segment]:

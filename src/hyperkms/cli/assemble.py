@@ -25,6 +25,7 @@ from hyperkms.audit.anchor import Anchor
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import MIB, Logs, Writing
+from hyperkms.audit.log_file import sync
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.announcing import ADMIN_KEY
@@ -300,11 +301,7 @@ def _make_directory(path: Path) -> None:
         return
     _make_directory(path.absolute().parent)
     path.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.absolute().parent)
 
 
 def _protect_memory(config: Config, tell: Tell) -> None:

@@ -142,7 +142,7 @@ def log_of(place: Place, text: str) -> str:
     """The log that begins with these digits; NotFound if there is none, Malformed if there are several."""
     if len(text) == _WHOLE:
         return text
-    if place.remote() is not None:
+    if place.asks_service():
         raise Malformed.at("LOG", "a service is asked for the whole id of a log: 32 digits")
     folder = Folder.read(place.folder())
     logs = {*folder.logs, *(file.log for file in folder.unchained)}

@@ -6,13 +6,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from hyperkms.audit.reading.decisions import Decision, Query, decisions, read_decision
-from hyperkms.audit.reading.findings import Findings
-from hyperkms.audit.reading.manifest import read_manifest
 from hyperkms.audit.reading.pages import MOST
 from hyperkms.audit.reading.proof import Proof, ReceiptOf, check_receipt, prove, prove_receipt
 from hyperkms.cli.audit_place import Place
 from hyperkms.cli.remote import Remote
 from hyperkms.errors import Unavailable
+from hyperkms.operations.audit import manifest_of
 
 
 def decisions_at(place: Place, query: Query) -> Iterator[Decision]:
@@ -32,7 +31,7 @@ def proof_at(place: Place, log: str, index: int) -> Proof:
     remote = place.remote()
     if remote is None:
         folder = place.folder()
-        return prove(folder, log, index, read_manifest(folder, Findings(), None, None).keys)
+        return prove(folder, log, index, manifest_of(folder).keys)
     try:
         answer = remote.get("/audit/proof?" + urlencode({"log": log, "index": index}))
     finally:
@@ -45,9 +44,9 @@ def proof_at(place: Place, log: str, index: int) -> Proof:
 
 def receipt_proof_at(place: Place, receipt: ReceiptOf) -> Proof:
     """The proof of a receipt's line; Tampered if the line is not the receipt's."""
-    if place.remote() is None:
+    if not place.asks_service():
         folder = place.folder()
-        return prove_receipt(folder, receipt, read_manifest(folder, Findings(), None, None).keys)
+        return prove_receipt(folder, receipt, manifest_of(folder).keys)
     proof = proof_at(place, receipt.log, receipt.index)
     check_receipt(receipt, proof)
     return proof

@@ -27,16 +27,20 @@ class Place:
 
     def remote(self) -> Remote | None:
         """The service to ask; None where the files are read."""
+        return self.target.remote() if self.asks_service() else None
+
+    def asks_service(self) -> bool:
+        """Whether it is a service that is read."""
         if self.records is None:
-            return self.target.remote()
+            return self.target.service() is not None
         if self.target.url or self.target.data:
             raise Malformed.at("--records", "is a folder by itself: say neither --data nor --url with it")
-        return None
+        return False
 
     def folder(self) -> Path:
         """The folder of the record; Refused where a service is meant, since a service hands out no files."""
         if self.records is not None:
-            self.remote()
+            self.asks_service()
             return self.records
         if self.target.names_service():
             words = "this reads the files of the record: say --data DIR, or --records FOLDER for a copy of them"

@@ -117,14 +117,13 @@ def _bar(folder: Path) -> Iterator[Progress]:
 
 
 def _tell(report: Report) -> None:
-    chained = [log for log in report.logs if log.heads or log.proved]
     times = [time for log in report.logs for time in (log.first_time, log.last_time) if time is not None]
     rows: dict[str, Any] = {
         "logs": len(report.logs),
-        "segments": sum(log.segments for log in report.logs),
+        "segments": report.segments,
         "lines": report.lines,
-        "heads checked": sum(log.heads for log in report.logs),
-        "proved lines": sum(log.proved for log in chained),
+        "heads checked": report.heads,
+        "proved lines": report.proved,
         "from": iso_time(min(times)) if times else "-",
         "to": iso_time(max(times)) if times else "-",
         "key id": ", ".join(report.key_ids) or "-",
@@ -151,10 +150,10 @@ def _document(report: Report) -> dict[str, Any]:
     return {
         "ok": not report.findings,
         "logs": len(report.logs),
-        "segments": sum(log.segments for log in report.logs),
+        "segments": report.segments,
         "lines": report.lines,
-        "heads": sum(log.heads for log in report.logs),
-        "proved": sum(log.proved for log in report.logs),
+        "heads": report.heads,
+        "proved": report.proved,
         "passedOver": report.passed_over,
         "keyIds": list(report.key_ids),
         "findings": [msgspec.to_builtins(finding) for finding in report.findings],

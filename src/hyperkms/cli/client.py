@@ -1,4 +1,4 @@
-"""`hyperkms client`: create, list, show, revoke, rotate, add-key."""
+"""`hyperkms client`: create, list, show, revoke, rotate, add-key, grant, end-grant."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args

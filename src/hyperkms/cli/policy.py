@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from hyperkms.access.policy.document import PolicyDocument, period_of, policy_of, schema, span_of
+from hyperkms.access.policy.document import PolicyDocument, canonical_text, period_of, policy_of, schema, span_of
 from hyperkms.access.policy.judge import allowed_types
 from hyperkms.cli.names import complete_wallets
 from hyperkms.cli.policy_desk import policy_desk
@@ -100,7 +100,7 @@ def diff_command(file: Path, wallet_id: str, target: Target, form: Form) -> None
         answer = desk.show(parse_wallet_id(wallet_id))
     standing = answer["enforced"]["policy"] if "enforced" in answer else {"format": 1, "allow": ["trade-only"]}
     label = f"version {answer['enforced']['version']}" if "enforced" in answer else "built-in trade-only"
-    before, after = (_lines(document) for document in (policy_of(standing), new))
+    before, after = (canonical_text(document).splitlines() for document in (policy_of(standing), new))
     lines = list(difflib.unified_diff(before, after, f"{wallet_id}, {label}", str(file), lineterm=""))
     doubts = _new_meters(policy_of(standing), new)
     if form is Form.JSON:
@@ -210,19 +210,23 @@ def _names_coins(document: PolicyDocument) -> bool:
 def _show_standing(answer: dict[str, Any]) -> None:
     if "enforced" in answer:
         click.echo(f"enforced: version {answer['enforced']['version']}")
-        click.echo(json.dumps(answer["enforced"]["policy"], indent=2, ensure_ascii=False))
+        _show_policy(answer["enforced"])
     else:
         click.echo(f"enforced: the built-in {_TRADE_ONLY}")
     if "shadow" in answer:
         click.echo(f"in shadow: version {answer['shadow']['version']}")
-        click.echo(json.dumps(answer["shadow"]["policy"], indent=2, ensure_ascii=False))
+        _show_policy(answer["shadow"])
 
 
 def _show_version(version: dict[str, Any], form: Form) -> None:
     if form is Form.JSON:
         show_json(version)
     else:
-        click.echo(json.dumps(version["policy"], indent=2, ensure_ascii=False))
+        _show_policy(version)
+
+
+def _show_policy(version: dict[str, Any]) -> None:
+    click.echo(json.dumps(version["policy"], indent=2, ensure_ascii=False))
 
 
 def _version(answer: dict[str, Any], number: int) -> dict[str, Any]:
@@ -238,10 +242,6 @@ def _effect(answer: dict[str, Any], number: int) -> str:
         if answer.get(effect, {}).get("version") == number:
             return effect
     return "-"
-
-
-def _lines(document: PolicyDocument) -> list[str]:
-    return json.dumps(msgspec.to_builtins(document), indent=2, ensure_ascii=False).splitlines()
 
 
 def _new_meters(before: PolicyDocument, after: PolicyDocument) -> list[str]:

@@ -2,13 +2,11 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import click
-import msgspec
 
 from hyperkms.cli.assemble import SWEEP
-from hyperkms.cli.desk import opened
+from hyperkms.cli.desk import View, built, opened
 from hyperkms.cli.printing import FORM, Form, show_json, show_rows
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.sweeper import is_swept
@@ -18,8 +16,6 @@ from hyperkms.config import Config
 from hyperkms.errors import Forbidden, HyperkmsError, Unavailable
 from hyperkms.http.status_views import status_view
 from hyperkms.operations.status import status as status_of
-
-View = dict[str, Any]
 
 
 @click.command()
@@ -61,7 +57,7 @@ def _of_directory(config: Config) -> View:
     head = {"target": str(config.data), "alive": is_swept(config.data / SWEEP)}
     try:
         with opened(config, create=False) as parts:
-            return {**head, **msgspec.json.decode(msgspec.json.encode(status_view(status_of(parts), parts.mode)))}
+            return {**head, **built(status_view(status_of(parts), parts.mode))}
     except HyperkmsError as error:
         return {**head, **_not_ready(error)}
 

@@ -10,7 +10,7 @@ import click
 
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.config import Config, service_is_named, service_of_process
+from hyperkms.config import Config, ServiceAddress, service_is_named, service_of_process
 from hyperkms.errors import Malformed
 
 URL = click.option(
@@ -29,13 +29,17 @@ class Target:
 
     def remote(self) -> Remote | None:
         """The service that --url or HYPERKMS_URL names; None for the data directory. A flag wins over a setting."""
+        service = self.service()
+        return None if service is None else Remote(service)
+
+    def service(self) -> ServiceAddress | None:
+        """Its address."""
         if self.url and self.data:
             words = "and --data exclude each other: one is a running service, the other its directory"
             raise Malformed.at("--url", words)
         if self.data:
             return None
-        service = service_of_process(self.url, self.env_file)
-        return None if service is None else Remote(service)
+        return service_of_process(self.url, self.env_file)
 
     def names_service(self) -> bool:
         """Whether a service is meant, rightly or not."""

@@ -1,10 +1,9 @@
 """The log key: one Ed25519 key a data directory, with which its record is signed and nothing else."""
 
-import hashlib
-
 import sqlalchemy as sa
 
 from hyperkms import _core
+from hyperkms.audit.forms import key_id_of
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Tampered
 from hyperkms.state.database import Database
@@ -27,11 +26,6 @@ def open_log_key(database: Database, root_key: RootKey, *, now: int) -> _core.Ke
     return _core.open_sealed_key(sealed, _CONTEXT, root_key.unwrap(header.wrapped, _CONTEXT))
 
 
-def key_id(public_key: bytes) -> str:
-    """The name of a log key: the first 16 hex digits of the SHA-256 of its public key."""
-    return hashlib.sha256(public_key).hexdigest()[:16]
-
-
 def _stored(database: Database) -> bytes | None:
     with database.read() as connection:
         return _first(connection)
@@ -41,7 +35,7 @@ def _made(database: Database, root_key: RootKey, now: int) -> bytes:
     data_key, wrapped = root_key.new_data_key(_CONTEXT)
     sealed = _core.generate_key(_CONTEXT, data_key, wrapped, root_key.id)
     public_key = _core.inspect_sealed_key(sealed).public_key
-    row = {"id": key_id(public_key), "public_key": public_key, "sealed": sealed, "created_at": now}
+    row = {"id": key_id_of(public_key), "public_key": public_key, "sealed": sealed, "created_at": now}
     with database.write() as connection:
         standing = _first(connection)
         if standing is None:

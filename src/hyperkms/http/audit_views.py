@@ -1,9 +1,9 @@
 """Heads, proofs and decisions as bodies of answers."""
 
+from hyperkms.audit.forms import Head
 from hyperkms.audit.reading.decisions import Decision
 from hyperkms.audit.reading.proof import Proof
 from hyperkms.audit.reading.sentences import printable, sentence
-from hyperkms.audit.reading.signed import Head
 from hyperkms.http.audit_schemas import DecisionView, HeadsAnswer, HeadView, LogHeadView, ProofAnswer, ProofView
 from hyperkms.operations.audit import Heads
 

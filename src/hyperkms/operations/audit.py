@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hyperkms.audit.forms import Head
 from hyperkms.audit.reading.findings import Findings
 from hyperkms.audit.reading.folder import Folder
 from hyperkms.audit.reading.heads import newest_head
 from hyperkms.audit.reading.manifest import Manifest, read_manifest
-from hyperkms.audit.reading.proof import Proof, prove, segments_of
-from hyperkms.audit.reading.signed import Head
+from hyperkms.audit.reading.proof import Proof, chained_files, prove
 from hyperkms.errors import Unavailable
 from hyperkms.operations.parts import Parts
 
@@ -51,7 +51,7 @@ def heads(parts: Parts, *, after: str | None) -> Heads:
 
 def proof_of(parts: Parts, log: str, index: int) -> Proof:
     """The proof of a line; Unavailable for a log that is too large to be read for one request."""
-    segments = segments_of(parts.records, log)
+    segments = chained_files(parts.records, log)
     size = sum(segment.path.stat().st_size for segment in segments)
     if size > MOST_PROVED:
         words = f"log {log} has {size >> 20} MiB, and a service reads at most {MOST_PROVED >> 20} for a proof"

@@ -14,7 +14,7 @@ import msgspec
 
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import Segment
+from hyperkms.audit.reading.folder import ListedFile
 from hyperkms.audit.reading.held import Held
 from hyperkms.audit.reading.line_form import KIND_LENGTH, KINDS, ZEROS, Line, is_json, parse_chained, read_any
 from hyperkms.audit.reading.marks import Mark
@@ -231,7 +231,7 @@ class Chain:
 
     # ---- files and the end -----------------------------------------------------------------------------
 
-    def begin_file(self, segment: Segment, first: bytes, start: int | None, *, is_next: bool) -> None:
+    def begin_file(self, segment: ListedFile, first: bytes, start: int | None, *, is_next: bool) -> None:
         """Go on in another file; `start` is the index of its first line, if the manifest says so.
 
         `is_next` says whether the file before it is there.

@@ -125,14 +125,14 @@ def decisions(folder: Path, query: Query) -> Iterator[Decision]:
     while waiting or open_logs:
         while waiting and (not open_logs or waiting[-1].start <= open_logs[0][0]):
             number += 1
-            _push(open_logs, number, of_source(waiting.pop(), query))
+            _push(open_logs, number, _of_source(waiting.pop(), query))
         if open_logs:
             _, own, decision, rest = heapq.heappop(open_logs)
             yield decision
             _push(open_logs, own, rest)
 
 
-def of_source(source: Source, query: Query) -> Iterator[Decision]:
+def _of_source(source: Source, query: Query) -> Iterator[Decision]:
     """Those of one log, in its order."""
     for path in source.paths:
         for text in lines_of(path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from hyperkms.audit.segments import MANIFEST, SEGMENT_NAME, UNCHAINED_NAME
+from hyperkms.audit.segments import segment_of
 from hyperkms.errors import NotFound, Unavailable
 
 CHUNK = 1 << 20
@@ -16,23 +16,19 @@ Progress: TypeAlias = Callable[[int], None]
 """Told of each number of bytes that was read."""
 
 
-class Segment(NamedTuple):
-    """A file of a chained log."""
+class ListedFile(NamedTuple):
+    """A segment of a log, or the one file of a log of the release before, as it was listed."""
 
+    log: str
     number: int
-    name: str
     path: Path
     size: int
     """Bytes when it was listed."""
 
-
-class Unchained(NamedTuple):
-    """A file of the release before: a log of its own, without a chain."""
-
-    log: str
-    name: str
-    path: Path
-    size: int
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self.path.name
 
 
 @dataclass
@@ -40,11 +36,10 @@ class Folder:
     """What stands in `records`."""
 
     path: Path
-    logs: dict[str, list[Segment]] = field(default_factory=dict)
+    logs: dict[str, list[ListedFile]] = field(default_factory=dict)
     """In the order of their start; of each its segments in order."""
-    unchained: list[Unchained] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
-    """Files that end as a record does and have no name of one."""
+    unchained: list[ListedFile] = field(default_factory=list)
+    """Files of the release before: each is a log of its own, without a chain."""
 
     @classmethod
     def read(cls, path: Path) -> "Folder":
@@ -62,21 +57,17 @@ class Folder:
 
     def take(self, name: str) -> None:
         """Add a file that is there, if it is not listed yet."""
-        path = self.path / name
-        if segment := SEGMENT_NAME.fullmatch(name):
-            segments = self.logs.setdefault(segment[1], [])
-            if all(one.name != name for one in segments):
-                segments.append(Segment(int(segment[2]), name, path, _size(path)))
-                segments.sort()
-        elif unchained := UNCHAINED_NAME.fullmatch(name):
-            self.unchained.append(Unchained(unchained[1], name, path, _size(path)))
-        elif name.endswith(".jsonl") and name != MANIFEST:
-            self.others.append(name)
-
-    @property
-    def manifest(self) -> Path:
-        """Where the manifest stands, or should."""
-        return self.path / MANIFEST
+        segment = segment_of(self.path, name)
+        if segment is None:
+            return
+        file = ListedFile(segment.log, segment.number, segment.path, _size(segment.path))
+        if not segment.is_chained:
+            self.unchained.append(file)
+            return
+        files = self.logs.setdefault(file.log, [])
+        if all(one.name != name for one in files):
+            files.append(file)
+            files.sort()
 
     def size(self) -> int:
         """Bytes of all logs."""

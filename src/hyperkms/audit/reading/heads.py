@@ -1,57 +1,33 @@
 """The newest head of a log, found from its end."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hyperkms.audit.reading.folder import Segment, unreadable
+from hyperkms.audit.forms import Head, read_head
+from hyperkms.audit.head_lines import head_lines
+from hyperkms.audit.reading.folder import ListedFile, unreadable
 from hyperkms.audit.reading.line_form import parse_chained
-from hyperkms.audit.reading.signed import Head, read_head
-from hyperkms.audit.record import HEAD
-
-BLOCK = 1 << 16
-_MARK = b'{"v":%d,"log":"' % HEAD
 
 
-def newest_head(log: str, segments: Sequence[Segment]) -> Head | None:
+def newest_head(log: str, segments: Sequence[ListedFile]) -> Head | None:
     """The last head in the files of a log as it stands there, not verified; None before the first."""
     for segment in reversed(segments):
-        head = _last_of(log, segment.path)
+        try:
+            head = _first_good(log, head_lines(segment.path))
+        except OSError as error:
+            raise unreadable(segment.path, error) from error
         if head is not None:
             return head
     return None
 
 
-def _last_of(log: str, path: Path) -> Head | None:
-    try:
-        with path.open("rb") as file:
-            end = file.seek(0, 2)
-            while end > 0:
-                start = max(0, end - BLOCK)
-                file.seek(start)
-                block = file.read(end - start + len(_MARK))
-                found = _last_in(log, block, start, file)
-                if found is not None:
-                    return found
-                end = start
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return None
-
-
-def _last_in(log: str, block: bytes, start: int, file: BinaryIO) -> Head | None:
-    """The last whole head that begins in these bytes."""
-    place = block.rfind(_MARK)
-    while place >= 0:
-        file.seek(start + place)
-        text = file.readline()
-        line = parse_chained(text[:-1]) if text.endswith(b"\n") else None
+def _first_good(log: str, texts: Iterable[bytes]) -> Head | None:
+    for text in texts:
+        line = parse_chained(text[:-1])
         if line is not None and line.log == log:
             try:
                 return read_head(line.record)
             except msgspec.MsgspecError:
-                pass
-        place = block.rfind(_MARK, 0, place)
+                continue
     return None

@@ -7,12 +7,15 @@ from typing import TypeAlias
 
 import msgspec
 
+from hyperkms.audit.forms import Head, key_id_of, read_head
 from hyperkms.audit.merkle import Tree
 from hyperkms.audit.reading.findings import Code
 from hyperkms.audit.reading.marks import Mark
-from hyperkms.audit.reading.signed import Head, Keys, key_id_of, read_head, unhex
-from hyperkms.audit.record import HEAD, OPENING
+from hyperkms.audit.reading.signed import Keys, unhex
+from hyperkms.audit.record import HEAD, OPENING, OpeningRecord
 from hyperkms.errors import Tampered
+
+_read_opening = msgspec.json.Decoder(OpeningRecord).decode
 
 Find: TypeAlias = Callable[[Code, str, int], None]
 """Told of what is wrong, and at which line."""
@@ -139,16 +142,3 @@ class Held:
         while self._mark is not None:
             largest, self._mark = self._mark, next(self.marks, None)
         return largest
-
-
-class _Opening(msgspec.Struct, frozen=True, rename="camel"):
-    time: int
-    release: str
-    boot: str | None
-    pid: int
-    key_id: str
-    public_key: str
-    durability: str
-
-
-_read_opening = msgspec.json.Decoder(_Opening).decode

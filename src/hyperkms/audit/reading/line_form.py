@@ -11,12 +11,14 @@ from hyperkms.audit.record import OPENING, POLICY
 ZEROS = FIRST_PREV.encode()
 MAX_INDEX = 2**63 - 1
 
-KINDS: Mapping[bytes, int] = {b'{"v":%d' % kind: kind for kind in range(OPENING, POLICY + 1)}
+_KINDS = range(OPENING, POLICY + 1)
+KINDS: Mapping[bytes, int] = {b'{"v":%d' % kind: kind for kind in _KINDS}
 """How a line of each kind begins."""
 KIND_LENGTH = 7
 
 _CHAINED = re.compile(
-    rb'\{"v":(1[1-8]),"log":"([0-9a-f]{32})","index":(0|[1-9][0-9]{0,18}),"prev":"([0-9a-f]{64})","record":(\{.*\})\}',
+    rb'\{"v":(' + b"|".join(b"%d" % kind for kind in _KINDS) + rb'),"log":"([0-9a-f]{32})",'
+    rb'"index":(0|[1-9][0-9]{0,18}),"prev":"([0-9a-f]{64})","record":(\{.*\})\}',
     re.DOTALL,
 )
 _UNCHAINED = re.compile(

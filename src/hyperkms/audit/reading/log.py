@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from hyperkms.audit.entries import CLOSED
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.anchor import Anchor
 from hyperkms.audit.reading.chain import Chain, Gap, Stray
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import Progress, Segment, batches, lines_of
+from hyperkms.audit.reading.folder import ListedFile, Progress, batches, lines_of
 from hyperkms.audit.reading.line_form import parse_chained
 from hyperkms.audit.reading.manifest import Listed
 from hyperkms.audit.reading.marks import marks_of
@@ -40,7 +41,7 @@ class Reading:
     progress: Progress
 
 
-def check_log(log: str, segments: Iterable[Segment], listed: Listed | None, reading: Reading) -> ReadLog:
+def check_log(log: str, segments: Iterable[ListedFile], listed: Listed | None, reading: Reading) -> ReadLog:
     """Read all of a log and say what is wrong with it."""
     findings = reading.findings
     chain = Chain(log, reading.keys, marks_of(log, listed, reading.anchor), findings)
@@ -49,7 +50,7 @@ def check_log(log: str, segments: Iterable[Segment], listed: Listed | None, read
     for place, segment in enumerate(present):
         tail = _read(chain, segment, listed, present[place - 1].number if place else 0, reading.progress)
         if tail:
-            is_closed = listed is not None and listed.close is not None and listed.close[1].how == "closed"
+            is_closed = listed is not None and listed.close is not None and listed.close[1].how == CLOSED
             _tell_torn(chain, segment, is_finding=is_closed or place + 1 < len(present))
     chain.end()
     _Ending(chain, present, listed).tell(before)
@@ -66,7 +67,7 @@ def check_log(log: str, segments: Iterable[Segment], listed: Listed | None, read
     )
 
 
-def _read(chain: Chain, segment: Segment, listed: Listed | None, before: int, progress: Progress) -> bytes:
+def _read(chain: Chain, segment: ListedFile, listed: Listed | None, before: int, progress: Progress) -> bytes:
     """Take the lines of a file; what stands after its last newline."""
     begun, tail, second = False, b"", None
     start = listed.start_of(segment.number) if listed is not None else None
@@ -83,7 +84,7 @@ def _read(chain: Chain, segment: Segment, listed: Listed | None, before: int, pr
     return tail
 
 
-def _tell_torn(chain: Chain, segment: Segment, *, is_finding: bool) -> None:
+def _tell_torn(chain: Chain, segment: ListedFile, *, is_finding: bool) -> None:
     words = f"{segment.name} ends in half a line, which was cut off: it is no line"
     tell = chain.findings.add if is_finding else chain.findings.note
     tell(Finding(Code.TAIL_TORN, words, segment.name, chain.log, chain.index))
@@ -92,7 +93,7 @@ def _tell_torn(chain: Chain, segment: Segment, *, is_finding: bool) -> None:
 class _Ending:
     """What is known only once all of a log was read."""
 
-    def __init__(self, chain: Chain, segments: list[Segment], listed: Listed | None) -> None:
+    def __init__(self, chain: Chain, segments: list[ListedFile], listed: Listed | None) -> None:
         self._chain = chain
         self._segments = segments
         self._listed = listed

@@ -10,11 +10,12 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from hyperkms.audit.chain import FIRST_PREV
+from hyperkms.audit.forms import Count, Hash, KeyId, LogId, PublicKey, key_id_of
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.findings import Code, Finding, Findings
 from hyperkms.audit.reading.folder import lines_of, unreadable
 from hyperkms.audit.reading.line_form import is_json
-from hyperkms.audit.reading.signed import Count, Hash, KeyId, Keys, LogId, PublicKey, key_id_of, unhex
+from hyperkms.audit.reading.signed import Keys, unhex
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.errors import Tampered
 

@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hyperkms.audit.forms import Head
 from hyperkms.audit.reading.anchor import Anchor
 from hyperkms.audit.reading.manifest import Listed
-from hyperkms.audit.reading.signed import Head
 
 
 @dataclass(frozen=True)

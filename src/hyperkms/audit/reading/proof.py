@@ -7,11 +7,12 @@ from typing import Literal
 
 import msgspec
 
+from hyperkms.audit.forms import Count, Hash, Head, LogId, PublicKey, key_id_of
 from hyperkms.audit.merkle import inclusion_spans, leaf_hash, root_of, roots_of, verify_inclusion
-from hyperkms.audit.reading.folder import Folder, Segment, lines_of
+from hyperkms.audit.reading.folder import Folder, ListedFile, lines_of
 from hyperkms.audit.reading.heads import newest_head
 from hyperkms.audit.reading.line_form import parse_chained
-from hyperkms.audit.reading.signed import Count, Hash, Head, Keys, LogId, PublicKey, key_id_of, unhex
+from hyperkms.audit.reading.signed import Keys, unhex
 from hyperkms.errors import Conflict, Malformed, NotFound, Tampered
 
 
@@ -78,7 +79,7 @@ def prove(folder: Path, log: str, index: int, keys: Keys) -> Proof:
     NotFound if there is no such log or line, Conflict as long as no head covers it, Tampered if the lines are not
     those of the head.
     """
-    segments = segments_of(folder, log)
+    segments = chained_files(folder, log)
     head = newest_head(log, segments)
     if head is None or index >= head.size:
         _require_line(segments, index)
@@ -86,7 +87,6 @@ def prove(folder: Path, log: str, index: int, keys: Keys) -> Proof:
     keys.verify_head(log, head)
     reading = _Reading(segments, index)
     path = reading.path(head.size)
-    verify_inclusion(leaf_hash(reading.line), index, head.size, path, bytes.fromhex(head.root))
     proof = Proof(
         v=1,
         log=log,
@@ -107,7 +107,7 @@ def prove_receipt(folder: Path, receipt: ReceiptOf, keys: Keys) -> Proof:
     proof = prove(folder, receipt.log, receipt.index, keys)
     check_receipt(receipt, proof)
     if receipt.head is not None:
-        leaves = islice(_Reading(segments_of(folder, receipt.log), -1).leaves(), receipt.head.size)
+        leaves = islice(_Reading(chained_files(folder, receipt.log), -1).leaves(), receipt.head.size)
         if root_of(leaves).hex() != receipt.head.root:
             words = f"the first {receipt.head.size} lines of the log are not those of the receipt's head"
             raise Tampered("proof-wrong", words)
@@ -122,7 +122,7 @@ def check_receipt(receipt: ReceiptOf, proof: Proof) -> None:
         Keys([unhex(proof.public_key)]).verify_head(receipt.log, receipt.head)
 
 
-def segments_of(folder: Path, log: str) -> Sequence[Segment]:
+def chained_files(folder: Path, log: str) -> Sequence[ListedFile]:
     """The files of a chained log; NotFound if there are none."""
     listed = Folder.read(folder)
     if log not in listed.logs:
@@ -135,7 +135,7 @@ def segments_of(folder: Path, log: str) -> Sequence[Segment]:
 class _Reading:
     """The leaf hashes of a log, one line of which is kept."""
 
-    def __init__(self, segments: Iterable[Segment], index: int) -> None:
+    def __init__(self, segments: Iterable[ListedFile], index: int) -> None:
         self._segments = segments
         self._index = index
         self.line = b""
@@ -161,7 +161,7 @@ class _Reading:
                 yield leaf_hash(text)
 
 
-def _require_line(segments: Sequence[Segment], index: int) -> None:
+def _require_line(segments: Sequence[ListedFile], index: int) -> None:
     lines = sum(1 for segment in segments for _ in lines_of(segment.path))
     if index >= lines:
         raise NotFound("no-such-line", f"the log has {lines} lines, and so no line {index}")

@@ -8,6 +8,7 @@ from hyperkms.audit.record import (
     ADMINISTRATION,
     HEAD,
     KEYED_SIGNATURE,
+    KEYED_SIGNATURE_UNCHAINED,
     LIFE,
     OPENING,
     POLICY,
@@ -96,7 +97,7 @@ def _head(record: Mapping[str, Any]) -> str:
 
 
 _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
-    **dict.fromkeys((1, SIGNATURE, 4, KEYED_SIGNATURE), _signature),
+    **dict.fromkeys((1, SIGNATURE, KEYED_SIGNATURE_UNCHAINED, KEYED_SIGNATURE), _signature),
     **dict.fromkeys((2, LIFE), _change),
     **dict.fromkeys((3, ADMINISTRATION), _client_change),
     POLICY: _policy,

@@ -3,43 +3,15 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Annotated
-
-import msgspec
 
 from hyperkms._core import verify_ed25519
+from hyperkms.audit.forms import Head, key_id_of
 from hyperkms.errors import Malformed, Tampered
 
 _HEAD_LABEL = b"hyperkms tree head v1\n"
 _ENTRY_LABEL = b"hyperkms manifest entry v1\n"
 _PUBLIC_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 _KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
-
-Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}\\Z")]
-LogId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}\\Z")]
-KeyId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}\\Z")]
-PublicKey = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-f]{64}\\Z")]
-Signature = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-f]{128}\\Z")]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-
-
-class Head(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A signed tree head: the root of the first `size` lines of a log."""
-
-    time: Count
-    """Milliseconds."""
-    size: Count
-    root: Hash
-    key_id: KeyId
-    signature: Signature
-
-
-read_head = msgspec.json.Decoder(Head).decode
-
-
-def key_id_of(public_key: bytes) -> str:
-    """The first 16 hex digits of SHA-256 of the key."""
-    return hashlib.sha256(public_key).hexdigest()[:16]
 
 
 def parse_public_key(text: str) -> bytes:

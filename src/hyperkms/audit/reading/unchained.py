@@ -3,13 +3,13 @@
 import hashlib
 
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import Progress, Unchained, batches
+from hyperkms.audit.reading.folder import ListedFile, Progress, batches
 from hyperkms.audit.reading.line_form import parse_unchained
 from hyperkms.audit.reading.log import ReadLog
 from hyperkms.audit.reading.manifest import AdoptEntry
 
 
-def check_unchained(file: Unchained, adopted: AdoptEntry | None, findings: Findings, progress: Progress) -> ReadLog:
+def check_unchained(file: ListedFile, adopted: AdoptEntry | None, findings: Findings, progress: Progress) -> ReadLog:
     """The form of its lines, their numbers, and the whole file against its hash in the manifest."""
     whole, size, lines, index, tail = hashlib.sha256(), 0, 0, 0, b""
     times: list[int] = []
@@ -44,7 +44,7 @@ def check_unchained(file: Unchained, adopted: AdoptEntry | None, findings: Findi
     return ReadLog(file.log, 1, lines, heads=0, proved=0, first_time=first, last_time=last, is_closed=True)
 
 
-def _hold(file: Unchained, adopted: AdoptEntry, found: tuple[int, int, str], findings: Findings) -> None:
+def _hold(file: ListedFile, adopted: AdoptEntry, found: tuple[int, int, str], findings: Findings) -> None:
     if found == (adopted.lines, adopted.bytes, adopted.sha256) and file.log == adopted.log:
         return
     words = (

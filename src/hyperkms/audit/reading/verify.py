@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hyperkms.audit.reading.anchor import Anchor
 from hyperkms.audit.reading.findings import Code, Finding, Findings
-from hyperkms.audit.reading.folder import Folder, Progress, Segment, Unchained, lines_of, no_progress
+from hyperkms.audit.reading.folder import Folder, ListedFile, Progress, lines_of, no_progress
 from hyperkms.audit.reading.log import Reading, ReadLog, check_log
 from hyperkms.audit.reading.manifest import Manifest, read_manifest
 from hyperkms.audit.reading.unchained import check_unchained
@@ -53,6 +53,21 @@ class Report:
     def lines(self) -> int:
         """Of all logs that were read."""
         return sum(log.lines for log in self.logs)
+
+    @property
+    def segments(self) -> int:
+        """Files of theirs."""
+        return sum(log.segments for log in self.logs)
+
+    @property
+    def heads(self) -> int:
+        """Their heads that are right."""
+        return sum(log.heads for log in self.logs)
+
+    @property
+    def proved(self) -> int:
+        """Their lines that a right head covers."""
+        return sum(log.proved for log in self.logs)
 
 
 def verify(path: Path, expected: Expected, progress: Progress = no_progress) -> Report:
@@ -161,7 +176,7 @@ class _Listing:
     def _truncated(self, words: str) -> None:
         self.findings.add(Finding(Code.MANIFEST_TRUNCATED, words, MANIFEST))
 
-    def _check_present(self, log: str, present: Sequence[Segment]) -> None:
+    def _check_present(self, log: str, present: Sequence[ListedFile]) -> None:
         listed = self.manifest.logs.get(log)
         files = listed.files if listed else {}
         for number in sorted({*files, *range(1, present[-1].number + 1)}):
@@ -187,6 +202,6 @@ class _Listing:
         self.findings.add(Finding(Code.LOG_MISSING, words, file, log))
 
 
-def _has_lines(file: Segment | Unchained) -> bool:
+def _has_lines(file: ListedFile) -> bool:
     """Whether there was anything in it when it was listed: an empty file says nothing, and may be listed by now."""
     return file.size > 0 and next(lines_of(file.path), None) is not None
