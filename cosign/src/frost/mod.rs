@@ -1,0 +1,1 @@
+//! Ed25519: FROST (RFC 9591) by `frost-ed25519`.
