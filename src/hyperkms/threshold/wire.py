@@ -1,0 +1,321 @@
+"""What a coordinator asks of a cosigner, and in which bytes.
+
+A connection carries frames: 4 bytes of length, big-endian, and so many of msgpack. A frame of the coordinator is a
+`Call`, one of the cosigner an `Answer` with the call's number; answers come in any order. A cosigner believes nothing
+of a call but what it verifies: the openings, messages, commitments and acknowledgements in it are signed by other
+cosigners, and the request by the client.
+"""
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+PROTOCOL: Final = 1
+MOST_FRAME: Final = 2 * 1024 * 1024
+"""Bytes of a frame; the largest message of key generation stays far under it."""
+
+KeyTypeName: TypeAlias = Literal["ed25519", "secp256k1"]
+NetworkName: TypeAlias = Literal["none", "mainnet", "testnet", "any"]
+
+
+class SignedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A client's request as it came over HTTP, with the header that signs it: the only evidence of who asks."""
+
+    authorization: bytes
+    """The value of the header: `v1 key=...,to=...,ts=...,id=...,sig=...` (docs/formats.md)."""
+    method: bytes
+    target: bytes
+    body: bytes
+    idempotency_key: bytes = b""
+
+
+class Asker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks, as the coordinator says."""
+
+    client: str
+    request_id: str
+    signed: SignedRequest | None = None
+    """None: the client showed a bearer key, which proves nothing to a cosigner."""
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be signed, in full; the cosigner makes the digest of it."""
+
+    form: Literal["action", "eip191", "ed25519", "test"]
+    operation: str
+    """sign-action, sign-order, sign-message ...: the operation of the client's request; "test" for a test message."""
+    position: int = 0
+    """Which of the actions or messages of the request's body it is, from 0."""
+    action: bytes = b""
+    """form action: the action as JSON, as it is posted to the exchange."""
+    nonce: int = 0
+    vault_address: str | None = None
+    expires_after: int | None = None
+    network: Literal["mainnet", "testnet", "none"] = "none"
+    message: bytes = b""
+    """forms eip191 and ed25519."""
+
+
+class ShareName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One wallet's key version, in one epoch."""
+
+    wallet: str
+    version: int
+    epoch: int
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hello"):
+    """First call of a connection; the cosigner says who it is."""
+
+    protocol: int = PROTOCOL
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="status"):
+    """How it is."""
+
+
+class Shares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="shares"):
+    """Every share it holds, or those of one wallet."""
+
+    wallet: str | None = None
+
+
+class OpenCeremony(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="open-ceremony"):
+    """Begin key generation, refresh or repair.
+
+    `keygen` and a repair's target need all of it; for the others the share says it.
+    """
+
+    kind: Literal["keygen", "refresh", "repair-helper", "repair-target"]
+    share: ShareName
+    """keygen: epoch 0 is made; refresh: the epoch that is, the next is made; repair: the epoch that is."""
+    key_type: KeyTypeName
+    network: NetworkName
+    asker: Asker
+    helpers: list[int] = []
+    target: int = 0
+    group_key: bytes = b""
+
+
+class OpenSigning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="open-signing"):
+    """Begin to sign with secp256k1: it decides here whether it will."""
+
+    share: ShareName
+    signers: list[int]
+    intent: Intent
+    asker: Asker
+    prepared: bool = False
+    """With the share of an epoch that is not in force yet; test messages only."""
+
+
+class Begin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="begin"):
+    """The openings of all others."""
+
+    session: str
+    openings: list[bytes]
+
+
+class Advance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="advance"):
+    """The messages to it of one round."""
+
+    session: str
+    messages: list[bytes]
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="keep"):
+    """Seal what a ceremony made and keep it, durable and not in force; gives a signed acknowledgement."""
+
+    session: str
+
+
+class Prepare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="prepare"):
+    """Ed25519 commitments ahead of use."""
+
+    share: ShareName
+    signers: list[int]
+    count: int
+    prepared: bool = False
+
+
+class SignShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sign-share"):
+    """Ed25519: decide, record, and give its share of a signature."""
+
+    share: ShareName
+    signers: list[int]
+    commitments: list[bytes]
+    intent: Intent
+    asker: Asker
+    prepared: bool = False
+
+
+class TestSignature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The signature of one set over the test message of an epoch."""
+
+    signers: list[int]
+    signature: bytes
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="commit"):
+    """Put the kept epoch in force: with the acknowledgements of all n and a test signature of every set of t."""
+
+    share: ShareName
+    acknowledgements: list[bytes]
+    """In the order of the members."""
+    tests: list[TestSignature]
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="drop"):
+    """Let go of a kept epoch that is not in force."""
+
+    share: ShareName
+
+
+class Retire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="retire"):
+    """Destroy the share of a version, for ever."""
+
+    wallet: str
+    version: int
+    asker: Asker
+
+
+class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="witness"):
+    """The newest signed head of the coordinator's record, to be written into the cosigner's own."""
+
+    log: str
+    size: int
+    head: str
+
+
+Ask: TypeAlias = (
+    Hello
+    | Status
+    | Shares
+    | OpenCeremony
+    | OpenSigning
+    | Begin
+    | Advance
+    | Keep
+    | Prepare
+    | SignShare
+    | Commit
+    | Drop
+    | Retire
+    | Witness
+)
+
+
+class Greeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Hello`."""
+
+    protocol: int
+    group: bytes
+    index: int
+    identity: bytes
+    release: str
+
+
+class HeldShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A share as the cosigner holds it."""
+
+    name: ShareName
+    state: Literal["kept", "in-force", "retired"]
+    key_type: KeyTypeName
+    network: NetworkName
+    public_key: bytes
+    group_key: bytes
+    acknowledgement: bytes = b""
+    """What `Keep` gave; of a share that is in force too, for a member that has not heard of it."""
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Status`."""
+
+    index: int
+    wallets: int
+    signed: int
+    """Shares of signatures given since it started."""
+    refused: int
+    banned: list[int]
+    log: str
+    head_size: int
+    memory: str
+    time: int
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Shares`."""
+
+    shares: list[HeldShare]
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `OpenCeremony` and `OpenSigning`."""
+
+    session: str
+    opening: bytes
+
+
+class Messages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Begin` and `Advance`."""
+
+    messages: list[bytes]
+    done: bool = False
+    signature: bytes = b""
+    """At the end of signing with secp256k1: 65 bytes."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Keep`."""
+
+    acknowledgement: bytes
+    public_key: bytes
+    group_key: bytes
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Prepare`."""
+
+    commitments: list[bytes]
+
+
+class ShareGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `SignShare`."""
+
+    share: bytes
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Commit`, `Drop`, `Retire` and `Witness`."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A refusal: the kind is the class of `hyperkms.errors`."""
+
+    kind: str
+    code: str
+    message: str
+    details: dict[str, str | int | list[str]] = {}
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A frame of the coordinator."""
+
+    number: int
+    ask: Ask
+    deadline_ms: int
+    """How long the coordinator waits for the answer; work that has not begun by then is not begun."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A frame of the cosigner: msgpack of the answer's own type, or a problem."""
+
+    number: int
+    body: msgspec.Raw = msgspec.Raw(b"")
+    problem: Problem | None = None
+
+
+def acknowledgement_statement(share: ShareName, session: bytes, group_key: bytes) -> bytes:
+    """What a member signs, for purpose "share kept", when it has sealed its share of an epoch."""
+    parts = (share.wallet.encode(), session, group_key)
+    numbers = share.version.to_bytes(4, "big") + share.epoch.to_bytes(4, "big")
+    return numbers + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
