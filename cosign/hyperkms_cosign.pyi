@@ -6,7 +6,8 @@ while it computes. Where a member of the group is at fault, the error is Tampere
 forbids ever to go on with it.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from os import PathLike
 from typing import Literal, TypeAlias, final
 
@@ -121,14 +122,14 @@ class Share:
     @property
     def is_hollow(self) -> bool:
         """True after a repair of a secp256k1 share, until a refresh: it does not sign."""
-    def prepare(self, identity: Identity, group: Group, signers: Set[int]) -> tuple[bytes, bytes]:
+    def prepare(self, identity: Identity, group: Group, signers: AbstractSet[int]) -> tuple[bytes, bytes]:
         """Ed25519: one commitment for these signers, as (its id of 32 random bytes, the bytes to hand out).
 
         Its nonces stay in here, are used at most once, and are let go of after 60 s; of more than 16 for the same
         signers the oldest is. The bytes are signed by the identity key over group, wallet, version, epoch and signers.
         """
     def sign_share(
-        self, identity: Identity, group: Group, signers: Set[int], commitments: Sequence[bytes], form: Form
+        self, identity: Identity, group: Group, signers: AbstractSet[int], commitments: Sequence[bytes], form: Form
     ) -> bytes:
         """Ed25519: this member's share of the signature, signed by its identity key, as `aggregate` takes it.
 
@@ -145,7 +146,7 @@ def aggregate(
     group: Group,
     context: ShareContext,
     group_key: bytes,
-    signers: Set[int],
+    signers: AbstractSet[int],
     commitments: Sequence[bytes],
     form: Form,
     shares: Sequence[bytes],
@@ -192,7 +193,7 @@ class Form:
 
 @final
 class Session:
-    """One run of a protocol at one member. Messages are sealed and signed for their receivers; who relays learns nothing.
+    """One run of a protocol at one member. Messages are sealed for or signed to their receivers.
 
     1. `opening` goes to every other member of the set, through whoever relays.
     2. `begin` takes the openings of all others and gives the first messages.
@@ -208,16 +209,18 @@ class Session:
     def refresh(identity: Identity, group: Group, share: Share) -> Session:
         """All n members; the next epoch of the same key."""
     @staticmethod
-    def repair_helper(identity: Identity, group: Group, share: Share, helpers: Set[int], target: int) -> Session:
+    def repair_helper(
+        identity: Identity, group: Group, share: Share, helpers: AbstractSet[int], target: int
+    ) -> Session:
         """At least t helpers; gives nothing but the target's share, to the target."""
     @staticmethod
     def repair_target(
-        identity: Identity, group: Group, context: ShareContext, group_key: bytes, helpers: Set[int]
+        identity: Identity, group: Group, context: ShareContext, group_key: bytes, helpers: AbstractSet[int]
     ) -> Session:
         """The share of the same epoch, at the member that lost it."""
     @staticmethod
     def sign(
-        identity: Identity, group: Group, share: Share, signers: Set[int], form: Form, banned: Set[int]
+        identity: Identity, group: Group, share: Share, signers: AbstractSet[int], form: Form, banned: AbstractSet[int]
     ) -> Session:
         """secp256k1: exactly t signers. Refused if one of them is banned."""
     @property
@@ -229,7 +232,7 @@ class Session:
         """32 bytes, once it has begun."""
     @property
     def is_last_word(self) -> bool:
-        """True if what `advance` gave just now lets the others make the signature: hold it until the record is durable."""
+        """True if what `advance` gave just now makes the signature: hold it until the record is durable."""
     @property
     def done(self) -> bool: ...
     def take_share(self, root: LocalRootKey) -> tuple[bytes, bytes]:
