@@ -34,8 +34,8 @@ VENV_STANDS := $(if $(TOOLS_STAND),$(shell . ./.stamps/tools && test -x .venv/bi
 
 # Folders are inputs as well: a removed file leaves no other trace.
 WHEEL_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(wildcard README.md LICENSE) $(shell \
-	find core src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
-	\( -type d -o -path 'core/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+	find core cosign src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
+	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
 
 setup: .stamps/wheel
 
@@ -62,10 +62,13 @@ setup: .stamps/wheel
 	@set -e; $(WITH_CARGO); \
 	echo 'setup: building and installing the package (a minute or two the first time, then seconds)'; \
 	touch .stamps/wheel.begun; \
-	rm -f target/wheels/hyperkms-*.whl; \
-	.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels; \
+	rm -f target/wheels/hyperkms*.whl; \
+	for manifest in core cosign; do \
+		.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels \
+			--manifest-path $$manifest/Cargo.toml; \
+	done; \
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall \
-		target/wheels/hyperkms-*.whl; \
+		target/wheels/hyperkms*.whl; \
 	mv .stamps/wheel.begun .stamps/wheel
 
 # ---- use ---------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ pub struct Context {
 }
 
 /// The networks a key may sign for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Binding {
     /// An Ed25519 key, which signs opaque bytes.
     None,
@@ -44,10 +44,12 @@ pub enum Binding {
 /// What its signatures are for: a key of one purpose signs nothing of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A wallet's whole private key. Shares and store keys will have codes of their own.
+    /// A wallet's whole private key. Shares have a format of their own (crate cosign); store keys will have a code.
     PrivateKey,
     /// The key of a data directory that signs its record's tree heads and manifest.
     LogKey,
+    /// The key by which a cosigner is known to the others of its group.
+    CosignerIdentity,
 }
 
 /// Where the key came from: an imported key may exist elsewhere too.
@@ -69,10 +71,10 @@ macro_rules! coded {
                     _ => Err(Error::malformed("malformed-context", concat!("unknown ", $what))),
                 }
             }
-            fn code(self) -> u8 {
+            pub fn code(self) -> u8 {
                 match self { $($type::$variant => $code),+ }
             }
-            fn from_code(code: u8) -> Result<Self> {
+            pub fn from_code(code: u8) -> Result<Self> {
                 match code {
                     $($code => Ok($type::$variant),)+
                     _ => Err(malformed(concat!("unknown ", $what))),
@@ -83,12 +85,20 @@ macro_rules! coded {
 }
 coded!(Binding, "network", None = 0 "none", Mainnet = 1 "mainnet", Testnet = 2 "testnet", Any = 3 "any");
 coded!(Origin, "origin", Generated = 1 "generated", Imported = 2 "imported");
-coded!(Purpose, "purpose", PrivateKey = 1 "private key", LogKey = 2 "log key");
+coded!(Purpose, "purpose", PrivateKey = 1 "private key", LogKey = 2 "log key", CosignerIdentity = 4 "cosigner identity");
 
-fn key_type_code(key_type: KeyType) -> u8 {
+pub fn key_type_code(key_type: KeyType) -> u8 {
     match key_type {
         KeyType::Ed25519 => 1,
         KeyType::Secp256k1 => 2,
+    }
+}
+
+pub fn key_type_of(code: u8) -> Result<KeyType> {
+    match code {
+        1 => Ok(KeyType::Ed25519),
+        2 => Ok(KeyType::Secp256k1),
+        _ => Err(malformed("unknown key type")),
     }
 }
 
@@ -110,8 +120,9 @@ impl Context {
         if (self.key_type == KeyType::Ed25519) != (self.network == Binding::None) {
             return refuse("a secp256k1 key has a network, an ed25519 key has none");
         }
-        if self.purpose == Purpose::LogKey && (self.key_type, self.origin) != (KeyType::Ed25519, Origin::Generated) {
-            return refuse("a log key is an ed25519 key that was generated here");
+        let is_own = self.purpose != Purpose::PrivateKey;
+        if is_own && (self.key_type, self.origin) != (KeyType::Ed25519, Origin::Generated) {
+            return refuse("a log key or a cosigner's identity is an ed25519 key that was generated here");
         }
         Ok(())
     }
@@ -210,7 +221,7 @@ pub fn inspect(sealed: &[u8]) -> Result<Header> {
 }
 
 /// Bytes 0..32: the encryption key; 32..64: the commitment (key-committing AES-GCM).
-fn derive(data_key: &Slot, salt: &[u8; 32]) -> Result<Slot> {
+pub fn derive(data_key: &Slot, salt: &[u8; 32]) -> Result<Slot> {
     let mut keys = Slot::take()?;
     on_wiped_stack(|| {
         let hkdf = Hkdf::<Sha256>::new(Some(salt), data_key.key());
@@ -265,11 +276,7 @@ impl<'a> Parts<'a> {
 
 fn read_context(rest: &mut Reader) -> Result<Context> {
     let purpose = Purpose::from_code(rest.byte()?)?;
-    let key_type = match rest.byte()? {
-        1 => KeyType::Ed25519,
-        2 => KeyType::Secp256k1,
-        _ => return Err(malformed("unknown key type")),
-    };
+    let key_type = key_type_of(rest.byte()?)?;
     let network = Binding::from_code(rest.byte()?)?;
     let origin = Origin::from_code(rest.byte()?)?;
     let version = u32::from_be_bytes(*rest.fixed::<4>()?);
@@ -279,35 +286,36 @@ fn read_context(rest: &mut Reader) -> Result<Context> {
     Ok(context)
 }
 
-struct Reader<'a>(&'a [u8]);
+/// Reads a format from its front; what is cut short is Tampered.
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or_else(|| malformed("is cut short"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn fixed<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
+    pub fn fixed<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
         self.take(N)?.try_into().map_err(|_| malformed("is cut short"))
     }
 
-    fn byte(&mut self) -> Result<u8> {
+    pub fn byte(&mut self) -> Result<u8> {
         Ok(self.fixed::<1>()?[0])
     }
 
-    fn short(&mut self) -> Result<&'a [u8]> {
+    pub fn short(&mut self) -> Result<&'a [u8]> {
         let len = self.byte()?;
         self.take(len.into())
     }
 
-    fn text(&mut self) -> Result<String> {
+    pub fn text(&mut self) -> Result<String> {
         let bytes = self.short()?.to_vec();
         String::from_utf8(bytes).map_err(|_| malformed("has a name that is not text"))
     }
 }
 
-fn write_short(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn write_short(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(bytes.len() as u8);
     out.extend(bytes);
 }

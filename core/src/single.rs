@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::memory::{on_wiped_stack, Slot};
 use crate::request;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyType {
     Ed25519,
     Secp256k1,

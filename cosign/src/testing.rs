@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use hyperkms_core::root_file::RootFile;
+use hyperkms_core::sealed::Binding;
+use hyperkms_core::single::KeyType;
+
+use crate::group::Group;
+use crate::identity::Identity;
 use crate::protocol::{Fault, Inbox, Index, Outbox, Running, Step};
+use crate::share_context::ShareContext;
 
 pub struct Member<T> {
     pub outbox: Outbox,
@@ -62,4 +69,32 @@ pub fn run<T>(
         }
     }
     ended
+}
+
+/// A root key in a file of its own, new for each name and process.
+pub fn root(name: &str) -> RootFile {
+    let path = std::env::temp_dir().join(format!("hyperkms-cosign-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let root = RootFile::create(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    root
+}
+
+/// A group with fresh identities; each member has a root key of its own.
+pub fn group_of(threshold: u8, members: u8, name: &str) -> (Group, Vec<(Identity, RootFile)>) {
+    let made: Vec<(Identity, RootFile)> = (1..=members)
+        .map(|index| {
+            let root = root(&format!("{name}-{index}"));
+            let (identity, _) = Identity::generate(&root).unwrap();
+            (identity, root)
+        })
+        .collect();
+    let group = Group::new(threshold, made.iter().map(|(identity, _)| identity.public).collect()).unwrap();
+    (group, made)
+}
+
+/// The share of a member of version 1, epoch 0 of the wallet "w".
+pub fn context(group: &Group, key_type: KeyType, index: Index) -> ShareContext {
+    let network = if key_type == KeyType::Ed25519 { Binding::None } else { Binding::Testnet };
+    ShareContext::new(group, "w".into(), 1, key_type, network, index, 0).unwrap()
 }

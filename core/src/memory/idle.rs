@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
@@ -53,6 +54,42 @@ impl Idle {
     }
 }
 
+/// A sealed secret of any length; while it is open it lies in the extension's heap, which is wiped when freed.
+pub struct IdleBytes {
+    nonce: u64,
+    ciphertext: Vec<u8>,
+    tag: [u8; 16],
+}
+
+impl IdleBytes {
+    pub fn seal(mut secret: Zeroizing<Vec<u8>>, label: &[u8]) -> Result<IdleBytes> {
+        let nonce = NEXT_NONCE.fetch_add(1, Ordering::Relaxed);
+        let tag = Arena::with_process_key(|key| {
+            on_wiped_stack(|| {
+                let cipher = Aes256Gcm::new(key.into());
+                cipher
+                    .encrypt_inout_detached(&gcm_nonce(nonce).into(), label, (&mut secret[..]).into())
+                    .map(|tag| tag.0)
+            })
+        })?
+        .map_err(|_| broken())?;
+        Ok(IdleBytes { nonce, ciphertext: std::mem::take(&mut *secret), tag })
+    }
+
+    pub fn open(&self, label: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let mut opened = Zeroizing::new(self.ciphertext.clone());
+        Arena::with_process_key(|key| {
+            on_wiped_stack(|| {
+                let cipher = Aes256Gcm::new(key.into());
+                let nonce = gcm_nonce(self.nonce).into();
+                cipher.decrypt_inout_detached(&nonce, label, (&mut opened[..]).into(), (&self.tag).into())
+            })
+        })?
+        .map_err(|_| broken())?;
+        Ok(opened)
+    }
+}
+
 fn gcm_nonce(counter: u64) -> [u8; 12] {
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(&counter.to_be_bytes());
@@ -74,6 +111,17 @@ mod tests {
         assert_eq!(idle.open(b"one").unwrap().key(), secret.key());
         assert!(idle.open(b"two").is_err());
         assert_ne!(&idle.ciphertext, secret.key());
+    }
+
+    #[test]
+    fn a_long_secret_opens_to_what_was_sealed_and_only_under_its_label() {
+        let secret = Zeroizing::new((0..100_000_u32).map(|at| at.to_le_bytes()[1]).collect::<Vec<u8>>());
+        let mut idle = IdleBytes::seal(secret.clone(), b"one").unwrap();
+        assert!(*idle.open(b"one").unwrap() == *secret);
+        assert!(idle.open(b"two").is_err());
+        assert!(idle.ciphertext != *secret);
+        idle.ciphertext[50_000] ^= 1;
+        assert!(idle.open(b"one").is_err());
     }
 
     #[test]

@@ -18,8 +18,8 @@ mod stack;
 
 pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
 pub use counters::Counters;
-pub use idle::Idle;
+pub use idle::{Idle, IdleBytes};
 pub use meters::{require_sound, Demand, Meters, Span};
 pub use platform::{effective_user, harden_process, is_in_memory, standard_input, Lock, LockChoice};
 pub use replays::Replays;
-pub use stack::on_wiped_stack;
+pub use stack::{on_deeply_wiped_stack, on_wiped_stack};

@@ -8,6 +8,9 @@ use std::mem::MaybeUninit;
 /// build uses several times the stack.
 pub(super) const WIPED: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 20 * 1024 };
 
+/// Bytes wiped after a round of a protocol. A thread has at least 2 MiB; the deepest round stays under half of this.
+pub(super) const WIPED_DEEPLY: usize = 512 * 1024;
+
 /// Runs `work` and then zeroes the stack it used, also when it panics.
 ///
 /// `work` must return nothing secret: its result is moved out before the wipe.
@@ -21,6 +24,26 @@ pub fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     }
     let _wipe = WipeAfter;
     run(work)
+}
+
+/// As [`on_wiped_stack`], for protocols whose rounds use far more of it: wipes half a mebibyte.
+#[inline(never)]
+pub fn on_deeply_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    struct WipeAfter;
+    impl Drop for WipeAfter {
+        fn drop(&mut self) {
+            wipe_deeply_below();
+        }
+    }
+    let _wipe = WipeAfter;
+    run(work)
+}
+
+#[inline(never)]
+fn wipe_deeply_below() {
+    let mut used = MaybeUninit::<[u8; WIPED_DEEPLY]>::uninit();
+    // SAFETY: the array is this frame's own; it is only written, never read.
+    unsafe { super::allocator::wipe(used.as_mut_ptr().cast(), WIPED_DEEPLY) };
 }
 
 #[inline(never)]
