@@ -82,7 +82,6 @@ impl Commitment {
 /// The commitments of one signature, one of each signer.
 struct Together {
     session: [u8; 32],
-    topic: [u8; 32],
     by_member: BTreeMap<Index, Commitment>,
 }
 
@@ -100,7 +99,7 @@ impl Together {
         if !by_member.keys().eq(signers.iter()) {
             return Err(Error::tampered("commitments-incomplete", "the commitments are not those of the signers"));
         }
-        Ok(Together { session: session_id(by_member.values()), topic, by_member })
+        Ok(Together { session: session_id(by_member.values()), by_member })
     }
 
     fn points(&self) -> BTreeMap<Index, Vec<u8>> {
@@ -192,7 +191,11 @@ pub struct Own<'a> {
 }
 
 /// A commitment for these signers: its id, and the bytes to hand out.
-pub fn prepare(own: Own<'_>, waiting: &Waiting, signers: &BTreeSet<Index>) -> std::result::Result<([u8; 32], Vec<u8>), Fault> {
+pub fn prepare(
+    own: Own<'_>,
+    waiting: &Waiting,
+    signers: &BTreeSet<Index>,
+) -> std::result::Result<([u8; 32], Vec<u8>), Fault> {
     own.context.require_group(own.group)?;
     own.group.require_member(own.context.index, &own.identity.public)?;
     let mut id = [0; 32];
@@ -224,9 +227,8 @@ pub fn sign_share(
     form.require_fitting(own.context)?;
     let together = Together::read(commitments, own.group, own.context, signers)?;
     let points = together.points();
-    let share = on_deeply_wiped_stack(|| {
-        signing::sign_share(nonces, own.body, own.group_key, me, &points, form.message())
-    })?;
+    let share =
+        on_deeply_wiped_stack(|| signing::sign_share(nonces, own.body, own.group_key, me, &points, form.message()))?;
     let signed = share_bytes(me, &together, form, &share);
     let signature = own.identity.sign(SHARE_LABEL, &[&signed])?;
     Ok([&signed[..], &signature].concat())
@@ -251,7 +253,9 @@ pub fn aggregate(
         }
     }
     if !by_member.keys().eq(signers.iter()) {
-        return Err(Error::tampered("shares-incomplete", "the shares of the signature are not those of the signers").into());
+        return Err(
+            Error::tampered("shares-incomplete", "the shares of the signature are not those of the signers").into()
+        );
     }
     signing::aggregate(group_key, &together.points(), form.message(), &by_member)
 }
