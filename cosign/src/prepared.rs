@@ -86,9 +86,15 @@ struct Together {
 }
 
 impl Together {
-    fn read(bytes: &[Vec<u8>], group: &Group, context: &ShareContext, signers: &BTreeSet<Index>) -> Result<Together> {
+    fn read(
+        bytes: &[Vec<u8>],
+        group: &Group,
+        context: &ShareContext,
+        group_key: &GroupKey,
+        signers: &BTreeSet<Index>,
+    ) -> Result<Together> {
         context.require_group(group)?;
-        let topic = topic(context, signers);
+        let topic = topic(context, group_key, signers);
         let mut by_member = BTreeMap::new();
         for each in bytes {
             let commitment = Commitment::verified(each, group, &topic)?;
@@ -123,10 +129,11 @@ fn session_id<'a>(commitments: impl Iterator<Item = &'a Commitment>) -> [u8; 32]
     hash.finalize().into()
 }
 
-/// The share and the signers that a commitment is for.
-fn topic(context: &ShareContext, signers: &BTreeSet<Index>) -> [u8; 32] {
+/// The key and the signers that a commitment is for; a wallet's key may be generated twice before one is in force.
+fn topic(context: &ShareContext, group_key: &GroupKey, signers: &BTreeSet<Index>) -> [u8; 32] {
     let mut out = LABEL.to_vec();
     context.write_shared(&mut out);
+    out.extend(group_key.to_bytes());
     out.push(signers.len() as u8);
     out.extend(signers);
     Sha256::digest(&out).into()
@@ -202,7 +209,8 @@ pub fn prepare(
     fill_random(&mut id)?;
     let (nonces, points) = on_deeply_wiped_stack(|| signing::prepare(own.body, own.group_key, own.context.index))?;
     let points = points.try_into().map_err(|_| malformed())?;
-    let commitment = Commitment { index: own.context.index, id, topic: topic(own.context, signers), points };
+    let commitment =
+        Commitment { index: own.context.index, id, topic: topic(own.context, own.group_key, signers), points };
     let signed = commitment.signed_part();
     let signature = own.identity.sign(LABEL, &[&signed])?;
     waiting.keep(Kept { commitment, nonces, made: Instant::now() });
@@ -225,7 +233,7 @@ pub fn sign_share(
         .ok_or_else(|| Error::tampered("commitments-incomplete", "no commitment is of this cosigner"))
         .and_then(|(commitment, _)| waiting.take(&commitment))?;
     form.require_fitting(own.context)?;
-    let together = Together::read(commitments, own.group, own.context, signers)?;
+    let together = Together::read(commitments, own.group, own.context, own.group_key, signers)?;
     let points = together.points();
     let share =
         on_deeply_wiped_stack(|| signing::sign_share(nonces, own.body, own.group_key, me, &points, form.message()))?;
@@ -244,7 +252,7 @@ pub fn aggregate(
     form: &Form,
     shares: &[Vec<u8>],
 ) -> std::result::Result<GroupSignature, Fault> {
-    let together = Together::read(commitments, group, context, signers)?;
+    let together = Together::read(commitments, group, context, group_key, signers)?;
     let mut by_member = BTreeMap::new();
     for bytes in shares {
         let (index, share) = read_share(bytes, group, &together, form)?;
