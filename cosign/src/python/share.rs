@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 use super::errors::Result;
 use super::{Form, Group, Identity, LocalRootKey, Set, ShareContext};
 use crate::prepared::{self, Own, Waiting};
-use crate::protocol::{GroupKey, Secret};
+use crate::protocol::{GroupKey, KeyShare, Secret};
 use crate::{dkls, frost, sealed_share, share_context};
 use hyperkms_core::single::KeyType;
 
@@ -103,6 +103,15 @@ impl Share {
             Ok(prepared::sign_share(own, &self.waiting, &signers, &commitments, &form.0)?)
         })?;
         Ok(PyBytes::new(py, &share))
+    }
+
+    fn rebind<'py>(&self, py: Python<'py>, group: &Group, root: &LocalRootKey) -> Result<Bound<'py, PyBytes>> {
+        let sealed = py.detach(|| -> Result<_> {
+            let context = self.context.rebound(&group.0)?;
+            let share = KeyShare { body: self.body()?, group_key: self.group_key.clone() };
+            Ok(sealed_share::seal(share, &context, &root.0)?)
+        })?;
+        Ok(PyBytes::new(py, &sealed))
     }
 
     fn forget_prepared(&self) {
