@@ -70,7 +70,7 @@ impl Form {
     pub fn require_fitting(&self, context: &ShareContext) -> Result<()> {
         if self.key_type != context.key_type {
             let words = format!("wallet {} does not have a key of the type that signs this", context.wallet);
-            return Err(Error::refused("wrong-key-type", words));
+            return Err(Error::malformed("wrong-key-type", words));
         }
         let bound = context.network;
         let fits = matches!(

@@ -63,7 +63,7 @@ impl ShareContext {
     pub fn rebound(&self, group: &Group) -> Result<ShareContext> {
         let parameters = group.parameters;
         if (parameters.threshold(), parameters.members()) != (self.threshold, self.members) {
-            return Err(Error::refused("unsupported-threshold", "a share stays in a group of the same t and n"));
+            return Err(Error::malformed("unsupported-threshold", "a share stays in a group of the same t and n"));
         }
         Ok(ShareContext { group_id: group.id, ..self.clone() })
     }

@@ -133,7 +133,7 @@ impl Share {
         if self.context.key_type == KeyType::Ed25519 {
             return Ok(());
         }
-        Err(Error::refused("wrong-key-type", "only an Ed25519 share signs by prepared commitments"))
+        Err(Error::malformed("wrong-key-type", "only an Ed25519 share signs by prepared commitments"))
     }
 }
 

@@ -24,11 +24,12 @@ class _Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     certificate: str | None = None
 
 
-class _Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     format: int
     group: str
     threshold: int
     coordinators: list[str]
+    coordinator_certificates: list[str] = []
     members: list[_Member]
 
 
@@ -56,6 +57,8 @@ class Group:
     members: tuple[Member, ...]
     coordinators: tuple[str, ...]
     """The service ids, 32 hex digits each, for which a client's signed request may be meant."""
+    coordinator_certificates: tuple[str, ...] = ()
+    """For TLS: SHA-256 of each certificate with which a coordinator may connect, 64 hex digits."""
 
     @cached_property
     def id(self) -> bytes:
@@ -65,8 +68,8 @@ class Group:
 
     @property
     def fingerprint(self) -> str:
-        """The id as operators read it to each other: 8 groups of 4 hex digits, its first 16 bytes."""
-        digits = self.id[:16].hex()
+        """As operators read it to each other: 8 groups of 4 hex digits of SHA-256 over all that the file says."""
+        digits = sha256(self.describe()).hexdigest()
         return " ".join(digits[place : place + 4] for place in range(0, 32, 4))
 
     @property
@@ -86,6 +89,7 @@ class Group:
             group=self.name,
             threshold=self.threshold,
             coordinators=list(self.coordinators),
+            coordinator_certificates=list(self.coordinator_certificates),
             members=[
                 _Member(
                     name=member.name,
@@ -125,6 +129,9 @@ def parse_group(text: bytes) -> Group:
         threshold=described.threshold,
         members=tuple(_member(index, member) for index, member in enumerate(described.members, 1)),
         coordinators=tuple(_hex(each, 16, "coordinators") for each in described.coordinators),
+        coordinator_certificates=tuple(
+            _hex(each, 32, "coordinatorCertificates") for each in described.coordinator_certificates
+        ),
     )
     _check(group)
     return group
