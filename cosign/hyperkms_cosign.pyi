@@ -25,7 +25,7 @@ class Protection:
     @property
     def size(self) -> int: ...
 
-def start_memory(choice: Literal["auto", "mlock", "none"] = "auto") -> Protection:
+def start_memory(choice: Literal["auto", "memfd_secret", "mlock"] = "auto") -> Protection:
     """Make the arena; as in `hyperkms._core`."""
 
 @final

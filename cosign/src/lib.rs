@@ -11,11 +11,15 @@ mod group_key;
 pub mod identity;
 mod opening;
 pub mod prepared;
+#[cfg(test)]
+mod prepared_tests;
 pub mod protocol;
+#[cfg(feature = "python")]
+mod python;
 pub mod sealed_share;
 pub mod session;
+#[cfg(test)]
+mod session_tests;
 pub mod share_context;
 #[cfg(test)]
 mod testing;
-#[cfg(feature = "python")]
-mod python;

@@ -82,14 +82,19 @@ impl Commitment {
 /// The commitments of one signature, one of each signer.
 struct Together {
     session: [u8; 32],
-    topic: [u8; 32],
     by_member: BTreeMap<Index, Commitment>,
 }
 
 impl Together {
-    fn read(bytes: &[Vec<u8>], group: &Group, context: &ShareContext, signers: &BTreeSet<Index>) -> Result<Together> {
+    fn read(
+        bytes: &[Vec<u8>],
+        group: &Group,
+        context: &ShareContext,
+        group_key: &GroupKey,
+        signers: &BTreeSet<Index>,
+    ) -> Result<Together> {
         context.require_group(group)?;
-        let topic = topic(context, signers);
+        let topic = topic(context, group_key, signers);
         let mut by_member = BTreeMap::new();
         for each in bytes {
             let commitment = Commitment::verified(each, group, &topic)?;
@@ -100,7 +105,7 @@ impl Together {
         if !by_member.keys().eq(signers.iter()) {
             return Err(Error::tampered("commitments-incomplete", "the commitments are not those of the signers"));
         }
-        Ok(Together { session: session_id(by_member.values()), topic, by_member })
+        Ok(Together { session: session_id(by_member.values()), by_member })
     }
 
     fn points(&self) -> BTreeMap<Index, Vec<u8>> {
@@ -124,10 +129,11 @@ fn session_id<'a>(commitments: impl Iterator<Item = &'a Commitment>) -> [u8; 32]
     hash.finalize().into()
 }
 
-/// The share and the signers that a commitment is for.
-fn topic(context: &ShareContext, signers: &BTreeSet<Index>) -> [u8; 32] {
+/// The key and the signers that a commitment is for; a wallet's key may be generated twice before one is in force.
+fn topic(context: &ShareContext, group_key: &GroupKey, signers: &BTreeSet<Index>) -> [u8; 32] {
     let mut out = LABEL.to_vec();
     context.write_shared(&mut out);
+    out.extend(group_key.to_bytes());
     out.push(signers.len() as u8);
     out.extend(signers);
     Sha256::digest(&out).into()
@@ -192,14 +198,19 @@ pub struct Own<'a> {
 }
 
 /// A commitment for these signers: its id, and the bytes to hand out.
-pub fn prepare(own: Own<'_>, waiting: &Waiting, signers: &BTreeSet<Index>) -> std::result::Result<([u8; 32], Vec<u8>), Fault> {
+pub fn prepare(
+    own: Own<'_>,
+    waiting: &Waiting,
+    signers: &BTreeSet<Index>,
+) -> std::result::Result<([u8; 32], Vec<u8>), Fault> {
     own.context.require_group(own.group)?;
     own.group.require_member(own.context.index, &own.identity.public)?;
     let mut id = [0; 32];
     fill_random(&mut id)?;
     let (nonces, points) = on_deeply_wiped_stack(|| signing::prepare(own.body, own.group_key, own.context.index))?;
     let points = points.try_into().map_err(|_| malformed())?;
-    let commitment = Commitment { index: own.context.index, id, topic: topic(own.context, signers), points };
+    let commitment =
+        Commitment { index: own.context.index, id, topic: topic(own.context, own.group_key, signers), points };
     let signed = commitment.signed_part();
     let signature = own.identity.sign(LABEL, &[&signed])?;
     waiting.keep(Kept { commitment, nonces, made: Instant::now() });
@@ -222,11 +233,10 @@ pub fn sign_share(
         .ok_or_else(|| Error::tampered("commitments-incomplete", "no commitment is of this cosigner"))
         .and_then(|(commitment, _)| waiting.take(&commitment))?;
     form.require_fitting(own.context)?;
-    let together = Together::read(commitments, own.group, own.context, signers)?;
+    let together = Together::read(commitments, own.group, own.context, own.group_key, signers)?;
     let points = together.points();
-    let share = on_deeply_wiped_stack(|| {
-        signing::sign_share(nonces, own.body, own.group_key, me, &points, form.message())
-    })?;
+    let share =
+        on_deeply_wiped_stack(|| signing::sign_share(nonces, own.body, own.group_key, me, &points, form.message()))?;
     let signed = share_bytes(me, &together, form, &share);
     let signature = own.identity.sign(SHARE_LABEL, &[&signed])?;
     Ok([&signed[..], &signature].concat())
@@ -242,7 +252,7 @@ pub fn aggregate(
     form: &Form,
     shares: &[Vec<u8>],
 ) -> std::result::Result<GroupSignature, Fault> {
-    let together = Together::read(commitments, group, context, signers)?;
+    let together = Together::read(commitments, group, context, group_key, signers)?;
     let mut by_member = BTreeMap::new();
     for bytes in shares {
         let (index, share) = read_share(bytes, group, &together, form)?;
@@ -251,7 +261,9 @@ pub fn aggregate(
         }
     }
     if !by_member.keys().eq(signers.iter()) {
-        return Err(Error::tampered("shares-incomplete", "the shares of the signature are not those of the signers").into());
+        return Err(
+            Error::tampered("shares-incomplete", "the shares of the signature are not those of the signers").into()
+        );
     }
     signing::aggregate(group_key, &together.points(), form.message(), &by_member)
 }

@@ -35,7 +35,7 @@ pub struct Topic<'a> {
     /// Any member's context; the index in it does not count.
     pub context: &'a ShareContext,
     pub set: &'a BTreeSet<Index>,
-    /// The digest to sign, or the index to repair.
+    /// The key that is at stake, and of it: the digest to sign, or the index to repair.
     pub detail: &'a [u8],
 }
 

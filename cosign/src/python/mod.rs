@@ -35,7 +35,7 @@ impl Protection {
         match self.0.lock {
             Lock::MemfdSecret => "memfd_secret",
             Lock::Mlock => "mlock",
-            Lock::None => "none",
+            Lock::Unlocked => "none",
         }
     }
 
@@ -56,8 +56,8 @@ fn start_memory(choice: &str) -> Result<Protection> {
     let choice = match choice {
         "auto" => LockChoice::Auto,
         "mlock" => LockChoice::Mlock,
-        "none" => LockChoice::None,
-        _ => return Err(Error::malformed("malformed-lock", "the lock is auto, mlock or none").into()),
+        "memfd_secret" => LockChoice::MemfdSecret,
+        _ => return Err(Error::malformed("malformed-lock", "the lock is auto, memfd_secret or mlock").into()),
     };
     Ok(Protection(memory::start(choice)?))
 }

@@ -114,7 +114,8 @@ impl Session {
         let start: Start = Box::new(move |seat: Seat| {
             mapped(dkls::signing::start(seat, &body, &group_key, digest, &banned), Outcome::Signature)
         });
-        let topic = Topic { what: "sign", context: &share.context, set: &signers, detail: &digest };
+        let detail = [&digest[..], &share.group_key.to_bytes()].concat();
+        let topic = Topic { what: "sign", context: &share.context, set: &signers, detail: &detail };
         Session::open(py, identity, group, &topic, share.context.clone(), false, start)
     }
 

@@ -43,7 +43,7 @@ impl Share {
                 return Err(Error::tampered("share-tampered", "the group key is not of the share's own group").into());
             }
             let hollow = on_deeply_wiped_stack(|| match context.key_type {
-                KeyType::Ed25519 => frost::open(&opened.body, &opened.group_key, context.index).map(|_| false),
+                KeyType::Ed25519 => frost::signing::open(&opened.body, &opened.group_key, context.index).map(|_| false),
                 KeyType::Secp256k1 => dkls::open(&opened.body, &opened.group_key, context.index)
                     .and_then(|_| dkls::is_hollow(&opened.body)),
             })?;
