@@ -1,7 +1,7 @@
 //! One member that does not keep to the protocol, with messages that are of their form: who is named, who is banned.
 
 use super::*;
-use crate::dkls::messages::{encode, Message, Multiplied, Proof, SCALAR};
+use crate::dkls::messages::{encode, Message, Multiplied, Proof, Summand, SCALAR};
 use dkls23_secp256k1::protocols::signing::TransmitPhase1to2;
 
 /// Which message is another: of whom, in which round, and to whom where it is not to all.
@@ -80,9 +80,21 @@ const FRAGMENT: (usize, bool) = (0, false);
 
 #[test]
 fn who_sends_what_is_of_another_key_generation_is_named_but_for_a_wrong_fragment() {
-    let other = all_sent(keygen_members(parameters(2, 2), [9; 32]));
+    let mut other = all_sent(keygen_members(parameters(2, 2), [9; 32]));
     assert_eq!(other.len(), 2 * 5);
-    require_named(|| keygen_members(parameters(2, 2), SESSION), &other, &[FRAGMENT]);
+    // With t = n every value is one of some polynomial of degree t - 1: no fragment is wrong.
+    other.retain(|(_, round, _), _| *round > 0);
+    require_named(|| keygen_members(parameters(2, 2), SESSION), &other, &[]);
+}
+
+#[test]
+fn a_wrong_fragment_in_key_generation_is_found_by_all_and_names_nobody() {
+    let place = Place { culprit: 1, round: 0, receiver: Some(2) };
+    let one_off = |message: &mut Vec<u8>| message[SCALAR - 1] ^= 1;
+    for outcome in disturbed(keygen_members(parameters(2, 3), SESSION), place, one_off).into_values() {
+        let fault = outcome.err().expect("there is a key");
+        assert_eq!((fault.code, fault.member, fault.ban), ("cosigner-protocol-failed", None, false));
+    }
 }
 
 #[test]
@@ -147,12 +159,8 @@ fn who_sends_what_is_of_another_signature_is_named_and_not_banned() {
             // fails where the answer to it comes: session ids never come twice.
             other.retain(|(_, round, _), _| *round > 0);
         }
-        require_named(|| signing_members(SESSION, digest_of_run()), &other, &last);
+        require_named(|| signing_members(SESSION, DIGEST), &other, &last);
     }
-}
-
-fn digest_of_run() -> [u8; 32] {
-    DIGEST
 }
 
 /// A message of the right session whose transfers are false: the library asks for a ban, and so do we.
@@ -163,23 +171,28 @@ fn whoever_fails_a_check_of_oblivious_transfers_is_banned() {
     for at in [first / 2, first - 1, first - 256 * 26 - 10] {
         require_banned(0, |message| message[at] ^= 1);
     }
-    let second = Multiplied::LENGTH;
-    // Corrections; the hash and the scalars that they are checked by; the adjusted input.
-    for at in [second / 2, second - 140, second - 100, second - 1] {
-        require_banned(1, |message| message[at] ^= 1);
-    }
-    // Points that do not fit what was multiplied: gamma of the nonce, gamma and public part of the share.
-    for swap in [
-        (|message: &mut Multiplied| std::mem::swap(&mut message.gamma_u, &mut message.gamma_v)) as fn(&mut Multiplied),
+    // Corrections; the hash and the scalars that they are checked by; the adjusted input; points that do not fit what
+    // was multiplied: gamma of the nonce, gamma and public part of the share.
+    for change in [
+        (|message: &mut Multiplied| message.mul_transmit.vector_of_tau[1][7] += k256::Scalar::ONE) as Change,
+        |message| message.mul_transmit.ote_salt[0] ^= 1,
+        |message| message.mul_transmit.verify_r[0] ^= 1,
+        |message| message.mul_transmit.verify_u[1] += k256::Scalar::ONE,
+        |message| message.mul_transmit.gamma_sender[0] += k256::Scalar::ONE,
+        |message| std::mem::swap(&mut message.gamma_u, &mut message.gamma_v),
         |message| message.gamma_v = message.public_share,
         |message| message.public_share = message.gamma_v,
     ] {
-        require_banned(1, |bytes| {
-            let mut message: Multiplied = postcard::from_bytes(bytes).unwrap();
-            swap(&mut message);
-            *bytes = encode(&message, Multiplied::LENGTH).unwrap().to_vec();
-        });
+        require_banned(1, |bytes| rewrite(bytes, change));
     }
+}
+
+type Change = fn(&mut Multiplied);
+
+fn rewrite(bytes: &mut Vec<u8>, change: Change) {
+    let mut message: Multiplied = postcard::from_bytes(bytes).unwrap();
+    change(&mut message);
+    *bytes = encode(&message, Multiplied::LENGTH).unwrap().to_vec();
 }
 
 fn require_banned(round: usize, change: impl Fn(&mut Vec<u8>)) {
@@ -200,16 +213,12 @@ fn require_banned(round: usize, change: impl Fn(&mut Vec<u8>)) {
 #[test]
 fn a_nonce_point_that_was_not_committed_to_names_its_sender_without_a_ban() {
     for change in [
-        (|message: &mut Multiplied| message.instance_point = message.gamma_u) as fn(&mut Multiplied),
+        (|message: &mut Multiplied| message.instance_point = message.gamma_u) as Change,
         |message| message.psi += k256::Scalar::ONE,
         |message| message.salt[0] ^= 1,
     ] {
         let place = Place { culprit: 3, round: 1, receiver: Some(1) };
-        let outcomes = disturbed(signing_members(SESSION, DIGEST), place, |bytes| {
-            let mut message: Multiplied = postcard::from_bytes(bytes).unwrap();
-            change(&mut message);
-            *bytes = encode(&message, Multiplied::LENGTH).unwrap().to_vec();
-        });
+        let outcomes = disturbed(signing_members(SESSION, DIGEST), place, |bytes| rewrite(bytes, change));
         for fault in faults(outcomes, place) {
             assert_eq!((fault.code, fault.member, fault.ban), ("cosigner-proof-wrong", Some(3), false));
         }
@@ -227,10 +236,32 @@ fn wrong_summands_make_no_signature() {
     }
 }
 
-/// One share of another key among three signers: all fail alike, and the two honest ones name who holds it or nobody.
+/// Who speaks last can make either sum zero: s would be 0, or be divided by 0.
+#[test]
+fn summands_that_cancel_those_of_the_others_make_no_signature() {
+    for (cancel_u, cancel_w) in [(true, false), (false, true), (true, true)] {
+        let mut first = None;
+        let mut outcomes = run(signing_members(SESSION, DIGEST), |_, sender, outbox| {
+            let Some(bytes) = outbox.broadcast.as_mut() else { return };
+            let mut own: Summand = postcard::from_bytes(bytes).unwrap();
+            let Some((u, w)) = first else {
+                first = Some((own.u, own.w));
+                return;
+            };
+            assert_eq!(sender, 3);
+            own.u = if cancel_u { -u } else { own.u };
+            own.w = if cancel_w { -w } else { own.w };
+            *bytes = encode(&own, Summand::LENGTH).unwrap().to_vec();
+        });
+        let fault = outcomes.remove(&1).unwrap().unwrap_err();
+        assert_eq!((fault.code, fault.member, fault.ban), ("cosigner-protocol-failed", None, false));
+    }
+}
+
+/// All three fail alike, and the two honest ones name who signs something else.
 #[test]
 fn a_signer_that_takes_another_digest_is_named_by_both_others() {
-    let shares = three_of_three();
+    let shares = generate(3, 3);
     let set = BTreeSet::from([1, 2, 3]);
     let members = begin(parameters(3, 3), &set, SESSION, |seat| {
         let KeyShare { body, group_key } = &shares[&seat.me];
@@ -243,8 +274,4 @@ fn a_signer_that_takes_another_digest_is_named_by_both_others() {
         let fault = outcome.unwrap_err();
         assert_eq!((fault.code, fault.member, fault.ban), ("cosigner-share-wrong", Some(2), false));
     }
-}
-
-fn three_of_three() -> Shares {
-    generate(3, 3)
 }
