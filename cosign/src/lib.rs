@@ -22,4 +22,6 @@ pub mod session;
 mod session_tests;
 pub mod share_context;
 #[cfg(test)]
+mod stack_tests;
+#[cfg(test)]
 mod testing;

@@ -1,7 +1,7 @@
-//! What the steps cost in time of the processor, one after another in one thread:
+//! What the steps cost, one after another in one process:
 //! `cargo test --release -p hyperkms-cosign dkls::tests::measure -- --ignored --nocapture`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::dkls::share::body_length;
@@ -14,17 +14,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// What this thread has had of the processor (proc_pid_schedstat(5)): other work on the machine is not counted.
-fn spent_so_far() -> Duration {
-    let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(line.split(' ').next().unwrap().parse().unwrap())
-}
-
 fn timed<T>(times: usize, mut work: impl FnMut() -> T) -> Duration {
     let once = |_| {
-        let start = spent_so_far();
+        let start = Instant::now();
         work();
-        spent_so_far() - start
+        start.elapsed()
     };
     median((0..times).map(once).collect())
 }
@@ -99,10 +93,10 @@ pub fn one_round(members: Members<GroupSignature>, spent: &mut Vec<Duration>) ->
         }
     }
     let step = |(index, member): (Index, Member<GroupSignature>)| {
-        let start = spent_so_far();
+        let start = Instant::now();
         let step = member.machine.step(inboxes.remove(&index).unwrap()).unwrap();
         if index == 1 {
-            spent.push(spent_so_far() - start);
+            spent.push(start.elapsed());
         }
         match step {
             Step::Send(outbox, machine) => Some((index, Member { outbox, machine })),
