@@ -113,7 +113,9 @@ def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> 
 
 def share_exists(wallet: WalletId, version: int, epoch: int) -> Conflict:
     """The refusal of a place that is taken."""
-    words = f"there is a share of wallet {wallet}, version {version}, epoch {epoch} here, or was: drop it first if it is"
+    words = (
+        f"there is a share of wallet {wallet}, version {version}, epoch {epoch} here, or was: drop it first if it is"
+    )
     return Conflict("share-exists", f"{words} not in force; one that was is never made again")
 
 
