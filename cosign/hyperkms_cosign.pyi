@@ -136,6 +136,11 @@ class Share:
         `commitments` are what each signer handed out, its own among them. The nonces behind its own are used up
         whatever the outcome; Conflict (`commitment-used`) if they are already, or are too old.
         """
+    def rebind(self, group: Group, root: LocalRootKey) -> bytes:
+        """Sealed anew for a group of the same t and n, in which another member has a new identity key.
+
+        For the replacement of a cosigner, on the word of the operator who compared the new group's fingerprint.
+        """
     def forget_prepared(self) -> None:
         """Let go of all prepared nonces."""
 

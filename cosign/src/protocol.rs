@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hyperkms_core::error::{Error, Kind};
+use hyperkms_core::error::Error;
 use hyperkms_core::single::KeyType;
 use zeroize::Zeroizing;
 
@@ -130,16 +130,6 @@ impl Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
         Fault::nobodys(error.code, error.message)
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Error {
-        let words = match fault.member {
-            Some(member) => format!("cosigner {member}: {}", fault.words),
-            None => fault.words,
-        };
-        Error::new(Kind::Tampered, fault.code, words)
     }
 }
 

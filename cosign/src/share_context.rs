@@ -59,6 +59,15 @@ impl ShareContext {
         Ok(ShareContext { epoch, ..self.clone() })
     }
 
+    /// The same share in a group of the same size, in which another cosigner has a new identity key.
+    pub fn rebound(&self, group: &Group) -> Result<ShareContext> {
+        let parameters = group.parameters;
+        if (parameters.threshold(), parameters.members()) != (self.threshold, self.members) {
+            return Err(Error::malformed("unsupported-threshold", "a share stays in a group of the same t and n"));
+        }
+        Ok(ShareContext { group_id: group.id, ..self.clone() })
+    }
+
     /// Refused unless it is of this group.
     pub fn require_group(&self, group: &Group) -> Result<()> {
         if self.group_id == group.id {

@@ -1,22 +1,17 @@
-//! Messages as bytes, members as identifiers, and the library's errors as faults.
+//! Messages as bytes, and members as identifiers.
 
 use std::collections::BTreeMap;
 
 use frost_ed25519::keys::SigningShare;
 use frost_ed25519::{Error, Identifier};
 
+use super::faults::{fault, malformed};
 use crate::protocol::{Fault, Index, Secret, MOST_MEMBERS};
 
 /// Bytes of a point (RFC 8032 section 5.1.2).
 pub const POINT: usize = 32;
 /// Bytes of a scalar, little-endian.
 pub const SCALAR: usize = 32;
-
-pub const MALFORMED: &str = "cosigner-message-malformed";
-pub const SET_WRONG: &str = "cosigner-set-wrong";
-pub const PROOF_WRONG: &str = "cosigner-proof-wrong";
-pub const SHARE_WRONG: &str = "cosigner-share-wrong";
-pub const FAILED: &str = "cosigner-protocol-failed";
 
 /// A member's identifier is its index as a scalar, as in the published vectors.
 pub fn identifier(member: Index) -> Result<Identifier, Fault> {
@@ -42,14 +37,14 @@ pub fn read_each<B: AsRef<[u8]>, T>(
 }
 
 /// The length is looked at before anything else, so no message makes us allocate.
-pub fn read<T>(
+fn read<T>(
     member: Index,
     bytes: &[u8],
     length: usize,
     decode: impl FnOnce(&[u8]) -> Result<T, Error>,
 ) -> Result<T, Fault> {
     if bytes.len() != length {
-        return Err(malformed(member, &format!("the message has {} bytes where {length} are due", bytes.len())));
+        return Err(malformed(member, format!("the message has {} bytes where {length} are due", bytes.len())));
     }
     decode(bytes).map_err(|error| match error {
         Error::GroupError(_) => malformed(member, "a point is off the curve, the identity or not of prime order"),
@@ -58,22 +53,6 @@ pub fn read<T>(
     })
 }
 
-fn malformed(member: Index, words: &str) -> Fault {
-    Fault::of(member, MALFORMED, words)
-}
-
 pub fn write_share(share: &SigningShare) -> Secret {
     Secret::new(share.serialize())
-}
-
-/// What the library refused, and the member that it names.
-pub fn fault(error: Error) -> Fault {
-    let (code, words) = match &error {
-        Error::InvalidProofOfKnowledge { .. } => (PROOF_WRONG, "the proof of knowledge is wrong".into()),
-        Error::InvalidSecretShare { .. } => (SHARE_WRONG, "the share does not fit the commitments".into()),
-        Error::InvalidSignatureShare { .. } => (SHARE_WRONG, "the share of the signature is wrong".into()),
-        _ => (FAILED, format!("the protocol failed: {error}")),
-    };
-    let culprit = error.culprits().iter().find_map(member);
-    Fault { member: culprit, ..Fault::nobodys(code, words) }
 }

@@ -1,6 +1,6 @@
 //! Distributed key generation: two rounds of all members, after which each has a share of a key that nobody has.
 //!
-//! `frost_ed25519::keys::dkg`, which is figure 1 of the FROST paper (eprint 2020/852): Pedersen's, with proofs of knowledge.
+//! `frost_ed25519::keys::dkg`: figure 1 of the FROST paper (eprint 2020/852), Pedersen's with proofs of knowledge.
 //! Round 0, to all: t commitments to coefficients and a proof of knowledge of the first (point and scalar).
 //! Round 1, to each: the sender's polynomial at the receiver's identifier.
 
@@ -11,7 +11,8 @@ use frost_ed25519::keys::{SigningShare, VerifiableSecretSharingCommitment};
 use frost_ed25519::rand_core::{CryptoRng, RngCore};
 use frost_ed25519::{Error, Identifier, Signature};
 
-use super::encoding::{fault, identifier, member, read_each, write_share, FAILED, POINT, SCALAR};
+use super::encoding::{identifier, member, read_each, write_share, POINT, SCALAR};
+use super::faults::{failed, fault};
 use super::randomness::Drawn;
 use super::share::{keep, require_everyone};
 use crate::protocol::{Expected, Fault, Inbox, Index, KeyShare, Machine, Outbox, Running, Seat, Secret, Step};
@@ -66,7 +67,7 @@ impl Machine for Committed {
 
 pub(super) fn write_shares(shares: &BTreeMap<Identifier, round2::Package>) -> Result<BTreeMap<Index, Secret>, Fault> {
     let written = |(receiver, share): (_, &round2::Package)| {
-        let receiver = member(receiver).ok_or_else(|| Fault::nobodys(FAILED, "a share was made for nobody"))?;
+        let receiver = member(receiver).ok_or_else(|| failed("a share was made for nobody"))?;
         Ok((receiver, write_share(share.signing_share())))
     };
     shares.iter().map(written).collect()

@@ -1,7 +1,7 @@
 //! New shares of the same key: two rounds of all members, after which the old shares fit no new one.
 //!
-//! `frost_ed25519::keys::refresh`: key generation with the constant term zero, added to the shares. It is worth what the
-//! destruction of the old shares is worth.
+//! `frost_ed25519::keys::refresh`: key generation with the constant term zero, added to the shares. It is worth what
+//! the destruction of the old shares is worth.
 //! Round 0, to all: commitments to coefficients 1 to t - 1. There is no proof of knowledge: the constant term is known
 //! to be zero, since every share is checked against commitments that have the identity in its place.
 //! Round 1, to each: the sender's polynomial at the receiver's identifier.
@@ -12,7 +12,8 @@ use frost_ed25519::keys::dkg::{round1, round2};
 use frost_ed25519::keys::{refresh, KeyPackage, PublicKeyPackage, VerifiableSecretSharingCommitment};
 use frost_ed25519::{Ed25519Group, Ed25519ScalarField, Error, Field, Group, Identifier};
 
-use super::encoding::{fault, identifier, read_each, FAILED, POINT, SET_WRONG, SHARE_WRONG};
+use super::encoding::{identifier, read_each, POINT};
+use super::faults::{failed, fault, set_wrong, share_wrong};
 use super::keygen::{read_shares, write_shares};
 use super::randomness::Drawn;
 use super::share::{keep, open, public_package, require_everyone};
@@ -24,7 +25,7 @@ type Commitments = BTreeMap<Identifier, round1::Package>;
 pub fn start(seat: Seat, body: &[u8], group_key: &GroupKey) -> Result<(Outbox, Running<KeyShare>), Fault> {
     require_everyone(&seat)?;
     if seat.parameters != group_key.parameters {
-        return Err(Fault::nobodys(SET_WRONG, "a refresh changes neither the threshold nor the members"));
+        return Err(set_wrong("a refresh changes neither the threshold nor the members"));
     }
     let old = Old { key: open(body, group_key, seat.me)?, public: public_package(group_key)? };
     let (members, threshold) = (seat.parameters.members(), seat.parameters.threshold());
@@ -91,7 +92,7 @@ impl Machine for Shared {
         let (key, public) =
             refresh::refresh_dkg_shares(&secret, &commitments, &shares, old.public, old.key).map_err(fault)?;
         if *public.verifying_key() != public_key {
-            return Err(Fault::nobodys(FAILED, "the refresh would change the public key"));
+            return Err(failed("the refresh would change the public key"));
         }
         keep(&key, &public, seat.parameters).map(Step::Done)
     }
@@ -111,7 +112,7 @@ fn require_fitting(seat: &Seat, commitments: &Commitments, inbox: &Inbox) -> Res
 }
 
 fn unfit(sender: Index) -> Fault {
-    Fault::of(sender, SHARE_WRONG, "the share does not fit the commitments")
+    share_wrong(Some(sender), "the share does not fit the commitments")
 }
 
 /// Whether share * G = me * (C1 + me * (C2 + ...)).

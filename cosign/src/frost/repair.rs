@@ -11,7 +11,8 @@ use frost_ed25519::keys::repairable::{self, Delta, Sigma};
 use frost_ed25519::keys::PublicKeyPackage;
 use frost_ed25519::{Ed25519Sha512, Identifier};
 
-use super::encoding::{fault, identifier, member, read_each, FAILED, SCALAR, SET_WRONG, SHARE_WRONG};
+use super::encoding::{identifier, member, read_each, SCALAR};
+use super::faults::{failed, fault, set_wrong, share_wrong};
 use super::randomness::Drawn;
 use super::share::{keep, open, public_package};
 use crate::protocol::{
@@ -27,14 +28,14 @@ pub fn helper(
 ) -> Result<(Outbox, Running<Option<KeyShare>>), Fault> {
     let helpers = helpers(&seat, target, group_key)?;
     if !helpers.contains(&seat.me) {
-        return Err(Fault::nobodys(SET_WRONG, "a helper is in the set and is not the target"));
+        return Err(set_wrong("a helper is in the set and is not the target"));
     }
     let key = open(body, group_key, seat.me)?;
     let identifiers: Vec<_> = helpers.iter().copied().map(identifier).collect::<Result<_, _>>()?;
     let mut parts =
         repairable::repair_share_part1::<Ed25519Sha512, _>(&identifiers, &key, &mut Drawn::new()?, identifier(target)?)
             .map_err(fault)?;
-    let own = parts.remove(&identifier(seat.me)?).ok_or_else(|| Fault::nobodys(FAILED, "no part is our own"))?;
+    let own = parts.remove(&identifier(seat.me)?).ok_or_else(|| failed("no part is our own"))?;
     let others: BTreeSet<_> = helpers.into_iter().filter(|helper| *helper != seat.me).collect();
     let outbox = Outbox { direct: write_parts(&parts)?, ..Outbox::default() };
     Ok((outbox, Box::new(Helping { others, target, own })))
@@ -58,14 +59,14 @@ fn helpers(seat: &Seat, target: Index, group_key: &GroupKey) -> Result<BTreeSet<
         || !enough
     {
         let words = "a repair is a run of the target and at least t other members of the group";
-        return Err(Fault::nobodys(SET_WRONG, words));
+        return Err(set_wrong(words));
     }
     Ok(helpers)
 }
 
 fn write_parts(parts: &BTreeMap<Identifier, Delta>) -> Result<BTreeMap<Index, Secret>, Fault> {
     let written = |(receiver, part): (_, &Delta)| {
-        let receiver = member(receiver).ok_or_else(|| Fault::nobodys(FAILED, "a part was made for nobody"))?;
+        let receiver = member(receiver).ok_or_else(|| failed("a part was made for nobody"))?;
         Ok((receiver, Secret::new(part.serialize())))
     };
     parts.iter().map(written).collect()
@@ -144,7 +145,7 @@ impl Machine for Receiving {
         let sums: Vec<_> = sums.into_values().collect();
         let key = repairable::repair_share_part3(&sums, identifier(me)?, &public).map_err(fault)?;
         if public.verifying_shares().get(key.identifier()) != Some(key.verifying_share()) {
-            return Err(Fault::nobodys(SHARE_WRONG, "what the helpers gave does not add up to the lost share"));
+            return Err(share_wrong(None, "what the helpers gave does not add up to the lost share"));
         }
         let share = keep(&key, &public, group_key.parameters)?;
         Ok(Step::Done(Some(share)))

@@ -4,31 +4,32 @@ use frost_ed25519::keys::{KeyPackage, PublicKeyPackage, SigningShare, VerifyingS
 use frost_ed25519::VerifyingKey;
 use hyperkms_core::single::KeyType;
 
-use super::encoding::{fault, identifier, member, read_each, write_share, FAILED, POINT, SCALAR, SET_WRONG};
+use super::encoding::{identifier, member, write_share, POINT, SCALAR};
+use super::faults::{failed, fault, mismatch, set_wrong};
 use crate::protocol::{Fault, GroupKey, Index, KeyShare, Parameters, Seat, Secret};
 
-/// Format, index, share, the group's public key.
 const FORMAT: u8 = 1;
+/// Format, index, share, the group's public key (docs/formats.md).
 const LENGTH: usize = 2 + SCALAR + POINT;
 
 /// The share of `me`, whose body is of a known form and belongs to this group key and to no other epoch of it.
 pub fn open(body: &[u8], group_key: &GroupKey, me: Index) -> Result<KeyPackage, Fault> {
     require_shape(group_key)?;
     if body.len() != LENGTH || body[..2] != [FORMAT, me] || body[2 + SCALAR..] != group_key.public_key {
-        return Err(mismatch());
+        return Err(foreign());
     }
-    let share = SigningShare::deserialize(&body[2..2 + SCALAR]).map_err(|_| mismatch())?;
+    let share = SigningShare::deserialize(&body[2..2 + SCALAR]).map_err(|_| foreign())?;
     let public_share = VerifyingShare::from(share);
     if public_share.serialize().ok().as_ref() != group_key.public_shares.get(&me) {
-        return Err(mismatch());
+        return Err(foreign());
     }
-    let public_key = VerifyingKey::deserialize(&group_key.public_key).map_err(|_| mismatch())?;
+    let public_key = VerifyingKey::deserialize(&group_key.public_key).map_err(|_| foreign())?;
     let threshold = u16::from(group_key.parameters.threshold());
     Ok(KeyPackage::new(identifier(me)?, share, public_share, public_key, threshold))
 }
 
-fn mismatch() -> Fault {
-    Fault::nobodys("share-mismatch", "the stored share does not belong to this member of this group key")
+fn foreign() -> Fault {
+    mismatch("the stored share does not belong to this member of this group key")
 }
 
 /// The outcome of a run, opened once as every later user will open it.
@@ -56,22 +57,28 @@ fn group_key(public: &PublicKeyPackage, parameters: Parameters) -> Result<GroupK
 }
 
 fn no_member() -> Fault {
-    Fault::nobodys(FAILED, "the protocol made a share for nobody")
+    failed("the protocol made a share for nobody")
 }
 
 pub fn public_package(group_key: &GroupKey) -> Result<PublicKeyPackage, Fault> {
     require_shape(group_key)?;
-    let members = group_key.public_shares.keys().copied();
-    let shares = read_each(members, &group_key.public_shares, POINT, VerifyingShare::deserialize)?;
-    let public_key = VerifyingKey::deserialize(&group_key.public_key).map_err(fault)?;
+    let read = |(member, share): (&Index, &Vec<u8>)| {
+        let share = VerifyingShare::deserialize(share).map_err(|_| no_point())?;
+        Ok((identifier(*member)?, share))
+    };
+    let shares = group_key.public_shares.iter().map(read).collect::<Result<_, Fault>>()?;
+    let public_key = VerifyingKey::deserialize(&group_key.public_key).map_err(|_| no_point())?;
     Ok(PublicKeyPackage::new(shares, public_key, Some(group_key.parameters.threshold().into())))
+}
+
+fn no_point() -> Fault {
+    mismatch("the group key is made of bytes that are no points of Ed25519")
 }
 
 fn require_shape(group_key: &GroupKey) -> Result<(), Fault> {
     let members = group_key.public_shares.keys().copied();
     if group_key.key_type != KeyType::Ed25519 || !members.eq(group_key.parameters.everyone()) {
-        let words = "the group key is not one of Ed25519 with a public share of every member";
-        return Err(Fault::nobodys("share-mismatch", words));
+        return Err(mismatch("the group key is not one of Ed25519 with a public share of every member"));
     }
     Ok(())
 }
@@ -79,7 +86,7 @@ fn require_shape(group_key: &GroupKey) -> Result<(), Fault> {
 /// Key generation and refresh are runs of all members.
 pub fn require_everyone(seat: &Seat) -> Result<(), Fault> {
     if seat.set != seat.parameters.everyone() || !seat.set.contains(&seat.me) {
-        return Err(Fault::nobodys(SET_WRONG, "every member of the group must take part, and no other"));
+        return Err(set_wrong("every member of the group must take part, and no other"));
     }
     Ok(())
 }

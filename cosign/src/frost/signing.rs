@@ -9,7 +9,8 @@ use frost_ed25519::{aggregate_custom, CheaterDetection, Error, SigningPackage};
 use hyperkms_core::request;
 use hyperkms_core::verify::verify_ed25519;
 
-use super::encoding::{fault, read_each, FAILED, POINT, SCALAR, SET_WRONG};
+use super::encoding::{read_each, POINT, SCALAR};
+use super::faults::{failed, fault, set_wrong};
 use super::randomness::Drawn;
 use super::share::public_package;
 use crate::protocol::{Fault, GroupKey, GroupSignature, Index};
@@ -66,18 +67,15 @@ pub fn sign_share(
     commitments: &BTreeMap<Index, Vec<u8>>,
     message: &[u8],
 ) -> Result<[u8; 32], Fault> {
-    if message.starts_with(request::DOMAIN) {
-        let words = "the message begins as a signed request of a client does, and no wallet signs one";
-        return Err(Fault::nobodys("message-of-a-request", words));
-    }
+    request::require_no_request(message)?;
     if nonces.me != me || nonces.public_key != group_key.public_key || commitments.get(&me) != Some(&nonces.commitment)
     {
-        return Err(Fault::nobodys(SET_WRONG, "our own commitment is not among those to sign with as it was made"));
+        return Err(set_wrong("our own commitment is not among those to sign with as it was made"));
     }
     let key = open(body, group_key, me)?;
     let package = signing_package(group_key, commitments, message)?;
     let share = round2::sign(&package, &nonces.secret, &key).map_err(fault)?;
-    share.serialize().try_into().map_err(|_| Fault::nobodys(FAILED, "a share of a signature has 32 bytes"))
+    share.serialize().try_into().map_err(|_| failed("a share of a signature has 32 bytes"))
 }
 
 fn signing_package(
@@ -88,7 +86,7 @@ fn signing_package(
     let parameters = group_key.parameters;
     let members = commitments.keys().all(|member| (1..=parameters.members()).contains(member));
     if !members || commitments.len() < parameters.threshold().into() {
-        return Err(Fault::nobodys(SET_WRONG, "the signers must be members of the group and at least t of them"));
+        return Err(set_wrong("the signers must be members of the group and at least t of them"));
     }
     let commitments = read_each(commitments.keys().copied(), commitments, COMMITMENT, read_commitment)?;
     Ok(SigningPackage::new(commitments, message))
@@ -105,13 +103,13 @@ pub fn aggregate(
 ) -> Result<GroupSignature, Fault> {
     let public = public_package(group_key)?;
     if !shares.keys().eq(commitments.keys()) {
-        return Err(Fault::nobodys(SET_WRONG, "there must be one share of the signature of each signer"));
+        return Err(set_wrong("there must be one share of the signature of each signer"));
     }
     let package = signing_package(group_key, commitments, message)?;
     let shares = read_each(shares.keys().copied(), shares, SCALAR, SignatureShare::deserialize)?;
     let signature = aggregate_custom(&package, &shares, &public, CheaterDetection::FirstCheater).map_err(fault)?;
     let bytes = signature.serialize().map_err(fault)?;
     verify_ed25519(&group_key.public_key, message, &bytes)?;
-    let bytes = bytes.try_into().map_err(|_| Fault::nobodys(FAILED, "a signature has 64 bytes"))?;
+    let bytes = bytes.try_into().map_err(|_| failed("a signature has 64 bytes"))?;
     Ok(GroupSignature { bytes, recovery_id: 0 })
 }

@@ -57,7 +57,7 @@ fn start_memory(choice: &str) -> Result<Protection> {
         "auto" => LockChoice::Auto,
         "mlock" => LockChoice::Mlock,
         "memfd_secret" => LockChoice::MemfdSecret,
-        _ => return Err(Error::malformed("malformed-lock", "the lock is auto, memfd_secret or mlock").into()),
+        _ => return Err(Error::malformed("malformed-setting", "the lock is auto, memfd_secret or mlock").into()),
     };
     Ok(Protection(memory::start(choice)?))
 }

@@ -101,7 +101,7 @@ impl Session {
     ) -> Result<Self> {
         form.0.require_fitting(&share.context)?;
         if form.0.key_type != KeyType::Secp256k1 {
-            return Err(Error::refused("wrong-key-type", "an Ed25519 share signs by prepared commitments").into());
+            return Err(Error::malformed("wrong-key-type", "an Ed25519 share signs by prepared commitments").into());
         }
         if signers.len() != usize::from(group.0.parameters.threshold()) {
             return Err(Error::malformed("malformed-set", "exactly as many sign as the threshold says").into());

@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 use super::errors::Result;
 use super::{Form, Group, Identity, LocalRootKey, Set, ShareContext};
 use crate::prepared::{self, Own, Waiting};
-use crate::protocol::{GroupKey, Secret};
+use crate::protocol::{GroupKey, KeyShare, Secret};
 use crate::{dkls, frost, sealed_share, share_context};
 use hyperkms_core::single::KeyType;
 
@@ -105,6 +105,15 @@ impl Share {
         Ok(PyBytes::new(py, &share))
     }
 
+    fn rebind<'py>(&self, py: Python<'py>, group: &Group, root: &LocalRootKey) -> Result<Bound<'py, PyBytes>> {
+        let sealed = py.detach(|| -> Result<_> {
+            let context = self.context.rebound(&group.0)?;
+            let share = KeyShare { body: self.body()?, group_key: self.group_key.clone() };
+            Ok(sealed_share::seal(share, &context, &root.0)?)
+        })?;
+        Ok(PyBytes::new(py, &sealed))
+    }
+
     fn forget_prepared(&self) {
         self.waiting.forget();
     }
@@ -124,7 +133,7 @@ impl Share {
         if self.context.key_type == KeyType::Ed25519 {
             return Ok(());
         }
-        Err(Error::refused("wrong-key-type", "only an Ed25519 share signs by prepared commitments"))
+        Err(Error::malformed("wrong-key-type", "only an Ed25519 share signs by prepared commitments"))
     }
 }
 

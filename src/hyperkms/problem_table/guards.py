@@ -46,6 +46,27 @@ GUARDS = Situation(
             next_step=_NEXT,
         ),
         Problem(
+            code="malformed-statement",
+            family=Malformed,
+            title="A statement's purpose is too long",
+            cause="A purpose has at most 255 bytes.",
+            next_step=_NEXT,
+        ),
+        Problem(
+            code="malformed-bytes",
+            family=Malformed,
+            title="A key or an address has a wrong length",
+            cause="An identity key has 32 bytes, an address 20.",
+            next_step=_NEXT,
+        ),
+        Problem(
+            code="malformed-set",
+            family=Malformed,
+            title="The set of signers is impossible",
+            cause="It is not of this group, has not this cosigner in it, or is not as large as the threshold.",
+            next_step=_NEXT,
+        ),
+        Problem(
             code="unknown-key-type",
             family=Malformed,
             title="The key type is unknown",

@@ -1,6 +1,10 @@
 //! Whole groups in one process, driven through the public functions.
 
+mod byzantine;
+mod changes;
 mod keys;
+mod measure;
+mod random_bytes;
 mod signing;
 mod vectors;
 

@@ -58,7 +58,9 @@ fn nonces_sign_only_for_the_member_and_the_key_that_they_were_made_for() {
     assert_eq!(fault.code, "cosigner-set-wrong");
     let KeyShare { body, group_key } = &case.shares[&1];
     let nonces = prepared.nonces.remove(&3).unwrap();
-    let fault = sign_share(nonces, body, group_key, 1, &prepared.commitments, b"message").unwrap_err();
+    // Filed under another member's index, the commitment is the one that was made.
+    let moved = BTreeMap::from([(1, prepared.commitments[&3].clone()), (2, prepared.commitments[&1].clone())]);
+    let fault = sign_share(nonces, body, group_key, 1, &moved, b"message").unwrap_err();
     assert_eq!(fault.code, "cosigner-set-wrong");
 }
 
@@ -112,4 +114,23 @@ fn an_aggregator_takes_exactly_one_share_of_each_signer() {
     let changed = aggregate(group_key(&case.shares), &commitments, b"another message", &made).unwrap_err();
     assert_eq!(changed.code, "cosigner-share-wrong");
     aggregate(group_key(&case.shares), &commitments, b"message", &made).unwrap();
+}
+
+#[test]
+fn a_group_key_that_is_no_group_key_is_nobodys_fault() {
+    let case = Case::new();
+    let prepared = prepare_all(&case.shares, &case.signers);
+    let commitments = prepared.commitments.clone();
+    let made = shares_of_signature(&case.shares, prepared, b"message");
+    let whole = group_key(&case.shares);
+    let mut changed = vec![whole.clone(); 5];
+    changed[0].public_shares.insert(1, vec![2; 32]);
+    changed[1].public_shares.insert(1, vec![2; 31]);
+    changed[2].public_shares.remove(&2);
+    changed[3].public_key = vec![0; 32];
+    changed[4].key_type = hyperkms_core::single::KeyType::Secp256k1;
+    for group_key in changed {
+        let fault = aggregate(&group_key, &commitments, b"message", &made).unwrap_err();
+        assert_eq!((fault.member, fault.code), (None, "share-mismatch"));
+    }
 }
