@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import hyperkms_cosign as cosign
 import msgspec
@@ -70,6 +70,8 @@ _ANSWERS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     SignShare: ShareGiven,
 }
 A = TypeVar("A")
+Change: TypeAlias = Callable[[int, list[bytes]], list[bytes]]
+"""What a false coordinator hands a member in the place of a round's messages."""
 
 
 class Refusal(Exception):
@@ -287,9 +289,7 @@ class Cosigners:
 
     # ---- ceremonies -----------------------------------------------------------------------------
 
-    def rounds(
-        self, opened: dict[int, Opened], change: Callable[[int, list[bytes]], list[bytes]] | None = None
-    ) -> None:
+    def rounds(self, opened: dict[int, Opened], change: Change | None = None) -> None:
         """Relay until all are done; `change` may alter what a member is handed."""
         asks: dict[int, Any] = {
             index: Begin(

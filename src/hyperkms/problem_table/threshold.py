@@ -7,7 +7,7 @@ DECIDING = Situation(
     title="What a cosigner decides",
     words=(
         "Each cosigner reads what is to be signed and decides for itself, by the client's own signed request, its own "
-        "clients, policies and nonces. These come to the client through the service, and stand in the cosigner's record."
+        "clients, policies and nonces. These come to the client through the service, and stand in its own record."
     ),
     shown_by="hyperkms audit tail --data DIR",
     problems=(
@@ -33,8 +33,8 @@ DECIDING = Situation(
                 "what stands in it: another wallet, action, nonce, network, version or expiry."
             ),
             next_step=(
-                "Ask again; if it comes back, compare the releases of service and cosigners, and look at who has access "
-                "to the service: a healthy one relays what it was asked."
+                "Ask again; if it comes back, compare the releases of service and cosigners, and look at who has "
+                "access to the service: a healthy one relays what it was asked."
             ),
         ),
         Problem(
@@ -80,7 +80,6 @@ DECIDING = Situation(
             title="The session has ended",
             cause="A session of cosigners lives for a minute and ends with the first thing that is wrong in it.",
             next_step="Ask again: the service begins a new one.",
-            retry=Retry.YES,
         ),
         Problem(
             code="deadline-passed",
@@ -116,7 +115,7 @@ HOLDING = Situation(
             code="share-not-in-force",
             family=Refused,
             title="The share is not in force yet",
-            cause="Not every cosigner has said that it keeps its share, or not every quorum has signed the test message.",
+            cause="Not every cosigner keeps its share yet, or not every quorum has signed the test message.",
             next_step="Ask for the same wallet again: the service finishes what was begun.",
         ),
         Problem(
