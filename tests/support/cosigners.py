@@ -6,10 +6,11 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -28,6 +29,7 @@ from hyperkms.threshold.wire import (
     Commit,
     Condition,
     Done,
+    Drop,
     Greeting,
     Held,
     HeldShare,
@@ -44,6 +46,7 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Retire,
     ShareGiven,
     ShareName,
     Shares,
@@ -367,6 +370,51 @@ class Cosigners:
         held = self.held(1, wallet, version)
         self.commit(held.name, kept, self.tests(held))
         return self.held(1, wallet, version)
+
+    def repair(self, held: HeldShare, *, target: int, helpers: list[int]) -> Kept:
+        """The share of a member that lost it."""
+
+        def ask(index: int) -> OpenCeremony:
+            return OpenCeremony(
+                kind="repair-target" if index == target else "repair-helper",
+                share=held.name,
+                key_type=held.key_type,
+                network=held.network,
+                asker=BEARER,
+                helpers=helpers,
+                target=target,
+                group_key=held.group_key,
+            )
+
+        opened = self.together({index: ask(index) for index in (*helpers, target)})
+        self.rounds(opened)
+        kept: Kept = self.ask(target, Keep(session=opened[target].session))
+        return kept
+
+    def lose(self, index: int, name: ShareName) -> None:
+        """As after the loss of a disk: the cosigner has never heard of this share, nor of its wallet."""
+        self.hang_up(index)
+        process = self.processes[index]
+        process.stop()
+        with closing(sqlite3.connect(process.data / "hyperkms.db")) as database, database:
+            database.execute("DELETE FROM shares WHERE wallet = ?", (name.wallet,))
+            database.execute("DELETE FROM key_versions WHERE wallet = ?", (name.wallet,))
+            database.execute("DELETE FROM wallets WHERE id = ?", (name.wallet,))
+        process.start()
+
+    def sealed(self, index: int, name: ShareName) -> bytes:
+        """The sealed share in a cosigner's database."""
+        with closing(sqlite3.connect(self.processes[index].data / "hyperkms.db")) as database:
+            place = (name.wallet, name.version, name.epoch)
+            query = "SELECT sealed FROM shares WHERE wallet = ? AND version = ? AND epoch = ?"
+            [(sealed,)] = database.execute(query, place)
+        return bytes(sealed)
+
+    def retire(self, name: ShareName, asker: Asker = BEARER) -> None:
+        self.together(dict.fromkeys(self.everyone, Retire(wallet=name.wallet, version=name.version, asker=asker)))
+
+    def drop(self, name: ShareName) -> None:
+        self.together(dict.fromkeys(self.everyone, Drop(share=name)))
 
     def held(self, index: int, wallet: str, version: int = 1) -> HeldShare:
         """The newest epoch that a cosigner has."""
