@@ -150,6 +150,7 @@ class Process:
     settings: dict[str, str]
     process: subprocess.Popen[str] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     @property
     def socket(self) -> Path:
@@ -180,18 +181,18 @@ class Process:
             for line in process.stdout:
                 self.lines.append(json.loads(line))
                 if self.lines[-1]["event"] == "listening":
-                    threading.Thread(target=self._drain, daemon=True).start()
+                    self.reader = threading.Thread(target=self._drain, args=(process,), daemon=True)
+                    self.reader.start()
                     return
         finally:
             timer.cancel()
         _, words_of_refusal = process.communicate()
         raise AssertionError(f"the cosigner did not start: {words_of_refusal}")
 
-    def _drain(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(json.loads(line))
+    def _drain(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as output:
+            self.lines.extend(json.loads(line) for line in output)
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
@@ -208,6 +209,8 @@ class Process:
         if process.poll() is None:
             os.kill(process.pid, number)
         status = process.wait(START_S)
+        if self.reader is not None:
+            self.reader.join()
         if process.stderr is not None:
             process.stderr.close()
         self.process = None
