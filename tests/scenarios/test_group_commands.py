@@ -43,7 +43,7 @@ def test_what_is_no_card_or_no_group_is_refused_in_words(tmp_path: Path) -> None
     made = cards(tmp_path)
     out = str(tmp_path / "group.json")
     for given, words in (
-        ([*made, made[0]], "same name"),
+        ([*made[:2], made[0]], "same name"),
         (made[:1], "2 of 1"),
         ([*made[:3], str(tmp_path / "none.json")], "none.json"),
     ):
