@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hyperkms.cli.assemble import RECORDS
+from hyperkms.cli.layout import RECORDS
 from support.keep_alive import Line, line_to
 from support.keyed import NOOP, REPLAYED
 from support.record import files_in

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hyperkms.cli.assemble import DATABASE
+from hyperkms.cli.layout import DATABASE
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.service import Answer, Service
 from support.signing_clients import ROOM

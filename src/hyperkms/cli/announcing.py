@@ -5,12 +5,12 @@ from pathlib import Path
 
 import structlog
 
+from hyperkms.cli.layout import ADMIN_KEY
 from hyperkms.cli.listeners import Opened
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.mode import Mode
 
-ADMIN_KEY = "admin.key"
 _log = structlog.stdlib.get_logger("hyperkms.serve")
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from hyperkms.cli.assemble import assemble
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
-from hyperkms.operations.parts import Parts
+
+if TYPE_CHECKING:
+    from hyperkms.operations.parts import Parts
 
 View: TypeAlias = dict[str, Any]
 """An answer as JSON."""
@@ -22,8 +23,8 @@ Desk = TypeVar("Desk")
 def desk_at(
     target: Target,
     at_service: Callable[[Remote], Desk],
-    at_directory: Callable[[Parts], Desk],
-    directory: Callable[[], AbstractContextManager[Parts]] | None = None,
+    at_directory: "Callable[[Parts], Desk]",
+    directory: "Callable[[], AbstractContextManager[Parts]] | None" = None,
 ) -> Iterator[Desk]:
     """The desk of the service or directory that the options and settings name, closed at the end.
 
@@ -41,8 +42,10 @@ def desk_at(
 
 
 @contextmanager
-def opened(config: Config, *, create: bool) -> Iterator[Parts]:
+def opened(config: Config, *, create: bool) -> "Iterator[Parts]":
     """The parts of a data directory, closed at the end."""
+    from hyperkms.cli.assemble import assemble  # noqa: PLC0415 (half a second, for who opens a directory alone)
+
     parts = assemble(config, create=create, warn=tell_operator)
     try:
         yield parts

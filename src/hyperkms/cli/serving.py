@@ -10,7 +10,8 @@ import uvloop
 
 from hyperkms import _core
 from hyperkms.cli.announcing import announce
-from hyperkms.cli.assemble import SWEEP, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import SWEEP
 from hyperkms.cli.listeners import Listeners, opened
 from hyperkms.cli.metrics_port import metrics_served
 from hyperkms.cli.sweeper import Sweeper

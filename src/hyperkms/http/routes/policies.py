@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.facts import facts_of
@@ -32,7 +33,6 @@ from hyperkms.http.policy_views import (
 )
 from hyperkms.http.request import Named, caller_of, parts_of, wallet_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.views import answer
 from hyperkms.operations.explain import explain_action
 from hyperkms.operations.policies import apply_policy, choose_policy, show_policy
 
