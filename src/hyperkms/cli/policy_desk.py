@@ -18,6 +18,9 @@ class PolicyDesk(Protocol):
     def show(self, wallet: WalletId) -> View:
         """GET /wallets/:id/policy."""
 
+    def doubts(self, wallet: WalletId, body: View) -> View:
+        """POST /wallets/:id/policy-notes."""
+
     def apply(self, wallet: WalletId, body: View) -> View:
         """POST /wallets/:id/policy."""
 
@@ -36,6 +39,9 @@ class _AtService:
 
     def show(self, wallet: WalletId) -> View:
         return self._remote.get(f"/wallets/{wallet}/policy")
+
+    def doubts(self, wallet: WalletId, body: View) -> View:
+        return self._remote.post(f"/wallets/{wallet}/policy-notes", body)
 
     def apply(self, wallet: WalletId, body: View) -> View:
         return self._remote.post(f"/wallets/{wallet}/policy", body)
