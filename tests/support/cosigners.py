@@ -46,7 +46,6 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
-    Retire,
     ShareGiven,
     ShareName,
     Shares,
