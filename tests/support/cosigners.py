@@ -46,6 +46,7 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Retire,
     ShareGiven,
     ShareName,
     Shares,
