@@ -40,8 +40,8 @@ mod tests {
     /// The tables of secrets.js: powers of 2 and their logarithms.
     fn tables() -> ([u8; 255], [usize; 256]) {
         let (mut exponents, mut logarithms, mut x) = ([0; 255], [0; 256], 1_usize);
-        for power in 0..255 {
-            exponents[power] = x as u8;
+        for (power, exponent) in exponents.iter_mut().enumerate() {
+            *exponent = x as u8;
             logarithms[x] = power;
             x <<= 1;
             if x > 255 {
