@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use secp256k1::ecdsa::RecoverableSignature;
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
 
 use crate::digest::keccak256;
@@ -112,10 +112,7 @@ pub fn public_key(key_type: KeyType, secret: &Slot) -> Result<Vec<u8>> {
 /// Refused for what only a request key signs: whoever may let this wallet sign bytes could else ask as a client.
 pub fn sign_ed25519(secret: &Slot, public: &Public, message: &[u8]) -> Result<[u8; 64]> {
     let Public::Ed25519(public) = public else { return Err(bad_public()) };
-    if message.starts_with(request::DOMAIN) {
-        let words = "the message begins as a signed request of a client does, and no wallet signs one";
-        return Err(Error::refused("message-of-a-request", words));
-    }
+    request::require_no_request(message)?;
     on_wiped_stack(|| ed25519::sign(secret.key(), public, message))
         .ok_or_else(|| Error::unavailable("signing-failed", "the Ed25519 library did not sign"))
 }
@@ -136,6 +133,23 @@ pub fn address(compressed: &[u8]) -> Result<[u8; 20]> {
     let mut address = [0; 20];
     address.copy_from_slice(&hash[12..]);
     Ok(address)
+}
+
+/// Tampered with `signature-wrong` unless the 65 bytes r, s, v are a signature of the digest by this key, with s in the
+/// lower half and the v that leads back to the key.
+pub fn verify_secp256k1(public: &[u8], digest: &[u8; 32], signature: &[u8]) -> Result<()> {
+    let wrong = || Error::tampered("signature-wrong", "the signature is not one of this digest by this key");
+    let (Some(v), Some(compact)) = (signature.get(64), signature.get(..64)) else { return Err(wrong()) };
+    let id = v.checked_sub(27).and_then(|id| RecoveryId::try_from(i32::from(id)).ok());
+    let (Some(id), 65) = (id, signature.len()) else { return Err(wrong()) };
+    let signature = RecoverableSignature::from_compact(compact, id).map_err(|_| wrong())?;
+    let mut low = signature.to_standard();
+    low.normalize_s();
+    let recovered = context()?.recover_ecdsa(Message::from_digest(*digest), &signature).map_err(|_| wrong())?;
+    if low != signature.to_standard() || recovered.serialize() != public {
+        return Err(wrong());
+    }
+    Ok(())
 }
 
 fn split(signature: &RecoverableSignature) -> EcdsaSignature {

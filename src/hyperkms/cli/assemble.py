@@ -9,8 +9,6 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-import structlog
-
 from hyperkms import _core
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
@@ -28,7 +26,18 @@ from hyperkms.audit.log import MIB, Logs, Writing
 from hyperkms.audit.log_file import sync
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
-from hyperkms.cli.announcing import ADMIN_KEY
+from hyperkms.cli.clock import clock
+from hyperkms.cli.layout import (
+    ADMIN_KEY,
+    DATABASE,
+    METERS,
+    NONCES,
+    RECORDS,
+    REPLAYS,
+    REQUESTS,
+    ROOT_KEY,
+    SHARED,
+)
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
@@ -51,6 +60,7 @@ from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
+from hyperkms.state.kind import Kind, kind_of, require_kind
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.replays import Replays
@@ -59,26 +69,16 @@ from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
 
-DATABASE = "hyperkms.db"
-ROOT_KEY = "root.key"
-NONCES = "nonces"
-SHARED = "shared"
-METERS = "meters"
-RECORDS = "records"
-SWEEP = "sweep.lock"
-REQUESTS = "requests.lock"
-REPLAYS = "replays"
 DAY_MS = 24 * 3600 * 1000
-_log = structlog.stdlib.get_logger("hyperkms.record")
 
 
-def clock() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None) -> Parts:
+def assemble(
+    config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None, kind: Kind | None = None
+) -> Parts:
     """Open the data directory, or make it where `create` allows, and check that it is this mode's.
+
+    It must be of this kind; what makes a directory makes a service's, unless it says otherwise, and other commands take
+    one of either kind.
 
     1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
     4. The database and its mode.  5. Nonces, clients, the record.
@@ -86,6 +86,9 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
     _open_directory(config.data, create=create, tell=tell)  # (1)
     _protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
+    wanted = kind or (Kind.SERVICE if create else None)
+    if wanted is not None:
+        require_kind(database, wanted)
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
@@ -96,7 +99,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
     wallets = WalletRecords(database, wallet_changes)
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
-    _ensure_administrator(config, clients, tell)
+    if kind_of(database) is not Kind.COSIGNER:  # which serves no HTTP, so that nobody needs a key of it
+        _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
@@ -225,10 +229,13 @@ def _anchor(config: Config, metrics: Metrics, warn: Tell | None) -> Anchor | Non
     is_told = threading.Event()
 
     def log_fault(why: str | None) -> None:
+        import structlog  # noqa: PLC0415 (a tenth of a second, for a service alone)
+
+        log = structlog.stdlib.get_logger("hyperkms.record")
         if why is None:
-            _log.info("anchor-written-again")
+            log.info("anchor-written-again")
         else:
-            _log.error("anchor-failed", error=why)
+            log.error("anchor-failed", error=why)
 
     def failed(why: str | None) -> None:
         if why is not None:

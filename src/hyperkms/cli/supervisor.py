@@ -50,7 +50,7 @@ class _Supervisor:
         for worker in self._workers:
             await worker.launch()  # (1)
         if await self._all_ready(self._workers[:1]) and await self._all_ready(self._workers[1:]):  # (2) (3)
-            announce(self._config, self._places, self._workers[0].memory)
+            announce(self._config, self._places, self._workers[0].memory, self._workers[0].fault)
             keeping = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
             await self._stopping.wait()  # (4)
             await asyncio.gather(*keeping)
@@ -127,6 +127,7 @@ class _Worker:
     def __init__(self, number: int, listeners: Listeners) -> None:
         self.number = number
         self.memory = ""
+        self.fault = ""
         self._listeners = listeners
         self._process: asyncio.subprocess.Process | None = None
         self._channel: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -165,7 +166,8 @@ class _Worker:
         self.tell(GO)
         if self._channel is None:
             return False
-        self.memory = (await self._channel[0].readline()).decode().strip()
+        told = (await self._channel[0].readline()).decode().rstrip("\n")
+        self.memory, _, self.fault = told.partition("\t")
         return bool(self.memory)
 
     def tell(self, word: bytes) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from hyperkms.audit.reading.decisions import Decision
 from hyperkms.audit.record import (
     ADMINISTRATION,
+    BAN,
     HEAD,
     KEYED_SIGNATURE,
     KEYED_SIGNATURE_UNCHAINED,
@@ -13,7 +14,9 @@ from hyperkms.audit.record import (
     OPENING,
     POLICY,
     REFUSAL,
+    SHARE,
     SIGNATURE,
+    WITNESS,
 )
 from hyperkms.wallet import iso_time
 
@@ -34,6 +37,11 @@ def time_of(decision: Decision) -> str:
         return iso_time(decision.time)
     except (ValueError, OverflowError):
         return "-"
+
+
+def kind_of(decision: Decision) -> str:
+    """The name of its kind, as docs/formats.md has it."""
+    return _NAMES.get(decision.line.kind, f"kind {decision.line.kind}")
 
 
 def sentence(decision: Decision) -> str:
@@ -62,6 +70,22 @@ def signed(record: Mapping[str, Any]) -> str:
 
 def _signature(record: Mapping[str, Any]) -> str:
     return f"{record.get('wallet')} v{record.get('keyVersion')}: {record.get('operation')} {signed(record)}"
+
+
+def _share(record: Mapping[str, Any]) -> str:
+    signers = record.get("signers")
+    others = ", ".join(map(str, signers)) if isinstance(signers, list) else "?"
+    what = f"{record.get('operation')} {signed(record)}"
+    version = f"{record.get('wallet')} v{record.get('keyVersion')} epoch {record.get('epoch')}"
+    return f"{version}: share given, {what} (evidence: {record.get('evidence')}; signers {others})"
+
+
+def _witness(record: Mapping[str, Any]) -> str:
+    return f"the coordinator's log {str(record.get('log'))[:8]} has {record.get('size')} lines by its head"
+
+
+def _ban(record: Mapping[str, Any]) -> str:
+    return f"BANNED cosigner {record.get('member')}: {record.get('reason')}"
 
 
 def _change(record: Mapping[str, Any]) -> str:
@@ -101,11 +125,26 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys((2, LIFE), _change),
     **dict.fromkeys((3, ADMINISTRATION), _client_change),
     POLICY: _policy,
+    SHARE: _share,
+    WITNESS: _witness,
+    BAN: _ban,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,
 }
 """By the kind of a line, that of the release before first."""
+
+
+_NAMES: Mapping[int, str] = {
+    **dict.fromkeys((1, SIGNATURE), "signature"),
+    **dict.fromkeys((KEYED_SIGNATURE_UNCHAINED, KEYED_SIGNATURE), "signature under an Idempotency-Key"),
+    **dict.fromkeys((2, LIFE), "change in the life of a wallet"),
+    **dict.fromkeys((3, ADMINISTRATION), "change of a client"),
+    POLICY: "change of a policy",
+    REFUSAL: "refusal",
+    OPENING: "opening",
+    HEAD: "tree head",
+}
 
 
 def printable(text: str) -> str:
