@@ -10,7 +10,7 @@ use hyperkms_core::memory::{on_deeply_wiped_stack, Slot};
 use hyperkms_core::single::{public_key, KeyType};
 use hyperkms_core::verify::verify_ed25519;
 use hyperkms_cosign::form::Form;
-use hyperkms_cosign::protocol::{Index, Secret};
+use hyperkms_cosign::protocol::Index;
 use hyperkms_cosign::{dkls, frost};
 use k256::elliptic_curve::PrimeField;
 use k256::{FieldBytes, Scalar};
@@ -65,13 +65,13 @@ fn package_of(copy: &Opened) -> Result<KeyPackage> {
     frost::signing::open(&copy.body, &copy.group_key, copy.context.index).map_err(of_fault)
 }
 
-fn scalar_of(copy: &Opened) -> Result<(Index, Secret)> {
-    let share = dkls::secret_share(&copy.body, &copy.group_key, copy.context.index).map_err(of_fault)?;
-    Ok((copy.context.index, share))
+fn scalar_of(copy: &Opened) -> Result<(Index, Scalar)> {
+    dkls::open(&copy.body, &copy.group_key, copy.context.index).map_err(of_fault)?;
+    Err(Error::unavailable("not-built", "shares of secp256k1 keys are not built in yet"))
 }
 
 /// The value at 0 of the polynomial through these points; the indices differ and are public.
-fn interpolate(shares: &[(Index, Secret)]) -> Result<FieldBytes> {
+fn interpolate(shares: &[(Index, Scalar)]) -> Result<FieldBytes> {
     let mut sum = Scalar::ZERO;
     for (own, share) in shares {
         let x = Scalar::from(u64::from(*own));
@@ -82,9 +82,7 @@ fn interpolate(shares: &[(Index, Secret)]) -> Result<FieldBytes> {
             below *= other - x;
         }
         let weight = above * Option::<Scalar>::from(below.invert()).ok_or_else(mismatch)?;
-        let bytes: [u8; 32] = share[..].try_into().map_err(|_| mismatch())?;
-        let value = Option::<Scalar>::from(Scalar::from_repr(bytes.into())).ok_or_else(mismatch)?;
-        sum += weight * value;
+        sum += weight * share;
     }
     Ok(sum.to_repr())
 }
@@ -118,19 +116,11 @@ mod tests {
             let everyone: Vec<Index> = (1..=members).collect();
             for size in 1..=everyone.len() {
                 for set in subsets(&everyone, size) {
-                    let points: Vec<_> = set.iter().map(|x| (*x, Secret::new(at(*x).to_repr().to_vec()))).collect();
+                    let points: Vec<_> = set.iter().map(|x| (*x, at(*x))).collect();
                     let found = interpolate(&points).unwrap() == coefficients[0].to_repr();
                     assert_eq!(found, size >= threshold, "{set:?} of {threshold} of {members}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn what_is_no_scalar_is_refused() {
-        let one = (1, Secret::new(Scalar::ONE.to_repr().to_vec()));
-        for wrong in [vec![0xff; 32], vec![1; 31], Vec::new()] {
-            assert!(interpolate(&[one.clone(), (2, Secret::new(wrong))]).is_err());
         }
     }
 }

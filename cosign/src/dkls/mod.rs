@@ -7,9 +7,6 @@ pub fn open(_b: &[u8], _g: &GroupKey, _m: Index) -> Result<(), Fault> {
 pub fn is_hollow(_b: &[u8]) -> Result<bool, Fault> {
     Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
 }
-pub fn secret_share(_b: &[u8], _g: &GroupKey, _m: Index) -> Result<Secret, Fault> {
-    Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-}
 pub mod keygen {
     use super::*;
     pub fn start(_s: Seat) -> Result<(Outbox, Running<KeyShare>), Fault> {
