@@ -1,6 +1,5 @@
 """Break-glass recovery, as its people do it: one who puts the key together, and one at each cosigner."""
 
-import itertools
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -50,7 +49,7 @@ class Desk:
         return path
 
     def combine(self, where: list[str | Path], copies: list[Path], *more: str | Path) -> list[str | Path]:
-        given = itertools.chain.from_iterable(("--in", copy) for copy in copies)
+        given = [word for copy in copies for word in ("--in", copy)]
         return ["combine", *where, *given, "--sign-file", self.message(), *more]
 
 

@@ -308,7 +308,7 @@ COSIGNING = Situation(
             family=Tampered,
             title="The copy of a share is not of its form",
             cause="The file was cut or changed, is of a later release, or is no copy of a share.",
-            next_step="Take the copy as it was made, or have that cosigner's operator make it again (docs/recovery.md).",
+            next_step="Take the copy as it was made, or let that cosigner make it again (docs/recovery.md).",
         ),
         Problem(
             code="group-key-malformed",
