@@ -46,6 +46,7 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Retire,
     ShareGiven,
     ShareName,
     Shares,
@@ -485,6 +486,8 @@ class Cosigners:
             index=1,
             epoch=held.name.epoch,
         )
+
+    status = Status()
 
     def banned(self) -> list[int]:
         """Everyone whom anybody has banned."""
