@@ -195,6 +195,11 @@ class Form:
     @property
     def digest(self) -> bytes:
         """32 bytes: what is signed by secp256k1, SHA-256 of the message for Ed25519."""
+    def verify(self, public_key: bytes, signature: bytes) -> None:
+        """Tampered (`signature-wrong`) unless this is the signature of it by this key.
+
+        64 bytes for Ed25519; for secp256k1 65: r, s in the lower half, v (27 or 28) that leads back to the key.
+        """
 
 @final
 class Session:

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use secp256k1::ecdsa::RecoverableSignature;
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
 
 use crate::digest::keccak256;
@@ -136,6 +136,23 @@ pub fn address(compressed: &[u8]) -> Result<[u8; 20]> {
     let mut address = [0; 20];
     address.copy_from_slice(&hash[12..]);
     Ok(address)
+}
+
+/// Tampered with `signature-wrong` unless the 65 bytes r, s, v are a signature of the digest by this key, with s in the
+/// lower half and the v that leads back to the key.
+pub fn verify_secp256k1(public: &[u8], digest: &[u8; 32], signature: &[u8]) -> Result<()> {
+    let wrong = || Error::tampered("signature-wrong", "the signature is not one of this digest by this key");
+    let (Some(v), Some(compact)) = (signature.get(64), signature.get(..64)) else { return Err(wrong()) };
+    let id = v.checked_sub(27).and_then(|id| RecoveryId::try_from(i32::from(id)).ok());
+    let (Some(id), 65) = (id, signature.len()) else { return Err(wrong()) };
+    let signature = RecoverableSignature::from_compact(compact, id).map_err(|_| wrong())?;
+    let mut low = signature.to_standard();
+    low.normalize_s();
+    let recovered = context()?.recover_ecdsa(Message::from_digest(*digest), &signature).map_err(|_| wrong())?;
+    if low != signature.to_standard() || recovered.serialize() != public {
+        return Err(wrong());
+    }
+    Ok(())
 }
 
 fn split(signature: &RecoverableSignature) -> EcdsaSignature {

@@ -4,8 +4,9 @@ use hyperkms_core::digest::{self, L1Extras, Network};
 use hyperkms_core::error::{Error, Result};
 use hyperkms_core::request;
 use hyperkms_core::sealed::Binding;
-use hyperkms_core::single::KeyType;
+use hyperkms_core::single::{self, KeyType};
 use hyperkms_core::typed::{self, Value};
+use hyperkms_core::verify::verify_ed25519;
 use sha2::{Digest as _, Sha256};
 
 use crate::share_context::ShareContext;
@@ -64,6 +65,14 @@ impl Form {
     /// The bytes that FROST signs.
     pub fn message(&self) -> &[u8] {
         &self.message
+    }
+
+    /// Tampered with `signature-wrong` unless this is its signature by this key: 64 bytes for Ed25519, 65 for secp256k1.
+    pub fn verify(&self, public_key: &[u8], signature: &[u8]) -> Result<()> {
+        match self.key_type {
+            KeyType::Ed25519 => verify_ed25519(public_key, &self.message, signature),
+            KeyType::Secp256k1 => single::verify_secp256k1(public_key, &self.digest, signature),
+        }
     }
 
     /// Refused unless a share of this context may sign it: the key type fits, and the network that it is bound to.

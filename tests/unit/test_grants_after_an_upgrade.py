@@ -64,7 +64,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     path = tmp_path_factory.mktemp("old") / "state.db"
     _make_old(path)
     opened = open_database(path)
-    assert path.with_name("state.db.before-0006").exists()
+    assert path.with_name("state.db.before-0007").exists()
     yield opened
     opened.close()
 

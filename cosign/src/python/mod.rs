@@ -253,6 +253,10 @@ impl Form {
     fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.digest)
     }
+
+    fn verify(&self, py: Python<'_>, public_key: &[u8], signature: &[u8]) -> Result<()> {
+        Ok(py.detach(|| self.0.verify(public_key, signature))?)
+    }
 }
 
 #[pyfunction]

@@ -6,7 +6,7 @@
 Whatever is wrong in 1 is answered alike. Only the holder of a key that is in force hears which of the others it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple, TypeAlias
 
 from hyperkms._core import RequestSignature
@@ -89,6 +89,18 @@ class SignedRequests:
 
     def accept(self, signature: RequestSignature, sent: Sent) -> Client:
         """The client, for this one time; Unauthorized otherwise. May wait for the database."""
+        found = self.verify(signature, sent, {self.service})
+        if not self.replays.take(signature):
+            words = "this signed request was accepted before; a further one is signed anew"
+            raise Unauthorized("request-replayed", words)
+        self._require_in_time(signature.time)
+        return found
+
+    def verify(self, signature: RequestSignature, sent: Sent, services: Collection[str]) -> Client:
+        """The client of a request that is for one of these services, and in time, whether it came before or not.
+
+        Unauthorized otherwise. May wait for the database.
+        """
         found = self._identities.find(signature.key)
         try:
             signature.verify(
@@ -102,13 +114,9 @@ class SignedRequests:
             raise invalid_signature() from None
         if found is None:
             raise invalid_signature()
-        if signature.service != self.service:
+        if signature.service not in services:
             words = "the request is signed for another service; give its client the id of this one (HYPERKMS_SERVICE)"
             raise Unauthorized("request-for-another-service", words)
-        self._require_in_time(signature.time)
-        if not self.replays.take(signature):
-            words = "this signed request was accepted before; a further one is signed anew"
-            raise Unauthorized("request-replayed", words)
         self._require_in_time(signature.time)
         return found.client
 

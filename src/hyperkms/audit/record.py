@@ -138,6 +138,58 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str | None
 
 
+class ShareRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """A share of one signature, given by a cosigner: no signature, which takes a threshold of them."""
+
+    time: int
+    request_id: str
+    client: str
+    """By the evidence of its signed request; else as the coordinator says."""
+    evidence: str
+    """signed: by a request that the client signed; bearer: by nothing; test: for the test message of a new epoch."""
+    request: str | None
+    """The signature of that request, 0x and 128 hex digits."""
+    position: int
+    """Which of the actions or messages of the request."""
+    wallet: str
+    key_version: int
+    epoch: int
+    public_key: str
+    operation: str
+    """As the client's request; test."""
+    signed: dict[str, Any]
+    digest: str
+    session: str
+    """0x and 64 hex digits: the run of the protocol, the same at every signer."""
+    signers: list[int]
+    """Whose shares would make the signature."""
+    explained: str | None
+    policy: str | None
+    grant: str | None
+    reserved: list[list[int]] | UnsetType = UNSET
+    shadow: Objection | UnsetType = UNSET
+
+
+class WitnessRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The newest signed head of the coordinator's record, as it was shown to a cosigner."""
+
+    time: int
+    log: str
+    size: int
+    head: str
+    """The head as JSON text."""
+
+
+class BanRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A cosigner that proved to be false: this one never signs with it again."""
+
+    time: int
+    member: int
+    identity: str
+    """Its identity key, 0x and 64 hex digits."""
+    reason: str
+
+
 class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The first line of a log: who writes it, and what a reader needs to check it."""
 
@@ -171,6 +223,9 @@ Record: TypeAlias = (
     | LifeRecord
     | AdministrationRecord
     | PolicyRecord
+    | ShareRecord
+    | WitnessRecord
+    | BanRecord
     | OpeningRecord
     | HeadRecord
 )
@@ -184,6 +239,9 @@ KEYED_SIGNATURE = 15
 REFUSAL = 16
 HEAD = 17
 POLICY = 18
+SHARE = 19
+WITNESS = 20
+BAN = 21
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -194,6 +252,9 @@ _KINDS = {
     LifeRecord: LIFE,
     AdministrationRecord: ADMINISTRATION,
     PolicyRecord: POLICY,
+    ShareRecord: SHARE,
+    WitnessRecord: WITNESS,
+    BanRecord: BAN,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

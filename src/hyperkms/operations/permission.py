@@ -1,22 +1,11 @@
 """May this client do this with this wallet: asked before a key is touched."""
 
+from hyperkms.access import signing_grants
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.grants import Grant
-from hyperkms.access.roles import SIGN_ACTIONS
 from hyperkms.operations.parts import Parts
-from hyperkms.wallet import KeyType, Wallet, WalletId
+from hyperkms.wallet import Wallet, WalletId
 from hyperkms.wallet_life import WalletHistory
-
-_BY_OPERATION = {
-    "sign-action": Operation.TRADE,
-    "sign-order": Operation.SIGN_ORDER,
-    "sign-message": Operation.SIGN_TEXT,
-}
-
-
-def signs_actions(operation: str) -> bool:
-    """Whether the record names a signature of an action so."""
-    return _BY_OPERATION[operation] in SIGN_ACTIONS
 
 
 def wallet_for(parts: Parts, client: Client, wallet: WalletId, operation: Operation) -> Wallet:
@@ -35,13 +24,5 @@ def history_for(parts: Parts, client: Client, wallet: WalletId, operation: Opera
 
 
 def grants_to_sign(client: Client, wallet: Wallet, operation: str) -> tuple[Grant, ...]:
-    """The client's grants for this with a wallet of this kind; `operation` as the record names it.
-
-    Forbidden if there is none. What an Ed25519 wallet signs is bytes whose meaning nobody here knows. An action it
-    never signs.
-    """
-    needed = _BY_OPERATION[operation]
-    if wallet.key_type is KeyType.ED25519 and needed is not Operation.TRADE:
-        needed = Operation.SIGN_BYTES
-    client.require_wallet(wallet.id, needed)
-    return client.grants_for(wallet.id, needed)
+    """The grants for this with a wallet of this kind; `operation` as the record names it; Forbidden if none."""
+    return signing_grants.grants_to_sign(client, wallet.id, wallet.key_type, operation)

@@ -11,10 +11,10 @@ from hyperkms.access.clients import Client
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.explain import explain
+from hyperkms.hyperliquid.signable import numbered, require_fitting
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.signed_form import numbered, require_fitting
 from hyperkms.operations.signer import resolve
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 

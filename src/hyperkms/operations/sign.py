@@ -12,6 +12,7 @@ from hyperkms.access.clients import UNNUMBERED
 from hyperkms.access.grants import NEVER
 from hyperkms.audit.sink import Position
 from hyperkms.errors import Forbidden
+from hyperkms.hyperliquid.signable import typed_as
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
@@ -19,7 +20,7 @@ from hyperkms.operations.pending import Pending
 from hyperkms.operations.permission import grants_to_sign
 from hyperkms.operations.settle import ActionRequest, SettledAction, give_back, settle_action
 from hyperkms.operations.signature_record import Made, receipt_of, record_of
-from hyperkms.operations.signed_form import sign_form, typed_as
+from hyperkms.operations.signed_form import sign_form
 from hyperkms.operations.signer import require_still_signing, resolve
 from hyperkms.receipt import Receipt
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId

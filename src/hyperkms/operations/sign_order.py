@@ -1,7 +1,9 @@
 """The first system's `sign-order`: opaque bytes of an Ed25519 wallet, a real order of a secp256k1 one."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hyperkms.errors import Malformed, shown
@@ -45,13 +47,14 @@ def sign_order(
 
 def order_request(parts: Parts, signer: Signer, payload: dict[str, object]) -> ActionRequest:
     """The Hyperliquid order that a payload asks for."""
-    action = _action(parts, signer.wallet, payload)
+    action = order_action(payload, partial(_market, parts, signer.wallet), parts.clock())
     return ActionRequest(wallet=signer.wallet.id, action=action, operation="sign-order")
 
 
-def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[str, object]:
+def order_action(payload: dict[str, object], market_of: Callable[[], Market], now: int) -> dict[str, object]:
+    """The order action that a payload asks for; `market_of` is called once the payload is known to be one."""
     _check_members(payload)
-    _check_time(payload["timestamp"], parts.clock())
+    _check_time(payload["timestamp"], now)
     if not isinstance(payload["coin"], str):
         raise Malformed.at("orderPayload.coin", "a coin name is due, e.g. BTC")
     price, size = _decimal(payload["limitPx"], "limitPx"), _decimal(payload["sz"], "sz")
@@ -65,7 +68,7 @@ def _action(parts: Parts, wallet: Wallet, payload: dict[str, object]) -> dict[st
     }
     if "cloid" in payload:
         order["c"] = cloid(payload["cloid"], "orderPayload.cloid", Numbers.CANONICAL)
-    asset = _market(parts, wallet).asset(payload["coin"], "orderPayload.coin")
+    asset = market_of().asset(payload["coin"], "orderPayload.coin")
     require_price(price, "orderPayload.limitPx", price_decimals(asset.index, asset.size_decimals))
     require_decimals(size, "orderPayload.sz", asset.size_decimals)
     order["a"] = asset.index

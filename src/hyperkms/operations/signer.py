@@ -4,13 +4,13 @@ from hyperkms.access.authority import Authority, ReadyGrant
 from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
 from hyperkms.access.policy.document import TRADE_ONLY
-from hyperkms.access.policy.judge import Policy, trade_only
 from hyperkms.access.policy.rules import MeterOf
-from hyperkms.access.policy.store import PolicyVersion
+from hyperkms.access.policy.standing import standing_authority
+from hyperkms.access.signing_grants import signs_actions
 from hyperkms.errors import Conflict
 from hyperkms.operations.at_hand import Found, Signer
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.permission import grants_to_sign, signs_actions
+from hyperkms.operations.permission import grants_to_sign
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from hyperkms.wallet_life import require_signing
 
@@ -51,22 +51,8 @@ def authority_over(
     parts: Parts, client: Client, wallet: Wallet, grants: tuple[Grant, ...], meter_of: MeterOf
 ) -> Authority:
     """What decides over the actions of a wallet for a client with these grants."""
-    standing = parts.policies.standing(wallet.id)
-    enforced = _ready(standing.enforced, "policy", meter_of) or trade_only()
-    return Authority(
-        client=client.name,
-        wallet=wallet.id,
-        grants=tuple(ReadyGrant.of(grant, meter_of) for grant in grants),
-        policy=enforced,
-        shadow=_ready(standing.shadow, "shadow", meter_of),
-    )
-
-
-def _ready(version: PolicyVersion | None, effect: str, meter_of: MeterOf) -> Policy | None:
-    """Ready to be asked. Its meters go on over versions: a rule of the same name goes on with what was spent."""
-    if version is None:
-        return None
-    return Policy(version.label, version.document, lambda name: meter_of(f"{effect} {version.wallet}: {name}"))
+    ready = tuple(ReadyGrant.of(grant, meter_of) for grant in grants)
+    return standing_authority(parts.policies, client.name, wallet.id, ready, meter_of)
 
 
 def require_still_signing(parts: Parts, signer: Signer) -> None:

@@ -25,7 +25,7 @@ from hyperkms.state.waiting import about_to_wait
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """The newest migration; a database with another one that is not older is refused."""
 
 BUSY_TIMEOUT_MS = 5000

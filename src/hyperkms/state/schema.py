@@ -43,6 +43,8 @@ wallets = Table(
     Column("revision", Integer, nullable=False, server_default="1", comment="one more with every change"),
     Column("retired_at", BigInteger),
     Column("retired_reason", Text),
+    Column("custody", String(16), nullable=False, server_default="standard", comment="standard, or mpc: in shares"),
+    Column("group_id", LargeBinary(32), comment="of an mpc wallet: whose shares these are"),
 )
 
 key_versions = Table(
@@ -58,6 +60,7 @@ key_versions = Table(
     Column("expires_at", BigInteger, comment="the end of its grace, once another version is current"),
     Column("retired_at", BigInteger),
     Column("destroyed_at", BigInteger, comment="since then no live store has its sealed key"),
+    Column("epoch", Integer, comment="of an mpc wallet: which shares of the key are in force"),
     PrimaryKeyConstraint("wallet", "number"),
     Index("ix_key_versions_state_expires_at", "state", "expires_at"),
     Index("ix_key_versions_public_key", "public_key"),
@@ -226,4 +229,54 @@ caller_nonces = Table(
     Column("nonce", BigInteger, nullable=False),
     PrimaryKeyConstraint("address", "nonce"),
     comment="nonces that callers chose themselves, of the last three days",
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("wallet", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("state", String(16), nullable=False, comment="kept, in-force or retired"),
+    Column("key_type", String(16), nullable=False),
+    Column("network", String(16), nullable=False),
+    Column("sealed", LargeBinary, comment="none once it is retired"),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("group_key", LargeBinary, nullable=False),
+    Column("session", LargeBinary(32), nullable=False, comment="in which it was made"),
+    Column("acknowledgement", LargeBinary(64), nullable=False, comment="this cosigner's own, that it keeps it"),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("wallet", "version", "epoch"),
+    comment="a cosigner's; no foreign key: a share is durable before its wallet is listed",
+)
+
+bans = Table(
+    "bans",
+    metadata,
+    Column("member", Integer, nullable=False, comment="its index in the group"),
+    Column("identity", LargeBinary(32), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    comment="cosigners with which this one never signs again",
+)
+
+ceremonies = Table(
+    "ceremonies",
+    metadata,
+    Column("wallet", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("wallet", "version", "epoch"),
+    comment="a coordinator's: what is under way among its cosigners",
+)
+
+bearer_wallets = Table(
+    "bearer_wallets",
+    metadata,
+    Column("wallet", String(64), primary_key=True),
+    Column("allowed_at", BigInteger, nullable=False),
+    comment="a cosigner's: wallets for which it signs without a client's signed request, in production",
 )

@@ -6,6 +6,7 @@ from typing import Any
 from hyperkms.audit.reading.decisions import Decision
 from hyperkms.audit.record import (
     ADMINISTRATION,
+    BAN,
     HEAD,
     KEYED_SIGNATURE,
     KEYED_SIGNATURE_UNCHAINED,
@@ -13,7 +14,9 @@ from hyperkms.audit.record import (
     OPENING,
     POLICY,
     REFUSAL,
+    SHARE,
     SIGNATURE,
+    WITNESS,
 )
 from hyperkms.wallet import iso_time
 
@@ -64,6 +67,22 @@ def _signature(record: Mapping[str, Any]) -> str:
     return f"{record.get('wallet')} v{record.get('keyVersion')}: {record.get('operation')} {signed(record)}"
 
 
+def _share(record: Mapping[str, Any]) -> str:
+    signers = record.get("signers")
+    others = ", ".join(map(str, signers)) if isinstance(signers, list) else "?"
+    what = f"{record.get('operation')} {signed(record)}"
+    version = f"{record.get('wallet')} v{record.get('keyVersion')} epoch {record.get('epoch')}"
+    return f"{version}: share given, {what} (evidence: {record.get('evidence')}; signers {others})"
+
+
+def _witness(record: Mapping[str, Any]) -> str:
+    return f"the coordinator's log {str(record.get('log'))[:8]} has {record.get('size')} lines by its head"
+
+
+def _ban(record: Mapping[str, Any]) -> str:
+    return f"BANNED cosigner {record.get('member')}: {record.get('reason')}"
+
+
 def _change(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{one.get('version')} {one.get('state')}" for one in _dicts(record, "versions"))
     reason = f" ({record['reason']})" if record.get("reason") else ""
@@ -101,6 +120,9 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys((2, LIFE), _change),
     **dict.fromkeys((3, ADMINISTRATION), _client_change),
     POLICY: _policy,
+    SHARE: _share,
+    WITNESS: _witness,
+    BAN: _ban,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,

@@ -1,0 +1,142 @@
+"""A cosigner's shares in the database: kept when they are made, in force once every cosigner keeps its own, then retired.
+
+An epoch of a key version is one set of shares. At most one epoch of a version is in force; what is retired has no sealed
+share any more, and nothing of it is left in the file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from hyperkms.errors import Conflict
+from hyperkms.state.database import Database
+from hyperkms.state.schema import shares
+from hyperkms.wallet import KeyType, WalletId
+
+
+class ShareState(StrEnum):
+    """How far a share has come."""
+
+    KEPT = "kept"
+    """Sealed and durable; it signs nothing but the test message."""
+    IN_FORCE = "in-force"
+    RETIRED = "retired"
+    """It is destroyed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareRow:
+    """One share, as it is stored."""
+
+    wallet: WalletId
+    version: int
+    epoch: int
+    state: ShareState
+    key_type: KeyType
+    network: str
+    """none, mainnet, testnet or any: what the share is bound to."""
+    sealed: bytes | None
+    """None once it is retired."""
+    public_key: bytes
+    group_key: bytes
+    session: bytes
+    """Of the ceremony that made it: 32 bytes."""
+    acknowledgement: bytes
+    """This cosigner's signed word that it keeps it."""
+    created_at: int
+
+
+class ShareRows:
+    """The table of shares."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, row: ShareRow, before_commit: Callable[[sa.Connection], None]) -> None:
+        """Insert it, durable on return; Conflict if there is one of this wallet, version and epoch, or ever was."""
+        with self._database.write() as connection:
+            try:
+                connection.execute(shares.insert().values(_values(row)))
+            except IntegrityError as error:
+                raise share_exists(row.wallet, row.version, row.epoch) from error
+            before_commit(connection)
+
+    def find(self, wallet: WalletId, version: int, epoch: int) -> ShareRow | None:
+        """The share, in whatever state."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(shares).where(_is(wallet, version, epoch))).one_or_none()
+        return None if row is None else _row(row)
+
+    def all(self, wallet: WalletId | None = None) -> Sequence[ShareRow]:
+        """Every share, or those of one wallet, by wallet, version and epoch."""
+        query = sa.select(shares).order_by(shares.c.wallet, shares.c.version, shares.c.epoch)
+        if wallet is not None:
+            query = query.where(shares.c.wallet == wallet)
+        with self._database.read() as connection:
+            return [_row(row) for row in connection.execute(query)]
+
+    def wallets(self) -> int:
+        """Wallets of which a share is in force."""
+        query = sa.select(sa.func.count(sa.distinct(shares.c.wallet))).where(shares.c.state == ShareState.IN_FORCE)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def drop(self, wallet: WalletId, version: int, epoch: int, before_commit: Callable[[], None]) -> bool:
+        """Forget a share that is kept and not in force; False if there is none. Nothing of it is left."""
+        due = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)
+        with self._database.write() as connection:
+            done = connection.execute(shares.delete().where(due)).rowcount
+            if done:
+                before_commit()
+        return bool(done)
+
+
+def put_in_force_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
+    """The kept epoch takes the place of the one in force, whose share is destroyed; Conflict unless it is kept."""
+    same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
+    earlier = sa.and_(same, shares.c.state == ShareState.IN_FORCE, shares.c.epoch != epoch)
+    connection.execute(shares.update().where(earlier).values(state=ShareState.RETIRED, sealed=None))
+    kept = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)
+    if connection.execute(shares.update().where(kept).values(state=ShareState.IN_FORCE)).rowcount != 1:
+        raise Conflict("share-not-kept", f"epoch {epoch} of wallet {wallet}, version {version}, is not kept here")
+
+
+def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> None:
+    """Every share of a version is destroyed, of whatever epoch."""
+    same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
+    connection.execute(shares.update().where(same).values(state=ShareState.RETIRED, sealed=None))
+
+
+def share_exists(wallet: WalletId, version: int, epoch: int) -> Conflict:
+    """The refusal of a place that is taken."""
+    words = f"there is a share of wallet {wallet}, version {version}, epoch {epoch} here, or was: drop it first if it is"
+    return Conflict("share-exists", f"{words} not in force; one that was is never made again")
+
+
+def _is(wallet: WalletId, version: int, epoch: int) -> sa.ColumnElement[bool]:
+    return sa.and_(shares.c.wallet == wallet, shares.c.version == version, shares.c.epoch == epoch)
+
+
+def _values(row: ShareRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ShareRow.__dataclass_fields__}
+
+
+def _row(row: Any) -> ShareRow:
+    return ShareRow(
+        wallet=WalletId(row.wallet),
+        version=row.version,
+        epoch=row.epoch,
+        state=ShareState(row.state),
+        key_type=KeyType(row.key_type),
+        network=row.network,
+        sealed=None if row.sealed is None else bytes(row.sealed),
+        public_key=bytes(row.public_key),
+        group_key=bytes(row.group_key),
+        session=bytes(row.session),
+        acknowledgement=bytes(row.acknowledgement),
+        created_at=row.created_at,
+    )
