@@ -9,6 +9,8 @@
 mod allocator;
 mod arena;
 mod counters;
+#[cfg(any(test, feature = "measured"))]
+mod depth;
 mod idle;
 mod mapped;
 mod meters;
@@ -18,8 +20,10 @@ mod stack;
 
 pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
 pub use counters::Counters;
+#[cfg(any(test, feature = "measured"))]
+pub use depth::deepest_of;
 pub use idle::{Idle, IdleBytes};
 pub use meters::{require_sound, Demand, Meters, Span};
 pub use platform::{effective_user, harden_process, is_in_memory, standard_input, Lock, LockChoice};
 pub use replays::Replays;
-pub use stack::{on_deeply_wiped_stack, on_wiped_stack};
+pub use stack::{on_deeply_wiped_stack, on_wiped_stack, WIPED_DEEPLY};

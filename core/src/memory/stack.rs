@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 pub(super) const WIPED: usize = if cfg!(debug_assertions) { 32 * 1024 } else { 20 * 1024 };
 
 /// Bytes wiped after a round of a protocol. A thread has at least 2 MiB; the deepest round stays under half of this.
-pub(super) const WIPED_DEEPLY: usize = 512 * 1024;
+pub const WIPED_DEEPLY: usize = 512 * 1024;
 
 /// Runs `work` and then zeroes the stack it used, also when it panics.
 ///
@@ -48,8 +48,8 @@ fn wipe_deeply_below() {
 
 #[inline(never)]
 fn run<T>(work: impl FnOnce() -> T) -> T {
-    #[cfg(test)]
-    let work = move || tests::measured(work);
+    #[cfg(any(test, feature = "measured"))]
+    let work = move || super::depth::measured(work);
     work()
 }
 
@@ -62,53 +62,9 @@ fn wipe_below() {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
-    use crate::memory::{Idle, Slot};
+    use crate::memory::{deepest_of, Idle, Slot};
     use crate::single::{public_key, sign_ed25519, sign_secp256k1, KeyType, Public};
-
-    const PAINT: u8 = 0xa7;
-    const PAINTED: usize = 128 * 1024;
-    /// The frames of `paint` and `unpainted` differ by less than this.
-    const SLACK: usize = 2048;
-
-    thread_local! {
-        /// The deepest use seen on this thread, once a test has asked for it.
-        static DEEPEST: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-
-    #[inline(never)]
-    pub(super) fn measured<T>(work: impl FnOnce() -> T) -> T {
-        let Some(deepest) = DEEPEST.get() else { return work() };
-        paint();
-        let result = work();
-        DEEPEST.set(Some(deepest.max(unpainted())));
-        result
-    }
-
-    #[inline(never)]
-    fn paint() {
-        let mut area = MaybeUninit::<[u8; PAINTED]>::uninit();
-        // SAFETY: the array is this frame's own.
-        unsafe { std::ptr::write_bytes(area.as_mut_ptr(), PAINT, 1) };
-        std::hint::black_box(area.as_mut_ptr());
-    }
-
-    /// How far below this frame the deepest byte lies that was written since `paint`.
-    ///
-    /// It has no large frame of its own: the probes of one would write into what it measures.
-    #[inline(never)]
-    fn unpainted() -> usize {
-        let mark = 0_u8;
-        let here: *const u8 = std::hint::black_box(&mark);
-        let mut depth = PAINTED - SLACK;
-        // SAFETY: volatile reads of stack bytes that `paint` wrote in the same place.
-        while depth > 0 && unsafe { here.sub(depth).read_volatile() } == PAINT {
-            depth -= 1;
-        }
-        depth
-    }
 
     #[test]
     fn no_computation_with_a_secret_uses_more_stack_than_is_wiped() {
@@ -123,9 +79,7 @@ mod tests {
             Slot::random().unwrap();
         };
         compute(); // tables and contexts that are made once
-        DEEPEST.set(Some(0));
-        compute();
-        let deepest = DEEPEST.take().unwrap();
+        let deepest = deepest_of(compute);
         println!("deepest use of the stack: {deepest} bytes");
         assert!(deepest > 512, "the measurement saw nothing: {deepest} bytes");
         // The released build uses about 8 KiB; an unoptimised one several times that.

@@ -51,6 +51,7 @@ from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
+from hyperkms.state.kind import Kind, kind_of, require_kind
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.replays import Replays
@@ -77,8 +78,13 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None) -> Parts:
+def assemble(
+    config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None, kind: Kind | None = None
+) -> Parts:
     """Open the data directory, or make it where `create` allows, and check that it is this mode's.
+
+    It must be of this kind; what makes a directory makes a service's, unless it says otherwise, and other commands take
+    one of either kind.
 
     1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
     4. The database and its mode.  5. Nonces, clients, the record.
@@ -86,6 +92,9 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
     _open_directory(config.data, create=create, tell=tell)  # (1)
     _protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
+    wanted = kind or (Kind.SERVICE if create else None)
+    if wanted is not None:
+        require_kind(database, wanted)
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
@@ -96,7 +105,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
     wallets = WalletRecords(database, wallet_changes)
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
-    _ensure_administrator(config, clients, tell)
+    if kind_of(database) is not Kind.COSIGNER:  # which serves no HTTP, so that nobody needs a key of it
+        _ensure_administrator(config, clients, tell)
     metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)

@@ -10,6 +10,7 @@ from hyperkms.cli import audit_verify, wallet_changes, wallet_sign
 from hyperkms.cli.audit import audit
 from hyperkms.cli.client import client
 from hyperkms.cli.completion import PROGRAM, VARIABLE, completion
+from hyperkms.cli.cosigner import cosigner
 from hyperkms.cli.doctor import doctor
 from hyperkms.cli.identity import identity
 from hyperkms.cli.policy import policy
@@ -41,7 +42,7 @@ def cli() -> None:
     """Key custody and signing for Hyperliquid trading bots."""
 
 
-for _command in (serve, sandbox, wallet, client, identity, policy, audit, status, config, doctor, completion):
+for _command in (serve, cosigner, sandbox, wallet, client, identity, policy, audit, status, config, doctor, completion):
     cli.add_command(_command)
 for _command in (*wallet_sign.COMMANDS, *wallet_changes.COMMANDS):
     wallet.add_command(_command)

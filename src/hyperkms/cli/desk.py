@@ -12,6 +12,7 @@ from hyperkms.cli.target import Target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.operations.parts import Parts
+from hyperkms.state.kind import Kind
 
 View: TypeAlias = dict[str, Any]
 """An answer as JSON."""
@@ -41,9 +42,9 @@ def desk_at(
 
 
 @contextmanager
-def opened(config: Config, *, create: bool) -> Iterator[Parts]:
-    """The parts of a data directory, closed at the end."""
-    parts = assemble(config, create=create, warn=tell_operator)
+def opened(config: Config, *, create: bool, kind: Kind | None = None) -> Iterator[Parts]:
+    """The parts of a data directory, closed at the end; of either kind, unless it is said."""
+    parts = assemble(config, create=create, warn=tell_operator, kind=kind)
     try:
         yield parts
     finally:

@@ -64,7 +64,7 @@ def opened(config: Config) -> Iterator[Opened]:
     so that no connection is lost while a worker is away.
     """
     with ExitStack() as ends:
-        unix = None if config.uds is None else ends.enter_context(_unix(config.uds))
+        unix = None if config.uds is None else ends.enter_context(unix_socket(config.uds))
         ports = [] if config.port is None else _tcp(config.host, config.port, config.workers, ends)
         bound = replace(config, port=ports[0].getsockname()[1]) if ports else config
         metrics = None if config.metrics_port is None else ends.enter_context(_for_metrics(config.metrics_port))
@@ -128,7 +128,7 @@ def _listening(made: socket.socket, ends: ExitStack) -> socket.socket:
 
 
 @contextmanager
-def _unix(path: Path) -> Iterator[socket.socket]:
+def unix_socket(path: Path) -> Iterator[socket.socket]:
     """A Unix socket that this user alone may connect to; its file goes when the service ends.
 
     The lock says whether the service that made the file still lives, whatever became of its process.

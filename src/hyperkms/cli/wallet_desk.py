@@ -15,6 +15,7 @@ from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
 from hyperkms.operations.generate import NewWallet, settle
 from hyperkms.operations.parts import Parts
+from hyperkms.state.kind import Kind
 from hyperkms.wallet import WalletId
 
 PAGE = 1000
@@ -84,7 +85,12 @@ def _desk(
     target: Target, directory: Callable[[], AbstractContextManager[Parts]] | None = None
 ) -> AbstractContextManager[WalletDesk]:
     at_service, at_directory = partial(WalletsAtService, page=PAGE), partial(WalletsAtDirectory, page=PAGE)
-    return desk_at(target, at_service, at_directory, directory)
+
+    def of_a_service() -> AbstractContextManager[Parts]:
+        """A cosigner's wallets are made and retired by all cosigners together."""
+        return opened(target.settings(), create=False, kind=Kind.SERVICE)
+
+    return desk_at(target, at_service, at_directory, directory or of_a_service)
 
 
 @contextmanager

@@ -51,6 +51,28 @@ GROUPS = Situation(
             retry=Retry.YES,
         ),
         Problem(
+            code="certificate-unknown",
+            family=Refused,
+            title="The other side's certificate is not in the group description",
+            cause="Coordinator and cosigners accept exactly the certificates that the file names.",
+            next_step="Compare the card of that host (`hyperkms mpc card`) with the file, and make the file anew.",
+        ),
+        Problem(
+            code="certificate-exists",
+            family=Conflict,
+            title="There is a certificate already",
+            cause="The directory has a TLS key or certificate; the group's other hosts know it.",
+            next_step="Keep it. To change it, move both files away and hand the new card to all hosts.",
+        ),
+        Problem(
+            code="cosigner-not-installed",
+            family=Unavailable,
+            title="A package for cosigners is not installed",
+            cause="To make certificates needs a package that the service itself does not.",
+            next_step="`pip install 'hyperkms[cosigner]'`, or bring a certificate and its key in PEM.",
+            retry=Retry.YES,
+        ),
+        Problem(
             code="not-this-member",
             family=Refused,
             title="This cosigner is not that member of the group",
