@@ -75,7 +75,8 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
     try:
         for start in range(0, len(bodies), SLICE):
             await asyncio.sleep(0)
-            begun += await _begin(routes, route, await batch.caller(), bodies[start : start + SLICE])
+            caller = msgspec.structs.replace(await batch.caller(), position=start)
+            begun += await _begin(routes, route, caller, bodies[start : start + SLICE])
     except Unauthorized as revoked:
         begun += [revoked] * (len(bodies) - len(begun))
     for entry in begun:
@@ -87,10 +88,14 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
 async def _begin(
     routes: "SigningRoutes", route: SigningRoute, caller: Caller, bodies: list[msgspec.Struct]
 ) -> list[Begun]:
-    """Each in its order, here as long as nothing would wait; what would is begun in a thread."""
+    """Each in its order, here as long as nothing would wait; what would is begun in a thread.
+
+    The caller's position is that of the first.
+    """
     begun = _begin_here(routes, route, caller, bodies)
     while len(begun) < len(bodies):
-        begun.append(await _begin_in_a_thread(routes, route, caller, bodies[len(begun)]))
+        at = msgspec.structs.replace(caller, position=caller.position + len(begun))
+        begun.append(await _begin_in_a_thread(routes, route, at, bodies[len(begun)]))
         begun += _begin_here(routes, route, caller, bodies[len(begun) :])
     return begun
 
@@ -146,7 +151,7 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         asked = Asked(name, fingerprint(route.path, batch.raw), facts)
 
         async def read() -> tuple[Caller, msgspec.Struct]:
-            return await batch.caller(), body
+            return msgspec.structs.replace(await batch.caller(), position=number), body
 
         try:
             return msgspec.Raw((await routes.sign_once(asked, route, read)).body)

@@ -29,7 +29,7 @@ from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, internal_error, method_not_allowed, problem_of
 from hyperkms.http.raw_body import read_raw
-from hyperkms.http.signed import InThread, with_signature
+from hyperkms.http.signed import InThread, evidence_of, with_signature
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.caller import Caller
@@ -123,7 +123,7 @@ class SigningRoutes:
         generation = self.parts.client_generation()
         client = await who(self.parts, scope, self._threads.sign)
         facts.client = client.name
-        return Caller(client, facts.request_id, None, generation)
+        return Caller(client, facts.request_id, None, generation, evidence_of(scope))
 
     async def sign_once(
         self, asked: Asked, route: SigningRoute, read: Callable[[], Awaitable[tuple[Caller, msgspec.Struct]]]

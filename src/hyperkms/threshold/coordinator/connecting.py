@@ -1,12 +1,12 @@
-"""Making a connection to a cosigner: a Unix socket, or TLS 1.3 to a host whose certificate is the one described."""
+"""Making a connection to a cosigner: a Unix socket, or TLS 1.3 to the holder of the certificate that is described."""
 
 import asyncio
 import ssl
-from hashlib import sha256
-from hmac import compare_digest
+from pathlib import Path
 from typing import NamedTuple
 
-from hyperkms.errors import Malformed, Refused
+from hyperkms.errors import Malformed
+from hyperkms.threshold.certificates import client_context, require_accepted
 from hyperkms.threshold.group import Member
 
 UNIX = "unix:"
@@ -19,23 +19,30 @@ class Streams(NamedTuple):
     writer: asyncio.StreamWriter
 
 
-async def connect(member: Member, tls: ssl.SSLContext | None) -> Streams:
-    """A new connection; OSError if there is none to be had, Refused if another host answers."""
-    if member.address.startswith(UNIX):
-        return Streams(*await asyncio.open_unix_connection(member.address.removeprefix(UNIX)))
-    host, _, port = member.address.rpartition(":")
-    if tls is None or member.certificate is None or not port.isdigit():
-        words = f"cosigner {member.name}: an address of the form host:port needs TLS: certificates in the group"
-        raise Malformed("malformed-group", f"{words} description, HYPERKMS_MPC_CERT and HYPERKMS_MPC_KEY")
-    streams = Streams(*await asyncio.open_connection(host.strip("[]"), int(port), ssl=tls))
-    if not compare_digest(_certificate(streams), member.certificate):
-        streams.writer.close()
-        words = f"cosigner {member.name}: the certificate at {member.address} is not the one in the group description"
-        raise Refused("not-this-member", words)
-    return streams
+class Way:
+    """How one cosigner is reached. `folder` has this coordinator's certificate, and relative sockets start there."""
 
+    def __init__(self, member: Member, folder: Path) -> None:
+        self._member = member
+        self._folder = folder
+        self._tls: ssl.SSLContext | None = None
+        if member.certificate is not None and not member.address.startswith(UNIX):
+            self._tls = client_context(folder, member.certificate)
 
-def _certificate(streams: Streams) -> str:
-    tls = streams.writer.get_extra_info("ssl_object")
-    found = tls.getpeercert(binary_form=True) if tls is not None else None
-    return sha256(found or b"").hexdigest()
+    async def connect(self) -> Streams:
+        """A new connection; OSError if there is none to be had, Refused if another host answers."""
+        member = self._member
+        if member.address.startswith(UNIX):
+            path = self._folder / member.address.removeprefix(UNIX)
+            return Streams(*await asyncio.open_unix_connection(str(path)))
+        host, _, port = member.address.rpartition(":")
+        if self._tls is None or member.certificate is None or not port.isdigit():
+            words = f"cosigner {member.name}: {member.address} is no unix: socket, and no host:port with a certificate"
+            raise Malformed("malformed-group", words)
+        streams = Streams(*await asyncio.open_connection(host.strip("[]"), int(port), ssl=self._tls))
+        try:
+            require_accepted(streams.writer.get_extra_info("ssl_object"), (member.certificate,))
+        except BaseException:
+            streams.writer.close()
+            raise
+        return streams

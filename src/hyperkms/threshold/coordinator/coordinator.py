@@ -5,12 +5,12 @@ from threads that may wait.
 """
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import hyperkms_cosign as cosign
@@ -20,6 +20,7 @@ from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.state.waiting import about_to_wait
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.ceremonies import Ceremonies, NewKey
+from hyperkms.threshold.coordinator.connecting import Way
 from hyperkms.threshold.coordinator.learning import Learnt
 from hyperkms.threshold.coordinator.link import Link
 from hyperkms.threshold.coordinator.prepared import Pools
@@ -58,7 +59,7 @@ class GroupStatus:
     """How many of those that answer could be lost before nothing is signed; below 0: nothing is signed now."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Key:
     """A key in shares, as the service has it recorded."""
 
@@ -70,12 +71,14 @@ class Key:
 class Coordinator:
     """The one of this process."""
 
-    def __init__(self, group: Group, *, tls: ssl.SSLContext | None, coordinators: int, deployment: Deployment) -> None:
+    def __init__(self, group: Group, *, folder: Path, coordinators: int, deployment: Deployment) -> None:
         self.group = group
         self.deployment: Deployment = deployment
         known = cosign.Group(threshold=group.threshold, identities=list(group.identities))
         self._quorums = Quorums(group, {})
-        self._links = {member.index: Link(member, group, tls, self._quorums.changed) for member in group.members}
+        self._links = {
+            member.index: Link(member, group, Way(member, folder), self._quorums.changed) for member in group.members
+        }
         self._quorums.links = self._links
         self._pools = Pools(self._links, coordinators)
         signing = Signing(self._quorums, known, self._pools)

@@ -5,7 +5,6 @@ is believed but its number; what an answer says is verified by who asked.
 """
 
 import asyncio
-import ssl
 import struct
 import time
 from collections import deque
@@ -17,7 +16,7 @@ import msgspec
 import structlog
 
 from hyperkms.errors import HyperkmsError, Refused
-from hyperkms.threshold.coordinator.connecting import Streams, connect
+from hyperkms.threshold.coordinator.connecting import Streams, Way
 from hyperkms.threshold.coordinator.problems import away, error_of
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import MOST_FRAME, PROTOCOL, Answer, Ask, Call, Condition, Greeting, Hello, Status
@@ -43,12 +42,12 @@ _log = structlog.stdlib.get_logger("hyperkms.cosigners")
 class Link:
     """One cosigner, as the coordinator reaches it. All methods are for its event loop."""
 
-    def __init__(self, member: Member, group: Group, tls: ssl.SSLContext | None, changed: Callable[[], None]) -> None:
+    def __init__(self, member: Member, group: Group, way: Way, changed: Callable[[], None]) -> None:
         self.member = member
         self.condition: Condition | None = None
         """What it last said of itself."""
         self._group = group
-        self._tls = tls
+        self._way = way
         self._changed = changed
         self._streams: Streams | None = None
         self._why = "no connection yet"
@@ -153,7 +152,7 @@ class Link:
 
     async def _read_until_the_end(self) -> None:
         async with asyncio.timeout(GREETING_S):
-            streams = await connect(self.member, self._tls)
+            streams = await self._way.connect()
         try:
             async with asyncio.timeout(GREETING_S):
                 await self._greet(streams)
