@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import structlog
 import uvloop
@@ -11,6 +11,7 @@ import uvloop
 from hyperkms import _core
 from hyperkms.cli.announcing import announce
 from hyperkms.cli.assemble import SWEEP, assemble
+from hyperkms.cli.embedded import embedded
 from hyperkms.cli.listeners import Listeners, opened
 from hyperkms.cli.metrics_port import metrics_served
 from hyperkms.cli.sweeper import Sweeper
@@ -47,8 +48,13 @@ def serve(
     listening: Callable[[], None],
     heed: Callable[[Server], None],
     tell: Tell = tell_operator,
+    *,
+    cosigners: Callable[[Config, Tell], AbstractContextManager[None]] = embedded,
 ) -> None:
-    """Serve at these sockets; `heed` arranges, in the event loop, for the server to be stopped."""
+    """Serve at these sockets; `heed` arranges, in the event loop, for the server to be stopped.
+
+    `cosigners` runs those that are this service's to run.
+    """
     tls = tls_context(config)
     places = [Place(listeners.tcp, tls)] if listeners.tcp else []
     places += [Place(listeners.unix)] if listeners.unix else []
@@ -62,7 +68,7 @@ def serve(
         async with metrics_served(parts, listeners.metrics, request_s=config.request_timeout_s):
             await server.serve()
 
-    with _parts(config, tell) as parts:
+    with _parts(config, tell) as parts, cosigners(config, tell):
         log_output().count_losses(parts.metrics.log_lines_lost)
         uvloop.run(until_stopped(parts))
 
@@ -82,6 +88,8 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     parts.signed_requests.replays.prepare()
     sweeper = Sweeper(parts, config.data / SWEEP)
     sweeper.start()
+    if parts.in_shares is not None:
+        parts.in_shares.coordinator.start()
     try:
         yield parts
     finally:

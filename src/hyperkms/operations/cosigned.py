@@ -33,13 +33,13 @@ def cosign_message(
     key: ThresholdKey, caller: Caller, key_type: KeyType, message: bytes, *, operation: str
 ) -> Signature:
     """Bytes: raw by an Ed25519 wallet, in EIP-191 form by a secp256k1 wallet."""
-    if key_type is KeyType.ED25519:
-        form, name = cosign.Form.ed25519(message), "ed25519"
-    else:
-        form, name = cosign.Form.eip191(message), "eip191"
-    intent = Intent(form=name, operation=operation, position=caller.position, message=message)
+    is_raw = key_type is KeyType.ED25519
+    form = cosign.Form.ed25519(message) if is_raw else cosign.Form.eip191(message)
+    intent = Intent(
+        form="ed25519" if is_raw else "eip191", operation=operation, position=caller.position, message=message
+    )
     made = key.coordinator.sign(key.key, intent, _asker(caller), form)
-    if key_type is KeyType.ED25519:
+    if is_raw:
         _core.verify_ed25519(key.key.public_key, message, made.signature)
     return _signature(key, made)
 

@@ -79,8 +79,12 @@ def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, comple
             return activate(parts, actor, request.wallet, number, reason=request.reason, completion=completion)
         if history.pending:
             return Rotated(wallet=history.wallet, old=history.wallet.current, new=history.pending)
-        network = wallet.network.value if wallet.network else "none"
-        wanted = NewKey(wallet=wallet.id, version=history.next_number, key_type=wallet.key_type.value, network=network)
+        wanted = NewKey(
+            wallet=wallet.id,
+            version=history.next_number,
+            key_type=wallet.key_type.value,
+            network=wallet.network.value if wallet.network else "none",
+        )
         made = here.coordinator.generate(wanted, actor.asker)
         change = _plan(parts, actor, request, history, PublicKey(made.public_key))
         rotated = Rotated.of(history, change, history.next_number)

@@ -10,6 +10,9 @@ from hyperkms.threshold.certificates import client_context, require_accepted
 from hyperkms.threshold.group import Member
 
 UNIX = "unix:"
+LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_HERE_S = 0.5
+"""To a socket on this machine, which costs nothing to try."""
 
 
 class Streams(NamedTuple):
@@ -25,6 +28,8 @@ class Way:
     def __init__(self, member: Member, folder: Path) -> None:
         self._member = member
         self._folder = folder
+        self.longest_pause_s = LONGEST_PAUSE_HERE_S if member.address.startswith(UNIX) else LONGEST_PAUSE_S
+        """Between two attempts to connect."""
         self._tls: ssl.SSLContext | None = None
         if member.certificate is not None and not member.address.startswith(UNIX):
             self._tls = client_context(folder, member.certificate)

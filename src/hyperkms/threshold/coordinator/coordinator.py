@@ -87,17 +87,23 @@ class Coordinator:
         self._learnt = Learnt(self._quorums)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coordinator", daemon=True)
+        self._starting = threading.Lock()
         self._stopping = asyncio.Event()
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
-        self._thread.start()
+        """Begin to connect; returns at once. Whoever asks first begins it otherwise."""
+        with self._starting:
+            if not self._thread.is_alive() and not self._stopping.is_set():
+                self._thread.start()
 
     def stop(self) -> None:
         """End every connection; what is under way fails."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
+        with self._starting:
+            if not self._thread.is_alive():
+                self._stopping.set()
+                return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
 
     def generate(self, wanted: NewKey, asker: Asker) -> Target:
         """A new key in force at all cosigners, after every set of t has made a verified test signature with it."""
@@ -134,6 +140,7 @@ class Coordinator:
     def _wait(self, work: Coroutine[Any, Any, T], within: float) -> T:
         try:
             about_to_wait()
+            self._require_started()
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except BaseException:
             work.close()
@@ -144,6 +151,11 @@ class Coordinator:
             future.cancel()
             words = f"the cosigners did not come to an end within {within:.0f} s"
             raise Unavailable("cosigners-late", words) from None
+
+    def _require_started(self) -> None:
+        self.start()
+        if not self._thread.is_alive():
+            raise Unavailable("cosigners-late", "this service is ending")
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

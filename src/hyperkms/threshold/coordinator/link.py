@@ -23,7 +23,6 @@ from hyperkms.threshold.wire import MOST_FRAME, PROTOCOL, Answer, Ask, Call, Con
 
 T = TypeVar("T", bound=msgspec.Struct)
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
 STABLE_S = 2.0
 """A connection that held so long did not fail at its start: the next is tried after the shortest pause."""
 GREETING_S = 2.0
@@ -147,7 +146,7 @@ class Link:
                 self._end(_words(error))
             finally:
                 self.tried.set()
-            pause = FIRST_PAUSE_S if loop.time() - began > STABLE_S else min(LONGEST_PAUSE_S, pause * 2)
+            pause = FIRST_PAUSE_S if loop.time() - began > STABLE_S else min(self._way.longest_pause_s, pause * 2)
             await asyncio.sleep(pause)
 
     async def _read_until_the_end(self) -> None:
