@@ -43,8 +43,8 @@ class CosignedBy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which cosigners, by their index in the group."""
     deployment: str
     """embedded: on this machine, which protects against one process alone; separate: on hosts of their own."""
-    audited: bool
-    """Whether the implementation of the protocol had a public audit."""
+    audited: bool | str
+    """False, or what of the protocol's implementation had a public audit."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -105,8 +105,7 @@ def assemble(
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
     is_service = kind_of(database) is not Kind.COSIGNER
-    if is_service:  # a cosigner serves no HTTP, so that nobody needs a key of it
-        _ensure_administrator(config, clients, tell)
+    _ensure_administrator(config, clients, tell, is_service=is_service)
     metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
@@ -377,7 +376,10 @@ def _configured_key(config: Config) -> ConfiguredKey | None:
     return ConfiguredKey(config.api_key, client(LEGACY, Role.LEGACY))
 
 
-def _ensure_administrator(config: Config, clients: Clients, tell: Tell) -> None:
+def _ensure_administrator(config: Config, clients: Clients, tell: Tell, *, is_service: bool) -> None:
+    """A cosigner serves no HTTP, so that nobody needs a key of it."""
+    if not is_service:
+        return
     path = config.data / ADMIN_KEY
 
     def publish(key: str) -> None:

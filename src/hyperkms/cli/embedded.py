@@ -13,9 +13,10 @@ import structlog
 from hyperkms.cli.cosigners import FOLDER, GROUP, cosigner_command, is_embedded
 from hyperkms.cli.telling import Tell
 from hyperkms.config import Config, environment_of_cosigner
+from hyperkms.operations.in_shares import PROTECTS
 from hyperkms.threshold.group import read_group
 
-PROTECTS = "protects against one process, not against this machine"
+PROTECTED = PROTECTS["embedded"]
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STABLE_S = 10.0
@@ -38,9 +39,9 @@ def embedded(config: Config, tell: Tell) -> Iterator[None]:
     children = [_Child(config, folder, member.index) for member in group.members]
     tell(
         f"hyperkms: MPC with {group.threshold} of {len(children)} cosigners that this service runs itself: "
-        f"that {PROTECTS}"
+        f"that {PROTECTED}"
     )
-    _log.warning("embedded-cosigners", words=PROTECTS, threshold=group.threshold, cosigners=len(children))
+    _log.warning("embedded-cosigners", words=PROTECTED, threshold=group.threshold, cosigners=len(children))
     for child in children:
         child.start()
     try:

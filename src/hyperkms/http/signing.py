@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
-from hyperkms.errors import Forbidden, HyperkmsError
+from hyperkms.errors import Forbidden, HyperkmsError, Malformed
 from hyperkms.http.auth import authenticate, require_in_force, require_network
 from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import read_struct
@@ -91,7 +91,9 @@ class SigningRoutes:
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         try:
             _require_post(scope)
-            await self._require_permission(route, await self._caller(authenticate, facts, scope), scope)
+            caller = await self._caller(authenticate, facts, scope)
+            self._require_on(route)
+            await self._require_permission(route, caller, scope)
             raw = await read_raw(receive)
             caller = await self._caller(authenticate, facts, scope)  # a body may come long after its headers
             await self._require_permission(route, caller, scope)
@@ -117,6 +119,10 @@ class SigningRoutes:
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             return refusal(unexpected(error, facts), facts)
         return 200, [_JSON], _encode(answer)
+
+    def _require_on(self, route: SigningRoute) -> None:
+        if route.in_shares and self.parts.in_shares is None:
+            raise mpc_disabled()
 
     async def _caller(self, who: Who, facts: Facts, scope: Scope) -> Caller:
         """Who asks, known to be in force from here on until a client changes."""
@@ -203,6 +209,11 @@ class Turn:
     def of(cls, loop: asyncio.AbstractEventLoop, parts: Parts) -> "Turn":
         """What gathers in this loop."""
         return cls(loop, replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
+
+
+def mpc_disabled() -> Malformed:
+    """The first system's words where there are no cosigners."""
+    return Malformed("mpc-disabled", "MPC is not enabled. Set MPC_ENABLED=true in .env")
 
 
 async def _work(route: SigningRoute, raw: bytes, facts: Facts) -> Work:

@@ -1,22 +1,27 @@
 """Wallets whose keys are in shares: how the operations reach their cosigners."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
-from hyperkms.errors import Conflict, HyperkmsError, Refused
+from hyperkms.errors import Conflict, HyperkmsError, NotFound, Refused
 from hyperkms.state.name_locks import NameLocks
-from hyperkms.threshold.coordinator.coordinator import Coordinator, Key
+from hyperkms.threshold.coordinator.coordinator import Coordinator, Deployment, Key
 from hyperkms.threshold.wire import Asker
 from hyperkms.wallet import KeyType, KeyVersion, Wallet, WalletId
 
 if TYPE_CHECKING:
     from hyperkms.operations.parts import Parts
 
+PROTECTS: Mapping[Deployment, str] = {
+    "embedded": "protects against one process, not against this machine",
+    "separate": "protects against fewer machines than sign together",
+}
+"""What shares are good for where the cosigners run so; said wherever it could be taken for more."""
 _log = structlog.stdlib.get_logger("hyperkms.cosigners")
 
 
@@ -71,6 +76,14 @@ def threshold_key(parts: "Parts", wallet: Wallet, version: KeyVersion) -> Thresh
         words = f"wallet {wallet.id} is in shares of another group of cosigners than {group.name} ({group.fingerprint})"
         raise Refused("share-of-another-group", words)
     return ThresholdKey(here.coordinator, Key(wallet.id, version.number, version.public_key))
+
+
+def require_mpc(wallet: Wallet) -> Wallet:
+    """The wallet; NotFound for one with a single key, which the routes of wallets in shares do not have."""
+    if not wallet.is_mpc:
+        words = f"there is no MPC wallet {wallet.id}: it has a single key, for the routes without /mpc"
+        raise NotFound("wallet-not-found", words)
+    return wallet
 
 
 def cosigners_of(parts: "Parts", key_type: KeyType) -> InShares:

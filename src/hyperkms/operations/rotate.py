@@ -9,7 +9,7 @@ from hyperkms.custody.key_store import KeyStore, require_kept
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
-from hyperkms.operations.in_shares import cosigners_of, threshold_key
+from hyperkms.operations.in_shares import cosigners_of, require_mpc, threshold_key
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.threshold.coordinator.ceremonies import NewKey
@@ -64,6 +64,14 @@ def rotate(
 
     commit(parts, actor, change, Deed(operation="rotate", reason=request.reason), within)  # (5)
     return rotated
+
+
+def rotate_mpc(
+    parts: Parts, actor: Actor, request: RotateRequest, *, completion: Completion[Rotated] = nothing_more
+) -> Rotated:
+    """The same for a wallet in shares alone; NotFound for another."""
+    require_mpc(parts.wallets.get(request.wallet))
+    return rotate(parts, actor, request, completion=completion)
 
 
 def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, completion: Completion[Rotated]) -> Rotated:

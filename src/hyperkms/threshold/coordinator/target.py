@@ -1,5 +1,6 @@
 """What is signed with, and by what: values of the coordinator."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,8 +12,8 @@ from hyperkms.threshold.wire import KeyTypeName, NetworkName, ShareName
 Protocol: TypeAlias = Literal["FROST(Ed25519, SHA-512)", "DKLs23"]
 FROST: Protocol = "FROST(Ed25519, SHA-512)"
 DKLS: Protocol = "DKLs23"
-AUDITED = {FROST: True, DKLS: False}
-"""Whether the implementation was looked at by others; docs/mpc.md says by whom, and what of it."""
+AUDITED: Mapping[Protocol, bool | str] = {FROST: "key generation and signing of an earlier release", DKLS: False}
+"""What of the implementation had a public audit; docs/mpc.md says by whom."""
 
 
 @dataclass(frozen=True, kw_only=True)
