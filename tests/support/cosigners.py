@@ -27,7 +27,6 @@ from hyperkms.threshold.wire import (
     Call,
     Commit,
     Condition,
-    Drop,
     Done,
     Greeting,
     Held,
@@ -45,7 +44,6 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
-    Retire,
     ShareGiven,
     ShareName,
     Shares,
@@ -225,9 +223,7 @@ class Cosigners:
 
     @classmethod
     @contextmanager
-    def running(
-        cls, folder: Path, *, threshold: int = 2, members: int = 3, **settings: str
-    ) -> Iterator["Cosigners"]:
+    def running(cls, folder: Path, *, threshold: int = 2, members: int = 3, **settings: str) -> Iterator["Cosigners"]:
         made = {index: Process(folder / f"cosigner-{index}", settings) for index in range(1, members + 1)}
         group = Group(
             name="tests",
@@ -291,10 +287,14 @@ class Cosigners:
 
     # ---- ceremonies -----------------------------------------------------------------------------
 
-    def rounds(self, opened: dict[int, Opened], change: Callable[[int, list[bytes]], list[bytes]] | None = None) -> None:
+    def rounds(
+        self, opened: dict[int, Opened], change: Callable[[int, list[bytes]], list[bytes]] | None = None
+    ) -> None:
         """Relay until all are done; `change` may alter what a member is handed."""
         asks: dict[int, Any] = {
-            index: Begin(session=one.session, openings=[each.opening for other, each in opened.items() if other != index])
+            index: Begin(
+                session=one.session, openings=[each.opening for other, each in opened.items() if other != index]
+            )
             for index, one in opened.items()
         }
         while asks:
@@ -359,7 +359,9 @@ class Cosigners:
             for quorum in self.quorums
         ]
 
-    def generate(self, wallet: str, key_type: KeyTypeName, network: NetworkName = "none", *, version: int = 1) -> HeldShare:
+    def generate(
+        self, wallet: str, key_type: KeyTypeName, network: NetworkName = "none", *, version: int = 1
+    ) -> HeldShare:
         """A wallet whose key is in force everywhere."""
         kept = self.keygen(wallet, key_type, network, version=version)
         held = self.held(1, wallet, version)
@@ -392,7 +394,12 @@ class Cosigners:
         return [one.commitments[0] for one in self.together(dict.fromkeys(signers, ask)).values()]
 
     def _sign_ed25519(
-        self, held: HeldShare, intent: Intent, signers: list[int], asker: Asker, prepared: bool  # noqa: FBT001
+        self,
+        held: HeldShare,
+        intent: Intent,
+        signers: list[int],
+        asker: Asker,
+        prepared: bool,  # noqa: FBT001
     ) -> bytes:
         commitments = self.commitments(held, signers, prepared=prepared)
         ask = SignShare(
@@ -405,7 +412,12 @@ class Cosigners:
         return cosign.aggregate(self.known, context, held.group_key, set(signers), commitments, form, given)
 
     def _sign_secp256k1(
-        self, held: HeldShare, intent: Intent, signers: list[int], asker: Asker, prepared: bool  # noqa: FBT001
+        self,
+        held: HeldShare,
+        intent: Intent,
+        signers: list[int],
+        asker: Asker,
+        prepared: bool,  # noqa: FBT001
     ) -> bytes:
         ask = OpenSigning(share=held.name, signers=signers, intent=intent, asker=asker, prepared=prepared)
         self.rounds(self.together(dict.fromkeys(signers, ask)))

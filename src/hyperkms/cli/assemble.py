@@ -9,8 +9,6 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-import structlog
-
 from hyperkms import _core
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
@@ -28,8 +26,19 @@ from hyperkms.audit.log import MIB, Logs, Writing
 from hyperkms.audit.log_file import sync
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
-from hyperkms.cli.announcing import ADMIN_KEY
+from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
+from hyperkms.cli.layout import (
+    ADMIN_KEY,
+    DATABASE,
+    METERS,
+    NONCES,
+    RECORDS,
+    REPLAYS,
+    REQUESTS,
+    ROOT_KEY,
+    SHARED,
+)
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
@@ -61,22 +70,7 @@ from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
 
-DATABASE = "hyperkms.db"
-ROOT_KEY = "root.key"
-NONCES = "nonces"
-SHARED = "shared"
-METERS = "meters"
-RECORDS = "records"
-SWEEP = "sweep.lock"
-REQUESTS = "requests.lock"
-REPLAYS = "replays"
 DAY_MS = 24 * 3600 * 1000
-_log = structlog.stdlib.get_logger("hyperkms.record")
-
-
-def clock() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def assemble(
@@ -240,10 +234,13 @@ def _anchor(config: Config, metrics: Metrics, warn: Tell | None) -> Anchor | Non
     is_told = threading.Event()
 
     def log_fault(why: str | None) -> None:
+        import structlog  # noqa: PLC0415 (a tenth of a second, for a service alone)
+
+        log = structlog.stdlib.get_logger("hyperkms.record")
         if why is None:
-            _log.info("anchor-written-again")
+            log.info("anchor-written-again")
         else:
-            _log.error("anchor-failed", error=why)
+            log.error("anchor-failed", error=why)
 
     def failed(why: str | None) -> None:
         if why is not None:

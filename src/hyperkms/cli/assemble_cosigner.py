@@ -13,7 +13,8 @@ import hyperkms_cosign as cosign
 
 from hyperkms import _core
 from hyperkms.audit.log_file import sync
-from hyperkms.cli.assemble import DATABASE, RECORDS, ROOT_KEY, SHARED, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import DATABASE, RECORDS, ROOT_KEY, SHARED
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable

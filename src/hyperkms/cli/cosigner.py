@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hyperkms.cli.desk import opened
+from hyperkms.cli.layout import DATABASE
 from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
@@ -105,8 +106,6 @@ def shares(data: Path | None, env_file: Path | None, form: Form) -> None:
 @contextmanager
 def _directory(config: Config) -> Iterator[tuple[Parts, Database]]:
     with opened(config, create=False, kind=Kind.COSIGNER) as parts:
-        from hyperkms.cli.assemble import DATABASE  # noqa: PLC0415 (as the commands do that open a directory)
-
         database = open_database(config.data / DATABASE)
         try:
             yield parts, database

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
-from hyperkms.http.server import BACKLOG
+from hyperkms.http.backlog import BACKLOG
 
 METRICS_HOST = "127.0.0.1"
 

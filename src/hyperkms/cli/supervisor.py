@@ -61,7 +61,7 @@ class _Supervisor:
             # What the first worker made there is run here, once for all.
             await asyncio.to_thread(cosigners.enter_context, embedded(self._config, tell_operator))
         if is_begun and await self._all_ready(self._workers[1:]):  # (3)
-            announce(self._config, self._places, self._workers[0].memory)
+            announce(self._config, self._places, self._workers[0].memory, self._workers[0].fault)
             keeping = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
             await self._stopping.wait()  # (4)
             await asyncio.gather(*keeping)
@@ -138,6 +138,7 @@ class _Worker:
     def __init__(self, number: int, listeners: Listeners) -> None:
         self.number = number
         self.memory = ""
+        self.fault = ""
         self._listeners = listeners
         self._process: asyncio.subprocess.Process | None = None
         self._channel: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -176,7 +177,8 @@ class _Worker:
         self.tell(GO)
         if self._channel is None:
             return False
-        self.memory = (await self._channel[0].readline()).decode().strip()
+        told = (await self._channel[0].readline()).decode().rstrip("\n")
+        self.memory, _, self.fault = told.partition("\t")
         return bool(self.memory)
 
     def tell(self, word: bytes) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from hyperkms import _core
+from hyperkms.audit.reading.sentences import printable
 from hyperkms.cli.channel import GO, Inherited
 from hyperkms.cli.serving import serve
 from hyperkms.cli.telling import Tell, say_nothing, tell_operator
@@ -29,8 +30,8 @@ def run_worker(config: Config, inherited: str) -> None:
     if channel.recv(1) != GO:
         sys.exit(0)
 
-    def listening() -> None:
-        channel.sendall(f"{_core.memory_protection().lock}\n".encode())
+    def listening(fault: str) -> None:
+        channel.sendall(f"{_core.memory_protection().lock}\t{printable(fault)}\n".encode())
 
     tell = tell_operator if given.first else say_nothing
     serve(config, given.listeners(), listening, partial(_obey, channel), tell, cosigners=_of_the_parent)

@@ -115,7 +115,7 @@ async def _bad_parameter(request: Request, error: Exception) -> Response:
     return _problem(request, Malformed.at(place, words))
 
 
-_ASKED_ANEW = {"/hyperliquid/explain"}
+_ASKED_ANEW = {"/hyperliquid/explain", "/wallets/{wallet_id}/policy-notes"}
 """POST routes that change nothing: an Idempotency-Key means nothing to them."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from hyperkms.errors import Malformed, Refused
-from hyperkms.http.body import convert
+from hyperkms.http.conversion import convert
 from hyperkms.http.quick_body import read_quickly
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute
 from hyperkms.hyperliquid.market import Market

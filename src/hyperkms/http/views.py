@@ -1,16 +1,10 @@
 """Values of the domain as the bodies of answers."""
 
 import msgspec
-from starlette.responses import Response
 
 from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView, WalletView
 from hyperkms.operations.sign import SignedAction, SignedMessage
 from hyperkms.wallet import Wallet, iso_time
-
-
-def answer(body: msgspec.Struct) -> Response:
-    """200 with a JSON body."""
-    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 def wallet_view(wallet: Wallet) -> WalletView:

@@ -46,6 +46,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/hyperliquid/explain"): "read",
     ("POST", "/wallets/{wallet_id}/policy"): "manage",
     ("POST", "/wallets/{wallet_id}/policy-version"): "manage",
+    ("POST", "/wallets/{wallet_id}/policy-notes"): "read",
     ("POST", "/clients/{name}/keys"): "manage",
     ("GET", "/health"): OTHER,
     ("GET", "/ready"): OTHER,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.changing import Actor, Deed, write_down
 from hyperkms.operations.in_shares import cosigners_of
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.wallets import wallet_exists
@@ -34,16 +35,6 @@ from hyperkms.wallet import (
 
 MAX_METADATA = 4096
 _FIRST = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewWallet:
-    """What is asked for."""
-
-    id: WalletId
-    key_type: KeyType | None = None
-    network: Network | None = None
-    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,13 @@ GROUPS = Situation(
             retry=Retry.YES,
         ),
         Problem(
+            code="group-exists",
+            family=Conflict,
+            title="The group description is there already",
+            cause="A description is never overwritten: hosts may have been given it.",
+            next_step="Name another file, or move the one that is there away.",
+        ),
+        Problem(
             code="certificate-unknown",
             family=Refused,
             title="The other side's certificate is not in the group description",

@@ -14,7 +14,7 @@ from hyperkms.http.client_schemas import (
     RotateClientRequest,
 )
 from hyperkms.http.mpc_schemas import RefreshRequest
-from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, ExplainRequest
+from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, DoubtPolicyRequest, ExplainRequest
 from hyperkms.http.schemas import (
     ActivateRequest,
     GenerateRequest,
@@ -93,6 +93,11 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
                 "rules": [{"name": "coins", "coins": ["BTC", "ETH"]}, {"name": "size", "max_order_notional": 10000}],
             },
             "reason": "first limits",
+        }
+    },
+    DoubtPolicyRequest: {
+        "a coin that is not listed": {
+            "policy": {"format": 1, "allow": ["trade-only"], "rules": [{"name": "coins", "coins": ["btc"]}]}
         }
     },
     ExplainRequest: {
