@@ -318,7 +318,7 @@ mod hyperkms_cosign {
     use super::share::{aggregate, session_of_commitments, Share};
     #[pymodule_export]
     use super::{
-        inspect_share, read_group_key, routing, session_of_message, start_memory, verify_statement, Form, Group, Identity, LocalRootKey,
-        Protection, ShareContext,
+        inspect_share, read_group_key, routing, session_of_message, start_memory, verify_statement, Form, Group,
+        Identity, LocalRootKey, Protection, ShareContext,
     };
 }

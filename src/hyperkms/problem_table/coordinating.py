@@ -7,14 +7,14 @@ _LOOK = "Look at `GET /mpc/status`, at the log of this service (cosigner-away) a
 
 COORDINATING = Situation(
     title="Wallets in shares",
-    words="A key in shares signs while as many cosigners answer as its group's threshold says; all take part in making it.",
+    words="A key in shares signs while a threshold of its cosigners answers; all of them take part in making it.",
     shown_by='curl -s "$URL/mpc/status"',
     problems=(
         Problem(
             code="mpc-disabled",
             family=Malformed,
             title="MPC is not enabled",
-            cause="A route for wallets in shares was called without MPC_ENABLED=true. The sentence is the first system's.",
+            cause="A route for wallets in shares, and no MPC_ENABLED=true. The sentence is the first system's.",
             next_step="Set MPC_ENABLED=true, or use /wallets/... with a wallet of one key (docs/choosing.md).",
         ),
         Problem(
@@ -106,7 +106,7 @@ CONNECTING = Situation(
             family=Refused,
             title="The group does not know this service",
             cause="The cosigners take signed requests for the services in `coordinators` of their description alone.",
-            next_step="Add the id of this service there (`hyperkms status`), at every cosigner, and compare fingerprints.",
+            next_step="Add the id of this service there, at every cosigner, and compare fingerprints.",
         ),
         Problem(
             code="another-threshold",

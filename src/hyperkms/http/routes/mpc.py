@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import rotation_view, version_view
@@ -30,11 +31,11 @@ from hyperkms.http.schemas import (
     RotateRequest,
 )
 from hyperkms.http.signing import mpc_disabled
-from hyperkms.http.views import answer
 from hyperkms.operations import retire, rotate
 from hyperkms.operations.activate import Rotated
-from hyperkms.operations.generate import NewWallet, generate_in_shares
+from hyperkms.operations.generate import generate_in_shares
 from hyperkms.operations.in_shares import InShares, require_mpc
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.refresh import Refreshed, refresh
 from hyperkms.wallet import KeyType, Network, Wallet

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hyperkms.errors import Malformed
 from hyperkms.threshold.certificates import client_context, require_accepted
+from hyperkms.threshold.coordinator.problems import called
 from hyperkms.threshold.group import Member
 
 UNIX = "unix:"
@@ -42,7 +43,7 @@ class Way:
             return Streams(*await asyncio.open_unix_connection(str(path)))
         host, _, port = member.address.rpartition(":")
         if self._tls is None or member.certificate is None or not port.isdigit():
-            words = f"cosigner {member.name}: {member.address} is no unix: socket, and no host:port with a certificate"
+            words = f"{called(member)}: {member.address} is no unix: socket, and no host:port with a certificate"
             raise Malformed("malformed-group", words)
         streams = Streams(*await asyncio.open_connection(host.strip("[]"), int(port), ssl=self._tls))
         try:

@@ -17,7 +17,7 @@ import structlog
 
 from hyperkms.errors import HyperkmsError, Refused
 from hyperkms.threshold.coordinator.connecting import Streams, Way
-from hyperkms.threshold.coordinator.problems import away, error_of
+from hyperkms.threshold.coordinator.problems import away, called, error_of
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import MOST_FRAME, PROTOCOL, Answer, Ask, Call, Condition, Greeting, Hello, Status
 
@@ -184,7 +184,7 @@ class Link:
             ("the identity key", found.identity == self.member.identity),
         ):
             if not is_so:
-                words = f"cosigner {self.member.name}: {what} is not that of the group description"
+                words = f"{called(self.member)}: {what} is not that of the group description"
                 raise Refused("not-this-member", words)
 
     async def _next(self, streams: Streams) -> Answer:

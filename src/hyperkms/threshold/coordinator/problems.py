@@ -37,20 +37,25 @@ _KINDS: Mapping[str, type[HyperkmsError]] = {
 }
 
 
+def called(member: Member) -> str:
+    """How a sentence names it."""
+    return member.name if member.name.startswith("cosigner") else f"cosigner {member.name}"
+
+
 def error_of(member: Member, problem: Problem) -> HyperkmsError:
     """The cosigner's refusal with its code; what it says is bounded, and believed no further than that."""
     kind = _KINDS.get(problem.kind)
     if kind is None or not _CODE.fullmatch(problem.code):
-        return Unavailable("cosigner-failed", f"cosigner {member.name}: it failed, and does not say at what")
+        return Unavailable("cosigner-failed", f"{called(member)}: it failed, and does not say at what")
     words = "".join(one for one in problem.message[:_LONGEST] if one.isprintable())
     details: dict[str, Detail] = {
         name: value
         for name, value in list(problem.details.items())[:_MOST_DETAILS]
         if _CODE.fullmatch(name.lower()) and name not in _OURS and len(str(value)) <= _LONGEST
     }
-    return kind(problem.code, f"cosigner {member.name}: {words}", details)
+    return kind(problem.code, f"{called(member)}: {words}", details)
 
 
 def away(member: Member, why: str) -> Unavailable:
     """The error of a cosigner that gives no answer."""
-    return Unavailable(AWAY, f"cosigner {member.name}: {why}")
+    return Unavailable(AWAY, f"{called(member)}: {why.removeprefix(called(member) + ': ')}")

@@ -7,6 +7,7 @@ import hyperkms_cosign as cosign
 
 from hyperkms.errors import Tampered
 from hyperkms.threshold.coordinator.attempt import Attempt
+from hyperkms.threshold.coordinator.problems import called
 from hyperkms.threshold.group import Member
 from hyperkms.threshold.wire import Advance, Begin, Messages, Opened
 
@@ -62,7 +63,7 @@ def _sort(member: Member, messages: list[bytes], mail: Mapping[int, list[bytes]]
     for message in messages:
         sender, receiver = cosign.routing(message)
         if sender != member.index or (receiver != EVERYBODY and receiver not in mail):
-            words = f"cosigner {member.name}: it sent a message that names another sender, or nobody of the set"
+            words = f"{called(member)}: it sent a message that names another sender, or nobody of the set"
             raise Tampered("message-misplaced", words, {"cosigner": member.index})
         for index, box in mail.items():
             if index != sender and receiver in {EVERYBODY, index}:
