@@ -105,6 +105,7 @@ class _Child(threading.Thread):
         process = self._launch()
         if process is None or process.stdout is None:
             return
+        _log.info("cosigner-started", cosigner=self._index, pid=process.pid)
         with process.stdout as said:
             for line in said:
                 self._say(line)
