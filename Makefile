@@ -109,13 +109,17 @@ mutate: setup
 
 # ---- work --------------------------------------------------------------------------------------------
 
-# src is not on the path of pytest: the tests meet the installed package, the only one with a core.
+# One more than there are processors, 4 at most: a test that waits for a process or a disk leaves its processor idle.
+WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$((n + 1))" || echo 4)
+
+# src is not on the path of pytest: the tests meet the installed package, the only one with a core. Files go to the
+# workers in the order of their names, and not the ones with most tests first: those are quick, and fill the end.
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
 	cargo test --locked --workspace --no-default-features; \
 	echo 'test: the Python tests, against the installed package'; \
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup
 	@$(WITH_CARGO); found=yes; \

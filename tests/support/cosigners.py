@@ -6,13 +6,14 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import hyperkms_cosign as cosign
 import msgspec
@@ -28,6 +29,7 @@ from hyperkms.threshold.wire import (
     Commit,
     Condition,
     Done,
+    Drop,
     Greeting,
     Held,
     HeldShare,
@@ -44,6 +46,7 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Retire,
     ShareGiven,
     ShareName,
     Shares,
@@ -70,6 +73,8 @@ _ANSWERS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     SignShare: ShareGiven,
 }
 A = TypeVar("A")
+Change: TypeAlias = Callable[[int, list[bytes]], list[bytes]]
+"""What a false coordinator hands a member in the place of a round's messages."""
 
 
 class Refusal(Exception):
@@ -145,6 +150,7 @@ class Process:
     settings: dict[str, str]
     process: subprocess.Popen[str] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     @property
     def socket(self) -> Path:
@@ -175,18 +181,18 @@ class Process:
             for line in process.stdout:
                 self.lines.append(json.loads(line))
                 if self.lines[-1]["event"] == "listening":
-                    threading.Thread(target=self._drain, daemon=True).start()
+                    self.reader = threading.Thread(target=self._drain, args=(process,), daemon=True)
+                    self.reader.start()
                     return
         finally:
             timer.cancel()
         _, words_of_refusal = process.communicate()
         raise AssertionError(f"the cosigner did not start: {words_of_refusal}")
 
-    def _drain(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(json.loads(line))
+    def _drain(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as output:
+            self.lines.extend(json.loads(line) for line in output)
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""
@@ -203,6 +209,8 @@ class Process:
         if process.poll() is None:
             os.kill(process.pid, number)
         status = process.wait(START_S)
+        if self.reader is not None:
+            self.reader.join()
         if process.stderr is not None:
             process.stderr.close()
         self.process = None
@@ -287,9 +295,7 @@ class Cosigners:
 
     # ---- ceremonies -----------------------------------------------------------------------------
 
-    def rounds(
-        self, opened: dict[int, Opened], change: Callable[[int, list[bytes]], list[bytes]] | None = None
-    ) -> None:
+    def rounds(self, opened: dict[int, Opened], change: Change | None = None) -> None:
         """Relay until all are done; `change` may alter what a member is handed."""
         asks: dict[int, Any] = {
             index: Begin(
@@ -367,6 +373,51 @@ class Cosigners:
         held = self.held(1, wallet, version)
         self.commit(held.name, kept, self.tests(held))
         return self.held(1, wallet, version)
+
+    def repair(self, held: HeldShare, *, target: int, helpers: list[int]) -> Kept:
+        """The share of a member that lost it."""
+
+        def ask(index: int) -> OpenCeremony:
+            return OpenCeremony(
+                kind="repair-target" if index == target else "repair-helper",
+                share=held.name,
+                key_type=held.key_type,
+                network=held.network,
+                asker=BEARER,
+                helpers=helpers,
+                target=target,
+                group_key=held.group_key,
+            )
+
+        opened = self.together({index: ask(index) for index in (*helpers, target)})
+        self.rounds(opened)
+        kept: Kept = self.ask(target, Keep(session=opened[target].session))
+        return kept
+
+    def lose(self, index: int, name: ShareName) -> None:
+        """As after the loss of a disk: the cosigner has never heard of this share, nor of its wallet."""
+        self.hang_up(index)
+        process = self.processes[index]
+        process.stop()
+        with closing(sqlite3.connect(process.data / "hyperkms.db")) as database, database:
+            database.execute("DELETE FROM shares WHERE wallet = ?", (name.wallet,))
+            database.execute("DELETE FROM key_versions WHERE wallet = ?", (name.wallet,))
+            database.execute("DELETE FROM wallets WHERE id = ?", (name.wallet,))
+        process.start()
+
+    def sealed(self, index: int, name: ShareName) -> bytes:
+        """The sealed share in a cosigner's database."""
+        with closing(sqlite3.connect(self.processes[index].data / "hyperkms.db")) as database:
+            place = (name.wallet, name.version, name.epoch)
+            query = "SELECT sealed FROM shares WHERE wallet = ? AND version = ? AND epoch = ?"
+            [(sealed,)] = database.execute(query, place)
+        return bytes(sealed)
+
+    def retire(self, name: ShareName, asker: Asker = BEARER) -> None:
+        self.together(dict.fromkeys(self.everyone, Retire(wallet=name.wallet, version=name.version, asker=asker)))
+
+    def drop(self, name: ShareName) -> None:
+        self.together(dict.fromkeys(self.everyone, Drop(share=name)))
 
     def held(self, index: int, wallet: str, version: int = 1) -> HeldShare:
         """The newest epoch that a cosigner has."""

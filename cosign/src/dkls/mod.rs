@@ -1,42 +1,20 @@
-//! secp256k1: DKLs23 by `dkls23-secp256k1`.
-use crate::protocol::*;
-use std::collections::BTreeSet;
-pub fn open(_b: &[u8], _g: &GroupKey, _m: Index) -> Result<(), Fault> {
-    Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-}
-pub fn is_hollow(_b: &[u8]) -> Result<bool, Fault> {
-    Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-}
-pub mod keygen {
-    use super::*;
-    pub fn start(_s: Seat) -> Result<(Outbox, Running<KeyShare>), Fault> {
-        Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-    }
-}
-pub mod refresh {
-    use super::*;
-    pub fn start(_s: Seat, _b: &[u8], _g: &GroupKey) -> Result<(Outbox, Running<KeyShare>), Fault> {
-        Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-    }
-}
-pub mod repair {
-    use super::*;
-    pub fn helper(_s: Seat, _t: Index, _b: &[u8], _g: &GroupKey) -> Result<(Outbox, Running<Option<KeyShare>>), Fault> {
-        Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-    }
-    pub fn target(_s: Seat, _g: &GroupKey) -> Result<(Outbox, Running<Option<KeyShare>>), Fault> {
-        Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-    }
-}
-pub mod signing {
-    use super::*;
-    pub fn start(
-        _s: Seat,
-        _b: &[u8],
-        _g: &GroupKey,
-        _d: [u8; 32],
-        _x: &BTreeSet<Index>,
-    ) -> Result<(Outbox, Running<GroupSignature>), Fault> {
-        Err(Fault::nobodys("not-built", "threshold ECDSA is not built in yet"))
-    }
-}
+//! secp256k1: DKLs23 (eprint 2023/765) by `dkls23-secp256k1`.
+//!
+//! The library runs the phases; here its messages are read strictly, tied to who was proved to have sent them, and its
+//! aborts told apart. A message of a kind has one length and one form. Points are never the identity.
+//!
+//! The library draws from the random generator of the thread. See `randomness` for what that asks of us.
+
+mod faults;
+pub mod keygen;
+mod messages;
+mod randomness;
+pub mod refresh;
+pub mod repair;
+mod setup;
+mod share;
+pub mod signing;
+#[cfg(test)]
+mod tests;
+
+pub use share::{is_hollow, open};

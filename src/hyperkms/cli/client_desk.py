@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from hyperkms.access.administration import parse_grant_id
+from hyperkms.access.client_terms import parse_grant_id
 from hyperkms.access.clients import parse_client_name
 from hyperkms.cli.desk import View, desk_at
 from hyperkms.cli.remote import Remote

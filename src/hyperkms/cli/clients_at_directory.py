@@ -1,8 +1,8 @@
 """The clients of a data directory, opened by this process; answers as a service on it would give them."""
 
-from hyperkms.access.administration import parse_grant_id
+from hyperkms.access.client_terms import parse_grant_id
 from hyperkms.access.clients import parse_client_name
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.cli.desk import View, built
 from hyperkms.cli.operator import operator
 from hyperkms.cli.wallets_at_directory import WalletsAtDirectory

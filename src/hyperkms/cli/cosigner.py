@@ -13,6 +13,7 @@ from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
 from hyperkms.config import Config
+from hyperkms.errors import Malformed
 from hyperkms.operations.changing import Deed, write_down
 from hyperkms.operations.parts import Parts
 from hyperkms.state.bearer_wallets import BearerWallets
@@ -22,6 +23,7 @@ from hyperkms.state.share_rows import ShareRow, ShareRows
 from hyperkms.wallet import parse_wallet_id
 
 _SOCKET = "cosigner.sock"
+_LAST_PORT = 65_535
 
 
 @click.group()
@@ -49,15 +51,33 @@ def init(data: Path | None, env_file: Path | None, form: Form) -> None:
 @click.option(
     "--uds", type=click.Path(path_type=Path), help="The Unix socket to listen at, else cosigner.sock in --data."
 )
+@click.option(
+    "--listen", metavar="HOST:PORT", help="TLS 1.3 there, instead of a Unix socket (tls.crt, tls.key in --data)."
+)
 @click.option("--parent-channel", type=int, hidden=True, help="A descriptor: where its other end is closed, this ends.")
 def serve(
-    data: Path | None, env_file: Path | None, group: Path | None, uds: Path | None, parent_channel: int | None
+    data: Path | None,
+    env_file: Path | None,
+    group: Path | None,
+    uds: Path | None,
+    listen: str | None,
+    parent_channel: int | None,
 ) -> None:
     """Run the cosigner; makes the data directory if there is none."""
     from hyperkms.cli.serving_cosigner import run  # noqa: PLC0415 (the module of shares, and the event loop)
 
     config = settings(data, env_file)
-    run(config, group=group, socket=uds or config.data / _SOCKET, parent=parent_channel)
+    if listen and uds:
+        raise Malformed.at("--listen", "and --uds exclude each other: a cosigner listens at one place")
+    place = _address(listen) if listen else uds or config.data / _SOCKET
+    run(config, group=group, place=place, parent=parent_channel)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
+        raise Malformed.at("--listen", "an address is due, such as 10.0.0.7:7443 or [fd00::7]:7443")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 @cosigner.command("allow-bearer")

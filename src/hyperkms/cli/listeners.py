@@ -79,6 +79,15 @@ def opened(config: Config) -> Iterator[Opened]:
         )
 
 
+def tcp_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on this address alone."""
+    try:
+        return _bound(host, port, shared=False)
+    except OSError as error:
+        words = f"cannot listen on {host} port {port}: {error.strerror}; choose another with --listen"
+        raise Unavailable("address-unavailable", words) from error
+
+
 def _for_metrics(port: int) -> socket.socket:
     """All workers share it: whichever answers tells the sum over all."""
     try:

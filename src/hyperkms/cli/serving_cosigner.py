@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import structlog
 import uvloop
 
 from hyperkms.cli.assemble_cosigner import assembled
-from hyperkms.cli.listeners import unix_socket
+from hyperkms.cli.listeners import tcp_socket, unix_socket
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
 from hyperkms.http.log import configure_logs
 from hyperkms.operations.parts import Parts
+from hyperkms.threshold.certificates import server_context
 from hyperkms.threshold.cosigner.desk import answer
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.serving import Listener, Server
@@ -26,14 +28,29 @@ _SETTLE_EVERY = 30
 _log = structlog.stdlib.get_logger("hyperkms.cosigner")
 
 
-def run(config: Config, *, group: Path | None, socket: Path, parent: int | None) -> None:
-    """Serve until SIGTERM, SIGINT, or the end of the parent; what was begun is finished on return."""
+def run(config: Config, *, group: Path | None, place: Path | tuple[str, int], parent: int | None) -> None:
+    """Serve until SIGTERM, SIGINT, or the end of the parent; what was begun is finished on return.
+
+    `place` is a Unix socket, or host and port for TLS 1.3 with the certificates that the group description names.
+    """
     configure_logs(config.log_level)
-    with assembled(config, group) as (cosigner, parts), unix_socket(socket) as listening:
-        server = Server(partial(answer, cosigner), Listener(listening))
-        told = partial(_announce, config, cosigner, socket)
+    with assembled(config, group) as (cosigner, parts), ExitStack() as ends:
+        listener, address = _listener(config, cosigner, place, ends)
+        server = Server(partial(answer, cosigner), listener)
+        told = partial(_announce, config, cosigner, address)
         uvloop.run(_serve(server, parent, told, partial(_watch, cosigner, parts)))
     _log.info("stopped")
+
+
+def _listener(
+    config: Config, cosigner: Cosigner, place: Path | tuple[str, int], ends: ExitStack
+) -> tuple[Listener, str]:
+    if isinstance(place, Path):
+        return Listener(ends.enter_context(unix_socket(place))), f"unix:{place}"
+    accepted = frozenset(cosigner.ourselves.group.coordinator_certificates)
+    made = ends.enter_context(tcp_socket(*place))
+    host, port = made.getsockname()[:2]
+    return Listener(made, server_context(config.data, accepted), accepted), f"{host}:{port}"
 
 
 async def _serve(
@@ -89,11 +106,11 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
         _log.warning("watch-failed", code=error.code, words=error.message)
 
 
-def _announce(config: Config, cosigner: Cosigner, socket: Path) -> None:
+def _announce(config: Config, cosigner: Cosigner, address: str) -> None:
     ourselves, group = cosigner.ourselves, cosigner.ourselves.group
     _log.info(
         "listening",
-        address=f"unix:{socket}",
+        address=address,
         member=ourselves.index,
         group=group.name,
         fingerprint=group.fingerprint,
@@ -103,7 +120,7 @@ def _announce(config: Config, cosigner: Cosigner, socket: Path) -> None:
     )
     tell_operator(
         f"hyperkms: cosigner {ourselves.index} of group {group.name} ({group.fingerprint}) "
-        f"is ready on unix:{socket} ({config.mode.value}); Ctrl-C stops"
+        f"is ready on {address} ({config.mode.value}); Ctrl-C stops"
     )
     for note in config.notes:
         _log.warning("unknown-setting", words=note)

@@ -20,6 +20,7 @@ from hyperkms.problem_table.rules import RULES
 from hyperkms.problem_table.running import RUNNING
 from hyperkms.problem_table.starting import STARTING
 from hyperkms.problem_table.stored import STORED
+from hyperkms.problem_table.threshold import COSIGNER_STARTING, DECIDING, HOLDING
 from hyperkms.problem_table.wallets import WALLETS
 
 __all__ = ["PROBLEMS", "SITUATIONS", "Problem", "Retry", "Situation", "situation_of"]
@@ -39,6 +40,9 @@ SITUATIONS: tuple[Situation, ...] = (
     AUDIT_FILES,
     GROUPS,
     COSIGNING,
+    DECIDING,
+    HOLDING,
+    COSIGNER_STARTING,
     STARTING,
     GUARDS,
 )

@@ -59,7 +59,7 @@ def answer(cosigner: Cosigner, ask: Ask) -> msgspec.Struct:
         frames = traceback.extract_tb(error.__traceback__)
         at = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         _log.error("failed", ask=type(ask).__name__, error=type(error).__name__, at=at)  # its text may repeat input
-        return problem("HyperkmsError", "internal-error", "the cosigner failed at this; its log says at what")
+        return problem(HyperkmsError("internal-error", "the cosigner failed at this; its log says at what"))
 
 
 def _refused(cosigner: Cosigner, ask: Ask, error: HyperkmsError) -> Problem:
@@ -68,9 +68,9 @@ def _refused(cosigner: Cosigner, ask: Ask, error: HyperkmsError) -> Problem:
         cosigner.bans.note(error)
     except HyperkmsError as failed:
         error = failed
+    return problem(error)
+
+
+def problem(error: HyperkmsError) -> Problem:
+    """An error as it is answered."""
     return Problem(kind=type(error).__name__, code=error.code, message=error.message, details=dict(error.details))
-
-
-def problem(kind: str, code: str, message: str) -> Problem:
-    """A problem that no error stands behind."""
-    return Problem(kind=kind, code=code, message=message)

@@ -4,7 +4,6 @@ Everything is bounded: connections, calls under way, frames, and how long a peer
 """
 
 import asyncio
-import hashlib
 import socket
 import ssl
 import time
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, Refused, Unavailable
+from hyperkms.threshold.certificates import require_accepted
 from hyperkms.threshold.cosigner.desk import problem
 from hyperkms.threshold.cosigner.framing import frame_of, read_call
 from hyperkms.threshold.wire import Ask, Call, Hello, Problem
@@ -38,8 +38,8 @@ class Listener:
     socket: socket.socket
     tls: ssl.SSLContext | None = None
     """TLS 1.3, and a certificate of the client asked for; None for a Unix socket, which only this user opens."""
-    pinned: frozenset[str] = frozenset()
-    """SHA-256 of the certificates of coordinators, 64 hex digits each."""
+    accepted: frozenset[str] = frozenset()
+    """The certificates of coordinators, base64 of DER: no other is let in, whoever signed it."""
 
 
 class Server:
@@ -58,7 +58,11 @@ class Server:
 
     async def serve(self) -> None:
         """Until it is stopped; nothing is under way on return."""
-        server = await asyncio.start_server(self._connected, sock=self._listener.socket, ssl=self._listener.tls)
+        tls = self._listener.tls
+        patience = None if tls is None else GREETING_S
+        server = await asyncio.start_server(
+            self._connected, sock=self._listener.socket, ssl=tls, ssl_handshake_timeout=patience
+        )
         await self._stopping.wait()
         server.close()
         for connection in [*self._connections]:
@@ -85,12 +89,12 @@ class Server:
     def _is_known(self, writer: asyncio.StreamWriter) -> bool:
         if self._listener.tls is None:
             return True
-        tls = writer.get_extra_info("ssl_object")
-        certificate = tls.getpeercert(binary_form=True) if tls is not None and tls.version() == "TLSv1.3" else None
-        if certificate is not None and hashlib.sha256(certificate).hexdigest() in self._listener.pinned:
-            return True
-        _log.warning("unknown-coordinator")
-        return False
+        try:
+            require_accepted(writer.get_extra_info("ssl_object"), self._listener.accepted)
+        except Refused as error:
+            _log.warning("refused", code=error.code)
+            return False
+        return True
 
 
 class _Connection:
@@ -117,7 +121,7 @@ class _Connection:
             if await self._greeted():
                 await self._serve_calls()
         except Malformed as error:
-            await self._write(frame_of(0, problem("Malformed", error.code, error.message)))
+            await self._write(frame_of(0, problem(error)))
         finally:
             if self._calls:
                 await asyncio.shield(asyncio.wait([*self._calls], timeout=STOPPING_S))
@@ -158,7 +162,7 @@ class _Connection:
     def _frame(self, call: Call, until: float) -> bytes:
         if time.monotonic() > until:
             words = "the call waited so long that nobody waits for its answer; it was not begun"
-            return frame_of(call.number, problem("Unavailable", "deadline-passed", words))
+            return frame_of(call.number, problem(Unavailable("deadline-passed", words)))
         return frame_of(call.number, self._answer(call.ask))
 
     async def _write(self, frame: bytes) -> None:
