@@ -34,8 +34,8 @@ VENV_STANDS := $(if $(TOOLS_STAND),$(shell . ./.stamps/tools && test -x .venv/bi
 
 # Folders are inputs as well: a removed file leaves no other trace.
 WHEEL_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(wildcard README.md LICENSE) $(shell \
-	find core cosign src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
-	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+	find core cosign recover src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
+	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -path 'recover/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
 
 setup: .stamps/wheel
 
@@ -63,7 +63,7 @@ setup: .stamps/wheel
 	echo 'setup: building and installing the package (a minute or two the first time, then seconds)'; \
 	touch .stamps/wheel.begun; \
 	rm -f target/wheels/hyperkms*.whl; \
-	for manifest in core cosign; do \
+	for manifest in core cosign recover; do \
 		.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels \
 			--manifest-path $$manifest/Cargo.toml; \
 	done; \
@@ -109,13 +109,17 @@ mutate: setup
 
 # ---- work --------------------------------------------------------------------------------------------
 
-# src is not on the path of pytest: the tests meet the installed package, the only one with a core.
+# One more than there are processors, 4 at most: a test that waits for a process or a disk leaves its processor idle.
+WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$((n + 1))" || echo 4)
+
+# src is not on the path of pytest: the tests meet the installed package, the only one with a core. Files go to the
+# workers in the order of their names, and not the ones with most tests first: those are quick, and fill the end.
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
 	cargo test --locked --workspace --no-default-features; \
 	echo 'test: the Python tests, against the installed package'; \
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup
 	@$(WITH_CARGO); found=yes; \

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 
 from bench.service import SETTINGS
 from hyperkms import _core
-from hyperkms.cli.assemble import DATABASE, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import DATABASE
 from hyperkms.cli.operator import actor
 from hyperkms.config import load
-from hyperkms.operations.generate import NewWallet, generate
+from hyperkms.operations.generate import generate
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.state.database import open_database
 from hyperkms.state.schema import key_versions, sealed_keys, wallets

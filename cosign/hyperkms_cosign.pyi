@@ -141,6 +141,11 @@ class Share:
 
         For the replacement of a cosigner, on the word of the operator who compared the new group's fingerprint.
         """
+    def copy_for(self, recipient: str) -> bytes:
+        """A copy of the share that only the recovery program opens, with the key behind `recipient` (docs/recovery.md).
+
+        Malformed unless the recipient is what `hyperkms-recover` printed.
+        """
     def forget_prepared(self) -> None:
         """Let go of all prepared nonces."""
 
@@ -252,6 +257,9 @@ class Session:
 
 def routing(message: bytes) -> tuple[int, int]:
     """Sender and receiver of a message to be relayed; receiver 0: every other member of the set."""
+
+def session_of_message(message: bytes) -> bytes:
+    """The session id that stands on a message to be relayed: 32 bytes, as the sender says."""
 
 def inspect_share(sealed: bytes) -> Mapping[str, str | int | bytes]:
     """What anyone can read of a sealed share; nothing of it is to be trusted before it was opened."""

@@ -85,6 +85,15 @@ impl Signature {
     }
 }
 
+/// Refused for a message that begins as a signed request: whoever may let a wallet sign could else ask as a client.
+pub fn require_no_request(message: &[u8]) -> Result<()> {
+    if message.starts_with(DOMAIN) {
+        let words = "the message begins as a signed request of a client does, and no wallet signs one";
+        return Err(Error::refused("message-of-a-request", words));
+    }
+    Ok(())
+}
+
 /// The first 8 bytes of the SHA-256 of a public key: by these a header names it.
 pub fn fingerprint(public: &[u8; 32]) -> [u8; 8] {
     *Sha256::digest(public).first_chunk().expect("32 bytes begin with 8")

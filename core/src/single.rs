@@ -112,10 +112,7 @@ pub fn public_key(key_type: KeyType, secret: &Slot) -> Result<Vec<u8>> {
 /// Refused for what only a request key signs: whoever may let this wallet sign bytes could else ask as a client.
 pub fn sign_ed25519(secret: &Slot, public: &Public, message: &[u8]) -> Result<[u8; 64]> {
     let Public::Ed25519(public) = public else { return Err(bad_public()) };
-    if message.starts_with(request::DOMAIN) {
-        let words = "the message begins as a signed request of a client does, and no wallet signs one";
-        return Err(Error::refused("message-of-a-request", words));
-    }
+    request::require_no_request(message)?;
     on_wiped_stack(|| ed25519::sign(secret.key(), public, message))
         .ok_or_else(|| Error::unavailable("signing-failed", "the Ed25519 library did not sign"))
 }

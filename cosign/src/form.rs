@@ -40,10 +40,7 @@ impl Form {
 
     /// Refused for what begins as a client's signed request: whoever may let a wallet sign could else ask as a client.
     pub fn ed25519(message: &[u8]) -> Result<Form> {
-        if message.starts_with(request::DOMAIN) {
-            let words = "the message begins as a signed request of a client does, and no wallet signs one";
-            return Err(Error::refused("message-of-a-request", words));
-        }
+        request::require_no_request(message)?;
         let digest = Sha256::digest(message).into();
         Ok(Form { key_type: KeyType::Ed25519, network: None, message: message.to_vec(), digest })
     }

@@ -16,11 +16,13 @@ mod prepared_tests;
 pub mod protocol;
 #[cfg(feature = "python")]
 mod python;
+pub mod recipient;
 pub mod sealed_share;
 pub mod session;
 #[cfg(test)]
 mod session_tests;
 pub mod share_context;
+pub mod share_copy;
 #[cfg(test)]
 mod stack_tests;
 #[cfg(test)]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from hyperkms.audit.segments import MANIFEST
-from hyperkms.cli.assemble import DATABASE, RECORDS
+from hyperkms.cli.layout import DATABASE, RECORDS
 from hyperkms.hyperliquid.nonces import CEILING_AHEAD_MS
 from support.keep_alive import Line, line_to
 from support.keyed import NOOP

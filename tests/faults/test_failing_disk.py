@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hyperkms.cli.assemble import RECORDS
+from hyperkms.cli.layout import RECORDS
 from support.keep_alive import Line, line_to
 from support.keyed import NOOP, REPLAYED
 from support.record import files_in
@@ -105,6 +105,25 @@ def test_a_full_disk_refuses_and_recovers_by_itself(service: Service) -> None:
         assert len(files_in(records)) < 5
         record_lines(service.data)
         service.stop()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_start_that_cannot_record_says_so_in_its_first_line(tmp_path: Path, workers: str) -> None:
+    data = tmp_path / "data"
+    with Service.start(data, "--workers", workers) as service:
+        make_wallets(service)
+    with small_disk(data / RECORDS), filled(data / RECORDS):
+        with Service.start(data, "--workers", workers) as service, line_to(service) as line:
+            assert line.get("/ready").status == 503
+            assert_refused(line.post("/wallets/sign", MESSAGE))
+            assert service.process.stderr is not None
+            told = [service.process.stderr.readline()]
+            while "Ctrl-C stops" not in told[-1]:
+                told.append(service.process.stderr.readline())
+        assert not any("ready on" in line for line in told), told
+        assert "not ready: " in told[-1]
+        assert "cannot be written" in told[0]
+        assert any(json.loads(line)["event"] == "not-ready" for line in service.lines)
 
 
 # ---- disks --------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from hyperkms.cli.assemble import RECORDS
+from hyperkms.cli.layout import RECORDS
 from support.keep_alive import Line, line_to
 from support.keyed import NOOP, REPLAYED
 from support.record import files_in

@@ -62,6 +62,7 @@ KEYED = [
     ("POST", "/hyperliquid/explain"),
     ("POST", "/wallets/w/policy"),
     ("POST", "/wallets/w/policy-version"),
+    ("POST", "/wallets/w/policy-notes"),
     ("POST", "/clients/w/keys"),
 ]
 

@@ -193,6 +193,11 @@ def test_show_has_filters_and_a_single_line(copied: Copy) -> None:
     assert copied.json("show", "--since", "1m") == {"records": [], "count": 0}
     line = copied.text("show", f"{copied.log[:8]}/5")
     assert re.search(r"^code +policy-refused$", line, re.MULTILINE)
+    assert re.search(r"^kind +refusal$", line, re.MULTILINE)
+    assert re.search(r"^time +2026-09-21T\d\d:\d\d:\d\d\.\d{3}Z$", line, re.MULTILINE)
+    raw = copied.json("show", f"{copied.log}/5")
+    assert raw["text"].encode() in b"".join(file.read_bytes() for file in copied.record.folder.glob("2026*"))
+    assert (raw["kind"], raw["record"]["time"]) == (16, json.loads(raw["text"])["record"]["time"])
     assert copied.json("show", f"{copied.log}/0")["record"]["keyId"] == copied.record.key.id
     for words, code in ((f"{copied.log}/99", "no-such-line"), ("x", "malformed"), ("ffffffff/1", "no-such-line")):
         assert f"[{code}]" in copied.refusal("show", words)

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +21,24 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 
 
 def _commands(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
-    for name, found in group.commands.items():
-        if isinstance(found, click.Group):
-            yield from _commands(found, *words, name)
-        else:
-            yield (*words, name)
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            found = _found(*words, name)
+            if isinstance(found, click.Group):
+                yield from _commands(found, *words, name)
+            else:
+                yield (*words, name)
+
+
+def _found(*words: str) -> click.Command:
+    found: click.Command = cli
+    for word in words:
+        assert isinstance(found, click.Group)
+        with click.Context(found) as context:
+            following = found.get_command(context, word)
+        assert following is not None, words
+        found = following
+    return found
 
 
 EVERY = list(_commands(cli))
@@ -42,10 +56,7 @@ def test_help_is_printed_with_exit_status_0(tmp_path: Path, words: tuple[str, ..
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
 def test_every_command_has_help_and_an_example_on_its_page(words: tuple[str, ...]) -> None:
-    found: click.Command = cli
-    for word in words:
-        assert isinstance(found, click.Group)
-        found = found.commands[word]
+    found = _found(*words)
     with click.Context(found, info_name=" ".join(words)) as context:
         assert found.get_help(context).startswith("Usage: ")
     assert f"\n| hyperkms {' '.join(words)} " in PAGE
@@ -53,10 +64,9 @@ def test_every_command_has_help_and_an_example_on_its_page(words: tuple[str, ...
 
 def test_the_page_names_no_option_and_no_command_that_is_not_there() -> None:
     for line in re.findall(r"^\| hyperkms (.+?) \|", PAGE, re.MULTILINE):
-        found, words = cli, line.split()
-        while words and isinstance(found, click.Group):
-            assert words[0] in found.commands, line
-            found = found.commands[words.pop(0)]  # type: ignore[assignment]  # a command at the end
+        named = next((words for words in EVERY if line.split()[: len(words)] == list(words)), None)
+        assert named is not None, line
+        found, words = _found(*named), line.split()[len(named) :]
         options = {name for param in found.params for name in (*param.opts, *param.secondary_opts)}
         for word in words:
             if word.startswith("--"):
@@ -64,12 +74,9 @@ def test_the_page_names_no_option_and_no_command_that_is_not_there() -> None:
 
 
 def test_everything_that_answers_can_answer_in_json() -> None:
-    talkers = {("serve",), ("sandbox",), ("completion",)}
+    talkers = {("serve",), ("cosigner", "serve"), ("sandbox",), ("completion",)}
     for words in EVERY:
-        found: click.Command = cli
-        for word in words:
-            assert isinstance(found, click.Group)
-            found = found.commands[word]
+        found = _found(*words)
         has = any("--json" in param.opts for param in found.params)
         assert has != (words in talkers), words
 
@@ -230,3 +237,44 @@ def test_bash_completes_commands_wallets_and_clients(service: Service) -> None:
     (service.data / "hyperkms.db").chmod(0)
     assert _completed(service, "hyperkms wallet show gamma") == []
     (service.data / "hyperkms.db").chmod(0o600)
+
+
+# ---- what a command waits for ---------------------------------------------------------------------------------
+
+
+LOADED = """
+import sys
+from hyperkms.cli.main import main
+try:
+    main()
+finally:
+    print(sorted({"fastapi", "starlette", "sqlalchemy", "structlog"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        (("config",), []),
+        (("policy", "schema"), []),
+        (("wallet", "list", "--url", "http://127.0.0.1:9"), []),
+        (("client", "list", "--url", "http://127.0.0.1:9"), []),
+        (("identity", "create", "--help"), []),
+        (("audit", "verify", "--records", "nowhere"), []),
+        (("wallet", "list", "--data", "nowhere"), ["sqlalchemy"]),
+        (("client", "list", "--data", "nowhere"), ["sqlalchemy"]),
+    ],
+    ids=" ".join,
+)
+def test_a_command_loads_neither_the_service_nor_what_another_one_needs(
+    tmp_path: Path, words: tuple[str, ...], loaded: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words],
+        env=environment(HYPERKMS_API_KEY="0" * 64),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == str(loaded), done.stderr

@@ -8,7 +8,6 @@ import secrets
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from support.forked import Forked
 from support.killed_halfway import AFTER_KEY, AFTER_WALLET, BEFORE_KEY, BEFORE_WALLET
 from support.record import lines_in
 from support.sealed_key_reader import Secret, public_key_of
@@ -33,7 +33,7 @@ BOTS = 4
 MESSAGE = "hello"
 KEY_TYPES = ("ed25519", "secp256k1")
 OTHER_TYPE = {"ed25519": "secp256k1", "secp256k1": "ed25519"}
-KILLED_HALFWAY = Path(__file__).resolve().parents[1] / "support" / "killed_halfway.py"
+KILLED = Forked("killed_halfway")
 
 
 def assert_signs(service: Service, wallet: Any) -> Any:
@@ -151,10 +151,15 @@ def integrity(data: Path) -> str:
 # ---- kills at each step --------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _killed() -> Iterator[None]:
+    with KILLED.waiting():
+        yield
+
+
 def kill_halfway(data: Path, point: str, *operation: str) -> None:
     """The operation in a process that dies at the point, as by `kill -9`."""
-    words = [sys.executable, str(KILLED_HALFWAY), str(data), point, *operation]
-    died = subprocess.run(words, env=environment(), capture_output=True, check=False)
+    died = KILLED.run(str(data), point, *operation)
     assert died.returncode == -signal.SIGKILL, died.stderr
 
 

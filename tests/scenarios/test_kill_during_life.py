@@ -20,6 +20,7 @@ from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.operations.sweep import sweep
 from hyperkms.wallet import KeyType, KeyVersion, VersionState, WalletId
 from hyperkms.wallet_life import KeyFate, WalletHistory
+from support.forked import Forked
 from support.in_process import ACTOR, Here, here, resolve
 from support.killed_in_life import (
     AFTER_CHANGE,
@@ -38,11 +39,18 @@ TIMES = int(os.environ.get("HYPERKMS_TEST_KILLS", "2"))
 ROTATIONS = int(os.environ.get("HYPERKMS_TEST_ROTATIONS", "100"))
 PROCESSES = 8
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
+KILLED = Forked("killed_in_life")
 KEY_TYPES = tuple(KeyType)
 MESSAGE = b"hello"
 HAPPENED = {AFTER_CHANGE, BEFORE_DELETE, AFTER_DELETE, AFTER_NOTE}
 """Points after the commit."""
 NO_GRACE = {"HYPERKMS_GRACE_DAYS": "0"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _killed() -> Iterator[None]:
+    with KILLED.waiting():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +62,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
 
 def kill_halfway(data: Path, point: str, operation: str, wallet: str, **settings: str) -> None:
     """The operation in a process that dies at the point, as by `kill -9`."""
-    words = [sys.executable, str(SUPPORT / "killed_in_life.py"), str(data), point, operation, wallet]
-    died = subprocess.run(words, env=environment(**settings), capture_output=True, check=False)
+    died = KILLED.run(str(data), point, operation, wallet, **settings)
     assert died.returncode == -signal.SIGKILL, died.stderr
 
 

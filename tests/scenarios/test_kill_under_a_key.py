@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from hyperkms.cli.assemble import DATABASE
+from hyperkms.cli.layout import DATABASE
+from support.forked import Forked
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.killed_under_a_key import (
     AFTER_CHANGE,
@@ -27,16 +26,22 @@ from support.killed_under_a_key import (
     RESERVING,
     SIGNING,
 )
-from support.service import Service, environment
+from support.service import Service
 from support.signing_clients import ROOM
 
 TIMES = int(os.environ.get("HYPERKMS_TEST_KILLS", "2"))
 """Kills at each point; more of them outside CI."""
-SUPPORT = Path(__file__).resolve().parents[1] / "support"
+KILLED = Forked("killed_under_a_key")
 LINE_WRITTEN = (AFTER_RECORD, IN_RECORDED)
 """The line is durable and the answer is not: the line is written again, for the same signature."""
 CHOSEN = 60_000
 """So many milliseconds above the last nonce, a caller's own cannot have been allocated."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _killed() -> Iterator[None]:
+    with KILLED.waiting():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +54,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def kill(data: Path, point: str, path: str, key: str, body: dict[str, object]) -> bytes:
     """The request to a process that dies at the point, as by `kill -9`; the body as it was sent."""
     text = json.dumps(body)
-    words = [sys.executable, str(SUPPORT / "killed_under_a_key.py"), str(data), point, path, key, text]
-    died = subprocess.run(words, env=environment(**ROOM), capture_output=True, check=False)
+    died = KILLED.run(str(data), point, path, key, text, **ROOM)
     assert died.returncode == -signal.SIGKILL, died.stderr
     return text.encode()
 

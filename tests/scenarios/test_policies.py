@@ -307,6 +307,32 @@ coins = ["ETH", "eth"]
     assert "notes" not in service.post(f"/wallets/{wallet}/policy", body).json
 
 
+def test_a_difference_warns_of_coins_too(exchange: str, service: Service, wallet: str, tmp_path: Path) -> None:
+    written = file(tmp_path, policy().replace('"BTC", ', '"btc", '))
+    doubt = "rule 'BTC and ETH': no coin of testnet is called btc (BTC is)"
+    words = ("policy", "diff", written, "--wallet", wallet)
+    places = (
+        (("--data", str(service.data)), {"HYPERKMS_TESTNET_URL": exchange}),
+        (("--url", service.url), {"HYPERKMS_API_KEY": service.key}),
+    )
+    for flags, settings in places:
+        told = run(*words, *flags, cwd=tmp_path, **settings)
+        assert (told.returncode, told.stderr.decode()) == (0, f"hyperkms: warning: {doubt}\n")
+        assert '+        "btc"' in told.stdout.decode()
+        assert json.loads(run(*words, *flags, "--json", cwd=tmp_path, **settings).stdout)["notes"] == [doubt]
+    assert service.get(f"/wallets/{wallet}/policy").json["newest"] == 0
+
+
+def test_no_policy_is_shown_of_a_wallet_that_signs_bytes(service: Service, tmp_path: Path, desk: Place) -> None:
+    name = f"bytes-{desk.where}"
+    service.generate(name, keyType="ed25519")
+    for words in ((), ("--all",)):
+        assert desk.json("show", "--wallet", name, *words)["signs"] == "bytes"
+        told = desk.text("show", "--wallet", name, *words)
+        assert told == f"no policy applies: wallet {name} has an ed25519 key and signs bytes, not actions\n"
+    assert desk.refusal("diff", file(tmp_path, policy()), "--wallet", name).endswith("[wrong-key-type]\n")
+
+
 def test_the_same_policy_again_makes_no_version_and_says_so(wallet: str, tmp_path: Path, desk: Place) -> None:
     written = file(tmp_path, policy())
     for effect, flags in (("decides", ()), ("watches in shadow", ("--shadow",))):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hyperkms.audit.segments import MANIFEST
-from hyperkms.cli.assemble import DATABASE, RECORDS
+from hyperkms.cli.layout import DATABASE, RECORDS
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.record import HEAD, OPENING, entries_in, files_in, lines_in
 from support.record_reader import read_logs, read_manifest

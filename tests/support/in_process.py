@@ -11,11 +11,13 @@ from typing import Any
 from hyperkms._core import Meters
 from hyperkms.access.clients import Role, client
 from hyperkms.access.reservations import Reservations
-from hyperkms.cli.assemble import DATABASE, METERS, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import DATABASE, METERS
 from hyperkms.config import load
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.changing import Actor
-from hyperkms.operations.generate import NewWallet, generate
+from hyperkms.operations.generate import generate
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.state.boot import boot_id

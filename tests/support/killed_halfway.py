@@ -1,29 +1,31 @@
 """Makes a wallet as the service does, in a process that kills itself at a named point.
 
-python killed_halfway.py DATA POINT generate WALLET KEY_TYPE
-python killed_halfway.py DATA POINT import WALLET KEY_TYPE KEY_FILE
+DATA POINT generate WALLET KEY_TYPE
+DATA POINT import WALLET KEY_TYPE KEY_FILE
 """
 
 import dataclasses
 import os
 import signal
-import sys
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
-from hyperkms.cli.assemble import DATABASE, SHARED, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import DATABASE, SHARED
 from hyperkms.cli.operator import actor
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
-from hyperkms.operations.generate import NewWallet, generate, import_key
+from hyperkms.operations.generate import generate, import_key
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, SealedKey, Wallet, WalletId, parse_wallet_id
+from support.forked import fork_for_each
 
 BEFORE_KEY = "before-the-key-is-stored"
 AFTER_KEY = "after-the-key-is-stored"
@@ -69,9 +71,10 @@ class DyingWallets(WalletRecords):
         _die_at(AFTER_WALLET, self._point)
 
 
-def main(data: Path, point: str, operation: str, wallet: str, key_type: str, *key_file: str) -> None:
+def main(data: str, point: str, operation: str, wallet: str, key_type: str, *key_file: str) -> None:
     """Run the operation to its point."""
-    parts = _dying(assemble(load_from_process({"data": data}), create=True), data, point)
+    folder = Path(data)
+    parts = _dying(assemble(load_from_process({"data": folder}), create=True), folder, point)
     wanted = NewWallet(id=parse_wallet_id(wallet), key_type=KeyType(key_type))
     if operation == "import":
         import_key(parts, actor(), wanted, Path(*key_file))
@@ -93,4 +96,4 @@ def _die_at(here: str, point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    fork_for_each(main)

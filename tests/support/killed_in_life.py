@@ -1,19 +1,19 @@
 """Rotates, activates, retires or sweeps as the service does, in a process that kills itself at a named point.
 
-python killed_in_life.py DATA POINT rotate|rotate-at-once|activate|retire|destroy|sweep WALLET
+DATA POINT rotate|rotate-at-once|activate|retire|destroy|sweep WALLET
 """
 
 import dataclasses
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
-from hyperkms.cli.assemble import DATABASE, SHARED, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import DATABASE, SHARED
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.activate import activate
@@ -28,6 +28,7 @@ from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import SealedKey, WalletId
 from hyperkms.wallet_life import Change, KeyFate
+from support.forked import fork_for_each
 
 BEFORE_KEY = "before-the-key-is-stored"
 AFTER_KEY = "after-the-key-is-stored"
@@ -88,11 +89,12 @@ class DyingWallets(WalletRecords):
         _die_at(AFTER_NOTE, self._point)
 
 
-def main(data: Path, point: str, operation: str, wallet: str) -> None:
+def main(data: str, point: str, operation: str, wallet: str) -> None:
     """Run the operation to its point."""
-    parts = assemble(load_from_process({"data": data}), create=False)
+    folder = Path(data)
+    parts = assemble(load_from_process({"data": folder}), create=False)
     dying = dataclasses.replace(
-        parts, key_store=DyingKeyStore(parts.key_store, point), wallets=DyingWallets(data, point)
+        parts, key_store=DyingKeyStore(parts.key_store, point), wallets=DyingWallets(folder, point)
     )
     run(dying, operation, WalletId(wallet))
 
@@ -116,4 +118,4 @@ def _die_at(here: str, point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    fork_for_each(main)

@@ -1,13 +1,12 @@
 """Answers one request with an Idempotency-Key as a worker does, in a process that kills itself at a named point.
 
-python killed_under_a_key.py DATA POINT PATH KEY BODY
+DATA POINT PATH KEY BODY
 """
 
 import asyncio
 import dataclasses
 import os
 import signal
-import sys
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from starlette.types import Message
 from hyperkms._core import SharedCounters
 from hyperkms.audit.record import Record
 from hyperkms.audit.sink import Group, RecordSink, Ticket
-from hyperkms.cli.announcing import ADMIN_KEY
-from hyperkms.cli.assemble import DATABASE, SHARED, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import ADMIN_KEY, DATABASE, SHARED
 from hyperkms.config import load_from_process
 from hyperkms.http.app import create_app
 from hyperkms.operations.parts import Parts
@@ -32,6 +31,7 @@ from hyperkms.state.transfers import Transfer
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Wallet
 from hyperkms.wallet_life import Change
+from support.forked import fork_for_each
 
 BEFORE_RESERVE = "before-the-reservation"
 IN_RESERVE = "before-the-reservation-is-committed"
@@ -151,10 +151,11 @@ class DyingWallets(WalletRecords):
         _die_at(AFTER_CHANGE, self._point)
 
 
-def main(data: Path, point: str, path: str, key: str, body: str) -> None:
+def main(data: str, point: str, path: str, key: str, body: str) -> None:
     """Answer the request to its point."""
-    parts = _dying(assemble(load_from_process({"data": data}), create=False), data, point)
-    headers = {"x-api-key": (data / ADMIN_KEY).read_text().strip(), "idempotency-key": key}
+    folder = Path(data)
+    parts = _dying(assemble(load_from_process({"data": folder}), create=False), folder, point)
+    headers = {"x-api-key": (folder / ADMIN_KEY).read_text().strip(), "idempotency-key": key}
     asyncio.run(_request(parts, path, headers, body.encode()))
     parts.close()
 
@@ -211,4 +212,4 @@ def _die_at(here: str, point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    fork_for_each(main)

@@ -7,7 +7,7 @@ from hyperkms._core import RequestSignature, SharedCounters
 from hyperkms.access.administration import Issued, NewClient
 from hyperkms.access.client_records import read_identities
 from hyperkms.access.clients import Client, Operation, Role
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.signed_requests import Identities, Sent, SignedRequests
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
 from hyperkms.state.replays import Replays

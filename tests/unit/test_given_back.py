@@ -16,7 +16,7 @@ from hyperkms.access.policy.store import Effect, NewPolicy
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.record import Record
 from hyperkms.audit.sink import Ticket
-from hyperkms.cli.announcing import ADMIN_KEY
+from hyperkms.cli.layout import ADMIN_KEY
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.http.app import create_app
 from hyperkms.operations.caller import Caller

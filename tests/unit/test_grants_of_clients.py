@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hyperkms.access.administration import Change, NewClient, NewGrants, parse_grant_id
+from hyperkms.access.administration import Change, NewClient, NewGrants
 from hyperkms.access.api_keys import ConfiguredKey
 from hyperkms.access.client_records import ClientRecord
+from hyperkms.access.client_terms import parse_grant_id
 from hyperkms.access.clients import Client, Operation, Role, client
 from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import limits_of

@@ -17,13 +17,13 @@ def description(members: int = 3, threshold: int = 2) -> dict[str, Any]:
         "group": "desk",
         "threshold": threshold,
         "coordinators": ["ab" * 16],
-        "coordinatorCertificates": ["cd" * 32],
+        "coordinatorCertificates": ["MAAC"],
         "members": [
             {
                 "name": f"host-{at}",
                 "identity": f"{at:064x}",
                 "address": f"10.0.0.{at}:4100",
-                "certificate": f"{at:064x}",
+                "certificate": "MAAB",
             }
             for at in range(1, members + 1)
         ],
@@ -52,7 +52,7 @@ def test_the_id_is_the_one_that_shares_are_bound_to() -> None:
         lambda it: it.update(coordinators=["ef" * 16]),
         lambda it: it.update(coordinatorCertificates=[]),
         lambda it: it["members"][1].update(address="10.0.0.9:4100"),
-        lambda it: it["members"][1].update(certificate="00" * 32),
+        lambda it: it["members"][1].update(certificate="MAAD"),
         lambda it: it["members"][1].update(identity="0f" * 32),
         lambda it: it["members"].reverse(),
         lambda it: it.update(threshold=3),
@@ -78,6 +78,8 @@ def test_whatever_is_changed_the_fingerprint_is_another(change: Callable[[dict[s
         (lambda it: it["members"][0].update(identity="0A" * 32), r"members\[0\].identity"),
         (lambda it: it["members"][0].update(name="Host"), r"members\[0\].name"),
         (lambda it: it["members"][0].update(key="x"), "key"),
+        (lambda it: it["members"][0].update(certificate="MAA"), r"members\[0\].certificate"),
+        (lambda it: it.update(coordinatorCertificates=["M A A C"]), "coordinatorCertificates"),
         (lambda it: it.update(coordinators=["ab"]), "coordinators"),
         (lambda it: it.pop("members"), "members"),
     ],

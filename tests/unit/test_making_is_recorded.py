@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hyperkms.errors import Conflict, Unavailable
-from hyperkms.operations.generate import NewWallet, import_key
+from hyperkms.operations.generate import import_key
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.wallet import KeyType, Network, WalletId
 from support.commands import key_file
 from support.in_process import ACTOR, Here, here

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hyperkms._core import RequestKey, RequestSignature, SharedCounters, SharedReplays
 from hyperkms.access.client_records import read_identities
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.signed_requests import Identities, SignedRequests
 from hyperkms.errors import Conflict, HyperkmsError, Malformed, Unauthorized, Unavailable
 from hyperkms.state.generation import CLIENT_CHANGES, Generation

@@ -9,13 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from hyperkms.audit.record import LIFE
-from hyperkms.cli.assemble import DATABASE, ROOT_KEY
+from hyperkms.cli.layout import DATABASE, ROOT_KEY
 from hyperkms.custody.key_store import KeyStore, ListingKeyStore, Place
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.operations.changing import Actor
-from hyperkms.operations.generate import NewWallet, generate, import_key
+from hyperkms.operations.generate import generate, import_key
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate

@@ -67,10 +67,7 @@ pub fn sign_share(
     commitments: &BTreeMap<Index, Vec<u8>>,
     message: &[u8],
 ) -> Result<[u8; 32], Fault> {
-    if message.starts_with(request::DOMAIN) {
-        let words = "the message begins as a signed request of a client does, and no wallet signs one";
-        return Err(Fault::nobodys("message-of-a-request", words));
-    }
+    request::require_no_request(message)?;
     if nonces.me != me || nonces.public_key != group_key.public_key || commitments.get(&me) != Some(&nonces.commitment)
     {
         return Err(set_wrong("our own commitment is not among those to sign with as it was made"));

@@ -1,6 +1,5 @@
 """Clients made, listed and revoked, their keys changed; every process knows of each change at once."""
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +11,8 @@ from hyperkms.access.api_keys import PREFIX_LENGTH, new_key, sha256
 from hyperkms.access.client_records import ClientRecord, all_clients, find_client, get_client, grant_row, stored
 from hyperkms.access.clients import ADMINISTRATOR, Operation, Role
 from hyperkms.access.grants import NEVER, Grant, granted
-from hyperkms.access.identity_records import IdentityKey, expire_identities, insert_identity, revoke_identities
+from hyperkms.access.identity_key import IdentityKey
+from hyperkms.access.identity_records import expire_identities, insert_identity, revoke_identities
 from hyperkms.access.limits import MAX_CLIENTS
 from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import LimitsDocument
@@ -28,8 +28,6 @@ from hyperkms.wallet import WalletId
 BeforeCommit: TypeAlias = Callable[[ClientRecord], None]
 """Called with the client as it will stand, once nothing else can be refused; what it raises undoes the change."""
 
-GRANT_ID_GRAMMAR = "^[0-9a-f]{16}$"
-_GRANT_ID = re.compile(GRANT_ID_GRAMMAR, re.ASCII)
 _ADMINISTRATORS = sa.select(clients.c.id).where(clients.c.role == Role.ADMINISTRATOR.value)
 
 
@@ -315,13 +313,6 @@ def _insert_key(connection: sa.Connection, name: str, now: int) -> str:
     row = {"prefix": key[:PREFIX_LENGTH], "client": owner, "sha256": sha256(key), "created_at": now}
     connection.execute(client_keys.insert().values(row))
     return key
-
-
-def parse_grant_id(text: str) -> str:
-    """16 hex digits; Malformed otherwise, without repeating what was sent."""
-    if not _GRANT_ID.fullmatch(text):
-        raise Malformed.at("grant", "an id of 16 hex digits is due")
-    return text
 
 
 def _id_of(connection: sa.Connection, name: str) -> str:

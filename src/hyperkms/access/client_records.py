@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 
 from hyperkms.access.api_keys import KeyInForce
+from hyperkms.access.client_terms import ClientState
 from hyperkms.access.clients import Client, Operation, Role
 from hyperkms.access.grants import NEVER, Grant, role_grants
 from hyperkms.access.identity_records import IdentityRecord, all_identities, identities_of
@@ -19,8 +20,6 @@ from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.database import Database
 from hyperkms.state.schema import client_identities, client_keys, clients, grants
 from hyperkms.wallet import WalletId
-
-ClientState: TypeAlias = Literal["active", "expired", "revoked"]
 
 
 @dataclass(frozen=True, kw_only=True)

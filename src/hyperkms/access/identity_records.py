@@ -1,44 +1,15 @@
 """Public keys by which clients sign their requests, as the database holds them."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from hyperkms import _core
-from hyperkms.errors import Conflict, Malformed
+from hyperkms.access.identity_key import IdentityKey
+from hyperkms.errors import Conflict
 from hyperkms.state.schema import client_identities, clients, key_versions
 
-_TEXT = re.compile(r"ed25519:([0-9a-f]{64})", re.ASCII)
 _ORDER = (client_identities.c.created_at, client_identities.c.fingerprint)
-
-
-@dataclass(frozen=True)
-class IdentityKey:
-    """An Ed25519 public key that may sign a client's requests: 32 bytes, and the 16 hex digits that name it."""
-
-    public_key: bytes
-    fingerprint: str
-
-    @classmethod
-    def parse(cls, text: str, field: str = "publicKey") -> "IdentityKey":
-        """Read `ed25519:` and 64 hex digits; Malformed otherwise, and for a key that vouches for nobody.
-
-        Digits alone are refused: they may be a private key in the wrong place, and what is read here is shown.
-        """
-        found = _TEXT.fullmatch(text)
-        if found is None:
-            words = "ed25519: and 64 hex digits are due, the public key that `hyperkms identity create` prints"
-            raise Malformed.at(field, words, "malformed-public-key")
-        public_key = bytes.fromhex(found[1])
-        try:
-            return cls(public_key, _core.request_key_fingerprint(public_key))
-        except Malformed as refused:
-            raise Malformed.at(field, refused.message, refused.code) from None
-
-    def __str__(self) -> str:
-        return f"ed25519:{self.public_key.hex()}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import structlog
 
+from hyperkms.cli.layout import ADMIN_KEY
 from hyperkms.cli.listeners import Opened
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.mode import Mode
 
-ADMIN_KEY = "admin.key"
 _log = structlog.stdlib.get_logger("hyperkms.serve")
 
 
-def announce(config: Config, places: Opened, memory: str) -> None:
-    """Say that every worker listens; `memory` is how keys in use are kept."""
+def announce(config: Config, places: Opened, memory: str, fault: str) -> None:
+    """Say that every worker listens; `memory` is how keys in use are kept, `fault` why nothing can be signed, if so."""
     url = places.url
     more = {"socket": f"unix:{config.uds}"} if config.uds and config.port is not None else {}
     _log.info(
@@ -29,12 +29,21 @@ def announce(config: Config, places: Opened, memory: str) -> None:
         docs=f"{url}/docs" if config.port is not None else "/docs",
         metrics=places.metrics_url,
     )
+    if fault:
+        _log.error("not-ready", words=fault)
+    where = " and ".join([url, *more.values()])
     tell_operator(
-        f"hyperkms: ready on {' and '.join([url, *more.values()])} ({config.mode.value}; interface at /docs); "
+        f"hyperkms: {_state(fault)} on {where} ({config.mode.value}; interface at /docs); "
         f"{_where_the_key_is(config.data / ADMIN_KEY)}; Ctrl-C stops"
     )
     for event, words in _warnings(config):
         _log.warning(event, words=words)
+
+
+def _state(fault: str) -> str:
+    if not fault:
+        return "ready"
+    return f"not ready: {fault}; nothing is signed until that is put right, and GET /ready tells; listening"
 
 
 def _where_the_key_is(path: Path) -> str:

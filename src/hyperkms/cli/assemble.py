@@ -9,8 +9,6 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-import structlog
-
 from hyperkms import _core
 from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
@@ -28,7 +26,19 @@ from hyperkms.audit.log import MIB, Logs, Writing
 from hyperkms.audit.log_file import sync
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
-from hyperkms.cli.announcing import ADMIN_KEY
+from hyperkms.cli.clock import clock
+from hyperkms.cli.cosigners import in_shares_of
+from hyperkms.cli.layout import (
+    ADMIN_KEY,
+    DATABASE,
+    METERS,
+    NONCES,
+    RECORDS,
+    REPLAYS,
+    REQUESTS,
+    ROOT_KEY,
+    SHARED,
+)
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
@@ -42,7 +52,7 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.marks import MarketPrices, Marks
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
-from hyperkms.mode import Mode
+from hyperkms.mode import Kind, Mode
 from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.operations.spent import spent_lately
@@ -51,6 +61,7 @@ from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
+from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.replays import Replays
@@ -59,26 +70,16 @@ from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
 
-DATABASE = "hyperkms.db"
-ROOT_KEY = "root.key"
-NONCES = "nonces"
-SHARED = "shared"
-METERS = "meters"
-RECORDS = "records"
-SWEEP = "sweep.lock"
-REQUESTS = "requests.lock"
-REPLAYS = "replays"
 DAY_MS = 24 * 3600 * 1000
-_log = structlog.stdlib.get_logger("hyperkms.record")
 
 
-def clock() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None) -> Parts:
+def assemble(
+    config: Config, *, create: bool, tell: Tell = tell_operator, warn: Tell | None = None, kind: Kind | None = None
+) -> Parts:
     """Open the data directory, or make it where `create` allows, and check that it is this mode's.
+
+    It must be of this kind; what makes a directory makes a service's, unless it says otherwise, and other commands take
+    one of either kind.
 
     1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
     4. The database and its mode.  5. Nonces, clients, the record.
@@ -86,6 +87,7 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
     _open_directory(config.data, create=create, tell=tell)  # (1)
     _protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
+    _require_kind(database, kind or (Kind.SERVICE if create else None))
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
@@ -96,7 +98,8 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
     wallets = WalletRecords(database, wallet_changes)
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
-    _ensure_administrator(config, clients, tell)
+    is_service = kind_of(database) is not Kind.COSIGNER
+    _ensure_administrator(config, clients, tell, is_service=is_service)
     metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
@@ -131,18 +134,18 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
         replays.check()
         root_key.check()
 
+    service = facts.settle(database, "service_id", secrets.token_hex(16))
+    in_shares = in_shares_of(config, service, tell, create=create) if is_service else None
     nonces = Nonces(database, counters, clock, boot=boot_id())
     reservations = _reservations(config, database, tell)
     markets, prices = _markets(config)
 
     def close() -> None:
-        nonces.close()
-        record.close()
-        if anchor:
-            anchor.close()
-        requests.close()
-        database.close()
-        metrics.close()
+        if in_shares:
+            in_shares.coordinator.stop()
+        for part in (nonces, record, anchor, requests, database, metrics):
+            if part is not None:
+                part.close()
 
     return Parts(
         mode=config.mode,
@@ -157,11 +160,12 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
         key_store=key_store,
         keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
         signers=signers,
+        in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         signed_requests=SignedRequests(
             Identities(database, client_changes, read_identities, clock),
             replays,
-            service=facts.settle(database, "service_id", secrets.token_hex(16)),
+            service=service,
             window_ms=config.request_window_s * 1000,
             clock=clock,
         ),
@@ -184,6 +188,11 @@ def assemble(config: Config, *, create: bool, tell: Tell = tell_operator, warn: 
         settle_changes=settle_changes,
         close=close,
     )
+
+
+def _require_kind(database: Database, wanted: Kind | None) -> None:
+    if wanted is not None:
+        require_kind(database, wanted)
 
 
 def _reservations(config: Config, database: Database, tell: Tell) -> Reservations:
@@ -225,10 +234,13 @@ def _anchor(config: Config, metrics: Metrics, warn: Tell | None) -> Anchor | Non
     is_told = threading.Event()
 
     def log_fault(why: str | None) -> None:
+        import structlog  # noqa: PLC0415 (a tenth of a second, for a service alone)
+
+        log = structlog.stdlib.get_logger("hyperkms.record")
         if why is None:
-            _log.info("anchor-written-again")
+            log.info("anchor-written-again")
         else:
-            _log.error("anchor-failed", error=why)
+            log.error("anchor-failed", error=why)
 
     def failed(why: str | None) -> None:
         if why is not None:
@@ -361,7 +373,10 @@ def _configured_key(config: Config) -> ConfiguredKey | None:
     return ConfiguredKey(config.api_key, client(LEGACY, Role.LEGACY))
 
 
-def _ensure_administrator(config: Config, clients: Clients, tell: Tell) -> None:
+def _ensure_administrator(config: Config, clients: Clients, tell: Tell, *, is_service: bool) -> None:
+    """A cosigner serves no HTTP, so that nobody needs a key of it."""
+    if not is_service:
+        return
     path = config.data / ADMIN_KEY
 
     def publish(key: str) -> None:

@@ -14,7 +14,7 @@ import click
 from hyperkms.audit.reading.decisions import Decision, Query
 from hyperkms.audit.reading.export import as_lines, as_table
 from hyperkms.audit.reading.folder import Folder
-from hyperkms.audit.reading.sentences import line_of, printable, sentence
+from hyperkms.audit.reading.sentences import kind_of, line_of, printable, sentence, time_of
 from hyperkms.audit.reading.tail import Tail
 from hyperkms.cli.audit_desk import decisions_at
 from hyperkms.cli.audit_place import Place, with_place
@@ -67,7 +67,7 @@ def show_command(line: str | None, query: Query, place: Place, form: Form) -> No
     if line is not None:
         decision = _one(place, line)
         view = _view(decision)
-        show({**view, "text": decision.text.decode()} if form is Form.JSON else _members(view), form)
+        show({**view, "text": decision.text.decode()} if form is Form.JSON else _members(decision), form)
         return
     found = decisions_at(place, query)
     if form is Form.JSON:
@@ -160,8 +160,8 @@ def _view(decision: Decision) -> dict[str, Any]:
     return {"log": line.log, "index": line.index, "kind": line.kind, "what": what, "record": decision.record}
 
 
-def _members(view: dict[str, Any]) -> dict[str, Any]:
-    """For a person: the members of the record beside its place."""
-    place = {name: value for name, value in view.items() if name != "record"}
-    texts = {name: printable(value) if isinstance(value, str) else value for name, value in view["record"].items()}
-    return {**place, **texts}
+def _members(decision: Decision) -> dict[str, Any]:
+    """For a person: the members of the record beside its place, its kind by name and its time as a calendar has it."""
+    place = {name: value for name, value in _view(decision).items() if name != "record"}
+    texts = {name: printable(value) if isinstance(value, str) else value for name, value in decision.record.items()}
+    return {**place, "kind": kind_of(decision), **texts, "time": time_of(decision)}

@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from hyperkms.audit.reading.decisions import Decision, Query, decisions, read_decision
+from hyperkms.audit.reading.manifest import manifest_of
 from hyperkms.audit.reading.pages import MOST
 from hyperkms.audit.reading.proof import Proof, ReceiptOf, check_receipt, prove, prove_receipt
 from hyperkms.cli.audit_place import Place
 from hyperkms.cli.remote import Remote
 from hyperkms.errors import Unavailable
-from hyperkms.operations.audit import manifest_of
 
 
 def decisions_at(place: Place, query: Query) -> Iterator[Decision]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hyperkms.cli.assemble import RECORDS
+from hyperkms.cli.layout import RECORDS
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target, with_target
 from hyperkms.errors import Malformed, Refused

@@ -8,7 +8,7 @@ import click
 
 from hyperkms.audit.reading.decisions import Query
 from hyperkms.audit.reading.times import parse_since, parse_until
-from hyperkms.cli.assemble import clock
+from hyperkms.cli.clock import clock
 from hyperkms.cli.names import complete_clients, complete_wallets
 
 _OPTIONS = (

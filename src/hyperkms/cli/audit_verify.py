@@ -15,10 +15,10 @@ from hyperkms.audit.reading.proof import check_proof, parse_proof, parse_receipt
 from hyperkms.audit.reading.signed import parse_key_id, parse_public_key
 from hyperkms.audit.reading.times import parse_since
 from hyperkms.audit.reading.verify import Expected, Report, verify
-from hyperkms.cli.assemble import clock
 from hyperkms.cli.audit import log_of
 from hyperkms.cli.audit_desk import proof_at, receipt_proof_at
 from hyperkms.cli.audit_place import Place, with_place
+from hyperkms.cli.clock import clock
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.errors import Unavailable
 from hyperkms.wallet import iso_time

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import click
 
+from hyperkms.access.client_terms import DEFAULT_OVERLAP_HOURS
 from hyperkms.cli.bot_address import SERVICE_URL, BotAddress, bot_address
 from hyperkms.cli.client_desk import ClientDesk, desk
 from hyperkms.cli.grant_options import ACTIONS, LIMITS, grant_words, grants_body
@@ -16,7 +17,6 @@ from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.errors import NotFound, Unavailable
 from hyperkms.http.client_schemas import Allowable, RoleName
-from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS
 from hyperkms.wallet import parse_wallet_id
 
 _NAME = click.argument("name", metavar="NAME", shell_complete=complete_clients)

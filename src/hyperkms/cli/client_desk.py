@@ -1,32 +1,18 @@
 """Clients as the commands reach them: by a running service, or in its data directory. The answers are the same."""
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hyperkms.access.administration import parse_grant_id
+from hyperkms.access.client_terms import parse_grant_id
 from hyperkms.access.clients import parse_client_name
-from hyperkms.access.identity_records import IdentityKey
-from hyperkms.cli.desk import View, built, desk_at
-from hyperkms.cli.operator import operator
+from hyperkms.cli.desk import View, desk_at
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
-from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
-from hyperkms.http.body import convert
-from hyperkms.http.client_schemas import ClientAnswer, ClientsAnswer, CreateClientRequest, GrantRequest
-from hyperkms.http.client_views import client_view, identity_of, issued_view, new_client, new_grants
-from hyperkms.operations.clients import (
-    add_client_key,
-    create_client,
-    end_grant,
-    grant,
-    list_clients,
-    revoke_client,
-    rotate_client_key,
-    show_client,
-)
-from hyperkms.operations.parts import Parts
 from hyperkms.wallet import WalletId
+
+if TYPE_CHECKING:
+    from hyperkms.operations.parts import Parts
 
 
 class ClientDesk(Protocol):
@@ -62,7 +48,7 @@ class ClientDesk(Protocol):
 
 def desk(target: Target) -> AbstractContextManager[ClientDesk]:
     """The desk of the service or directory that the options and settings name."""
-    return desk_at(target, _AtService, _AtDirectory)
+    return desk_at(target, _AtService, _at_directory)
 
 
 class _AtService:
@@ -98,45 +84,7 @@ class _AtService:
         return WalletsAtService(self._remote, page=1).show(wallet)
 
 
-class _AtDirectory:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+def _at_directory(parts: "Parts") -> ClientDesk:
+    from hyperkms.cli.clients_at_directory import ClientsAtDirectory  # noqa: PLC0415 (as in `desk.opened`)
 
-    def create(self, body: View) -> View:
-        new = new_client(convert(body, CreateClientRequest), self._parts)
-        return built(issued_view(create_client(self._parts, operator(), new), self._parts))
-
-    def list(self) -> View:
-        now = self._parts.clock()
-        views = [client_view(found, now) for found in list_clients(self._parts, operator())]
-        return built(ClientsAnswer(success=True, clients=views, count=len(views)))
-
-    def show(self, name: str) -> View:
-        found = show_client(self._parts, operator(), parse_client_name(name))
-        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
-
-    def grant(self, name: str, body: View) -> View:
-        new = new_grants(convert(body, GrantRequest), self._parts)
-        found = grant(self._parts, operator(), parse_client_name(name), new)
-        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
-
-    def end_grant(self, name: str, grant: str) -> View:
-        found = end_grant(self._parts, operator(), parse_client_name(name), parse_grant_id(grant))
-        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
-
-    def revoke(self, name: str) -> View:
-        found = revoke_client(self._parts, operator(), parse_client_name(name))
-        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
-
-    def rotate(self, name: str, *, overlap_hours: int, public_key: str | None = None) -> View:
-        named, identity = parse_client_name(name), identity_of(public_key)
-        issued = rotate_client_key(self._parts, operator(), named, overlap_hours=overlap_hours, identity=identity)
-        return built(issued_view(issued, self._parts))
-
-    def add_key(self, name: str, public_key: str) -> View:
-        named, identity = parse_client_name(name), IdentityKey.parse(public_key)
-        found = add_client_key(self._parts, operator(), named, identity=identity)
-        return built(ClientAnswer(success=True, client=client_view(found, self._parts.clock())))
-
-    def wallet(self, wallet: WalletId) -> View:
-        return WalletsAtDirectory(self._parts, page=1).show(wallet)
+    return ClientsAtDirectory(parts)

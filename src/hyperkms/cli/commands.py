@@ -1,34 +1,64 @@
 """Every command, and how one ends."""
 
+import importlib
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from hyperkms import _core
-from hyperkms.cli import audit_verify, wallet_changes, wallet_sign
-from hyperkms.cli.audit import audit
-from hyperkms.cli.client import client
-from hyperkms.cli.completion import PROGRAM, VARIABLE, completion
-from hyperkms.cli.doctor import doctor
-from hyperkms.cli.identity import identity
-from hyperkms.cli.policy import policy
-from hyperkms.cli.serve import sandbox, serve
-from hyperkms.cli.settings import config
-from hyperkms.cli.status import status
-from hyperkms.cli.wallet import wallet
+from hyperkms.cli.completion import PROGRAM, VARIABLE
 from hyperkms.errors import HyperkmsError
 
 FAILED = 1
+_COMMANDS: Mapping[str, Sequence[str]] = {
+    "serve": ["serve"],
+    "cosigner": ["cosigner"],
+    "mpc": ["mpc"],
+    "sandbox": ["serve"],
+    "wallet": ["wallet", "wallet_sign", "wallet_changes"],
+    "client": ["client"],
+    "identity": ["identity"],
+    "policy": ["policy"],
+    "audit": ["audit", "audit_verify"],
+    "status": ["status"],
+    "config": ["settings"],
+    "doctor": ["doctor"],
+    "completion": ["completion"],
+}
+"""The module of `hyperkms.cli` that has each, and those whose COMMANDS join it."""
 
 
 class _Commands(click.Group):
+    """Imports a command when it is asked for: nobody waits for what another one needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
+        """In the order of the alphabet, as click has them."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's)
+        """The command of that name, with those that join it."""
+        return self.commands.get(cmd_name) or self._imported(cmd_name)
+
     def invoke(self, ctx: click.Context) -> object:
         """Ctrl-C reaches `main` as it is: click would turn it into an exception and an empty line."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupted:
             raise _Interrupted from interrupted
+
+    def _imported(self, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        home, *joining = (importlib.import_module(f"hyperkms.cli.{module}") for module in _COMMANDS[name])
+        command: Any = getattr(home, name)
+        for module in joining:
+            for one in module.COMMANDS:
+                command.add_command(one)
+        self.add_command(command)
+        return self.commands[name]
 
 
 class _Interrupted(Exception):
@@ -39,14 +69,6 @@ class _Interrupted(Exception):
 @click.version_option(package_name="hyperkms")
 def cli() -> None:
     """Key custody and signing for Hyperliquid trading bots."""
-
-
-for _command in (serve, sandbox, wallet, client, identity, policy, audit, status, config, doctor, completion):
-    cli.add_command(_command)
-for _command in (*wallet_sign.COMMANDS, *wallet_changes.COMMANDS):
-    wallet.add_command(_command)
-for _command in audit_verify.COMMANDS:
-    audit.add_command(_command)
 
 
 def run() -> int:

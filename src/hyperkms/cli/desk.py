@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from hyperkms.cli.assemble import assemble
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
-from hyperkms.operations.parts import Parts
+from hyperkms.mode import Kind
+
+if TYPE_CHECKING:
+    from hyperkms.operations.parts import Parts
 
 View: TypeAlias = dict[str, Any]
 """An answer as JSON."""
@@ -22,8 +24,8 @@ Desk = TypeVar("Desk")
 def desk_at(
     target: Target,
     at_service: Callable[[Remote], Desk],
-    at_directory: Callable[[Parts], Desk],
-    directory: Callable[[], AbstractContextManager[Parts]] | None = None,
+    at_directory: "Callable[[Parts], Desk]",
+    directory: "Callable[[], AbstractContextManager[Parts]] | None" = None,
 ) -> Iterator[Desk]:
     """The desk of the service or directory that the options and settings name, closed at the end.
 
@@ -41,9 +43,11 @@ def desk_at(
 
 
 @contextmanager
-def opened(config: Config, *, create: bool) -> Iterator[Parts]:
-    """The parts of a data directory, closed at the end."""
-    parts = assemble(config, create=create, warn=tell_operator)
+def opened(config: Config, *, create: bool, kind: Kind | None = None) -> "Iterator[Parts]":
+    """The parts of a data directory, closed at the end; of either kind, unless it is said."""
+    from hyperkms.cli.assemble import assemble  # noqa: PLC0415 (half a second, for who opens a directory alone)
+
+    parts = assemble(config, create=create, warn=tell_operator, kind=kind)
     try:
         yield parts
     finally:

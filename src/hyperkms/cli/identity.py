@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hyperkms import _core
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.cli.printing import FORM, Form, show_json
 from hyperkms.cli.telling import tell_operator
 from hyperkms.errors import Conflict, Malformed

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hyperkms.config import Config
 from hyperkms.errors import Unavailable
-from hyperkms.http.server import BACKLOG
+from hyperkms.http.backlog import BACKLOG
 
 METRICS_HOST = "127.0.0.1"
 
@@ -64,7 +64,7 @@ def opened(config: Config) -> Iterator[Opened]:
     so that no connection is lost while a worker is away.
     """
     with ExitStack() as ends:
-        unix = None if config.uds is None else ends.enter_context(_unix(config.uds))
+        unix = None if config.uds is None else ends.enter_context(unix_socket(config.uds))
         ports = [] if config.port is None else _tcp(config.host, config.port, config.workers, ends)
         bound = replace(config, port=ports[0].getsockname()[1]) if ports else config
         metrics = None if config.metrics_port is None else ends.enter_context(_for_metrics(config.metrics_port))
@@ -77,6 +77,15 @@ def opened(config: Config) -> Iterator[Opened]:
                 for turn in range(config.workers)
             ],
         )
+
+
+def tcp_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on this address alone."""
+    try:
+        return _bound(host, port, shared=False)
+    except OSError as error:
+        words = f"cannot listen on {host} port {port}: {error.strerror}; choose another with --listen"
+        raise Unavailable("address-unavailable", words) from error
 
 
 def _for_metrics(port: int) -> socket.socket:
@@ -128,7 +137,7 @@ def _listening(made: socket.socket, ends: ExitStack) -> socket.socket:
 
 
 @contextmanager
-def _unix(path: Path) -> Iterator[socket.socket]:
+def unix_socket(path: Path) -> Iterator[socket.socket]:
     """A Unix socket that this user alone may connect to; its file goes when the service ends.
 
     The lock says whether the service that made the file still lives, whatever became of its process.

@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command. A refusal is one line on standard error, an interruption too; neither is a traceback."""
     os.umask(0o077)
     try:
-        from hyperkms.cli.commands import run  # noqa: PLC0415 (half a second, in which Ctrl-C may come)
+        from hyperkms.cli.commands import run  # noqa: PLC0415 (what takes long, and Ctrl-C may come meanwhile)
 
         status = run()
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hyperkms.cli.assemble import DATABASE
+from hyperkms.cli.layout import DATABASE
 from hyperkms.config import load_from_process, service_is_named
 from hyperkms.errors import HyperkmsError
 from hyperkms.state.names import clients_with, wallets_with

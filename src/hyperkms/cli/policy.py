@@ -79,7 +79,7 @@ def show_command(
         _show_version(_version(answer, number), form)
     elif form is Form.JSON:
         show_json(answer if every else {name: value for name, value in answer.items() if name != "versions"})
-    elif every:
+    elif every and answer["signs"] == "actions":
         for version in answer["versions"]:
             reason = f"  {version['reason']}" if "reason" in version else ""
             effect = _effect(answer, version["version"])
@@ -96,20 +96,25 @@ def show_command(
 def diff_command(file: Path, wallet_id: str, target: Target, form: Form) -> None:
     """Print what would change if a file were applied to a wallet; nothing if it is the same."""
     new = read_policy_file(file)
+    wallet = parse_wallet_id(wallet_id)
     with policy_desk(target) as desk:
-        answer = desk.show(parse_wallet_id(wallet_id))
+        answer = desk.show(wallet)
+        doubts = desk.doubts(wallet, {"policy": msgspec.to_builtins(new)})["notes"]
     standing = answer["enforced"]["policy"] if "enforced" in answer else {"format": 1, "allow": ["trade-only"]}
     label = f"version {answer['enforced']['version']}" if "enforced" in answer else "built-in trade-only"
     before, after = (canonical_text(document).splitlines() for document in (policy_of(standing), new))
     lines = list(difflib.unified_diff(before, after, f"{wallet_id}, {label}", str(file), lineterm=""))
-    doubts = _new_meters(policy_of(standing), new)
+    begun = _new_meters(policy_of(standing), new)
     if form is Form.JSON:
-        show_json({"walletId": wallet_id, "against": label, "differs": bool(lines), "diff": lines, "notes": doubts})
+        notes = [*begun, *doubts]
+        show_json({"walletId": wallet_id, "against": label, "differs": bool(lines), "diff": lines, "notes": notes})
         return
     for line in lines:
         click.echo(line)
+    for one in begun:
+        tell_operator(f"hyperkms: {one}")
     for doubt in doubts:
-        tell_operator(f"hyperkms: {doubt}")
+        tell_operator(f"hyperkms: warning: {doubt}")
 
 
 @policy.command("apply")
@@ -208,6 +213,9 @@ def _names_coins(document: PolicyDocument) -> bool:
 
 
 def _show_standing(answer: dict[str, Any]) -> None:
+    if answer.get("signs") == "bytes":
+        click.echo(f"no policy applies: wallet {answer['walletId']} has an ed25519 key and signs bytes, not actions")
+        return
     if "enforced" in answer:
         click.echo(f"enforced: version {answer['enforced']['version']}")
         _show_policy(answer["enforced"])

@@ -1,18 +1,15 @@
 """Policies as the commands reach them: by a running service, or in its data directory. The answers are the same."""
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hyperkms.cli.desk import View, built, desk_at
-from hyperkms.cli.operator import operator
+from hyperkms.cli.desk import View, desk_at
 from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
-from hyperkms.http.body import convert
-from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest
-from hyperkms.http.policy_views import applied_answer, choice_of, new_policy, policies_answer, policy_answer
-from hyperkms.operations.parts import Parts
-from hyperkms.operations.policies import apply_policy, choose_policy, show_policy
 from hyperkms.wallet import WalletId
+
+if TYPE_CHECKING:
+    from hyperkms.operations.parts import Parts
 
 
 class PolicyDesk(Protocol):
@@ -20,6 +17,9 @@ class PolicyDesk(Protocol):
 
     def show(self, wallet: WalletId) -> View:
         """GET /wallets/:id/policy."""
+
+    def doubts(self, wallet: WalletId, body: View) -> View:
+        """POST /wallets/:id/policy-notes."""
 
     def apply(self, wallet: WalletId, body: View) -> View:
         """POST /wallets/:id/policy."""
@@ -30,7 +30,7 @@ class PolicyDesk(Protocol):
 
 def policy_desk(target: Target) -> AbstractContextManager[PolicyDesk]:
     """The desk of the service or directory that the options and settings name."""
-    return desk_at(target, _AtService, _AtDirectory)
+    return desk_at(target, _AtService, _at_directory)
 
 
 class _AtService:
@@ -40,6 +40,9 @@ class _AtService:
     def show(self, wallet: WalletId) -> View:
         return self._remote.get(f"/wallets/{wallet}/policy")
 
+    def doubts(self, wallet: WalletId, body: View) -> View:
+        return self._remote.post(f"/wallets/{wallet}/policy-notes", body)
+
     def apply(self, wallet: WalletId, body: View) -> View:
         return self._remote.post(f"/wallets/{wallet}/policy", body)
 
@@ -47,17 +50,7 @@ class _AtService:
         return self._remote.post(f"/wallets/{wallet}/policy-version", body)
 
 
-class _AtDirectory:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+def _at_directory(parts: "Parts") -> PolicyDesk:
+    from hyperkms.cli.policies_at_directory import PoliciesAtDirectory  # noqa: PLC0415 (as in `desk.opened`)
 
-    def show(self, wallet: WalletId) -> View:
-        return built(policies_answer(show_policy(self._parts, operator().client, wallet)))
-
-    def apply(self, wallet: WalletId, body: View) -> View:
-        new = new_policy(wallet, convert(body, ApplyPolicyRequest))
-        return built(applied_answer(apply_policy(self._parts, operator(), new)))
-
-    def choose(self, wallet: WalletId, body: View) -> View:
-        choice = choice_of(wallet, convert(body, ChoosePolicyRequest))
-        return built(policy_answer(choose_policy(self._parts, operator(), choice)))
+    return PoliciesAtDirectory(parts)

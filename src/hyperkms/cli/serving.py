@@ -3,14 +3,17 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import structlog
 import uvloop
 
 from hyperkms import _core
 from hyperkms.cli.announcing import announce
-from hyperkms.cli.assemble import SWEEP, assemble
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.embedded import embedded
+from hyperkms.cli.layout import SWEEP
 from hyperkms.cli.listeners import Listeners, opened
 from hyperkms.cli.metrics_port import metrics_served
 from hyperkms.cli.sweeper import Sweeper
@@ -25,6 +28,7 @@ from hyperkms.http.log import configure_logs
 from hyperkms.http.log_output import log_output
 from hyperkms.http.server import Place, Server
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.readiness import why_not_ready
 
 _log = structlog.stdlib.get_logger("hyperkms.serve")
 
@@ -34,8 +38,8 @@ def run(config: Config) -> None:
     configure_logs(config.log_level)
     with opened(config) as places:
 
-        def listening() -> None:
-            announce(config, places, _core.memory_protection().lock)
+        def listening(fault: str) -> None:
+            announce(config, places, _core.memory_protection().lock, fault)
 
         serve(config, places.of_workers[0], listening, stop_on_signals)
     _log.info("stopped")
@@ -44,27 +48,34 @@ def run(config: Config) -> None:
 def serve(
     config: Config,
     listeners: Listeners,
-    listening: Callable[[], None],
+    listening: Callable[[str], None],
     heed: Callable[[Server], None],
     tell: Tell = tell_operator,
+    *,
+    cosigners: Callable[[Config, Tell], AbstractContextManager[None]] = embedded,
 ) -> None:
-    """Serve at these sockets; `heed` arranges, in the event loop, for the server to be stopped."""
+    """Serve at these sockets; `heed` arranges, in the event loop, for the server to be stopped.
+
+    `listening` is told in words why it cannot sign yet, or nothing.
+    `cosigners` runs those that are this service's to run.
+    """
     tls = tls_context(config)
     places = [Place(listeners.tcp, tls)] if listeners.tcp else []
     places += [Place(listeners.unix)] if listeners.unix else []
 
-    async def until_stopped(parts: Parts) -> None:
+    async def until_stopped(parts: Parts, fault: str) -> None:
         app = create_app(parts)
         bounds = Bounds(request_s=config.request_timeout_s, connections=config.max_connections)
         rules = Rules(AtOnce(app), bounds, config.trusted_proxies, parts.metrics)
-        server = Server(app, places, rules, listening=listening, watch=parts.watch)
+        server = Server(app, places, rules, listening=partial(listening, fault), watch=parts.watch)
         heed(server)
         async with metrics_served(parts, listeners.metrics, request_s=config.request_timeout_s):
             await server.serve()
 
-    with _parts(config, tell) as parts:
+    with _parts(config, tell) as parts, cosigners(config, tell):
         log_output().count_losses(parts.metrics.log_lines_lost)
-        uvloop.run(until_stopped(parts))
+        fault = why_not_ready(parts)
+        uvloop.run(until_stopped(parts, "" if fault is None else str(fault)))
 
 
 def stop_on_signals(server: Server) -> None:
@@ -82,6 +93,8 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     parts.signed_requests.replays.prepare()
     sweeper = Sweeper(parts, config.data / SWEEP)
     sweeper.start()
+    if parts.in_shares is not None:
+        parts.in_shares.coordinator.start()
     try:
         yield parts
     finally:

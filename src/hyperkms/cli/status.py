@@ -5,17 +5,14 @@ from collections.abc import Iterator
 
 import click
 
-from hyperkms.cli.assemble import SWEEP
 from hyperkms.cli.desk import View, built, opened
 from hyperkms.cli.printing import FORM, Form, show_json, show_rows
 from hyperkms.cli.remote import Remote
-from hyperkms.cli.sweeper import is_swept
+from hyperkms.cli.running import is_served
 from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Forbidden, HyperkmsError, Unavailable
-from hyperkms.http.status_views import status_view
-from hyperkms.operations.status import status as status_of
 
 
 @click.command()
@@ -54,9 +51,12 @@ def _open_part(remote: Remote) -> View:
 
 
 def _of_directory(config: Config) -> View:
-    head = {"target": str(config.data), "alive": is_swept(config.data / SWEEP)}
+    head = {"target": str(config.data), "alive": is_served(config.data)}
     try:
         with opened(config, create=False) as parts:
+            from hyperkms.http.status_views import status_view  # noqa: PLC0415 (as in `desk.opened`)
+            from hyperkms.operations.status import status as status_of  # noqa: PLC0415
+
             return {**head, **built(status_view(status_of(parts), parts.mode))}
     except HyperkmsError as error:
         return {**head, **_not_ready(error)}

@@ -8,12 +8,15 @@ import asyncio
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 
 import structlog
 
 from hyperkms.cli.announcing import announce
 from hyperkms.cli.channel import GO, STOP, Inherited
+from hyperkms.cli.embedded import embedded
 from hyperkms.cli.listeners import Listeners, Opened, opened
+from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.http.log import configure_logs
 
@@ -49,8 +52,16 @@ class _Supervisor:
             loop.add_signal_handler(number, self._stop)
         for worker in self._workers:
             await worker.launch()  # (1)
-        if await self._all_ready(self._workers[:1]) and await self._all_ready(self._workers[1:]):  # (2) (3)
-            announce(self._config, self._places, self._workers[0].memory)
+        with ExitStack() as cosigners:
+            return await self._serve(cosigners)
+
+    async def _serve(self, cosigners: ExitStack) -> int:
+        is_begun = await self._all_ready(self._workers[:1])  # (2)
+        if is_begun:
+            # What the first worker made there is run here, once for all.
+            await asyncio.to_thread(cosigners.enter_context, embedded(self._config, tell_operator))
+        if is_begun and await self._all_ready(self._workers[1:]):  # (3)
+            announce(self._config, self._places, self._workers[0].memory, self._workers[0].fault)
             keeping = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
             await self._stopping.wait()  # (4)
             await asyncio.gather(*keeping)
@@ -127,6 +138,7 @@ class _Worker:
     def __init__(self, number: int, listeners: Listeners) -> None:
         self.number = number
         self.memory = ""
+        self.fault = ""
         self._listeners = listeners
         self._process: asyncio.subprocess.Process | None = None
         self._channel: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -165,7 +177,8 @@ class _Worker:
         self.tell(GO)
         if self._channel is None:
             return False
-        self.memory = (await self._channel[0].readline()).decode().strip()
+        told = (await self._channel[0].readline()).decode().rstrip("\n")
+        self.memory, _, self.fault = told.partition("\t")
         return bool(self.memory)
 
     def tell(self, word: bytes) -> None:

@@ -15,7 +15,6 @@ from hyperkms.http.log import describe
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sweep import Swept, drop_retired_handles, remove_orphans, sweep
-from hyperkms.state.file_locks import is_held
 
 NAME = "hyperkms:sweep"
 LONGEST_WAIT_S = 30.0
@@ -89,14 +88,6 @@ class Sweeper:
         if self._orphans_in <= 0:
             self._orphans_in = _ORPHANS_EVERY_S
             yield from remove_orphans(self._parts)
-
-
-def is_swept(lock: Path) -> bool:
-    """Whether a process has the right to sweep now: a service runs on this directory."""
-    try:
-        return is_held(lock)
-    except OSError:
-        return False
 
 
 class _Turn:

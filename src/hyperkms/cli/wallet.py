@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import get_args
 
 import click
-import msgspec
 
 from hyperkms.cli.names import complete_wallets
-from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
-from hyperkms.cli.wallet_desk import directory_for, every_wallet, wallet_desk, wallet_desk_for
+from hyperkms.cli.wallet_desk import every_wallet, imported, wallet_desk, wallet_desk_for
 from hyperkms.errors import Malformed, Refused
 from hyperkms.http.schemas import KeyTypeName
-from hyperkms.http.views import wallet_view
-from hyperkms.operations.generate import NewWallet, import_key
-from hyperkms.state.wallets import Which
+from hyperkms.operations.new_wallet import NewWallet
+from hyperkms.state.which import Which
 from hyperkms.strict_json import parse
 from hyperkms.wallet import KeyType, Network, parse_wallet_id
 
@@ -90,8 +87,7 @@ def import_command(
     if str(key_file) == "-":
         _await_pipe()
     wanted = _wanted(wallet_id, key_type, network, metadata)
-    with directory_for(target, wanted) as parts:
-        show(msgspec.to_builtins(wallet_view(import_key(parts, actor(), wanted, key_file))), form)
+    show(imported(target, wanted, key_file), form)
 
 
 @wallet.command("list")

@@ -4,18 +4,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from hyperkms.cli.assemble import defaults_of
 from hyperkms.cli.desk import View, desk_at, opened
 from hyperkms.cli.target import Target
-from hyperkms.cli.wallets_at_directory import WalletsAtDirectory
 from hyperkms.cli.wallets_at_service import WalletsAtService
-from hyperkms.operations.generate import NewWallet, settle
-from hyperkms.operations.parts import Parts
+from hyperkms.mode import Kind
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.wallet import WalletId
+
+if TYPE_CHECKING:
+    from hyperkms.operations.parts import Parts
 
 PAGE = 1000
 
@@ -77,19 +79,39 @@ def wallet_desk(target: Target) -> AbstractContextManager[WalletDesk]:
 
 def wallet_desk_for(target: Target, wanted: NewWallet) -> AbstractContextManager[WalletDesk]:
     """The same for a new wallet: a data directory that is not there is made, if the wallet can be."""
-    return _desk(target, lambda: directory_for(target, wanted))
+    return _desk(target, lambda: _directory_for(target, wanted))
+
+
+def imported(target: Target, wanted: NewWallet, key_file: Path) -> View:
+    """A wallet with the key of a file, made in the data directory; only the core reads the file."""
+    with _directory_for(target, wanted) as parts:
+        from hyperkms.cli.wallets_at_directory import imported_at  # noqa: PLC0415 (as in `desk.opened`)
+
+        return imported_at(parts, wanted, key_file)
 
 
 def _desk(
-    target: Target, directory: Callable[[], AbstractContextManager[Parts]] | None = None
+    target: Target, directory: "Callable[[], AbstractContextManager[Parts]] | None" = None
 ) -> AbstractContextManager[WalletDesk]:
-    at_service, at_directory = partial(WalletsAtService, page=PAGE), partial(WalletsAtDirectory, page=PAGE)
-    return desk_at(target, at_service, at_directory, directory)
+    def of_a_service() -> "AbstractContextManager[Parts]":
+        """A cosigner's wallets are made and retired by all cosigners together."""
+        return opened(target.settings(), create=False, kind=Kind.SERVICE)
+
+    return desk_at(target, partial(WalletsAtService, page=PAGE), _at_directory, directory or of_a_service)
+
+
+def _at_directory(parts: "Parts") -> WalletDesk:
+    from hyperkms.cli.wallets_at_directory import WalletsAtDirectory  # noqa: PLC0415 (as in `desk.opened`)
+
+    return WalletsAtDirectory(parts, page=PAGE)
 
 
 @contextmanager
-def directory_for(target: Target, wanted: NewWallet) -> Iterator[Parts]:
+def _directory_for(target: Target, wanted: NewWallet) -> "Iterator[Parts]":
     """The data directory for a new wallet; made only if the wallet can be."""
+    from hyperkms.cli.assemble import defaults_of  # noqa: PLC0415 (as in `desk.opened`)
+    from hyperkms.operations.generate import settle  # noqa: PLC0415
+
     config = target.settings()
     settle(wanted, defaults_of(config), config.mode)
     with opened(config, create=True) as parts:

@@ -1,8 +1,10 @@
 """The wallets of a data directory, opened by this process; answers as a service on it would give them."""
 
+from pathlib import Path
+
 from hyperkms.cli.desk import View, built
 from hyperkms.cli.operator import actor, operator
-from hyperkms.http.body import convert
+from hyperkms.http.conversion import convert
 from hyperkms.http.life_views import history_view, rotation_view, version_view
 from hyperkms.http.schemas import (
     ActivateRequest,
@@ -22,12 +24,13 @@ from hyperkms.http.views import action_view, signed_view, wallet_view
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations import retire, rotate
 from hyperkms.operations.activate import activate
-from hyperkms.operations.generate import NewWallet, generate
+from hyperkms.operations.generate import generate, import_key
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.refusals import ACTION, MESSAGE, Asked, decided
 from hyperkms.operations.settle import ActionRequest
 from hyperkms.operations.sign import sign_action, sign_message
-from hyperkms.state.wallets import Which
+from hyperkms.state.which import Which
 from hyperkms.strict_json import parse
 from hyperkms.wallet import Network, WalletId
 from hyperkms.wallet_life import KeyFate
@@ -118,3 +121,8 @@ class WalletsAtDirectory:
         current = self._parts.wallets.get(wallet).current.number
         words = f"Wallet {wallet} is versioned already (current version {current}); nothing was changed."
         return built(MigrateAnswer(success=True, message=words, wallet_id=wallet))
+
+
+def imported_at(parts: Parts, wanted: NewWallet, key_file: Path) -> View:
+    """The wallet with the key of a file, as it is shown."""
+    return built(wallet_view(import_key(parts, actor(), wanted, key_file)))

@@ -7,7 +7,7 @@ import msgspec
 from hyperkms.cli.desk import View
 from hyperkms.cli.remote import Remote
 from hyperkms.errors import Malformed
-from hyperkms.operations.generate import NewWallet
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.wallet import WalletId
 
 

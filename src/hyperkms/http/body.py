@@ -2,20 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, TypeVar, get_args
+from typing import get_args
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from hyperkms.errors import Conflict, Malformed, shown
+from hyperkms.errors import Conflict, Malformed
 from hyperkms.http.auth import authenticate, require_network
+from hyperkms.http.conversion import S, convert
 from hyperkms.http.raw_body import read_raw
 from hyperkms.http.request import parts_of
 from hyperkms.strict_json import parse
 
 SMALL_BODY = 8 * 1024
-S = TypeVar("S", bound=msgspec.Struct)
 
 
 def body_of(kind: type[S], required: str = "") -> Callable[[Request], Awaitable[S]]:
@@ -53,26 +53,6 @@ async def read_struct(raw: bytes, kind: type[S], required: str) -> S:
         if given == "" or (given is None and not may_be_null):
             raise Malformed("missing-field", required, {"field": name})
     return convert(value, kind)
-
-
-def convert(value: dict[str, Any], kind: type[S]) -> S:
-    """The struct; Malformed names the member that does not fit."""
-    names = _names(kind)
-    for name in value:
-        if name not in names:
-            raise Malformed.at(shown(name), "is not a member of this request (case matters)", "unknown-field")
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        words, _, path = str(error).partition(" - at `$")
-        if words.startswith("Invalid enum value"):  # it goes on with what was sent, which may be anything
-            words = "is none of the values that are allowed here; they are listed in /docs"
-        raise Malformed.at(path.strip("`.") or "body", words.replace("decimal", "number")) from None
-
-
-@cache
-def _names(kind: type[msgspec.Struct]) -> frozenset[str]:
-    return frozenset(member.encode_name for member in msgspec.structs.fields(kind))
 
 
 @cache

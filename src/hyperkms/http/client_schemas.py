@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hyperkms.access.client_records import ClientState
+from hyperkms.access.client_terms import DEFAULT_OVERLAP_HOURS, MAX_EXPIRY_DAYS, MAX_OVERLAP_HOURS, ClientState
 from hyperkms.http.schemas import NAME_GRAMMAR, AnswerBody, RequestBody, WalletName
-from hyperkms.operations.clients import DEFAULT_OVERLAP_HOURS, MAX_EXPIRY_DAYS, MAX_OVERLAP_HOURS
 
 RoleName = Literal["administrator", "operator", "auditor", "bot", "legacy"]
 Allowable = Literal[

@@ -9,7 +9,7 @@ from hyperkms.access.administration import Issued, NewClient, NewGrants
 from hyperkms.access.client_records import ClientRecord
 from hyperkms.access.clients import Operation, Role, parse_client_name
 from hyperkms.access.grants import NEVER, Grant
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.networks import parse_networks
 from hyperkms.access.policy.document import limits_of
 from hyperkms.errors import Malformed

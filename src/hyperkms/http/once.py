@@ -15,9 +15,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client
+from hyperkms.http.answers import answer
 from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import REPLAYED, Asked, Attempt, Done, Once, fingerprint, key_of
-from hyperkms.http.views import answer
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.request_rows import RequestName
 

@@ -61,6 +61,20 @@ class ApplyPolicyRequest(RequestBody, frozen=True):
     """Refused with 409 unless this is the number of the newest version; 0: there is none yet."""
 
 
+class DoubtPolicyRequest(RequestBody, frozen=True):
+    """A policy that is only asked about."""
+
+    policy: dict[str, Any]
+
+
+class DoubtPolicyAnswer(AnswerBody, frozen=True):
+    """What speaks against it, such as coins that the exchange's list does not have."""
+
+    success: Literal[True]
+    wallet_id: str
+    notes: list[str]
+
+
 class ChoosePolicyRequest(RequestBody, frozen=True):
     """Give a version that exists effect; null ends it (enforced: the built-in trade-only decides)."""
 
@@ -99,6 +113,8 @@ class PoliciesAnswer(AnswerBody, frozen=True):
 
     success: Literal[True]
     wallet_id: str
+    signs: Literal["actions", "bytes"]
+    """`bytes`: it has an ed25519 key; no policy can read what it signs, and none applies, the built-in one neither."""
     versions: list[PolicyVersionView]
     newest: int
     """The number of the newest version; 0 if there never was one."""
@@ -106,4 +122,13 @@ class PoliciesAnswer(AnswerBody, frozen=True):
     shadow: PolicyVersionView | None = None
 
 
-POLICY_BODIES = (ExplainRequest, ExplainAnswer, ApplyPolicyRequest, ChoosePolicyRequest, PolicyAnswer, PoliciesAnswer)
+POLICY_BODIES = (
+    ExplainRequest,
+    ExplainAnswer,
+    ApplyPolicyRequest,
+    DoubtPolicyRequest,
+    DoubtPolicyAnswer,
+    ChoosePolicyRequest,
+    PolicyAnswer,
+    PoliciesAnswer,
+)

@@ -20,7 +20,7 @@ from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.explain import Explained
 from hyperkms.operations.policies import Applied, Choice, ShownPolicy
 from hyperkms.operations.settle import ActionRequest
-from hyperkms.wallet import Network, WalletId, iso_time, parse_wallet_id
+from hyperkms.wallet import KeyType, Network, WalletId, iso_time, parse_wallet_id
 
 
 def new_policy(wallet: WalletId, body: ApplyPolicyRequest) -> NewPolicy:
@@ -63,6 +63,7 @@ def policies_answer(shown: ShownPolicy) -> PoliciesAnswer:
     return PoliciesAnswer(
         success=True,
         wallet_id=standing.wallet,
+        signs="actions" if shown.key_type is KeyType.SECP256K1 else "bytes",
         versions=[_view(version) for version in shown.versions],
         enforced=_maybe(standing.enforced),
         shadow=_maybe(standing.shadow),

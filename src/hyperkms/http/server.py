@@ -12,11 +12,10 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from hyperkms.http.backlog import BACKLOG
 from hyperkms.http.connection import Connection, Rules, sweep
 
 _SWEEP_S = 1.0
-BACKLOG = 1024
-"""Connections that may wait to be taken."""
 _COLLECT = (10_000, 20, 20)
 """A request leaves no circles, so the collector finds little; looking costs milliseconds that somebody waits."""
 

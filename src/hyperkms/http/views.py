@@ -1,16 +1,10 @@
 """Values of the domain as the bodies of answers."""
 
 import msgspec
-from starlette.responses import Response
 
 from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView, WalletView
 from hyperkms.operations.sign import SignedAction, SignedMessage
 from hyperkms.wallet import Wallet, iso_time
-
-
-def answer(body: msgspec.Struct) -> Response:
-    """200 with a JSON body."""
-    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 def wallet_view(wallet: Wallet) -> WalletView:
@@ -27,6 +21,7 @@ def wallet_view(wallet: Wallet) -> WalletView:
         metadata=dict(wallet.metadata) or None,
         retired_at=_time(wallet.retired_at),
         retired_reason=wallet.retired_reason,
+        custody="mpc" if wallet.is_mpc else None,
     )
 
 
@@ -40,10 +35,13 @@ def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
         wallet_id=wallet.id,
         receipt=signed.receipt,
         address=version.address,
+        mpc_signing=True if wallet.is_mpc else None,
     )
     if isinstance(signed, SignedMessage):
         return common
-    return msgspec.structs.replace(common, action=dict(signed.action), nonce=signed.nonce)
+    return msgspec.structs.replace(
+        common, action=dict(signed.action), nonce=signed.nonce, expires_after=signed.expires_after
+    )
 
 
 def action_view(signed: SignedAction) -> SignActionAnswer:

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from hyperkms.audit.forms import Head
-from hyperkms.audit.reading.findings import Findings
 from hyperkms.audit.reading.folder import Folder
 from hyperkms.audit.reading.heads import newest_head
-from hyperkms.audit.reading.manifest import Manifest, read_manifest
+from hyperkms.audit.reading.manifest import Manifest, manifest_of
 from hyperkms.audit.reading.proof import Proof, chained_files, prove
 from hyperkms.errors import Unavailable
 from hyperkms.operations.parts import Parts
@@ -57,11 +55,6 @@ def proof_of(parts: Parts, log: str, index: int) -> Proof:
         words = f"log {log} has {size >> 20} MiB, and a service reads at most {MOST_PROVED >> 20} for a proof"
         raise Unavailable("proof-too-large", f"{words}: have it made with `hyperkms audit prove` on the data directory")
     return prove(parts.records, log, index, manifest_of(parts.records).keys)
-
-
-def manifest_of(records: Path) -> Manifest:
-    """The manifest as far as its own first key vouches for it; what is wrong with it a verification says."""
-    return read_manifest(records, Findings(), None, None)
 
 
 def _heads(folder: Folder, manifest: Manifest, logs: list[str]) -> Iterator[LogHead]:

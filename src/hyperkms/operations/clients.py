@@ -9,9 +9,10 @@ from typing import Any
 
 from hyperkms.access.administration import Change, Issued, NewClient, NewGrants
 from hyperkms.access.client_records import ClientRecord
+from hyperkms.access.client_terms import MAX_EXPIRY_DAYS, MAX_OVERLAP_HOURS
 from hyperkms.access.clients import Operation, Role
 from hyperkms.access.grants import NEVER, Grant
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.audit.record import AdministrationRecord
 from hyperkms.errors import Malformed
 from hyperkms.operations.caller import Caller
@@ -20,9 +21,6 @@ from hyperkms.state.completion import Completion, nothing_more
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-DEFAULT_OVERLAP_HOURS = 24
-MAX_OVERLAP_HOURS = 30 * 24
-MAX_EXPIRY_DAYS = 3650
 
 
 def create_client(

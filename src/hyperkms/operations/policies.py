@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.access.policy.document import PolicyDocument
 from hyperkms.access.policy.store import Effect, NewPolicy, PolicyVersion, Standing
 from hyperkms.audit.record import PolicyRecord
 from hyperkms.errors import Malformed
@@ -24,8 +25,9 @@ from hyperkms.wallet import KeyType, Wallet, WalletId
 
 @dataclass(frozen=True, kw_only=True)
 class ShownPolicy:
-    """What holds for a wallet, and every version there ever was."""
+    """What holds for a wallet, and every version there ever was; no policy ever holds for an ed25519 wallet."""
 
+    key_type: KeyType
     standing: Standing
     versions: list[PolicyVersion]
 
@@ -59,8 +61,15 @@ class _Deed(NamedTuple):
 
 def show_policy(parts: Parts, client: Client, wallet: WalletId) -> ShownPolicy:
     """For whoever may read the wallet."""
-    wallet_for(parts, client, wallet, Operation.READ)
-    return ShownPolicy(standing=parts.policies.standing(wallet), versions=parts.policies.versions(wallet))
+    found = wallet_for(parts, client, wallet, Operation.READ)
+    standing, versions = parts.policies.standing(wallet), parts.policies.versions(wallet)
+    return ShownPolicy(key_type=found.key_type, standing=standing, versions=versions)
+
+
+def doubt_policy(parts: Parts, client: Client, wallet: WalletId, document: PolicyDocument) -> list[str]:
+    """What `apply_policy` would say against this one; nothing is changed. For whoever may read the wallet."""
+    found = _with_policies(wallet_for(parts, client, wallet, Operation.READ))
+    return doubts_of(parts, found.network, document)
 
 
 def apply_policy(
@@ -101,11 +110,15 @@ def choose_policy(
 
 def _require_policies(parts: Parts, caller: Caller, wallet: WalletId) -> Wallet:
     caller.client.require(Operation.ADMINISTER)
-    found = parts.wallets.get(wallet)
-    if found.key_type is not KeyType.SECP256K1:
-        words = f"wallet {wallet} has an ed25519 key and signs bytes that no policy can read; it signs no actions"
+    return _with_policies(parts.wallets.get(wallet))
+
+
+def _with_policies(wallet: Wallet) -> Wallet:
+    """Itself, if it signs actions; Malformed if it signs bytes."""
+    if wallet.key_type is not KeyType.SECP256K1:
+        words = f"wallet {wallet.id} has an ed25519 key and signs bytes that no policy can read; it signs no actions"
         raise Malformed.at("walletId", words, "wrong-key-type")
-    return found
+    return wallet
 
 
 def _newest(standing: Standing) -> PolicyVersion | None:

@@ -1,6 +1,7 @@
 """Whether the service can sign."""
 
 from hyperkms import _core
+from hyperkms.errors import HyperkmsError
 from hyperkms.operations.parts import Parts
 
 
@@ -9,3 +10,12 @@ def require_ready(parts: Parts) -> None:
     parts.record.check()
     parts.check_writable()
     _core.memory_protection()
+
+
+def why_not_ready(parts: Parts) -> HyperkmsError | None:
+    """What `require_ready` raises; None: it could sign."""
+    try:
+        require_ready(parts)
+    except HyperkmsError as error:
+        return error
+    return None

@@ -7,6 +7,8 @@ from hyperkms.access.policy.document import LONGEST_PERIOD_MS
 from hyperkms.audit.reading.decisions import Decision, Query, decisions
 
 _PART = b'"reserved":[['
+_LONGEST_BUCKET_MS = -(-LONGEST_PERIOD_MS // 60)
+"""A meter counts in buckets of a sixtieth of its period, and the one in which a period began counts as a whole."""
 
 
 class _Counted(Query, frozen=True, kw_only=True):
@@ -19,5 +21,5 @@ class _Counted(Query, frozen=True, kw_only=True):
 
 def spent_lately(folder: Path, now: int) -> Iterator[tuple[int, Sequence[Sequence[int]]]]:
     """The time of each signature of the longest period that a limit may have, and what was counted for it."""
-    for decision in decisions(folder, _Counted(since=now - LONGEST_PERIOD_MS - LONGEST_PERIOD_MS // 60)):
+    for decision in decisions(folder, _Counted(since=now - LONGEST_PERIOD_MS - _LONGEST_BUCKET_MS)):
         yield decision.time, decision.record["reserved"]

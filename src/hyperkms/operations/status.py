@@ -10,7 +10,7 @@ from hyperkms.audit.log import Durability
 from hyperkms.audit.segments import segments
 from hyperkms.errors import HyperkmsError
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.readiness import require_ready
+from hyperkms.operations.readiness import why_not_ready
 from hyperkms.state.census import Numbers, Standing
 
 
@@ -47,7 +47,7 @@ class Status:
 def status(parts: Parts) -> Status:
     """What there is, also while it cannot sign; Unavailable only if the database cannot be read."""
     return Status(
-        why_not_ready=_why_not_ready(parts),
+        why_not_ready=why_not_ready(parts),
         service=parts.signed_requests.service,
         memory=_core.memory_protection().lock,
         numbers=parts.census.take(parts.clock()),
@@ -56,14 +56,6 @@ def status(parts: Parts) -> Status:
         last_sweep=parts.metrics.last_sweep_ms(),
         records=_record_files(parts.records, parts.durability),
     )
-
-
-def _why_not_ready(parts: Parts) -> HyperkmsError | None:
-    try:
-        require_ready(parts)
-    except HyperkmsError as error:
-        return error
-    return None
 
 
 def _record_files(folder: Path, durability: Durability) -> RecordFiles:

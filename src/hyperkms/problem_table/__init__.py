@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
 from hyperkms.problem_table.auditing import AUDIT_FILES, AUDITING
+from hyperkms.problem_table.coordinating import CONNECTING, COORDINATING
 from hyperkms.problem_table.cosigners import COSIGNING, GROUPS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
@@ -20,6 +21,7 @@ from hyperkms.problem_table.rules import RULES
 from hyperkms.problem_table.running import RUNNING
 from hyperkms.problem_table.starting import STARTING
 from hyperkms.problem_table.stored import STORED
+from hyperkms.problem_table.threshold import COSIGNER_STARTING, DECIDING, HOLDING
 from hyperkms.problem_table.wallets import WALLETS
 
 __all__ = ["PROBLEMS", "SITUATIONS", "Problem", "Retry", "Situation", "situation_of"]
@@ -37,8 +39,13 @@ SITUATIONS: tuple[Situation, ...] = (
     STORED,
     AUDITING,
     AUDIT_FILES,
+    COORDINATING,
+    CONNECTING,
     GROUPS,
     COSIGNING,
+    DECIDING,
+    HOLDING,
+    COSIGNER_STARTING,
     STARTING,
     GUARDS,
 )

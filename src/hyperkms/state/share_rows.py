@@ -1,7 +1,7 @@
-"""A cosigner's shares in the database: kept when they are made, in force once every cosigner keeps its own, then retired.
+"""A cosigner's shares in the database: kept when they are made, in force once all cosigners keep theirs, then retired.
 
-An epoch of a key version is one set of shares. At most one epoch of a version is in force; what is retired has no sealed
-share any more, and nothing of it is left in the file.
+An epoch of a key version is one set of shares. At most one epoch of a version is in force; what is retired has no
+sealed share any more, and nothing of it is left in the file.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hyperkms.errors import Conflict
 from hyperkms.state.database import Database
-from hyperkms.state.schema import shares
+from hyperkms.state.schema import key_versions, shares, wallets
 from hyperkms.wallet import KeyType, WalletId
 
 
@@ -59,10 +59,7 @@ class ShareRows:
     def keep(self, row: ShareRow, before_commit: Callable[[sa.Connection], None]) -> None:
         """Insert it, durable on return; Conflict if there is one of this wallet, version and epoch, or ever was."""
         with self._database.write() as connection:
-            try:
-                connection.execute(shares.insert().values(_values(row)))
-            except IntegrityError as error:
-                raise share_exists(row.wallet, row.version, row.epoch) from error
+            insert_within(connection, row)
             before_commit(connection)
 
     def find(self, wallet: WalletId, version: int, epoch: int) -> ShareRow | None:
@@ -85,6 +82,12 @@ class ShareRows:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def kept(self) -> int:
+        """Shares that are kept and not in force."""
+        query = sa.select(sa.func.count()).select_from(shares).where(shares.c.state == ShareState.KEPT)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def drop(self, wallet: WalletId, version: int, epoch: int, before_commit: Callable[[], None]) -> bool:
         """Forget a share that is kept and not in force; False if there is none. Nothing of it is left."""
         due = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)
@@ -93,6 +96,11 @@ class ShareRows:
             if done:
                 before_commit()
         return bool(done)
+
+    def retire(self, within: Callable[[sa.Connection], None]) -> None:
+        """Shares of a version that no wallet lists: one transaction for `retire_within`."""
+        with self._database.write() as connection:
+            within(connection)
 
 
 def put_in_force_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
@@ -111,10 +119,25 @@ def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> 
     connection.execute(shares.update().where(same).values(state=ShareState.RETIRED, sealed=None))
 
 
+def insert_within(connection: sa.Connection, row: ShareRow) -> None:
+    """Insert it; Conflict if there is one of this wallet, version and epoch, or ever was."""
+    try:
+        connection.execute(shares.insert().values(_values(row)))
+    except IntegrityError as error:
+        raise share_exists(row.wallet, row.version, row.epoch) from error
+
+
+def note_custody_within(connection: sa.Connection, row: ShareRow, group_id: bytes) -> None:
+    """The wallet is one in shares of this group, and this epoch of its version is in force."""
+    connection.execute(wallets.update().where(wallets.c.id == row.wallet).values(custody="mpc", group_id=group_id))
+    version = sa.and_(key_versions.c.wallet == row.wallet, key_versions.c.number == row.version)
+    connection.execute(key_versions.update().where(version).values(epoch=row.epoch))
+
+
 def share_exists(wallet: WalletId, version: int, epoch: int) -> Conflict:
     """The refusal of a place that is taken."""
-    words = f"there is a share of wallet {wallet}, version {version}, epoch {epoch} here, or was: drop it first if it is"
-    return Conflict("share-exists", f"{words} not in force; one that was is never made again")
+    words = f"there is a share of wallet {wallet}, version {version}, epoch {epoch} here, or was"
+    return Conflict("share-exists", f"{words}: one that is not in force is dropped first, one that was is for ever")
 
 
 def _is(wallet: WalletId, version: int, epoch: int) -> sa.ColumnElement[bool]:

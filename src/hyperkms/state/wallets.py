@@ -1,7 +1,6 @@
 """Wallet records: what is known of a wallet without touching its key."""
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -25,16 +24,9 @@ from hyperkms.state.wallet_rows import (
     wallet_row,
     wallet_state,
 )
+from hyperkms.state.which import Which
 from hyperkms.wallet import KeyVersion, PublicKey, Wallet, WalletId, no_such_wallet
 from hyperkms.wallet_life import Change, Rotation, WalletHistory, no_such_version
-
-
-class Which(Enum):
-    """The wallets that a list shows."""
-
-    LIVE = "live"
-    RETIRED = "retired"
-    ALL = "all"
 
 
 class WalletRecords:

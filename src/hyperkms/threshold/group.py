@@ -1,5 +1,6 @@
 """A group of cosigners: who they are and where they listen, as a file that operators compare by its fingerprint."""
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ FEWEST_SIGNERS = 2
 MOST_MEMBERS = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 _LABEL = b"hyperkms group v1"
+_LONGEST_CERTIFICATE = 4096
 
 
 class _Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +47,7 @@ class Member:
     address: str
     """`unix:/path/of/a/socket`, or `host:port` over TLS 1.3."""
     certificate: str | None
-    """For TLS: SHA-256 of its certificate, 64 hex digits."""
+    """For TLS: its certificate, base64 of DER; no other is accepted, whoever signed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class Group:
     coordinators: tuple[str, ...]
     """The service ids, 32 hex digits each, for which a client's signed request may be meant."""
     coordinator_certificates: tuple[str, ...] = ()
-    """For TLS: SHA-256 of each certificate with which a coordinator may connect, 64 hex digits."""
+    """For TLS: every certificate with which a coordinator may connect, base64 of DER."""
 
     @cached_property
     def id(self) -> bytes:
@@ -130,7 +132,7 @@ def parse_group(text: bytes) -> Group:
         members=tuple(_member(index, member) for index, member in enumerate(described.members, 1)),
         coordinators=tuple(_hex(each, 16, "coordinators") for each in described.coordinators),
         coordinator_certificates=tuple(
-            _hex(each, 32, "coordinatorCertificates") for each in described.coordinator_certificates
+            _certificate(each, "coordinatorCertificates") for each in described.coordinator_certificates
         ),
     )
     _check(group)
@@ -144,7 +146,7 @@ def _member(index: int, member: _Member) -> Member:
         name=_named(member.name, f"{where}.name"),
         identity=bytes.fromhex(_hex(member.identity, 32, f"{where}.identity")),
         address=member.address,
-        certificate=None if member.certificate is None else _hex(member.certificate, 32, f"{where}.certificate"),
+        certificate=None if member.certificate is None else _certificate(member.certificate, f"{where}.certificate"),
     )
 
 
@@ -168,6 +170,16 @@ def _check(group: Group) -> None:
 def _named(text: str, where: str) -> str:
     if not _NAME.fullmatch(text):
         raise Malformed("malformed-group", f"{where}: must be 1 to 32 of a-z, 0-9 and '-', and not begin with '-'")
+    return text
+
+
+def _certificate(text: str, where: str) -> str:
+    try:
+        der = base64.b64decode(text, validate=True)
+    except ValueError:
+        der = b""
+    if not der or len(der) > _LONGEST_CERTIFICATE or base64.b64encode(der).decode() != text:
+        raise Malformed("malformed-group", f"{where}: must be the base64 of a certificate in DER")
     return text
 
 

@@ -310,7 +310,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A frame of the cosigner: msgpack of the answer's own type, or a problem."""
 
     number: int
-    body: msgspec.Raw = msgspec.Raw(b"")
+    body: msgspec.Raw = msgspec.Raw(b"\xc0")
+    """Nil beside a problem: an empty one would leave a frame that nobody can read."""
     problem: Problem | None = None
 
 

@@ -39,6 +39,11 @@ def time_of(decision: Decision) -> str:
         return "-"
 
 
+def kind_of(decision: Decision) -> str:
+    """The name of its kind, as docs/formats.md has it."""
+    return _NAMES.get(decision.line.kind, f"kind {decision.line.kind}")
+
+
 def sentence(decision: Decision) -> str:
     """What was decided."""
     say = _SENTENCES.get(decision.line.kind)
@@ -128,6 +133,21 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     HEAD: _head,
 }
 """By the kind of a line, that of the release before first."""
+
+
+_NAMES: Mapping[int, str] = {
+    **dict.fromkeys((1, SIGNATURE), "signature"),
+    **dict.fromkeys((KEYED_SIGNATURE_UNCHAINED, KEYED_SIGNATURE), "signature under an Idempotency-Key"),
+    **dict.fromkeys((2, LIFE), "change in the life of a wallet"),
+    **dict.fromkeys((3, ADMINISTRATION), "change of a client"),
+    POLICY: "change of a policy",
+    SHARE: "share of a signature",
+    WITNESS: "head of the coordinator's record",
+    BAN: "ban of a cosigner",
+    REFUSAL: "refusal",
+    OPENING: "opening",
+    HEAD: "tree head",
+}
 
 
 def printable(text: str) -> str:

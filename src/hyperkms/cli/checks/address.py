@@ -4,10 +4,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from hyperkms.cli.assemble import SWEEP
 from hyperkms.cli.checks.finding import Finding, bad, good, note
 from hyperkms.cli.listeners import METRICS_HOST
-from hyperkms.cli.sweeper import is_swept
+from hyperkms.cli.running import is_served
 from hyperkms.config import LOOPBACK, Config
 
 
@@ -36,7 +35,7 @@ def _exposure(config: Config) -> Iterator[Finding]:
 def _found(config: Config, where: str, reason: str | None) -> Finding:
     if reason is None:
         return good("port", f"{where} is free")
-    if is_swept(config.data / SWEEP):
+    if is_served(config.data):
         return good("port", f"{where} is in use, and a service runs on this data directory")
     return note("port", f"{where}: {reason}", "stop what listens there (ss -ltnpx), or choose another")
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hyperkms.cli.assemble import DATABASE, RECORDS, assemble
+from hyperkms.cli.assemble import assemble
 from hyperkms.cli.checks.finding import Finding, bad, good, note
+from hyperkms.cli.layout import DATABASE, RECORDS
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
 

@@ -8,12 +8,12 @@ from starlette.responses import Response
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.audit.reading import decisions, pages
+from hyperkms.http.answers import answer
 from hyperkms.http.audit_schemas import DecisionsAnswer, HeadsAnswer, ProofAnswer
 from hyperkms.http.audit_views import decision_view, heads_view, proof_view
 from hyperkms.http.auth import client_with
 from hyperkms.http.request import parts_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.views import answer
 from hyperkms.operations.audit import heads, proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])

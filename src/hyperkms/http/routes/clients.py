@@ -7,11 +7,13 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from hyperkms.access.administration import GRANT_ID_GRAMMAR, Issued, parse_grant_id
+from hyperkms.access.administration import Issued
 from hyperkms.access.client_records import ClientRecord
+from hyperkms.access.client_terms import GRANT_ID_GRAMMAR, parse_grant_id
 from hyperkms.access.clients import Client, Operation, parse_client_name
-from hyperkms.access.identity_records import IdentityKey
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.limits import What
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.client_schemas import (
@@ -29,7 +31,6 @@ from hyperkms.http.client_views import client_view, identity_of, issued_view, ne
 from hyperkms.http.once import Answers, Work, respond
 from hyperkms.http.request import Named, caller_of, parts_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.views import answer
 from hyperkms.operations.clients import (
     add_client_key,
     create_client,

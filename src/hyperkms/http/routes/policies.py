@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.access.policy.document import policy_of
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.facts import facts_of
@@ -16,6 +18,8 @@ from hyperkms.http.once import Work, respond
 from hyperkms.http.policy_schemas import (
     ApplyPolicyRequest,
     ChoosePolicyRequest,
+    DoubtPolicyAnswer,
+    DoubtPolicyRequest,
     ExplainAnswer,
     ExplainRequest,
     PoliciesAnswer,
@@ -32,9 +36,8 @@ from hyperkms.http.policy_views import (
 )
 from hyperkms.http.request import Named, caller_of, parts_of, wallet_of
 from hyperkms.http.routes.documented import documented
-from hyperkms.http.views import answer
 from hyperkms.operations.explain import explain_action
-from hyperkms.operations.policies import apply_policy, choose_policy, show_policy
+from hyperkms.operations.policies import apply_policy, choose_policy, doubt_policy, show_policy
 
 router = APIRouter(tags=["policies"])
 Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]
@@ -79,6 +82,23 @@ async def apply(
     new = new_policy(wallet_of(request, wallet_id), body)
     run = partial(run_in_threadpool, apply_policy, parts_of(request), caller_of(request, client), new)
     return await respond(request, client, Work(run, applied_answer))
+
+
+@router.post(
+    "/wallets/{wallet_id}/policy-notes",
+    summary="Say what speaks against a policy",
+    openapi_extra=documented(DoubtPolicyAnswer, DoubtPolicyRequest),
+)
+async def doubt(
+    request: Request,
+    wallet_id: Named,
+    client: Reader,
+    body: Annotated[DoubtPolicyRequest, Depends(body_of(DoubtPolicyRequest, "policy is required"))],
+) -> Response:
+    """Before it is applied; nothing is changed."""
+    wallet, document = wallet_of(request, wallet_id), policy_of(body.policy)
+    notes = await run_in_threadpool(doubt_policy, parts_of(request), client, wallet, document)
+    return answer(DoubtPolicyAnswer(success=True, wallet_id=wallet, notes=notes))
 
 
 @router.post(

@@ -7,14 +7,15 @@ from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.life_views import history_view, version_view
 from hyperkms.http.request import Named, parts_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import HistoryAnswer, PublicKeyAnswer, VersionsAnswer, WalletAnswer, WalletsAnswer
-from hyperkms.http.views import answer, wallet_view
+from hyperkms.http.views import wallet_view
 from hyperkms.operations.permission import history_for, wallet_for
-from hyperkms.state.wallets import Which
+from hyperkms.state.which import Which
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.request import parts_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.status_views import StatusAnswer, status_view
-from hyperkms.http.views import answer
 from hyperkms.operations.status import status
 
 router = APIRouter(tags=["health"])

@@ -17,7 +17,8 @@ from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import GenerateAnswer, GenerateRequest, RetireAnswer, RetireRequest
 from hyperkms.http.views import wallet_view
 from hyperkms.operations import retire
-from hyperkms.operations.generate import NewWallet, generate
+from hyperkms.operations.generate import generate
+from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.wallet import KeyType, Network, Wallet
 from hyperkms.wallet_life import KeyFate, WalletHistory
 

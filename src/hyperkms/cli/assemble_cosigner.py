@@ -1,0 +1,185 @@
+"""Open a cosigner's data directory and put its parts together, on those of any data directory."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import hyperkms_cosign as cosign
+
+from hyperkms import _core
+from hyperkms.audit.log_file import sync
+from hyperkms.cli.assemble import assemble
+from hyperkms.cli.layout import DATABASE, RECORDS, ROOT_KEY, SHARED
+from hyperkms.cli.telling import Tell, tell_operator
+from hyperkms.config import Config
+from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
+from hyperkms.http.asked_for import asked_for
+from hyperkms.mode import Kind, Mode
+from hyperkms.operations.parts import Parts
+from hyperkms.state.ban_rows import BanRows
+from hyperkms.state.bearer_wallets import BearerWallets
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.share_rows import ShareRows
+from hyperkms.threshold.cosigner.authorities import Authorities
+from hyperkms.threshold.cosigner.bans import Bans
+from hyperkms.threshold.cosigner.holding import Holding
+from hyperkms.threshold.cosigner.ourselves import Ourselves
+from hyperkms.threshold.cosigner.parts import Cosigner
+from hyperkms.threshold.cosigner.promises import Promises
+from hyperkms.threshold.cosigner.remembering import promised_lately
+from hyperkms.threshold.cosigner.sessions import Sessions
+from hyperkms.threshold.group import Group, parse_group, read_group
+
+IDENTITY = "identity"
+GROUP = "group.json"
+LOCK = "cosigner.lock"
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A cosigner's directory with its keys open: what `init` makes, and `serve` goes on with."""
+
+    parts: Parts
+    root: cosign.LocalRootKey
+    identity: cosign.Identity
+    lock: str
+    """What guards the memory of shares."""
+
+
+@contextmanager
+def opened_directory(config: Config, tell: Tell = tell_operator) -> Iterator[Directory]:
+    """Open it, or make it with its root key and identity key; closed at the end."""
+    parts = assemble(config, create=True, tell=tell, kind=Kind.COSIGNER)
+    try:
+        lock = _protect_memory(config, tell)
+        root = cosign.LocalRootKey.open(_root_key_path(config))
+        yield Directory(parts, root, _identity(config.data / IDENTITY, root), lock)
+    finally:
+        parts.close()
+
+
+def settle_group(data: Path, given: Path | None) -> Group:
+    """The group of the directory: the one that was given first, for ever. Refused for another, NotFound for none."""
+    path = data / GROUP
+    group = None if given is None else read_group(given)
+    if group is not None and not path.exists():
+        with suppress(Conflict):  # another start of this moment has made it
+            _create(path, group.describe())
+    try:
+        standing = parse_group(path.read_bytes())
+    except FileNotFoundError as missing:
+        words = "this cosigner knows no group yet: give it the group description with --group"
+        raise NotFound("group-not-found", words) from missing
+    if group is not None and group != standing:
+        words = (
+            f"{given} is not the group of this cosigner ({standing.name}, {standing.fingerprint}): it trusts that one"
+        )
+        raise Refused("wrong-group", f"{words} for ever; another group needs another directory")
+    return standing
+
+
+@contextmanager
+def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) -> Iterator[tuple[Cosigner, Parts]]:
+    """The parts of a cosigner that serves, and those they stand on; closed at the end.
+
+    Unavailable while another process serves the directory: what it has promised it alone remembers.
+    """
+    with opened_directory(config, tell) as directory, _alone(config.data / LOCK), ExitStack() as ends:
+        group = settle_group(config.data, given)
+        ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
+        database = open_database(config.data / DATABASE)
+        ends.callback(database.close)
+        directory.parts.tidy_record()
+        yield _cosigner(config, directory.parts, ourselves, database), directory.parts
+
+
+def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Database) -> Cosigner:
+    changes = Generation(_core.SharedCounters.open(config.data / SHARED), WALLET_CHANGES)
+    return Cosigner(
+        mode=parts.mode,
+        release=version("hyperkms"),
+        clock=parts.clock,
+        grace_ms=parts.lifetimes.grace_ms,
+        ourselves=ourselves,
+        holding=Holding(ourselves, ShareRows(database)),
+        bans=Bans(ourselves.group, BanRows(database), parts.record, parts.clock),
+        promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock())),
+        sessions=Sessions(),
+        wallets=parts.wallets,
+        bearer=BearerWallets(database),
+        signed_requests=parts.signed_requests,
+        client_generation=parts.client_generation,
+        read_asked=asked_for,
+        authorities=Authorities(parts.policies, parts.reservations, changes),
+        reservations=parts.reservations,
+        markets=parts.markets,
+        prices=parts.prices,
+        record=parts.record,
+    )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Unavailable("cosigner-running", f"another process serves the cosigner of {path.parent}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _protect_memory(config: Config, tell: Tell) -> str:
+    lock = cosign.start_memory(config.memory_lock).lock
+    if lock == "none":
+        words = "memory for shares could not be locked (raise RLIMIT_MEMLOCK to at least 1 MiB)"
+        if config.mode is Mode.PRODUCTION:
+            raise Unavailable("memory-unprotected", words)
+        tell(f"hyperkms: warning: {words}")
+    return lock
+
+
+def _root_key_path(config: Config) -> Path:
+    """A cosigner's root key is a local file: `assemble` refused any other."""
+    rest = config.root_key.partition(":")[2]
+    return Path(rest) if rest else config.data / ROOT_KEY
+
+
+def _identity(path: Path, root: cosign.LocalRootKey) -> cosign.Identity:
+    """The identity key of the directory, made if there is none; of several that make one at once all get the first."""
+    if not path.exists():
+        _, sealed = cosign.Identity.generate(root)
+        with suppress(Conflict):
+            _create(path, sealed)
+    if path.stat().st_mode & 0o077:
+        raise Refused("data-directory-permissions", f"{path} is open to other users: chmod 600 {path}")
+    try:
+        return cosign.Identity.open(path.read_bytes(), root)
+    except Malformed as error:
+        raise Tampered("identity-tampered", f"{path} is no identity key: put it back from a backup") from error
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Make the file, complete and durable on return; Conflict if it is there."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise Conflict("file-exists", f"{path} is there already") from error
+    except OSError as error:
+        raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    sync(path.parent)

@@ -1,0 +1,145 @@
+"""`hyperkms cosigner`: init, serve, allow-bearer, shares."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperkms.cli.desk import opened
+from hyperkms.cli.layout import DATABASE
+from hyperkms.cli.operator import actor
+from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
+from hyperkms.cli.settings import settings, with_settings
+from hyperkms.config import Config
+from hyperkms.errors import Malformed
+from hyperkms.mode import Kind
+from hyperkms.operations.changing import Deed, write_down
+from hyperkms.operations.parts import Parts
+from hyperkms.state.bearer_wallets import BearerWallets
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.share_rows import ShareRow, ShareRows
+from hyperkms.wallet import parse_wallet_id
+
+_SOCKET = "cosigner.sock"
+_LAST_PORT = 65_535
+
+
+@click.group()
+def cosigner() -> None:
+    """One of the processes among which a key is shared: it holds its share, and decides for itself (docs/cli.md)."""
+
+
+@cosigner.command()
+@with_settings
+@FORM
+def init(data: Path | None, env_file: Path | None, form: Form) -> None:
+    """Make a cosigner's data directory and its identity key; print the public part, for the group description."""
+    from hyperkms.cli.assemble_cosigner import opened_directory  # noqa: PLC0415 (the module of shares)
+
+    config = settings(data, env_file)
+    with opened_directory(config) as directory:
+        show({"identity": directory.identity.public_key.hex(), "data": str(config.data)}, form)
+
+
+@cosigner.command()
+@with_settings
+@click.option(
+    "--group", "group", type=click.Path(path_type=Path), help="The group description; kept at the first start."
+)
+@click.option(
+    "--uds", type=click.Path(path_type=Path), help="The Unix socket to listen at, else cosigner.sock in --data."
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", help="TLS 1.3 there, instead of a Unix socket (tls.crt, tls.key in --data)."
+)
+@click.option("--parent-channel", type=int, hidden=True, help="A descriptor: where its other end is closed, this ends.")
+def serve(
+    data: Path | None,
+    env_file: Path | None,
+    group: Path | None,
+    uds: Path | None,
+    listen: str | None,
+    parent_channel: int | None,
+) -> None:
+    """Run the cosigner; makes the data directory if there is none."""
+    from hyperkms.cli.serving_cosigner import run  # noqa: PLC0415 (the module of shares, and the event loop)
+
+    config = settings(data, env_file)
+    if listen and uds:
+        raise Malformed.at("--listen", "and --uds exclude each other: a cosigner listens at one place")
+    place = _address(listen) if listen else uds or config.data / _SOCKET
+    run(config, group=group, place=place, parent=parent_channel)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
+        raise Malformed.at("--listen", "an address is due, such as 10.0.0.7:7443 or [fd00::7]:7443")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@cosigner.command("allow-bearer")
+@click.argument("wallet_id", metavar="WALLET")
+@click.option("--end", is_flag=True, help="Ask for the client's signed request again.")
+@with_settings
+@FORM
+def allow_bearer(
+    wallet_id: str,
+    end: bool,  # noqa: FBT001 (click passes a flag)
+    data: Path | None,
+    env_file: Path | None,
+    form: Form,
+) -> None:
+    """Let this cosigner sign for a wallet on the word of a coordinator, under the wallet's policy alone.
+
+    In production a cosigner asks for the client's signed request. Whoever holds the coordinator can ask in any
+    client's name for a wallet of which it does not.
+    """
+    wallet = parse_wallet_id(wallet_id)
+    with _directory(settings(data, env_file)) as (parts, database):
+        bearer, deed = BearerWallets(database), Deed(operation="end-bearer" if end else "allow-bearer")
+        who = actor()
+
+        def before_commit(_connection: object) -> None:
+            write_down(parts, who, wallet, [], deed)
+
+        changed = bearer.unset(wallet, before_commit) if end else bearer.set(wallet, before_commit, now=parts.clock())
+    show({"walletId": wallet, "bearer": "refused" if end else "allowed", "changed": changed}, form)
+
+
+@cosigner.command()
+@with_settings
+@FORM
+def shares(data: Path | None, env_file: Path | None, form: Form) -> None:
+    """List the shares that this cosigner holds or held."""
+    with _directory(settings(data, env_file)) as (_, database):
+        rows = [_view(row) for row in ShareRows(database).all()]
+    if form is Form.JSON:
+        show_json(rows)
+        return
+    names = ("walletId", "version", "epoch", "state", "keyType", "network", "publicKey")
+    show_rows([tuple(name.upper() for name in names), *([row[name] for name in names] for row in rows)])
+
+
+@contextmanager
+def _directory(config: Config) -> Iterator[tuple[Parts, Database]]:
+    with opened(config, create=False, kind=Kind.COSIGNER) as parts:
+        database = open_database(config.data / DATABASE)
+        try:
+            yield parts, database
+        finally:
+            database.close()
+
+
+def _view(row: ShareRow) -> dict[str, Any]:
+    return {
+        "walletId": row.wallet,
+        "version": row.version,
+        "epoch": row.epoch,
+        "state": row.state.value,
+        "keyType": row.key_type.value,
+        "network": row.network,
+        "publicKey": "0x" + row.public_key.hex(),
+    }

@@ -1,0 +1,12 @@
+"""What stands where in a data directory."""
+
+DATABASE = "hyperkms.db"
+ROOT_KEY = "root.key"
+ADMIN_KEY = "admin.key"
+NONCES = "nonces"
+SHARED = "shared"
+METERS = "meters"
+RECORDS = "records"
+SWEEP = "sweep.lock"
+REQUESTS = "requests.lock"
+REPLAYS = "replays"

@@ -1,0 +1,126 @@
+"""A cosigner as a process: logs, parts, the socket, and the end of it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from hyperkms.cli.assemble_cosigner import assembled
+from hyperkms.cli.listeners import tcp_socket, unix_socket
+from hyperkms.cli.telling import tell_operator
+from hyperkms.config import Config
+from hyperkms.errors import HyperkmsError
+from hyperkms.http.log import configure_logs
+from hyperkms.operations.parts import Parts
+from hyperkms.threshold.certificates import server_context
+from hyperkms.threshold.cosigner.desk import answer
+from hyperkms.threshold.cosigner.parts import Cosigner
+from hyperkms.threshold.cosigner.serving import Listener, Server
+
+_WATCH_S = 1.0
+_SETTLE_EVERY = 30
+_log = structlog.stdlib.get_logger("hyperkms.cosigner")
+
+
+def run(config: Config, *, group: Path | None, place: Path | tuple[str, int], parent: int | None) -> None:
+    """Serve until SIGTERM, SIGINT, or the end of the parent; what was begun is finished on return.
+
+    `place` is a Unix socket, or host and port for TLS 1.3 with the certificates that the group description names.
+    """
+    configure_logs(config.log_level)
+    with assembled(config, group) as (cosigner, parts), ExitStack() as ends:
+        listener, address = _listener(config, cosigner, place, ends)
+        server = Server(partial(answer, cosigner), listener)
+        told = partial(_announce, config, cosigner, address)
+        uvloop.run(_serve(server, parent, told, partial(_watch, cosigner, parts)))
+    _log.info("stopped")
+
+
+def _listener(
+    config: Config, cosigner: Cosigner, place: Path | tuple[str, int], ends: ExitStack
+) -> tuple[Listener, str]:
+    if isinstance(place, Path):
+        return Listener(ends.enter_context(unix_socket(place))), f"unix:{place}"
+    accepted = frozenset(cosigner.ourselves.group.coordinator_certificates)
+    made = ends.enter_context(tcp_socket(*place))
+    host, port = made.getsockname()[:2]
+    return Listener(made, server_context(config.data, accepted), accepted), f"{host}:{port}"
+
+
+async def _serve(
+    server: Server, parent: int | None, listening: Callable[[], None], watch: Callable[[int], None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    if parent is not None:
+        _end_with_parent(server, parent)
+    watching = loop.create_task(_watch_on(watch))
+    listening()
+    await server.serve()
+    watching.cancel()
+
+
+def _end_with_parent(server: Server, parent: int) -> None:
+    """The parent writes nothing: its end of the channel is its life."""
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        try:
+            words = os.read(parent, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            words = b""
+        if not words:
+            loop.remove_reader(parent)
+            server.stop()
+
+    os.set_blocking(parent, False)
+    loop.add_reader(parent, heard)
+
+
+async def _watch_on(watch: Callable[[int], None]) -> None:
+    turn = 0
+    while True:
+        await asyncio.sleep(_WATCH_S)
+        turn += 1
+        await asyncio.get_running_loop().run_in_executor(None, watch, turn)
+
+
+def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
+    """Sessions that are too old end, and changes of other processes are seen; the next turn comes whatever fails."""
+    try:
+        parts.watch()
+        cosigner.authorities.watch()
+        cosigner.sessions.sweep()
+        if turn % _SETTLE_EVERY == 0:
+            parts.settle_changes()
+    except HyperkmsError as error:
+        _log.warning("watch-failed", code=error.code, words=error.message)
+
+
+def _announce(config: Config, cosigner: Cosigner, address: str) -> None:
+    ourselves, group = cosigner.ourselves, cosigner.ourselves.group
+    _log.info(
+        "listening",
+        address=address,
+        member=ourselves.index,
+        group=group.name,
+        fingerprint=group.fingerprint,
+        mode=config.mode.value,
+        data=str(config.data),
+        memory=ourselves.lock,
+    )
+    tell_operator(
+        f"hyperkms: cosigner {ourselves.index} of group {group.name} ({group.fingerprint}) "
+        f"is ready on {address} ({config.mode.value}); Ctrl-C stops"
+    )
+    for note in config.notes:
+        _log.warning("unknown-setting", words=note)

@@ -1,0 +1,16 @@
+"""A wallet that is wanted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hyperkms.wallet import KeyType, Network, WalletId
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewWallet:
+    """What is asked for."""
+
+    id: WalletId
+    key_type: KeyType | None = None
+    network: Network | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,81 @@
+"""What a cosigner works with, put together once at start."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hyperkms.access.policy.facts import Prices
+from hyperkms.access.reservations import Reservations
+from hyperkms.access.signed_requests import SignedRequests
+from hyperkms.audit.sink import RecordSink
+from hyperkms.hyperliquid.market import Market
+from hyperkms.mode import Mode
+from hyperkms.state.bearer_wallets import BearerWallets
+from hyperkms.state.wallets import WalletRecords
+from hyperkms.threshold.cosigner.asked import ReadAsked
+from hyperkms.threshold.cosigner.authorities import Authorities
+from hyperkms.threshold.cosigner.bans import Bans
+from hyperkms.threshold.cosigner.bucket import Bucket
+from hyperkms.threshold.cosigner.holding import Holding
+from hyperkms.threshold.cosigner.ourselves import Ourselves
+from hyperkms.threshold.cosigner.promises import Promises
+from hyperkms.threshold.cosigner.sessions import Sessions
+from hyperkms.wallet import Network
+
+
+class Counts:
+    """What was decided since the start, and where the record is."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self.given = 0
+        """Shares of signatures."""
+        self.refused = 0
+        self.log = ""
+        self.lines = 0
+
+    def gave(self) -> None:
+        """One more."""
+        with self._turn:
+            self.given += 1
+
+    def refuse(self) -> None:
+        """One more."""
+        with self._turn:
+            self.refused += 1
+
+    def wrote(self, log: str, index: int) -> None:
+        """A line of this log is durable."""
+        with self._turn:
+            self.lines = index + 1 if log != self.log else max(self.lines, index + 1)
+            self.log = log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosigner:
+    """One cosigner: its keys and shares, and everything by which it decides."""
+
+    mode: Mode
+    release: str
+    clock: Callable[[], int]
+    """Milliseconds since 1970."""
+    grace_ms: int
+    """How long a version that another one followed may still sign."""
+    ourselves: Ourselves
+    holding: Holding
+    bans: Bans
+    promises: Promises
+    sessions: Sessions
+    wallets: WalletRecords
+    bearer: BearerWallets
+    signed_requests: SignedRequests
+    client_generation: Callable[[], int | None]
+    read_asked: ReadAsked
+    authorities: Authorities
+    reservations: Reservations
+    markets: dict[Network, Market]
+    prices: dict[Network, Prices]
+    record: RecordSink
+    lines: Bucket = field(default_factory=lambda: Bucket(per_s=20, burst=200))
+    """For lines that whoever connects can cause without a client: refusals, heads that are witnessed."""
+    counts: Counts = field(default_factory=Counts)

@@ -1,0 +1,104 @@
+"""What this cosigner has given shares for: one digest a nonce of a signer, and one a request of a client.
+
+The same digest again is allowed, since another quorum may have to make the same signature; another digest never is. The
+memory is made again at start from the cosigner's own record, in which every line was durable before its share left.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hyperkms.errors import Conflict, Malformed, Unavailable
+
+WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
+WINDOW_FUTURE_MS = 24 * 3600 * 1000
+"""The exchange takes nonces from 2 days back to 1 day ahead."""
+KEPT_MS = WINDOW_PAST_MS + WINDOW_FUTURE_MS
+"""A line so old is of a nonce that nobody takes any more."""
+REQUEST_KEPT_MS = 120_000
+"""Longer than a signed request can be in time."""
+MOST = 2_000_000
+_TIDY_MS = 60_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """A digest, and what it is the only one for."""
+
+    digest: bytes
+    address: str | None
+    """The signer; None for what has no nonce."""
+    nonce: int
+    request: str | None
+    """The signature of the client's request; None without one."""
+    position: int
+
+
+class Promises:
+    """Every promise that still counts."""
+
+    def __init__(self, clock: Callable[[], int], earlier: Iterable[tuple[int, Promise]] = ()) -> None:
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._nonces: dict[tuple[str, int], bytes] = {}
+        self._requests: dict[tuple[str, int], tuple[bytes, int]] = {}
+        self._forgotten = 0
+        self._tidied = clock()
+        for time, promise in earlier:
+            self._note(promise, time)
+        self._tidy(clock())
+
+    def require(self, promise: Promise) -> None:
+        """Conflict if another digest was signed for the nonce or the request; Malformed outside the nonce window."""
+        with self._turn:
+            self._require(promise)
+
+    def is_known(self, promise: Promise) -> bool:
+        """Whether a share was given for this very digest with this nonce."""
+        with self._turn:
+            return promise.address is not None and self._nonces.get((promise.address, promise.nonce)) == promise.digest
+
+    def claim(self, promise: Promise) -> None:
+        """The same as `require`, and from now on it is the only one."""
+        now = self._clock()
+        with self._turn:
+            if now - self._tidied >= _TIDY_MS:
+                self._tidy(now)
+            self._require(promise)
+            if len(self._nonces) + len(self._requests) >= MOST:
+                words = f"{MOST} nonces are remembered, and no further one can be: it would be signed unremembered"
+                raise Unavailable("nonce-memory-full", words)
+            self._note(promise, now)
+
+    def _require(self, promise: Promise) -> None:
+        if promise.address is not None:
+            self._require_nonce(promise.address, promise.nonce, promise.digest)
+        if promise.request is not None:
+            known = self._requests.get((promise.request, promise.position))
+            if known is not None and known[0] != promise.digest:
+                words = "this signed request was used for something else: one request signs one thing"
+                raise Conflict("request-used", words)
+
+    def _require_nonce(self, address: str, nonce: int, digest: bytes) -> None:
+        now = self._clock()
+        if not now - WINDOW_PAST_MS < nonce < now + WINDOW_FUTURE_MS:
+            words = f"{nonce} is outside the exchange's window of 2 days back to 1 day ahead of now, {now}"
+            raise Malformed.at("nonce", words, "nonce-outside-window")
+        if nonce <= self._forgotten:
+            raise Conflict("nonce-forgotten", f"nonce {nonce} is so old that its use is no longer remembered")
+        if self._nonces.get((address, nonce), digest) != digest:
+            words = f"signer {address} has signed something else with nonce {nonce}: a nonce is for one action"
+            raise Conflict("nonce-signed", words)
+
+    def _note(self, promise: Promise, time: int) -> None:
+        if promise.address is not None:
+            self._nonces[promise.address, promise.nonce] = promise.digest
+        if promise.request is not None:
+            self._requests[promise.request, promise.position] = promise.digest, time + REQUEST_KEPT_MS
+
+    def _tidy(self, now: int) -> None:
+        """Let go of what cannot come again; a nonce that is let go of is refused, should the clock go back."""
+        self._tidied = now
+        self._forgotten = max(self._forgotten, now - WINDOW_PAST_MS)
+        self._nonces = {place: digest for place, digest in self._nonces.items() if place[1] > self._forgotten}
+        self._requests = {place: known for place, known in self._requests.items() if known[1] > now}
