@@ -46,12 +46,14 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Retire,
     ShareGiven,
     ShareName,
     Shares,
     SignShare,
     Status,
     TestSignature,
+    Witness,
 )
 from support.service import START_S, command, environment
 
@@ -86,15 +88,20 @@ class Refusal(Exception):
 
 
 class Line:
-    """One connection to a cosigner."""
+    """One connection to a cosigner: at its Unix socket, or one that is there."""
 
-    def __init__(self, path: Path, *, greet: bool = True) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(WAIT_S)
-        self.socket.connect(str(path))
+    def __init__(self, path: Path | socket.socket, *, greet: bool = True) -> None:
         self._number = itertools.count(1)
-        if greet:
-            self.ask(Hello())
+        self.socket = path if isinstance(path, socket.socket) else socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.socket.settimeout(WAIT_S)
+            if isinstance(path, Path):
+                self.socket.connect(str(path))
+            if greet:
+                self.ask(Hello())
+        except BaseException:
+            self.socket.close()
+            raise
 
     def ask(self, ask: Ask, *, deadline_ms: int = 60_000) -> Any:
         """The answer; Refusal for a problem."""
@@ -415,6 +422,9 @@ class Cosigners:
     def retire(self, name: ShareName, asker: Asker = BEARER) -> None:
         self.together(dict.fromkeys(self.everyone, Retire(wallet=name.wallet, version=name.version, asker=asker)))
 
+    def witness(self, index: int, log: str, head: str) -> None:
+        self.ask(index, Witness(log=log, size=json.loads(head)["size"], head=head))
+
     def drop(self, name: ShareName) -> None:
         self.together(dict.fromkeys(self.everyone, Drop(share=name)))
 
@@ -485,6 +495,8 @@ class Cosigners:
             index=1,
             epoch=held.name.epoch,
         )
+
+    status = Status()
 
     def banned(self) -> list[int]:
         """Everyone whom anybody has banned."""
