@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from hyperkms.errors import HyperkmsError, Tampered, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.link import Link
+from hyperkms.threshold.coordinator.problems import AWAY
 from hyperkms.threshold.group import Group
 
 T = TypeVar("T")
@@ -228,7 +229,9 @@ class First(Generic[T]):
         return self._quorums.insufficient(away)
 
     def _late(self) -> HyperkmsError:
-        awaited = self._awaited()
-        for index in awaited:
+        """Who is waited for still, and who failed at the very end."""
+        late = {index: error for attempt, _ in self._running.values() for index, error in attempt.failures}
+        for index in self._awaited():
             self._quorums.links[index].is_late()
-        return self._quorums.insufficient({index: Unavailable("cosigner-away", "") for index in awaited})
+            late[index] = Unavailable(AWAY, "no answer in time")
+        return self._quorums.insufficient({**self._out, **late})
