@@ -16,7 +16,6 @@ from typing import Generic, TypeVar
 from hyperkms.errors import HyperkmsError, Tampered, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.link import Link
-from hyperkms.threshold.coordinator.problems import AWAY
 from hyperkms.threshold.group import Group
 
 T = TypeVar("T")
@@ -233,5 +232,5 @@ class First(Generic[T]):
         late = {index: error for attempt, _ in self._running.values() for index, error in attempt.failures}
         for index in self._awaited():
             self._quorums.links[index].is_late()
-            late[index] = Unavailable(AWAY, "no answer in time")
+            late[index] = Unavailable("cosigner-away", "no answer in time")
         return self._quorums.insufficient({**self._out, **late})
