@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """The routes of wallets in shares, over HTTP, with cosigners in processes of their own; the sandbox takes orders."""
-=======
-"""The routes of wallets in shares, with cosigners in processes of their own and an exchange that takes the orders."""
->>>>>>> mpc-coord
 
 import json
 import time
