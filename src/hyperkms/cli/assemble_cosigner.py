@@ -21,6 +21,7 @@ from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Un
 from hyperkms.http.asked_for import asked_for
 from hyperkms.mode import Kind, Mode
 from hyperkms.operations.parts import Parts
+from hyperkms.state import facts
 from hyperkms.state.ban_rows import BanRows
 from hyperkms.state.bearer_wallets import BearerWallets
 from hyperkms.state.database import Database, open_database
@@ -39,6 +40,9 @@ from hyperkms.threshold.group import Group, parse_group, read_group
 IDENTITY = "identity"
 GROUP = "group.json"
 LOCK = "cosigner.lock"
+RECORD_MARK = "cosigner"
+"""A file in the folder of the record that says whose it is."""
+_RECORD = "record_mark"
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
         database = open_database(config.data / DATABASE)
         ends.callback(database.close)
+        _require_record(database, config.data / RECORDS)
         directory.parts.tidy_record()
         yield _cosigner(config, directory.parts, ourselves, database), directory.parts
 
@@ -122,6 +127,28 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Data
         prices=parts.prices,
         record=parts.record,
     )
+
+
+def _require_record(database: Database, folder: Path) -> None:
+    """Tampered if the folder of the record is not the one that was there when this cosigner began.
+
+    What was signed for which nonce is read from it: with another folder a second action could be signed for the same.
+    """
+    path, begun = folder / RECORD_MARK, facts.read(database, _RECORD)
+    if begun is None:
+        with suppress(Conflict):  # of a start that was cut off before the fact
+            _create(path, secrets.token_hex(16).encode())
+        begun = facts.settle(database, _RECORD, path.read_text("ascii"))
+    try:
+        is_the_same = path.read_text("ascii") == begun
+    except FileNotFoundError:
+        is_the_same = False
+    if not is_the_same:
+        words = (
+            f"{folder} is not the folder of this cosigner's record: there stands what it has signed for which nonce, "
+            "and without it nothing is signed"
+        )
+        raise Tampered("record-missing", f"{words}; put the folder back, or replace this cosigner")
 
 
 @contextmanager

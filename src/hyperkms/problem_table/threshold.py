@@ -38,6 +38,23 @@ DECIDING = Situation(
             ),
         ),
         Problem(
+            code="version-out-of-turn",
+            family=Conflict,
+            title="The version does not follow the newest one",
+            cause="Key versions of a wallet are made one after the other, and this number leaves some out or is taken.",
+            next_step="Rotate the wallet through the service, which numbers its versions.",
+        ),
+        Problem(
+            code="record-missing",
+            family=Tampered,
+            title="The cosigner's record is not there",
+            cause=(
+                "The folder of its record was removed or exchanged. In it stands what was signed for which nonce; "
+                "without it the cosigner could be had to sign a second action for the same one."
+            ),
+            next_step="Put the folder back. If it is lost, replace the cosigner (docs/mpc.md).",
+        ),
+        Problem(
             code="request-used",
             family=Conflict,
             title="The signed request was used for something else",

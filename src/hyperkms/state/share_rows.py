@@ -105,12 +105,20 @@ class ShareRows:
 
 def put_in_force_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
     """The kept epoch takes the place of the one in force, whose share is destroyed; Conflict unless it is kept."""
-    same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
-    earlier = sa.and_(same, shares.c.state == ShareState.IN_FORCE, shares.c.epoch != epoch)
-    connection.execute(shares.update().where(earlier).values(state=ShareState.RETIRED, sealed=None))
+    supersede_within(connection, wallet, version, epoch)
     kept = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)
     if connection.execute(shares.update().where(kept).values(state=ShareState.IN_FORCE)).rowcount != 1:
         raise Conflict("share-not-kept", f"epoch {epoch} of wallet {wallet}, version {version}, is not kept here")
+
+
+def supersede_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
+    """Shares of earlier epochs are destroyed; Conflict if a later one is in force, behind which this would lead."""
+    in_force = sa.and_(shares.c.wallet == wallet, shares.c.version == version, shares.c.state == ShareState.IN_FORCE)
+    later = sa.select(shares.c.epoch).where(in_force, shares.c.epoch > epoch)
+    if connection.execute(later).first() is not None:
+        raise Conflict("share-exists", f"a later epoch of wallet {wallet}, version {version}, than {epoch} is in force")
+    earlier = sa.and_(in_force, shares.c.epoch < epoch)
+    connection.execute(shares.update().where(earlier).values(state=ShareState.RETIRED, sealed=None))
 
 
 def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> None:

@@ -97,6 +97,31 @@ class Ceremonies:
             raise Tampered("cosigners-disagree", words)
         return made
 
+    async def settle(self, wallet: str, version: int, *, within: float) -> Target | None:
+        """Put in force at all what a cut-off call has put in force at some; None where there is nothing of the kind."""
+        everybody = await self._everybody(within)
+        answers = await everybody.ask_all(Shares(wallet=wallet), Held)
+        rows = [(index, held) for index, answer in answers.items() for held in answer.shares]
+        in_force = [held for _, held in rows if held.name.version == version and held.state == "in-force"]
+        if not in_force:
+            return None
+        newest = max(in_force, key=lambda held: held.name.epoch)
+        left = {index: held for index, held in rows if held.name == newest.name}
+        if all(held.state == "in-force" for held in left.values()) and left.keys() == everybody.members:
+            return None
+        ask = OpenCeremony(
+            kind="refresh",
+            share=newest.name,
+            key_type=newest.key_type,
+            network=newest.network,
+            asker=Asker(client="-", request_id="-"),
+        )
+        made = _whole(left, everybody.members, ask, newest.name)
+        if made is None:
+            return None
+        await self._commit(everybody, made, await self._test(everybody, made.target))
+        return replace(made.target, prepared=False)
+
     async def _finish(
         self, everybody: Attempt, ask: OpenCeremony, name: ShareName, left: Mapping[int, HeldShare]
     ) -> Target:

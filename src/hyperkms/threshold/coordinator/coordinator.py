@@ -17,7 +17,7 @@ import hyperkms_cosign as cosign
 import msgspec
 import uvloop
 
-from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.errors import HyperkmsError, NotFound, Unavailable
 from hyperkms.receipt import TreeHead
 from hyperkms.state.waiting import about_to_wait
 from hyperkms.threshold.coordinator.attempt import Attempt
@@ -194,7 +194,7 @@ class Coordinator:
     async def _sign(self, key: Key, intent: Intent, asker: Asker, form: cosign.Form) -> Cosigned:
         until = self._loop.time() + SIGN_S
         await self._connected()
-        target = await self._find(key, until)
+        target = await self._find_or_settle(key, until)
         try:
             return await self._signing.sign(target, intent, asker, form, within=until - self._loop.time())
         except HyperkmsError as error:
@@ -206,6 +206,17 @@ class Coordinator:
                 raise
         return await self._signing.sign(following, intent, asker, form, within=until - self._loop.time())
 
+    async def _find_or_settle(self, key: Key, until: float) -> Target:
+        """The epoch in force; a refresh that was cut off so that no t have the same is brought to its end first."""
+        try:
+            return await self._find(key, until)
+        except NotFound:
+            finished = await self._ceremonies.settle(key.wallet, key.version, within=until - self._loop.time())
+            if finished is None or finished.public_key != key.public_key:
+                raise
+            self._learnt.knows(finished)
+            return finished
+
     async def _find(self, key: Key, until: float) -> Target:
         return await self._learnt.find(
             key.wallet, key.version, key.public_key, within=max(0.001, until - self._loop.time())
@@ -215,6 +226,10 @@ class Coordinator:
         until = self._loop.time() + MAKE_S
         await self._connected()
         self._learnt.forget(key.wallet, key.version)
+        finished = await self._ceremonies.settle(key.wallet, key.version, within=until - self._loop.time())
+        if finished is not None:  # a refresh that was cut off has come to its end
+            self._learnt.knows(finished)
+            return finished
         target = await self._find(key, until)
         try:
             made = await self._ceremonies.refresh(target, asker, within=until - self._loop.time())

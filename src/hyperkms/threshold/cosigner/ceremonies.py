@@ -7,6 +7,7 @@ import hyperkms_cosign as cosign
 import sqlalchemy as sa
 
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
+from hyperkms.mode import Mode
 from hyperkms.state.share_rows import ShareRow, ShareState, share_exists
 from hyperkms.threshold.cosigner.evidence import named
 from hyperkms.threshold.cosigner.holding import Held
@@ -92,6 +93,8 @@ def _generation(cosigner: Cosigner, ask: OpenCeremony, place: Place, asker: Aske
     key_type = KeyType(ask.key_type)
     if (ask.network == "none") != (key_type is KeyType.ED25519):
         raise Malformed.at("network", "none exactly for ed25519, which signs opaque bytes")
+    if ask.network == "any" and cosigner.mode is Mode.PRODUCTION:
+        raise Malformed.at("network", "any is for development only: say mainnet or testnet", "network-required")
     _require_new_version(cosigner, place, key_type, ask.network)
     cosigner.bans.require_none(cosigner.ourselves.group.by_index)
     _require_few_kept(cosigner)
@@ -186,6 +189,12 @@ def _require_new_version(cosigner: Cosigner, place: Place, key_type: KeyType, ne
     if any(row.version == place.version for row in cosigner.holding.rows.all(place.wallet)):
         raise share_exists(place.wallet, place.version, place.epoch)
     wallet = cosigner.wallets.find(place.wallet)
+    newest = 0
+    if wallet is not None:
+        newest = max(version.number for version in cosigner.wallets.history(place.wallet).versions)
+    if place.version != newest + 1:
+        words = f"{newest + 1} is the next version of wallet {place.wallet}"
+        raise Conflict("version-out-of-turn", f"{words}, and the key of version {place.version} is not made before it")
     if wallet is None:
         return
     require_live(wallet)

@@ -15,8 +15,8 @@ WINDOW_FUTURE_MS = 24 * 3600 * 1000
 """The exchange takes nonces from 2 days back to 1 day ahead."""
 KEPT_MS = WINDOW_PAST_MS + WINDOW_FUTURE_MS
 """A line so old is of a nonce that nobody takes any more."""
-REQUEST_KEPT_MS = 120_000
-"""Longer than a signed request can be in time."""
+REQUEST_KEPT_MS = 300_000
+"""Longer than a signed request can be in time and a session of it can last, with room for a clock that is set."""
 MOST = 2_000_000
 _TIDY_MS = 60_000
 

@@ -1,4 +1,4 @@
-"""A share is destroyed for ever: where its client says so, or its time is over."""
+"""A share is destroyed for ever: where its client says so."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
 from hyperkms.threshold.wire import Asker, Done, Retire, ShareName, SignedRequest
 from hyperkms.wallet import VersionState, WalletId, parse_wallet_id
-from hyperkms.wallet_life import Change, WalletHistory, is_over
+from hyperkms.wallet_life import Change, WalletHistory
 
 _MEMBERS = {"walletId", "version", "reason", "destroy"}
 
@@ -23,8 +23,8 @@ _MEMBERS = {"walletId", "version", "reason", "destroy"}
 def retire(cosigner: Cosigner, ask: Retire) -> Done:
     """Destroy every share of a version, durable on return; nothing is done where that is so already.
 
-    It is done where the client's signed request asks for it; without one where a bearer key is enough for this wallet,
-    or where another version followed this one and its grace is over by this cosigner's own clock.
+    It is done where the client's signed request asks for it; without one only where a bearer key is enough for this
+    wallet. That another version followed and its grace is over does not count: a coordinator alone can bring that about.
     """
     place, asker = Place.of(ShareName(wallet=ask.wallet, version=ask.version, epoch=0)), named(ask.asker)
     rows = [row for row in cosigner.holding.rows.all(place.wallet) if row.version == place.version]
@@ -49,8 +49,7 @@ def _require_asked(cosigner: Cosigner, place: Place, asker: Asker) -> Asker:
             raise Refused("intent-differs", words)
         client.require_wallet(place.wallet, Operation.RETIRE)
         return Asker(client=client.name, request_id=asker.request_id)
-    if not _is_over(cosigner, place):
-        require_bearer_allowed(cosigner, place.wallet)
+    require_bearer_allowed(cosigner, place.wallet)
     return asker
 
 
@@ -79,14 +78,6 @@ def _read(request: SignedRequest) -> tuple[WalletId, int | None]:
 
 def _no_retirement() -> Refused:
     return Refused("intent-differs", "the client's request is none to retire a wallet or a version")
-
-
-def _is_over(cosigner: Cosigner, place: Place) -> bool:
-    if cosigner.wallets.find(place.wallet) is None:
-        return False
-    versions = cosigner.wallets.history(place.wallet).versions
-    version = next((one for one in versions if one.number == place.version), None)
-    return version is not None and version.state is VersionState.RETIRING and is_over(version, cosigner.clock())
 
 
 def _retire(cosigner: Cosigner, place: Place, row: ShareRow, asker: Asker) -> None:

@@ -4,8 +4,9 @@ Everything is bounded: connections, calls under way, frames, and how long a peer
 """
 
 import asyncio
-import socket
 import ssl
+import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,7 @@ class Server:
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _keep_alive(writer.get_extra_info("socket"))
         task = asyncio.current_task()
         if task is None or self._stopping.is_set() or len(self._connections) >= MOST_CONNECTIONS:
             writer.close()
@@ -184,3 +186,12 @@ class _Connection:
             self._writer.write(frame)
             async with asyncio.timeout(TAKING_S):
                 await self._writer.drain()
+
+
+def _keep_alive(accepted: socket.socket) -> None:
+    """A coordinator that is gone without a word is noticed in a minute, and does not keep its place for ever."""
+    if accepted.family != socket.AF_UNIX:
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sys.platform == "linux":
+            for option, seconds in ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 4)):
+                accepted.setsockopt(socket.IPPROTO_TCP, option, seconds)
