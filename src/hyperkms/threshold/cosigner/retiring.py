@@ -24,7 +24,7 @@ def retire(cosigner: Cosigner, ask: Retire) -> Done:
     """Destroy every share of a version, durable on return; nothing is done where that is so already.
 
     It is done where the client's signed request asks for it; without one only where a bearer key is enough for this
-    wallet. That another version followed and its grace is over does not count: a coordinator alone can bring that about.
+    wallet. That another version followed and its grace is over does not count: a coordinator alone can have that so.
     """
     place, asker = Place.of(ShareName(wallet=ask.wallet, version=ask.version, epoch=0)), named(ask.asker)
     rows = [row for row in cosigner.holding.rows.all(place.wallet) if row.version == place.version]
