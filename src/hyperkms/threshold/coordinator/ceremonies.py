@@ -10,7 +10,7 @@ that has it in force it is only ever finished. A key is shown to nobody before 4
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -42,6 +42,7 @@ from hyperkms.threshold.wire import (
 )
 
 DROP_S = 3.0
+LOOK_S = 5.0
 _TEST = Intent(form="test", operation="test")
 
 
@@ -170,17 +171,24 @@ class Ceremonies:
         """All n, once they are connected; Unavailable naming who is not."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(within, PATIENCE_S)
-        while gone := [index for index, link in self.quorums.links.items() if not link.connected]:
+        while gone := self.quorums.missing():
             if loop.time() >= until or not await self.quorums.change(until - loop.time()):
-                names = [self.quorums.group.by_index[index].name for index in gone]
-                words = f"Insufficient shares: this takes all {len(self.quorums.links)} cosigners, and these do not"
-                raise Unavailable("insufficient-shares", f"{words} answer: {', '.join(names)}", {"missing": names})
+                raise self._incomplete(gone)
         return Attempt(self.quorums.links, self.quorums.links.keys(), within=within)
 
     async def _left(self, everybody: Attempt, name: ShareName) -> Mapping[int, HeldShare]:
-        """What they hold of this epoch already."""
-        answers = await everybody.ask_all(Shares(wallet=name.wallet), Held)
+        """What they hold of this epoch already; Unavailable, with who is missing, unless all of them say."""
+        asking = Attempt(self.quorums.links, everybody.members, within=min(LOOK_S, everybody.left_s))
+        try:
+            answers = await asking.ask_all(Shares(wallet=name.wallet), Held)
+        except Unavailable as error:
+            raise self._incomplete([index for index, _ in asking.failures]) from error
         return {index: held for index, answer in answers.items() for held in answer.shares if held.name == name}
+
+    def _incomplete(self, gone: Sequence[int]) -> Unavailable:
+        names = [self.quorums.group.by_index[index].name for index in sorted(gone)]
+        words = f"Insufficient shares: this takes all {len(self.quorums.links)} cosigners, and these do not answer"
+        return Unavailable("insufficient-shares", f"{words}: {', '.join(names)}", {"missing": names})
 
     async def _drop(self, everybody: Attempt, name: ShareName) -> None:
         """As far as they answer; what is left is dropped by the next one to ask, or by a sweep."""
