@@ -253,6 +253,9 @@ class Session:
 def routing(message: bytes) -> tuple[int, int]:
     """Sender and receiver of a message to be relayed; receiver 0: every other member of the set."""
 
+def session_of_message(message: bytes) -> bytes:
+    """The session id that stands on a message to be relayed: 32 bytes, as the sender says."""
+
 def inspect_share(sealed: bytes) -> Mapping[str, str | int | bytes]:
     """What anyone can read of a sealed share; nothing of it is to be trusted before it was opened."""
 

@@ -32,6 +32,7 @@ MAX_WORKERS = 64
 SEGMENT_MB = 64
 MAX_SEGMENT_MB = 65_536
 MAX_REQUEST_WINDOW_S = 30
+MOST_COSIGNERS = 5
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
@@ -67,6 +68,11 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_AUDIT_ANCHOR": "audit_anchor",
     "HYPERKMS_GRACE_DAYS": "grace_days",
     "HYPERKMS_ROTATE_AFTER_DAYS": "rotate_after_days",
+    "MPC_ENABLED": "mpc_enabled",
+    "MPC_THRESHOLD_REQUIRED": "mpc_required",
+    "MPC_THRESHOLD_TOTAL": "mpc_total",
+    "HYPERKMS_MPC_GROUP": "mpc_group",
+    "HYPERKMS_ACCEPT_UNAUDITED_ECDSA": "accept_unaudited_ecdsa",
     "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
     "HYPERKMS_BEHIND_TLS_PROXY": "behind_tls_proxy",
     **{f"HYPERKMS_LIMIT_{what.name}": f"limit_{what.name.lower()}" for what in What},
@@ -129,6 +135,15 @@ class Config:
     """A file on another disk that gets every head of the record once more; None: nowhere."""
     grace_days: float
     rotate_after_days: float | None
+    mpc_enabled: bool
+    mpc_required: int | None
+    """Cosigners that sign together; None: as the group says, else 2."""
+    mpc_total: int | None
+    """Cosigners of the group; None: as the group says, else 3."""
+    mpc_group: Path | None
+    """The description of a group on other hosts; None: cosigners that this service starts itself, in development."""
+    accept_unaudited_ecdsa: bool
+    """In production: whether secp256k1 keys in shares are made and sign."""
     replay_vectors: bool
     behind_tls_proxy: bool
     limits: Mapping[What, Limit]
@@ -200,14 +215,18 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         audit_anchor=_path(values, flags, "HYPERKMS_AUDIT_ANCHOR"),
         grace_days=_days(values, "HYPERKMS_GRACE_DAYS", GRACE_DAYS),
         rotate_after_days=_days(values, "HYPERKMS_ROTATE_AFTER_DAYS", 0) or None,
+        mpc_enabled=_flag(values, "MPC_ENABLED"),
+        mpc_required=_count(values, "MPC_THRESHOLD_REQUIRED"),
+        mpc_total=_count(values, "MPC_THRESHOLD_TOTAL"),
+        mpc_group=_path(values, flags, "HYPERKMS_MPC_GROUP"),
+        accept_unaudited_ecdsa=_flag(values, "HYPERKMS_ACCEPT_UNAUDITED_ECDSA"),
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
         limits={what: _limit(values, what) for what in What},
         notes=tuple(_notes(values)),
     )
-    if _flag(values, "MPC_ENABLED"):
-        raise Refused("mpc-not-available", "MPC_ENABLED=true: threshold signing is not in this release; unset it")
     _check_tls(config)
+    _check_mpc(config)
     _check(config)
     return config
 
@@ -288,6 +307,28 @@ def url_of_process(env_file: Path | None = None) -> str:
     return {**_read_env_file(env_file), **os.environ}.get("HYPERKMS_URL", "")
 
 
+def environment_of_cosigner(config: Config) -> dict[str, str]:
+    """What a cosigner is started with that this service starts: this process's environment with its own settings.
+
+    Nothing of the service's own is in it, neither its API key nor where it listens.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in SETTINGS and not _is_secret(name)}
+    return {
+        **own,
+        "HYPERKMS_ENV": config.mode.value,
+        "HYPERKMS_MAINNET_URL": config.mainnet_url,
+        "HYPERKMS_TESTNET_URL": config.testnet_url,
+        "HYPERKMS_MEMORY_LOCK": config.memory_lock,
+        "HYPERKMS_AUDIT_DURABILITY": config.audit_durability,
+        "HYPERKMS_GRACE_DAYS": f"{config.grace_days:.12f}".rstrip("0").rstrip("."),
+        "LOG_LEVEL": config.log_level,
+    }
+
+
+def _is_secret(name: str) -> bool:
+    return name in _ELSEWHERE or name.startswith("AWS_")
+
+
 def default_data(environment: Mapping[str, str]) -> Path:
     """Where a data directory is kept if nobody says: XDG, or Application Support on macOS."""
     home = Path(environment.get("HOME") or Path.home())
@@ -334,6 +375,12 @@ def _check_tls(config: Config) -> None:
     if (config.tls_cert is None) != (config.tls_key is None):
         missing = "HYPERKMS_TLS_KEY" if config.tls_key is None else "HYPERKMS_TLS_CERT"
         raise _wrong(missing, "is unset: a certificate and its key go together (--tls-cert, --tls-key)")
+
+
+def _check_mpc(config: Config) -> None:
+    if config.mode is Mode.PRODUCTION and config.mpc_enabled and config.mpc_group is None:
+        words = "MPC_ENABLED=true without HYPERKMS_MPC_GROUP would start every cosigner on this machine, which protects"
+        raise Refused("embedded-in-production", f"{words} against one process alone: describe a group on other hosts")
 
 
 def _check(config: Config) -> None:
@@ -413,6 +460,11 @@ def _number(value: object, name: str, most: int) -> int:
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
         raise _wrong(name, f"is {text[:40]!r}; a number from 1 to {most} is due")
     return int(text)
+
+
+def _count(values: Mapping[str, str], name: str) -> int | None:
+    """A number of cosigners; whether the two fit together is for the group to say."""
+    return _number(values[name], name, MOST_COSIGNERS) if values.get(name) else None
 
 
 def _path(values: Mapping[str, str], flags: Mapping[str, object], name: str) -> Path | None:

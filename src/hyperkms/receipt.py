@@ -33,6 +33,20 @@ class TreeHead(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     signature: str
 
 
+class CosignedBy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a signature came of shares."""
+
+    protocol: str
+    session: str
+    """0x and 64 hex digits: the run of the protocol, as the records of the cosigners name it."""
+    signers: list[int]
+    """Which cosigners, by their index in the group."""
+    deployment: str
+    """embedded: on this machine, which protects against one process alone; separate: on hosts of their own."""
+    audited: bool | str
+    """False, or what of the protocol's implementation had a public audit."""
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where the signature stands in the record; it was written down before this answer was sent."""
 
@@ -50,6 +64,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """fsync: the line is on the disk; os: it is with the operating system."""
     head: Annotated[msgspec.Raw, Meta(extra_json_schema=_HEAD_SCHEMA)] | UnsetType = UNSET
     """Made once for all receipts that have it."""
+    cosigned: CosignedBy | UnsetType = UNSET
+    """Of a wallet in shares."""
 
 
 NO_HEAD = msgspec.Raw(b"null")

@@ -40,6 +40,15 @@ class Network(StrEnum):
     """Development only: each request names mainnet or testnet."""
 
 
+class Custody(StrEnum):
+    """Who holds the key of a wallet; it never changes."""
+
+    STANDARD = "standard"
+    """This service, sealed."""
+    MPC = "mpc"
+    """Cosigners, in shares; the key itself is nowhere."""
+
+
 class Origin(StrEnum):
     """Where a key came from; an imported one may exist elsewhere too."""
 
@@ -110,6 +119,14 @@ class Wallet:
     retired_at: int | None = None
     """Since then nothing signs; the id and the addresses are never used again."""
     retired_reason: str | None = None
+    custody: Custody = Custody.STANDARD
+    group_id: bytes | None = None
+    """Of a wallet in shares: the group of cosigners that hold them; 32 bytes."""
+
+    @property
+    def is_mpc(self) -> bool:
+        """Its key is in shares."""
+        return self.custody is Custody.MPC
 
     @property
     def address(self) -> str | None:

@@ -266,6 +266,12 @@ fn routing(message: &[u8]) -> Result<(u8, u8)> {
 }
 
 #[pyfunction]
+fn session_of_message<'py>(py: Python<'py>, message: &[u8]) -> Result<Bound<'py, PyBytes>> {
+    let (header, _) = Header::read(message)?;
+    Ok(PyBytes::new(py, &header.session))
+}
+
+#[pyfunction]
 fn inspect_share<'py>(py: Python<'py>, sealed: &[u8]) -> std::result::Result<Bound<'py, PyDict>, PyErr> {
     let header = sealed_share::inspect(sealed).map_err(Raised::from)?;
     let (context, shown) = (&header.context, PyDict::new(py));
@@ -312,7 +318,7 @@ mod hyperkms_cosign {
     use super::share::{aggregate, session_of_commitments, Share};
     #[pymodule_export]
     use super::{
-        inspect_share, read_group_key, routing, start_memory, verify_statement, Form, Group, Identity, LocalRootKey,
-        Protection, ShareContext,
+        inspect_share, read_group_key, routing, session_of_message, start_memory, verify_statement, Form, Group,
+        Identity, LocalRootKey, Protection, ShareContext,
     };
 }

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from hyperkms.receipt import CosignedBy
+
 
 class Objection(msgspec.Struct, frozen=True):
     """A rule that would have refused."""
@@ -41,6 +43,8 @@ class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """What limits over time have counted for it: meter, period, amount and end (0: the period's) of each."""
     shadow: Objection | UnsetType = UNSET
     """What the policy in shadow would have refused."""
+    cosigned: CosignedBy | UnsetType = UNSET
+    """Of a wallet in shares: which cosigners made it, and how."""
 
 
 class KeyedSignatureRecord(SignatureRecord, frozen=True, kw_only=True, rename="camel", omit_defaults=False):

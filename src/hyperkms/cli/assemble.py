@@ -27,6 +27,7 @@ from hyperkms.audit.log_file import sync
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
+from hyperkms.cli.cosigners import in_shares_of
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     DATABASE,
@@ -86,9 +87,7 @@ def assemble(
     _open_directory(config.data, create=create, tell=tell)  # (1)
     _protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
-    wanted = kind or (Kind.SERVICE if create else None)
-    if wanted is not None:
-        require_kind(database, wanted)
+    _require_kind(database, kind or (Kind.SERVICE if create else None))
     root_key = _root_key(config, database)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
@@ -99,8 +98,8 @@ def assemble(
     wallets = WalletRecords(database, wallet_changes)
     client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
-    if kind_of(database) is not Kind.COSIGNER:  # which serves no HTTP, so that nobody needs a key of it
-        _ensure_administrator(config, clients, tell)
+    is_service = kind_of(database) is not Kind.COSIGNER
+    _ensure_administrator(config, clients, tell, is_service=is_service)
     metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
@@ -135,18 +134,18 @@ def assemble(
         replays.check()
         root_key.check()
 
+    service = facts.settle(database, "service_id", secrets.token_hex(16))
+    in_shares = in_shares_of(config, service, tell, create=create) if is_service else None
     nonces = Nonces(database, counters, clock, boot=boot_id())
     reservations = _reservations(config, database, tell)
     markets, prices = _markets(config)
 
     def close() -> None:
-        nonces.close()
-        record.close()
-        if anchor:
-            anchor.close()
-        requests.close()
-        database.close()
-        metrics.close()
+        if in_shares:
+            in_shares.coordinator.stop()
+        for part in (nonces, record, anchor, requests, database, metrics):
+            if part is not None:
+                part.close()
 
     return Parts(
         mode=config.mode,
@@ -161,11 +160,12 @@ def assemble(
         key_store=key_store,
         keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
         signers=signers,
+        in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         signed_requests=SignedRequests(
             Identities(database, client_changes, read_identities, clock),
             replays,
-            service=facts.settle(database, "service_id", secrets.token_hex(16)),
+            service=service,
             window_ms=config.request_window_s * 1000,
             clock=clock,
         ),
@@ -188,6 +188,11 @@ def assemble(
         settle_changes=settle_changes,
         close=close,
     )
+
+
+def _require_kind(database: Database, wanted: Kind | None) -> None:
+    if wanted is not None:
+        require_kind(database, wanted)
 
 
 def _reservations(config: Config, database: Database, tell: Tell) -> Reservations:
@@ -368,7 +373,10 @@ def _configured_key(config: Config) -> ConfiguredKey | None:
     return ConfiguredKey(config.api_key, client(LEGACY, Role.LEGACY))
 
 
-def _ensure_administrator(config: Config, clients: Clients, tell: Tell) -> None:
+def _ensure_administrator(config: Config, clients: Clients, tell: Tell, *, is_service: bool) -> None:
+    """A cosigner serves no HTTP, so that nobody needs a key of it."""
+    if not is_service:
+        return
     path = config.data / ADMIN_KEY
 
     def publish(key: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import structlog
@@ -12,6 +12,7 @@ import uvloop
 from hyperkms import _core
 from hyperkms.cli.announcing import announce
 from hyperkms.cli.assemble import assemble
+from hyperkms.cli.embedded import embedded
 from hyperkms.cli.layout import SWEEP
 from hyperkms.cli.listeners import Listeners, opened
 from hyperkms.cli.metrics_port import metrics_served
@@ -50,10 +51,13 @@ def serve(
     listening: Callable[[str], None],
     heed: Callable[[Server], None],
     tell: Tell = tell_operator,
+    *,
+    cosigners: Callable[[Config, Tell], AbstractContextManager[None]] = embedded,
 ) -> None:
     """Serve at these sockets; `heed` arranges, in the event loop, for the server to be stopped.
 
     `listening` is told in words why it cannot sign yet, or nothing.
+    `cosigners` runs those that are this service's to run.
     """
     tls = tls_context(config)
     places = [Place(listeners.tcp, tls)] if listeners.tcp else []
@@ -68,7 +72,7 @@ def serve(
         async with metrics_served(parts, listeners.metrics, request_s=config.request_timeout_s):
             await server.serve()
 
-    with _parts(config, tell) as parts:
+    with _parts(config, tell) as parts, cosigners(config, tell):
         log_output().count_losses(parts.metrics.log_lines_lost)
         fault = why_not_ready(parts)
         uvloop.run(until_stopped(parts, "" if fault is None else str(fault)))
@@ -89,6 +93,8 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     parts.signed_requests.replays.prepare()
     sweeper = Sweeper(parts, config.data / SWEEP)
     sweeper.start()
+    if parts.in_shares is not None:
+        parts.in_shares.coordinator.start()
     try:
         yield parts
     finally:

@@ -8,12 +8,15 @@ import asyncio
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 
 import structlog
 
 from hyperkms.cli.announcing import announce
 from hyperkms.cli.channel import GO, STOP, Inherited
+from hyperkms.cli.embedded import embedded
 from hyperkms.cli.listeners import Listeners, Opened, opened
+from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.http.log import configure_logs
 
@@ -49,7 +52,15 @@ class _Supervisor:
             loop.add_signal_handler(number, self._stop)
         for worker in self._workers:
             await worker.launch()  # (1)
-        if await self._all_ready(self._workers[:1]) and await self._all_ready(self._workers[1:]):  # (2) (3)
+        with ExitStack() as cosigners:
+            return await self._serve(cosigners)
+
+    async def _serve(self, cosigners: ExitStack) -> int:
+        is_begun = await self._all_ready(self._workers[:1])  # (2)
+        if is_begun:
+            # What the first worker made there is run here, once for all.
+            await asyncio.to_thread(cosigners.enter_context, embedded(self._config, tell_operator))
+        if is_begun and await self._all_ready(self._workers[1:]):  # (3)
             announce(self._config, self._places, self._workers[0].memory, self._workers[0].fault)
             keeping = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
             await self._stopping.wait()  # (4)

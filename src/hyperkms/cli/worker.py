@@ -8,13 +8,15 @@ import asyncio
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from hyperkms import _core
 from hyperkms.audit.reading.sentences import printable
 from hyperkms.cli.channel import GO, Inherited
 from hyperkms.cli.serving import serve
-from hyperkms.cli.telling import say_nothing, tell_operator
+from hyperkms.cli.telling import Tell, say_nothing, tell_operator
 from hyperkms.config import Config
 from hyperkms.http.log import configure_logs
 from hyperkms.http.server import Server
@@ -32,7 +34,13 @@ def run_worker(config: Config, inherited: str) -> None:
         channel.sendall(f"{_core.memory_protection().lock}\t{printable(fault)}\n".encode())
 
     tell = tell_operator if given.first else say_nothing
-    serve(config, given.listeners(), listening, partial(_obey, channel), tell)
+    serve(config, given.listeners(), listening, partial(_obey, channel), tell, cosigners=_of_the_parent)
+
+
+@contextmanager
+def _of_the_parent(_config: Config, _tell: Tell) -> Iterator[None]:
+    """The parent of the workers runs them, once for all."""
+    yield
 
 
 def _obey(channel: socket.socket, server: Server) -> None:

@@ -19,6 +19,7 @@ from hyperkms.http.client_schemas import CLIENT_BODIES
 from hyperkms.http.facts import facts_of
 from hyperkms.http.idempotency import Once
 from hyperkms.http.log import RequestLog
+from hyperkms.http.mpc_schemas import MPC_BODIES
 from hyperkms.http.policy_schemas import POLICY_BODIES
 from hyperkms.http.problems import internal_error, method_not_allowed, problem
 from hyperkms.http.routes import (
@@ -125,7 +126,7 @@ def _document(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = made()
         _, components = msgspec.json.schema_components(
-            (*ALL, *CLIENT_BODIES, *POLICY_BODIES, *STATUS_BODIES, *AUDIT_BODIES),
+            (*ALL, *CLIENT_BODIES, *POLICY_BODIES, *STATUS_BODIES, *AUDIT_BODIES, *MPC_BODIES),
             ref_template="#/components/schemas/{name}",
         )
         document.setdefault("components", {}).setdefault("schemas", {}).update(components)

@@ -62,7 +62,9 @@ class AtOnce:
     def __init__(self, routes: SigningRoutes) -> None:
         self._routes = routes
         self._parts = routes.parts
-        self._by_url = {route.path.encode(): route for route in SIGNING_ROUTES if route.each is None}
+        self._by_url = {
+            route.path.encode(): route for route in SIGNING_ROUTES if route.each is None and not route.in_shares
+        }
         self.urls = self._by_url.keys()
         self._lines: tuple[object, bytes] = (None, b"")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
-from hyperkms.errors import HyperkmsError, Unauthorized, Unavailable
+from hyperkms.errors import HyperkmsError, Malformed, Unauthorized, Unavailable
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import Answered, Asked, Attempt, Done, fingerprint
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SLICE = 25
 """After so many signatures the event loop serves others: these hold it for about a millisecond."""
+MOST_IN_SHARES = 50
+"""Of the requests in a batch: each is several round trips to cosigners, one after another."""
 Begun: TypeAlias = tuple[View, Pending[Any]] | HyperkmsError
 _WITHOUT_WAITING = without_waiting()
 _PLAN = '{"kind":"batch"}'
@@ -53,6 +55,7 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
     The limit is taken for all of them, or for none. Without a key they are signed in their order.
     """
     body: Any = read_quickly(batch.raw, route.body) or await read_struct(batch.raw, route.body, route.required)
+    await _require_few_in_shares(routes, body.requests)
     routes.parts.limits.take(batch.client.number, What.SIGN, len(body.requests))
     if batch.key is None:
         return Answered(await _all(routes, route, batch, body.requests), replayed=False)
@@ -69,13 +72,30 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
     return await routes.once.answer(asked, attempted)
 
 
+async def _require_few_in_shares(routes: "SigningRoutes", bodies: Sequence[Any]) -> None:
+    """Malformed for so many signatures by cosigners that whoever sent them would give up before the last."""
+    if routes.parts.in_shares is None or len(bodies) <= MOST_IN_SHARES:
+        return
+
+    def count() -> int:
+        names = [body.wallet_id for body in bodies]
+        in_shares = {name for name in set(names) if (found := routes.parts.wallets.find(name)) and found.is_mpc}
+        return sum(name in in_shares for name in names)
+
+    found = await asyncio.to_thread(count)
+    if found > MOST_IN_SHARES:
+        words = f"{found} are for wallets in shares, of which a batch takes at most {MOST_IN_SHARES}"
+        raise Malformed.at("requests", words, "batch-too-large")
+
+
 async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodies: list[msgspec.Struct]) -> bytes:
     """Slice after slice, each while the client is in force; from then on every request is refused."""
     begun: list[Begun] = []
     try:
         for start in range(0, len(bodies), SLICE):
             await asyncio.sleep(0)
-            begun += await _begin(routes, route, await batch.caller(), bodies[start : start + SLICE])
+            caller = msgspec.structs.replace(await batch.caller(), position=start)
+            begun += await _begin(routes, route, caller, bodies[start : start + SLICE])
     except Unauthorized as revoked:
         begun += [revoked] * (len(bodies) - len(begun))
     for entry in begun:
@@ -87,10 +107,14 @@ async def _all(routes: "SigningRoutes", route: SigningRoute, batch: Batch, bodie
 async def _begin(
     routes: "SigningRoutes", route: SigningRoute, caller: Caller, bodies: list[msgspec.Struct]
 ) -> list[Begun]:
-    """Each in its order, here as long as nothing would wait; what would is begun in a thread."""
+    """Each in its order, here as long as nothing would wait; what would is begun in a thread.
+
+    The caller's position is that of the first.
+    """
     begun = _begin_here(routes, route, caller, bodies)
     while len(begun) < len(bodies):
-        begun.append(await _begin_in_a_thread(routes, route, caller, bodies[len(begun)]))
+        at = msgspec.structs.replace(caller, position=caller.position + len(begun))
+        begun.append(await _begin_in_a_thread(routes, route, at, bodies[len(begun)]))
         begun += _begin_here(routes, route, caller, bodies[len(begun) :])
     return begun
 
@@ -146,7 +170,7 @@ async def _all_once(routes: "SigningRoutes", route: SigningRoute, batch: Batch, 
         asked = Asked(name, fingerprint(route.path, batch.raw), facts)
 
         async def read() -> tuple[Caller, msgspec.Struct]:
-            return await batch.caller(), body
+            return msgspec.structs.replace(await batch.caller(), position=number), body
 
         try:
             return msgspec.Raw((await routes.sign_once(asked, route, read)).body)

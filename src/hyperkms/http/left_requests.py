@@ -43,6 +43,7 @@ def _answer(line: KeyedLine) -> SignAnswer | SignActionAnswer:
     record, signed = line.record, line.record.signed
     address = address_of(bytes.fromhex(record.public_key[2:]))
     receipt = receipt_of(line.position, record) if line.position else _receipt_unchained(line)
+    is_mpc = record.cosigned is not msgspec.UNSET
     if record.operation != "sign-action":
         return SignAnswer(
             success=True,
@@ -53,6 +54,8 @@ def _answer(line: KeyedLine) -> SignAnswer | SignActionAnswer:
             address=address,
             action=signed.get("action"),
             nonce=signed.get("nonce"),
+            expires_after=signed.get("expiresAfter"),
+            mpc_signing=True if is_mpc else None,
         )
     return SignActionAnswer(
         success=True,

@@ -7,6 +7,7 @@ from fastapi import Path, Request
 from hyperkms.access.clients import Client
 from hyperkms.http.facts import facts_of
 from hyperkms.http.schemas import NAME_GRAMMAR
+from hyperkms.http.signed import evidence_of
 from hyperkms.http.threads import Threads
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.changing import Actor
@@ -43,4 +44,5 @@ def caller_of(request: Request, client: Client) -> Caller:
 
 def actor_of(request: Request, client: Client) -> Actor:
     """Who asks for a change, for the record."""
-    return Actor(client.name, facts_of(request).request_id)
+    evidence = evidence_of(request.scope)
+    return Actor(client.name, facts_of(request).request_id, None if evidence is None else evidence())

@@ -126,6 +126,8 @@ class WalletView(AnswerBody, frozen=True):
     metadata: Object | None = None
     retired_at: str | None = None
     retired_reason: str | None = None
+    custody: Literal["mpc"] | None = None
+    """There for a wallet whose key is in shares."""
 
 
 class WalletAnswer(AnswerBody, frozen=True):
@@ -273,6 +275,10 @@ class SignAnswer(AnswerBody, frozen=True):
     address: str | None = None
     action: Object | None = None
     nonce: int | None = None
+    expires_after: int | None = None
+    """Of an order that ends by itself, by its policy or because its wallet is in shares: it is posted with it."""
+    mpc_signing: Literal[True] | None = None
+    """There for a wallet in shares."""
 
 
 class SignatureView(AnswerBody, frozen=True):

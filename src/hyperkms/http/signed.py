@@ -17,6 +17,7 @@ from hyperkms.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from hyperkms.http.raw_body import read_raw
 from hyperkms.operations.parts import Parts
 from hyperkms.state.waiting import MustWait, without_waiting
+from hyperkms.threshold.wire import SignedRequest as Evidence
 
 T = TypeVar("T")
 HEADER = b"hyperkms-signature"
@@ -80,6 +81,16 @@ class SignedRequest:
             self._refusal = refused
             raise
 
+    def evidence(self) -> Evidence:
+        """It as cosigners are shown it; the client is known by then, and so the body is there."""
+        return Evidence(
+            authorization=_values(self._headers, HEADER),
+            method=self._method,
+            target=self._target,
+            body=self._body or b"",
+            idempotency_key=_values(self._headers, IDEMPOTENCY_KEY),
+        )
+
     def _accept(self, parts: Parts) -> Client | None:
         signature = self._signature = self._signature or self._read()
         if self._client is not None:
@@ -113,6 +124,12 @@ def with_signature(scope: Scope, receive: Receive) -> Receive:
         return receive
     signed.receive = receive
     return _Receive(signed)
+
+
+def evidence_of(scope: Scope) -> Callable[[], Evidence] | None:
+    """What shows cosigners who asks; None for a request that came with an API key."""
+    signed = scope.get(SIGNED)
+    return signed.evidence if isinstance(signed, SignedRequest) else None
 
 
 def is_signed(headers: Headers) -> bool:

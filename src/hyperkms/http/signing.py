@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hyperkms.access.clients import Client
 from hyperkms.access.limits import What
 from hyperkms.audit.sink import LoopRecords
-from hyperkms.errors import Forbidden, HyperkmsError
+from hyperkms.errors import Forbidden, HyperkmsError, Malformed
 from hyperkms.http.auth import authenticate, require_in_force, require_network
 from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import read_struct
@@ -29,7 +29,7 @@ from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, internal_error, method_not_allowed, problem_of
 from hyperkms.http.raw_body import read_raw
-from hyperkms.http.signed import InThread, with_signature
+from hyperkms.http.signed import InThread, evidence_of, with_signature
 from hyperkms.http.signing_table import SIGNING_ROUTES, SigningRoute, Work
 from hyperkms.http.threads import Threads
 from hyperkms.operations.caller import Caller
@@ -91,7 +91,9 @@ class SigningRoutes:
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         try:
             _require_post(scope)
-            await self._require_permission(route, await self._caller(authenticate, facts, scope), scope)
+            caller = await self._caller(authenticate, facts, scope)
+            self._require_on(route)
+            await self._require_permission(route, caller, scope)
             raw = await read_raw(receive)
             caller = await self._caller(authenticate, facts, scope)  # a body may come long after its headers
             await self._require_permission(route, caller, scope)
@@ -118,12 +120,16 @@ class SigningRoutes:
             return refusal(unexpected(error, facts), facts)
         return 200, [_JSON], _encode(answer)
 
+    def _require_on(self, route: SigningRoute) -> None:
+        if route.in_shares and self.parts.in_shares is None:
+            raise mpc_disabled()
+
     async def _caller(self, who: Who, facts: Facts, scope: Scope) -> Caller:
         """Who asks, known to be in force from here on until a client changes."""
         generation = self.parts.client_generation()
         client = await who(self.parts, scope, self._threads.sign)
         facts.client = client.name
-        return Caller(client, facts.request_id, None, generation)
+        return Caller(client, facts.request_id, None, generation, evidence_of(scope))
 
     async def sign_once(
         self, asked: Asked, route: SigningRoute, read: Callable[[], Awaitable[tuple[Caller, msgspec.Struct]]]
@@ -203,6 +209,11 @@ class Turn:
     def of(cls, loop: asyncio.AbstractEventLoop, parts: Parts) -> "Turn":
         """What gathers in this loop."""
         return cls(loop, replace(parts, record=LoopRecords(parts.record, loop)), RequestLines(loop))
+
+
+def mpc_disabled() -> Malformed:
+    """The first system's words where there are no cosigners."""
+    return Malformed("mpc-disabled", "MPC is not enabled. Set MPC_ENABLED=true in .env")
 
 
 async def _work(route: SigningRoute, raw: bytes, facts: Facts) -> Work:

@@ -24,6 +24,7 @@ from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.refusals import ACTION, MESSAGE, ORDER, Asked, Kind
 from hyperkms.operations.settle import ActionRequest
 from hyperkms.operations.sign import sign_action, sign_message
+from hyperkms.operations.sign_in_shares import sign_message_in_shares, sign_order_in_shares
 from hyperkms.operations.sign_order import sign_order
 from hyperkms.wallet import Network, parse_wallet_id
 
@@ -58,6 +59,8 @@ class SigningRoute:
     work: Callable[[Any], Work]
     each: "SigningRoute | None" = None
     """For a batch: the route whose bodies stand in its `requests`."""
+    in_shares: bool = False
+    """For wallets in shares alone; refused where there are no cosigners."""
 
 
 _wallet_id = lru_cache(maxsize=4096)(parse_wallet_id)
@@ -72,6 +75,16 @@ def _message(body: SignRequest) -> Work:
 def _order(body: SignOrderRequest) -> Work:
     wallet = _wallet_id(body.wallet_id)
     return Work(wallet, sign_order, (wallet, body.order_payload, body.version), signed_view)
+
+
+def _mpc_message(body: SignRequest) -> Work:
+    wallet = _wallet_id(body.wallet_id)
+    return Work(wallet, sign_message_in_shares, (wallet, body.message.encode(), body.version), signed_view)
+
+
+def _mpc_order(body: SignOrderRequest) -> Work:
+    wallet = _wallet_id(body.wallet_id)
+    return Work(wallet, sign_order_in_shares, (wallet, body.order_payload, body.version), signed_view)
 
 
 def _action(body: SignActionRequest) -> Work:
@@ -150,4 +163,31 @@ _ACTIONS = SigningRoute(
     each=_ACTION,
 )
 
-SIGNING_ROUTES = (_MESSAGE, _ORDER, _ACTION, _MESSAGES, _ACTIONS)
+_MPC_MESSAGE = SigningRoute(
+    "/mpc/wallets/sign",
+    MESSAGE,
+    "mpc",
+    "Sign a message with a wallet in shares",
+    "As /wallets/sign, by as many cosigners as the threshold says; a wallet with a single key is none here.",
+    _MESSAGE.operations,
+    SignRequest,
+    SignAnswer,
+    _MESSAGE.required,
+    _mpc_message,
+    in_shares=True,
+)
+_MPC_ORDER = SigningRoute(
+    "/mpc/wallets/sign-order",
+    ORDER,
+    "mpc",
+    "Sign an order payload with a wallet in shares",
+    "As /wallets/sign-order, by as many cosigners as the threshold says; `expiresAfter` is posted with the order.",
+    _ORDER.operations,
+    SignOrderRequest,
+    SignAnswer,
+    _ORDER.required,
+    _mpc_order,
+    in_shares=True,
+)
+
+SIGNING_ROUTES = (_MESSAGE, _ORDER, _ACTION, _MESSAGES, _ACTIONS, _MPC_MESSAGE, _MPC_ORDER)

@@ -21,6 +21,7 @@ def wallet_view(wallet: Wallet) -> WalletView:
         metadata=dict(wallet.metadata) or None,
         retired_at=_time(wallet.retired_at),
         retired_reason=wallet.retired_reason,
+        custody="mpc" if wallet.is_mpc else None,
     )
 
 
@@ -34,10 +35,13 @@ def signed_view(signed: SignedMessage | SignedAction) -> SignAnswer:
         wallet_id=wallet.id,
         receipt=signed.receipt,
         address=version.address,
+        mpc_signing=True if wallet.is_mpc else None,
     )
     if isinstance(signed, SignedMessage):
         return common
-    return msgspec.structs.replace(common, action=dict(signed.action), nonce=signed.nonce)
+    return msgspec.structs.replace(
+        common, action=dict(signed.action), nonce=signed.nonce, expires_after=signed.expires_after
+    )
 
 
 def action_view(signed: SignedAction) -> SignActionAnswer:

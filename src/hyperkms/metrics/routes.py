@@ -35,6 +35,8 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/wallets/{wallet_id}/retire"): "manage",
     ("POST", "/mpc/wallets/generate"): "manage",
     ("POST", "/mpc/wallets/rotate"): "manage",
+    ("POST", "/mpc/wallets/{wallet_id}/retire"): "manage",
+    ("POST", "/mpc/wallets/{wallet_id}/refresh"): "manage",
     ("POST", "/clients"): "manage",
     ("POST", "/clients/{name}/revoke"): "manage",
     ("POST", "/clients/{name}/rotate"): "manage",

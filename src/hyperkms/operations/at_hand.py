@@ -7,6 +7,7 @@ import msgspec
 from hyperkms import _core
 from hyperkms.access.authority import Authority
 from hyperkms.access.clients import Client
+from hyperkms.operations.in_shares import ThresholdKey
 from hyperkms.state.remembered import Remembered
 from hyperkms.wallet import KeyVersion, Wallet, WalletId
 
@@ -18,7 +19,7 @@ class Signer(msgspec.Struct, frozen=True):
 
     wallet: Wallet
     version: KeyVersion
-    handle: _core.KeyHandle
+    handle: _core.KeyHandle | ThresholdKey
     generation: int | None
     """That of the wallets when it was found."""
     authority: Authority | None = None

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from hyperkms.audit.record import LifeRecord, VersionRecord
+from hyperkms.operations.in_shares import shares_are_destroyed
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Within, nothing_within
+from hyperkms.threshold.wire import Asker, SignedRequest
 from hyperkms.wallet import KeyVersion, VersionState, WalletId
 from hyperkms.wallet_life import Change, WalletHistory
 
@@ -18,6 +20,13 @@ class Actor:
 
     client: str
     request_id: str
+    signed: SignedRequest | None = None
+    """The request as its client has signed it, for cosigners; None: it came with an API key, or as a command."""
+
+    @property
+    def asker(self) -> Asker:
+        """The same, as cosigners are told."""
+        return Asker(client=self.client, request_id=self.request_id, signed=self.signed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +55,21 @@ def commit(parts: Parts, actor: Actor, change: Change, deed: Deed, within: Withi
 def destroy_retired(parts: Parts, actor: Actor, history: WalletHistory) -> Sequence[KeyVersion]:
     """Destroy the sealed keys of the wallet's retired versions; answers those that were due.
 
-    1. Delete the sealed key and drop its handle.  2. Note when: from then on it is known to be gone.
-    A process killed between the two leaves it to the next sweep.
+    1. Delete the sealed key and drop its handle; or have every cosigner destroy its share.
+    2. Note when: from then on it is known to be gone.
+    A process killed between the two leaves it to the next sweep, and so does a cosigner that is away.
     """
     due = [
         version
         for version in history.versions
         if version.state is VersionState.RETIRED and version.destroyed_at is None
     ]
+    if history.wallet.is_mpc:
+        due = [version for version in due if shares_are_destroyed(parts, actor.asker, history.wallet, version.number)]
     for version in due:
-        parts.key_store.delete(history.wallet.id, version.number)  # (1)
-        parts.keyring.forget(history.wallet.id, version.number)
+        if not history.wallet.is_mpc:
+            parts.key_store.delete(history.wallet.id, version.number)  # (1)
+            parts.keyring.forget(history.wallet.id, version.number)
         _note_destroyed(parts, actor, history.wallet.id, version)  # (2)
     return due
 

@@ -13,11 +13,14 @@ from hyperkms.custody.key_store import require_kept
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.changing import Actor, Deed, write_down
+from hyperkms.operations.in_shares import cosigners_of
 from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.wallets import wallet_exists
+from hyperkms.threshold.coordinator.ceremonies import NewKey
 from hyperkms.wallet import (
+    Custody,
     KeyType,
     KeyVersion,
     Network,
@@ -49,6 +52,56 @@ def generate(
     """A wallet with a fresh key; Conflict if the id exists. See `_create` for what a crash leaves."""
     source = _Source(Origin.GENERATED, "generate", parts.keyring.generate)
     return _create(parts, actor, request, source, completion)
+
+
+def generate_in_shares(
+    parts: Parts, actor: Actor, request: NewWallet, *, completion: Completion[Wallet] = nothing_more
+) -> Wallet:
+    """A wallet whose key is made in shares by the cosigners, and is nowhere; Conflict if the id exists.
+
+    1. Settle key type and network; refuse an id that is taken, or that another call is at.
+    2. Have the key made: in force at every cosigner, after every quorum has signed with it.
+    3. List the wallet: the one insert that decides who made it, once the line of the record is durable.
+
+    A process killed between 2 and 3 leaves a key that no wallet names and nobody was shown. The next one to ask for the
+    same under that id finds it at 2 and lists it; one who asks for something else is refused.
+    """
+    key_type, network = settle(request, parts.defaults, parts.mode)  # (1)
+    metadata = _check_metadata(request.metadata)
+    here = cosigners_of(parts, key_type)
+    with here.turns.of(request.id):
+        if parts.wallets.find(request.id):
+            raise wallet_exists(request.id)
+        wanted = NewKey(
+            wallet=request.id, version=_FIRST, key_type=key_type.value, network=network.value if network else "none"
+        )
+        made = here.coordinator.generate(wanted, actor.asker)  # (2)
+        now = parts.clock()
+        current = KeyVersion(
+            number=_FIRST,
+            state=VersionState.ACTIVE,
+            public_key=PublicKey(made.public_key),
+            origin=Origin.GENERATED,
+            created_at=now,
+            activated_at=now,
+        )
+        wallet = Wallet(
+            id=request.id,
+            key_type=key_type,
+            network=network,
+            current=current,
+            created_at=now,
+            metadata=metadata,
+            custody=Custody.MPC,
+            group_id=here.coordinator.group.id,
+        )
+
+        def complete(connection: sa.Connection, listed: Wallet, /) -> None:
+            completion(connection, listed)
+            write_down(parts, actor, request.id, [listed.current], Deed(operation="generate"))
+
+        parts.wallets.create(wallet, complete)  # (3)
+    return wallet
 
 
 def import_key(parts: Parts, actor: Actor, request: NewWallet, key_file: Path) -> Wallet:

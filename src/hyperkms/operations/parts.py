@@ -20,6 +20,7 @@ from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
 from hyperkms.operations.at_hand import SignersAtHand
+from hyperkms.operations.in_shares import InShares
 from hyperkms.state.census import Census
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
@@ -64,6 +65,8 @@ class Parts:
     key_store: KeyStore
     keyring: Keyring
     signers: SignersAtHand
+    in_shares: InShares | None
+    """The cosigners; None where MPC is not enabled."""
     api_keys: ApiKeys
     signed_requests: SignedRequests
     clients: Clients

@@ -9,8 +9,10 @@ from hyperkms.custody.key_store import KeyStore, require_kept
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
+from hyperkms.operations.in_shares import cosigners_of, require_mpc, threshold_key
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
+from hyperkms.threshold.coordinator.ceremonies import NewKey
 from hyperkms.wallet import KeyType, Origin, PublicKey, SealedKey, WalletId, key_context
 from hyperkms.wallet_life import Asked, Change, WalletHistory, add_pending, require_live, rotate_at_once
 
@@ -43,6 +45,8 @@ def rotate(
     """
     history = parts.wallets.history(request.wallet)  # (1)
     require_live(history.wallet)
+    if history.wallet.is_mpc:
+        return _rotate_in_shares(parts, actor, request, completion)
     if history.pending and _is_at_once(request, history):
         number = history.pending.number
         return activate(parts, actor, request.wallet, number, reason=request.reason, completion=completion)
@@ -60,6 +64,41 @@ def rotate(
 
     commit(parts, actor, change, Deed(operation="rotate", reason=request.reason), within)  # (5)
     return rotated
+
+
+def rotate_mpc(
+    parts: Parts, actor: Actor, request: RotateRequest, *, completion: Completion[Rotated] = nothing_more
+) -> Rotated:
+    """The same for a wallet in shares alone; NotFound for another."""
+    require_mpc(parts.wallets.get(request.wallet))
+    return rotate(parts, actor, request, completion=completion)
+
+
+def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, completion: Completion[Rotated]) -> Rotated:
+    """The same where cosigners make the key: nobody else is at the wallet meanwhile."""
+    wallet = parts.wallets.get(request.wallet)
+    here = cosigners_of(parts, wallet.key_type)
+    threshold_key(parts, wallet, wallet.current)  # those cosigners are the wallet's
+    with here.turns.of(request.wallet):
+        history = parts.wallets.history(request.wallet)
+        require_live(history.wallet)
+        if history.pending and _is_at_once(request, history):
+            number = history.pending.number
+            return activate(parts, actor, request.wallet, number, reason=request.reason, completion=completion)
+        if history.pending:
+            return Rotated(wallet=history.wallet, old=history.wallet.current, new=history.pending)
+        wanted = NewKey(
+            wallet=wallet.id,
+            version=history.next_number,
+            key_type=wallet.key_type.value,
+            network=wallet.network.value if wallet.network else "none",
+        )
+        made = here.coordinator.generate(wanted, actor.asker)
+        change = _plan(parts, actor, request, history, PublicKey(made.public_key))
+        rotated = Rotated.of(history, change, history.next_number)
+        deed = Deed(operation="rotate", reason=request.reason)
+        commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))
+        return rotated
 
 
 def _context(history: WalletHistory) -> _core.Context:

@@ -9,7 +9,8 @@ import msgspec
 from hyperkms.access.authority import Decision, Wanted, decide
 from hyperkms.access.clients import Client
 from hyperkms.errors import Malformed, Refused
-from hyperkms.hyperliquid.actions import Action, parse_action
+from hyperkms.hyperliquid.action_type import ActionKind
+from hyperkms.hyperliquid.actions import ACTIONS, Action, parse_action
 from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.signable import numbered, require_fitting
 from hyperkms.hyperliquid.wire import Numbers
@@ -17,6 +18,9 @@ from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
+
+COSIGNED_EXPIRY_MS = 10_000
+"""How long an action of a wallet in shares holds, where neither its request nor its policy says."""
 
 
 class ActionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +84,22 @@ def settle_action(
         wire=numbered(action, network, nonce),
         nonce=nonce,
         vault_address=request.vault_address,
-        expires_after=decision.expires_after if decision else request.expires_after,
+        expires_after=_expiry(
+            parts, signer.wallet, action, decision.expires_after if decision else request.expires_after
+        ),
         network=network,
         operation=request.operation,
         decision=decision,
         explained=explain(action, parts.prices[network].name),
         stamps=(came, parsed, found, decided, perf_counter_ns()),
     )
+
+
+def _expiry(parts: Parts, wallet: Wallet, action: Action, settled: int | None) -> int | None:
+    """Cosigners sign no L1 action that could be held back and posted much later: by default it ends in 10 s."""
+    if settled is not None or not wallet.is_mpc or parts.replay_vectors or ACTIONS[action.type].kind is ActionKind.USER:
+        return settled
+    return parts.clock() + COSIGNED_EXPIRY_MS
 
 
 def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -> Decision | None:

@@ -15,6 +15,8 @@ from hyperkms.errors import Forbidden
 from hyperkms.hyperliquid.signable import typed_as
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
+from hyperkms.operations.cosigned import Signature, cosign_action, cosign_message
+from hyperkms.operations.in_shares import ThresholdKey
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.permission import grants_to_sign
@@ -69,18 +71,35 @@ def sign_bytes(
     """
     require_still_signing(parts, signer)
     require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
-    sign = _core.sign_ed25519_message if signer.wallet.key_type is KeyType.ED25519 else _core.sign_eip191
-    signature, digest = sign(signer.handle, message)  # (1)
-    made = Made(signature, digest, operation, {"messageBytes": len(message)}, f"a message of {len(message)} bytes")
+    signature = _sign_message(parts, caller, signer, message, operation=operation)  # (1)
+    made = Made(
+        signature.text,
+        signature.digest,
+        operation,
+        {"messageBytes": len(message)},
+        f"a message of {len(message)} bytes",
+        cosigned=signature.cosigned,
+    )
     record = record_of(parts, caller, signer, made)
     ticket = parts.record.append(record)  # (2)
 
     def finish(position: Position) -> SignedMessage:  # (3)
         parts.metrics.signed(signer.wallet.key_type, operation)
         receipt = receipt_of(position, record)
-        return SignedMessage(wallet=signer.wallet, version=signer.version, signature=signature, receipt=receipt)
+        return SignedMessage(wallet=signer.wallet, version=signer.version, signature=made.signature, receipt=receipt)
 
     return Pending(ticket, finish)
+
+
+def _sign_message(parts: Parts, caller: Caller, signer: Signer, message: bytes, *, operation: str) -> Signature:
+    key_type = signer.wallet.key_type
+    if isinstance(signer.handle, ThresholdKey):
+        made = cosign_message(signer.handle, caller, key_type, message, operation=operation)
+        require_still_signing(parts, signer)  # the cosigners may have taken seconds
+        require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
+        return made
+    sign = _core.sign_ed25519_message if key_type is KeyType.ED25519 else _core.sign_eip191
+    return Signature(*sign(signer.handle, message))
 
 
 def sign_action(
@@ -116,14 +135,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
     grant = None if settled.decision is None else settled.decision.grant
     require_still_allowed(parts, caller, signer.wallet, settled.operation, grant=grant)
     network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
-    signature, digest = sign_form(  # (6)
-        signer.handle,
-        settled.wire,
-        nonce=nonce,
-        vault_address=settled.vault_address,
-        expires_after=settled.expires_after,
-        network=network_name,
-    )
+    signature = _sign_action(parts, caller, settled, network_name)  # (6)
     signed_at = perf_counter_ns()
     signed = {
         "action": settled.wire,
@@ -133,7 +145,15 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         "network": network_name,
         **typed_as(settled.wire),
     }
-    made = Made(signature, digest, settled.operation, signed, settled.explained, settled.decision)
+    made = Made(
+        signature.text,
+        signature.digest,
+        settled.operation,
+        signed,
+        settled.explained,
+        settled.decision,
+        signature.cosigned,
+    )
     record = record_of(parts, caller, signer, made)
     ticket = parts.record.append(record)  # (7)
 
@@ -148,11 +168,41 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
             nonce=nonce,
             vault_address=settled.vault_address,
             expires_after=settled.expires_after,
-            signature=signature,
+            signature=signature.text,
             receipt=receipt_of(position, record),
         )
 
     return Pending(ticket, finish)
+
+
+def _sign_action(
+    parts: Parts, caller: Caller, settled: SettledAction, network: Literal["mainnet", "testnet"]
+) -> Signature:
+    signer, operation = settled.signer, settled.operation
+    if isinstance(signer.handle, ThresholdKey):
+        made = cosign_action(
+            signer.handle,
+            caller,
+            settled.wire,
+            operation=operation,
+            nonce=settled.nonce,
+            vault_address=settled.vault_address,
+            expires_after=settled.expires_after,
+            network=network,
+        )
+        require_still_signing(parts, signer)  # the cosigners may have taken seconds
+        grant = None if settled.decision is None else settled.decision.grant
+        require_still_allowed(parts, caller, signer.wallet, operation, grant=grant)
+        return made
+    made_here = sign_form(
+        signer.handle,
+        settled.wire,
+        nonce=settled.nonce,
+        vault_address=settled.vault_address,
+        expires_after=settled.expires_after,
+        network=network,
+    )
+    return Signature(*made_here)
 
 
 def require_still_allowed(parts: Parts, caller: Caller, wallet: Wallet, operation: str, *, grant: str | None) -> None:

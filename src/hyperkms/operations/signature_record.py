@@ -11,7 +11,7 @@ from hyperkms.audit.sink import Position
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
-from hyperkms.receipt import Receipt
+from hyperkms.receipt import CosignedBy, Receipt
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -23,6 +23,8 @@ class Made(msgspec.Struct, frozen=True):
     signed: dict[str, Any]
     explained: str
     decision: Decision | None = None
+    cosigned: CosignedBy | None = None
+    """Of a wallet in shares."""
 
 
 def record_of(parts: Parts, caller: Caller, signer: Signer, made: Made) -> SignatureRecord:
@@ -44,6 +46,7 @@ def record_of(parts: Parts, caller: Caller, signer: Signer, made: Made) -> Signa
         grant=None if decision is None else decision.grant,
         reserved=UNSET if decision is None else _counted(decision) or UNSET,
         shadow=UNSET if decision is None or decision.would_refuse is None else _objection(decision.would_refuse),
+        cosigned=made.cosigned or UNSET,
     )
     if caller.under is None:
         return record
@@ -73,4 +76,5 @@ def receipt_of(position: Position, record: SignatureRecord) -> Receipt:
         leaf_hash=f"0x{position.leaf_hash}",
         durability=position.durability,
         head=position.head,
+        cosigned=record.cosigned,
     )

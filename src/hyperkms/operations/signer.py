@@ -9,8 +9,10 @@ from hyperkms.access.policy.standing import standing_authority
 from hyperkms.access.signing_grants import signs_actions
 from hyperkms.errors import Conflict
 from hyperkms.operations.at_hand import Found, Signer
+from hyperkms.operations.in_shares import threshold_key
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import grants_to_sign
+from hyperkms.state.waiting import about_to_wait
 from hyperkms.wallet import KeyType, Wallet, WalletId
 from hyperkms.wallet_life import require_signing
 
@@ -26,6 +28,8 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
         (id(client), wallet_id, number, operation), lambda: _find(parts, client, wallet_id, number, operation)
     )
     signer = found.signer
+    if signer.wallet.is_mpc:
+        about_to_wait()  # for cosigners: before anything is numbered or reserved
     if signer.version.expires_at is not None:  # its grace may have ended since
         require_signing(signer.wallet, signer.version, now=parts.clock())
     return signer
@@ -43,7 +47,7 @@ def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None,
     is_judged = signs_actions(operation) and wallet.key_type is KeyType.SECP256K1
     meter_of = parts.reservations.meter_of
     authority = authority_over(parts, client, wallet, grants, meter_of) if is_judged else None
-    handle = parts.keyring.handle(wallet, version)
+    handle = threshold_key(parts, wallet, version) if wallet.is_mpc else parts.keyring.handle(wallet, version)
     return Found(Signer(wallet, version, handle, generation, authority), client)
 
 

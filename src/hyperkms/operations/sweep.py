@@ -97,5 +97,8 @@ def _expire(parts: Parts, actor: Actor, wallet: WalletId) -> Iterator[Swept]:
 
 
 def _rotate(parts: Parts, actor: Actor, wallet: WalletId) -> Iterator[Swept]:
+    """A key in shares is rotated by hand alone: it takes every cosigner, and a client that they believe."""
+    if parts.wallets.get(wallet).is_mpc:
+        return
     rotated = rotate(parts, actor, RotateRequest(wallet=wallet, reason="its version had reached the age set for it"))
     yield Swept("wallet-rotated", wallet, rotated.new.number)

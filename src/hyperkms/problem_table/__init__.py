@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
 from hyperkms.problem_table.auditing import AUDIT_FILES, AUDITING
+from hyperkms.problem_table.coordinating import CONNECTING, COORDINATING
 from hyperkms.problem_table.cosigners import COSIGNING, GROUPS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
@@ -38,6 +39,8 @@ SITUATIONS: tuple[Situation, ...] = (
     STORED,
     AUDITING,
     AUDIT_FILES,
+    COORDINATING,
+    CONNECTING,
     GROUPS,
     COSIGNING,
     DECIDING,

@@ -122,16 +122,5 @@ REQUESTS = Situation(
             next_step="Look for the code in the list at /problems; a newer release may know it.",
             shown_by='curl -s "$URL/problems"',
         ),
-        Problem(
-            code="mpc-disabled",
-            family=Malformed,
-            title="MPC is not enabled",
-            cause=(
-                "A route of the first system for MPC wallets was called. Threshold signing is not in this release, and "
-                "the service does not start with MPC_ENABLED=true. The sentence is the first system's."
-            ),
-            next_step="Use /wallets/... with a wallet of one key; docs/choosing.md says what else there is.",
-            shown_by='curl -s "$URL/mpc/status"',
-        ),
     ),
 )

@@ -70,13 +70,6 @@ STARTING = Situation(
             shown_by="openssl x509 -in CERT -noout -pubkey; openssl pkey -in KEY -pubout",
         ),
         Problem(
-            code="mpc-not-available",
-            family=Refused,
-            title="Threshold signing is not in this release",
-            cause="MPC_ENABLED is true. To start without it would promise what is not there.",
-            next_step="Unset MPC_ENABLED; docs/choosing.md says what there is instead.",
-        ),
-        Problem(
             code="memory-unprotected",
             family=Unavailable,
             title="Memory for keys cannot be protected",

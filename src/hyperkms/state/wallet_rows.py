@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 
 from hyperkms.state.schema import key_versions, wallets
-from hyperkms.wallet import KeyType, KeyVersion, Network, Origin, PublicKey, VersionState, Wallet, WalletId
+from hyperkms.wallet import Custody, KeyType, KeyVersion, Network, Origin, PublicKey, VersionState, Wallet, WalletId
 from hyperkms.wallet_life import Rotation
 
 VERSION_COLUMNS = tuple(column.label(f"version_{column.name}") for column in key_versions.c if column.name != "wallet")
@@ -30,6 +30,8 @@ def wallet_of(fields: sa.RowMapping) -> Wallet:
         revision=fields["revision"],
         retired_at=fields["retired_at"],
         retired_reason=fields["retired_reason"],
+        custody=Custody(fields["custody"]),
+        group_id=None if fields["group_id"] is None else bytes(fields["group_id"]),
     )
 
 
@@ -67,6 +69,8 @@ def wallet_row(wallet: Wallet) -> dict[str, object]:
         "network": wallet.network.value if wallet.network else None,
         "metadata": json.dumps(dict(wallet.metadata), ensure_ascii=False),
         "created_at": wallet.created_at,
+        "custody": wallet.custody.value,
+        "group_id": wallet.group_id,
         **wallet_state(wallet),
     }
 

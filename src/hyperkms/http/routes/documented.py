@@ -13,6 +13,7 @@ from hyperkms.http.client_schemas import (
     RevokeClientRequest,
     RotateClientRequest,
 )
+from hyperkms.http.mpc_schemas import RefreshRequest
 from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, DoubtPolicyRequest, ExplainRequest
 from hyperkms.http.schemas import (
     ActivateRequest,
@@ -123,6 +124,7 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
         "one version, before its grace ends": {"version": 1, "reason": "the key may be known"},
         "the whole wallet, and its keys at once": {"destroy": True},
     },
+    RefreshRequest: {"the current version": {}, "one in grace": {"version": 1}},
     MigrateRequest: {"a wallet": {"walletId": "bot-1"}},
 }
 """Bodies that work as they stand, once the wallet is there (and with a timestamp of now)."""
@@ -181,6 +183,11 @@ def described(answer: type[msgspec.Struct], *refusals: str) -> dict[str, Any]:
     return {"responses": responses}
 
 
+def open_answer(answer: type[msgspec.Struct]) -> dict[str, Any]:
+    """The `openapi_extra` of an open route that answers this."""
+    return {"responses": {"200": {"description": "Done.", "content": _json(answer)}}}
+
+
 def open_route(*refusals: str) -> dict[str, Any]:
     """The `openapi_extra` of an open route that answers 200 or these problems."""
     return {"responses": refused(*refusals)}
@@ -189,13 +196,6 @@ def open_route(*refusals: str) -> dict[str, Any]:
 def refused(*statuses: str) -> dict[str, Any]:
     """The refusals of a route, for its `responses`."""
     return {status: {"description": _PROBLEMS[status], "content": _problem()} for status in statuses}
-
-
-def always_refused(words: str) -> dict[str, Any]:
-    """The `openapi_extra` of a route that answers nothing but 400 (401 or 429 without a key)."""
-    responses = refused("401", "429")
-    responses["400"] = {"description": words, "content": _problem()}
-    return {"responses": responses}
 
 
 def _problem() -> dict[str, Any]:

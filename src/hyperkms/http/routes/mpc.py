@@ -1,52 +1,207 @@
-"""The first system's MPC routes, while threshold signing is off."""
+"""Wallets in shares: the first system's MPC routes, and those that it had not. Signing is in `signing_table`."""
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
 
-from hyperkms.access.clients import Client
-from hyperkms.errors import Malformed
+from hyperkms.access.clients import Client, Operation
+from hyperkms.access.limits import What
+from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
-from hyperkms.http.routes.documented import always_refused
+from hyperkms.http.body import body_of
+from hyperkms.http.life_views import rotation_view, version_view
+from hyperkms.http.mpc_schemas import (
+    MpcGenerateAnswer,
+    MpcPublicKeyAnswer,
+    MpcStatusAnswer,
+    RefreshAnswer,
+    RefreshRequest,
+)
+from hyperkms.http.mpc_views import mpc_wallet_view, status_view
+from hyperkms.http.once import Work, respond, uncompleted
+from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
+from hyperkms.http.routes.documented import documented, open_answer
+from hyperkms.http.schemas import (
+    GenerateRequest,
+    RetireAnswer,
+    RetireRequest,
+    RotateAnswer,
+    RotateRequest,
+)
+from hyperkms.http.signing import mpc_disabled
+from hyperkms.operations import retire, rotate
+from hyperkms.operations.activate import Rotated
+from hyperkms.operations.generate import generate_in_shares
+from hyperkms.operations.in_shares import InShares, require_mpc
+from hyperkms.operations.new_wallet import NewWallet
+from hyperkms.operations.permission import wallet_for
+from hyperkms.operations.refresh import Refreshed, refresh
+from hyperkms.wallet import KeyType, Network, Wallet
+from hyperkms.wallet_life import KeyFate, WalletHistory
 
 router = APIRouter(prefix="/mpc", tags=["mpc"])
-_WORDS = "MPC is not enabled. Set MPC_ENABLED=true in .env"
-_OFF = always_refused(_WORDS)
-Authenticated = Annotated[Client, Depends(client_with())]
+_NOTE = (
+    "This is an ed25519 wallet, as the first system made them. Hyperliquid verifies secp256k1 signatures "
+    'only: give "keyType": "secp256k1" for a wallet that trades.'
+)
 
 
-@router.get("/status", summary="Whether threshold signing is on")
-async def status() -> dict[str, object]:
-    """Open without a key; the values are text, as in the first system."""
-    return {
-        "mpcEnabled": False,
-        "threshold": "2",
-        "totalShares": "3",
-        "algorithm": "none",
-        "description": "Threshold signing is off: wallets have single keys",
-    }
+def _on(request: Request, _client: Annotated[Client, Depends(client_with())]) -> InShares:
+    """The cosigners; Malformed in the first system's words where MPC is off, to whoever has a key."""
+    here = parts_of(request).in_shares
+    if here is None:
+        raise mpc_disabled()
+    return here
 
 
-@router.get("/wallets/{wallet_id}/public-key", summary="Off in this release", openapi_extra=_OFF)
-async def public_key(wallet_id: str, _client: Authenticated) -> None:  # noqa: ARG001 (part of the path)
-    """400 while threshold signing is off."""
-    raise _off()
+On = Annotated[InShares, Depends(_on)]
+Maker = Annotated[Client, Depends(client_with(Operation.GENERATE, limit=What.GENERATE))]
+Rotator = Annotated[Client, Depends(client_with(Operation.ROTATE, limit=What.ROTATE))]
+Retirer = Annotated[Client, Depends(client_with(Operation.RETIRE, limit=What.ADMINISTER))]
+Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]
+Administrator = Annotated[Client, Depends(client_with(Operation.ADMINISTER, limit=What.ADMINISTER))]
 
 
-async def _refuse(_client: Authenticated) -> None:
-    raise _off()
+@router.get("/status", summary="The cosigners, and who of them answers", openapi_extra=open_answer(MpcStatusAnswer))
+async def status(request: Request) -> Response:
+    """Open without a key; the first five members are the first system's, whose values are text."""
+    return answer(status_view(parts_of(request).in_shares))
 
 
-for _name in ("generate", "sign", "sign-order", "rotate"):
-    router.add_api_route(
-        f"/wallets/{_name}",
-        _refuse,
-        methods=["POST"],
-        summary="Off in this release",
-        name=f"mpc-{_name}",
-        openapi_extra=_OFF,
+@router.post(
+    "/wallets/generate", summary="Make a wallet in shares", openapi_extra=documented(MpcGenerateAnswer, GenerateRequest)
+)
+async def generate_wallet(
+    request: Request,
+    here: On,
+    client: Maker,
+    body: Annotated[GenerateRequest, Depends(body_of(GenerateRequest, "walletId is required"))],
+) -> Response:
+    """All cosigners make the key together; it is nowhere as a whole, now or later. Takes seconds.
+
+    Shown once every cosigner has its share in force and every quorum has made a verified signature with it. An id that
+    exists, or that another call is at, is answered 409; what is cut off is finished by whoever asks for the same again.
+    """
+    parts = parts_of(request)
+    wallet_id = wallet_of(request, body.wallet_id)
+    client.require_new_wallet(wallet_id)
+    wanted = NewWallet(
+        id=wallet_id,
+        key_type=KeyType(body.key_type) if body.key_type else None,
+        network=Network(body.network) if body.network else None,
+        metadata=body.metadata or {},
+    )
+
+    def view(wallet: Wallet) -> MpcGenerateAnswer:
+        note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
+        return MpcGenerateAnswer(success=True, wallet=mpc_wallet_view(wallet, here.coordinator.group), note=note)
+
+    run = partial(threads_of(request).make, generate_in_shares, parts, actor_of(request, client), wanted)
+    return await respond(request, client, Work(run, view))
+
+
+@router.get(
+    "/wallets/{wallet_id}/public-key",
+    summary="The public key of a wallet in shares",
+    openapi_extra=documented(MpcPublicKeyAnswer),
+)
+def public_key(request: Request, wallet_id: Named, _here: On, client: Reader) -> Response:
+    """Read from the record; no cosigner is asked. A wallet with a single key is none here: 404."""
+    wallet = require_mpc(wallet_for(parts_of(request), client, wallet_of(request, wallet_id), Operation.READ))
+    return answer(
+        MpcPublicKeyAnswer(
+            success=True,
+            wallet_id=wallet.id,
+            public_key=wallet.public_key_text,
+            key_type=wallet.key_type.value,
+            address=wallet.address,
+            mpc_enabled=True,
+        )
     )
 
 
-def _off() -> Malformed:
-    return Malformed("mpc-disabled", _WORDS)
+@router.post(
+    "/wallets/rotate", summary="Make a new key version in shares", openapi_extra=documented(RotateAnswer, RotateRequest)
+)
+async def rotate_wallet(
+    request: Request,
+    _here: On,
+    client: Rotator,
+    body: Annotated[RotateRequest, Depends(body_of(RotateRequest, "walletId is required"))],
+) -> Response:
+    """As /wallets/rotate: a new key, made by all cosigners. The one before signs until its grace ends."""
+    parts, wallet = parts_of(request), wallet_of(request, body.wallet_id)
+    client.require_wallet(wallet, Operation.ROTATE)
+    wanted = rotate.RotateRequest(wallet=wallet, reason=body.reason, activate=body.activate)
+    run = partial(threads_of(request).make, rotate.rotate_mpc, parts, actor_of(request, client), wanted)
+
+    def view(rotated: Rotated) -> RotateAnswer:
+        return RotateAnswer(success=True, rotation=rotation_view(rotated, parts.lifetimes))
+
+    return await respond(request, client, Work(run, view))
+
+
+@router.post(
+    "/wallets/{wallet_id}/retire",
+    summary="Retire a wallet in shares, or a version",
+    openapi_extra=documented(RetireAnswer, RetireRequest),
+)
+async def retire_wallet(
+    request: Request,
+    wallet_id: Named,
+    here: On,
+    client: Retirer,
+    body: Annotated[RetireRequest, Depends(body_of(RetireRequest, "an object is due"))],
+) -> Response:
+    """As /wallets/:id/retire. `destroyedAt` is there once every cosigner has destroyed its share."""
+    wallet = wallet_of(request, wallet_id)
+    client.require_wallet(wallet, Operation.RETIRE)
+    wanted = retire.RetireRequest(
+        wallet=wallet,
+        version=body.version,
+        reason=body.reason,
+        fate=KeyFate.AT_ONCE if body.destroy else KeyFate.AFTER_GRACE,
+    )
+    make, parts, actor = threads_of(request).make, parts_of(request), actor_of(request, client)
+
+    def run_retire() -> WalletHistory:
+        require_mpc(parts.wallets.get(wallet))
+        return retire.retire(parts, actor, wanted)
+
+    def view(history: WalletHistory) -> RetireAnswer:
+        versions = [version_view(version) for version in history.versions]
+        shown = mpc_wallet_view(history.wallet, here.coordinator.group)
+        return RetireAnswer(success=True, wallet=shown, versions=versions)
+
+    return await respond(request, client, Work(uncompleted(lambda: make(run_retire)), view))
+
+
+@router.post(
+    "/wallets/{wallet_id}/refresh",
+    summary="Make new shares of the same key",
+    openapi_extra=documented(RefreshAnswer, RefreshRequest),
+)
+async def refresh_wallet(
+    request: Request,
+    wallet_id: Named,
+    _here: On,
+    client: Administrator,
+    body: Annotated[RefreshRequest, Depends(body_of(RefreshRequest, "an object is due"))],
+) -> Response:
+    """All cosigners make the next epoch and destroy the shares before: what was stolen of those is worth nothing."""
+    wallet = wallet_of(request, wallet_id)
+    make, parts, actor = threads_of(request).make, parts_of(request), actor_of(request, client)
+
+    def view(done: Refreshed) -> RefreshAnswer:
+        return RefreshAnswer(
+            success=True,
+            wallet_id=done.wallet.id,
+            version=done.version.number,
+            epoch=done.epoch,
+            public_key=done.version.public_key_text,
+        )
+
+    run = uncompleted(lambda: make(refresh, parts, actor, wallet, body.version))
+    return await respond(request, client, Work(run, view))

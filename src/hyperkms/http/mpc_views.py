@@ -1,0 +1,52 @@
+"""Wallets in shares and their cosigners as the bodies of answers."""
+
+import msgspec
+
+from hyperkms.http.mpc_schemas import CosignerView, MpcStatusAnswer, MpcWalletView
+from hyperkms.http.views import wallet_view
+from hyperkms.operations.in_shares import PROTECTS, InShares
+from hyperkms.threshold.coordinator.target import AUDITED, DKLS, FROST
+from hyperkms.threshold.group import Group
+from hyperkms.wallet import Wallet
+
+OFF = MpcStatusAnswer(
+    mpc_enabled=False,
+    threshold="2",
+    total_shares="3",
+    algorithm="none",
+    description="Threshold signing is off: wallets have single keys",
+)
+
+
+def mpc_wallet_view(wallet: Wallet, group: Group) -> MpcWalletView:
+    """A wallet as it is shown, with the members of the first system."""
+    members = {
+        "mpcEnabled": True,
+        "threshold": f"{group.threshold}-of-{len(group.members)}",
+        "shareCount": len(group.members),
+    }
+    shown = msgspec.structs.asdict(wallet_view(wallet))
+    return MpcWalletView(**{**shown, "metadata": {**wallet.metadata, **members}, "mpc_enabled": True})
+
+
+def status_view(here: InShares | None) -> MpcStatusAnswer:
+    """The group, and who of it answers; nobody is asked."""
+    if here is None:
+        return OFF
+    coordinator = here.coordinator
+    group, seen = coordinator.group, coordinator.status()
+    return MpcStatusAnswer(
+        mpc_enabled=True,
+        threshold=str(group.threshold),
+        total_shares=str(len(group.members)),
+        algorithm=f"{FROST}, {DKLS} (secp256k1)",
+        description=f"{group.threshold}-of-{len(group.members)} threshold signature scheme",
+        protocol={"ed25519": FROST, "secp256k1": DKLS},
+        audited={"ed25519": AUDITED[FROST], "secp256k1": AUDITED[DKLS]},
+        deployment=coordinator.deployment,
+        protects=PROTECTS[coordinator.deployment],
+        cosigners=[CosignerView(index=one.index, name=one.name, alive=one.alive) for one in seen.cosigners],
+        quorum_left=seen.quorum_left,
+        group=group.name,
+        fingerprint=group.fingerprint,
+    )

@@ -1,0 +1,106 @@
+"""Signatures of wallets in shares: what the cosigners are asked, and what is made of their answer."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import hyperkms_cosign as cosign
+import msgspec
+
+from hyperkms import _core
+from hyperkms.hyperliquid.actions import ACTIONS
+from hyperkms.hyperliquid.user_signed import chain_id, typed_values
+from hyperkms.hyperliquid.wire import msgpack
+from hyperkms.operations.caller import Caller
+from hyperkms.operations.in_shares import ThresholdKey
+from hyperkms.receipt import CosignedBy
+from hyperkms.threshold.coordinator.target import AUDITED, Cosigned
+from hyperkms.threshold.wire import Asker, Intent
+from hyperkms.wallet import KeyType
+
+NetworkName = Literal["mainnet", "testnet"]
+
+
+class Signature(NamedTuple):
+    """A signature as text, and how it came to be."""
+
+    text: str
+    """0x and 128 hex digits (Ed25519: R, S), or 130 (secp256k1: r, s, v)."""
+    digest: str
+    cosigned: CosignedBy | None = None
+
+
+def cosign_message(
+    key: ThresholdKey, caller: Caller, key_type: KeyType, message: bytes, *, operation: str
+) -> Signature:
+    """Bytes: raw by an Ed25519 wallet, in EIP-191 form by a secp256k1 wallet."""
+    is_raw = key_type is KeyType.ED25519
+    form = cosign.Form.ed25519(message) if is_raw else cosign.Form.eip191(message)
+    intent = Intent(
+        form="ed25519" if is_raw else "eip191", operation=operation, position=caller.position, message=message
+    )
+    made = key.coordinator.sign(key.key, intent, _asker(caller), form)
+    if is_raw:
+        _core.verify_ed25519(key.key.public_key, message, made.signature)
+    return _signature(key, made)
+
+
+def cosign_action(  # noqa: PLR0913 (all that goes into a digest)
+    key: ThresholdKey,
+    caller: Caller,
+    wire: Mapping[str, Any],
+    *,
+    operation: str,
+    nonce: int,
+    vault_address: str | None,
+    expires_after: int | None,
+    network: NetworkName,
+) -> Signature:
+    """A numbered action; here and at each cosigner the core hashes."""
+    intent = Intent(
+        form="action",
+        operation=operation,
+        position=caller.position,
+        action=msgspec.json.encode(wire),
+        nonce=nonce,
+        vault_address=vault_address,
+        expires_after=expires_after,
+        network=network,
+    )
+    form = _form(wire, nonce=nonce, vault_address=vault_address, expires_after=expires_after, network=network)
+    return _signature(key, key.coordinator.sign(key.key, intent, _asker(caller), form))
+
+
+def _form(
+    wire: Mapping[str, Any],
+    *,
+    nonce: int,
+    vault_address: str | None,
+    expires_after: int | None,
+    network: NetworkName,
+) -> cosign.Form:
+    action_type = ACTIONS[wire["type"]]
+    if action_type.primary_type is not None:
+        return cosign.Form.user_action(
+            primary_type=action_type.primary_type,
+            values=typed_values(action_type, wire),
+            signature_chain_id=chain_id(wire),
+            network=network,
+        )
+    vault = None if vault_address is None else bytes.fromhex(vault_address[2:])
+    return cosign.Form.l1(msgpack(wire), nonce=nonce, vault=vault, expires_after=expires_after, network=network)
+
+
+def _asker(caller: Caller) -> Asker:
+    signed = None if caller.evidence is None else caller.evidence()
+    return Asker(client=caller.client.name, request_id=caller.request_id, signed=signed)
+
+
+def _signature(key: ThresholdKey, made: Cosigned) -> Signature:
+    cosigned = CosignedBy(
+        protocol=made.protocol,
+        session="0x" + made.session.hex(),
+        signers=list(made.signers),
+        deployment=key.coordinator.deployment,
+        audited=AUDITED[made.protocol],
+    )
+    return Signature("0x" + made.signature.hex(), "0x" + made.digest.hex(), cosigned)

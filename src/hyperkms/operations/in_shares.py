@@ -1,0 +1,109 @@
+"""Wallets whose keys are in shares: how the operations reach their cosigners."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hyperkms.errors import Conflict, HyperkmsError, NotFound, Refused
+from hyperkms.state.name_locks import NameLocks
+from hyperkms.threshold.coordinator.coordinator import Coordinator, Deployment, Key
+from hyperkms.threshold.wire import Asker
+from hyperkms.wallet import KeyType, KeyVersion, Wallet, WalletId
+
+if TYPE_CHECKING:
+    from hyperkms.operations.parts import Parts
+
+PROTECTS: Mapping[Deployment, str] = {
+    "embedded": "protects against one process, not against this machine",
+    "separate": "protects against fewer machines than sign together",
+}
+"""What shares are good for where the cosigners run so; said wherever it could be taken for more."""
+_log = structlog.stdlib.get_logger("hyperkms.cosigners")
+
+
+class Turns:
+    """One call at a time makes or changes the shares of a wallet, over all processes of a data directory."""
+
+    def __init__(self, locks: NameLocks) -> None:
+        self._locks = locks
+        self._here = threading.Lock()
+        self._taken: set[WalletId] = set()
+
+    @contextmanager
+    def of(self, wallet: WalletId) -> Iterator[None]:
+        """Within this block nobody else is at it; Conflict if somebody is."""
+        name = wallet.encode()
+        with self._here:
+            if wallet in self._taken or not self._locks.take(name):
+                words = f"another call makes or changes the key of wallet {wallet} now: look at it, and ask again"
+                raise Conflict("wallet-changed", words)
+            self._taken.add(wallet)
+        try:
+            yield
+        finally:
+            with self._here:
+                self._taken.discard(wallet)
+                self._locks.give_back(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InShares:
+    """The cosigners of this service."""
+
+    coordinator: Coordinator
+    turns: Turns
+    accepts_unaudited: bool
+    """Whether secp256k1 keys in shares are made and sign, though the protocol had no public audit."""
+
+
+@dataclass(frozen=True)
+class ThresholdKey:
+    """Stands where another wallet's key handle does."""
+
+    coordinator: Coordinator
+    key: Key
+
+
+def threshold_key(parts: "Parts", wallet: Wallet, version: KeyVersion) -> ThresholdKey:
+    """What signs for a version of a wallet in shares; Refused where this service cannot have it signed."""
+    here = cosigners_of(parts, wallet.key_type)
+    group = here.coordinator.group
+    if wallet.group_id != group.id:
+        words = f"wallet {wallet.id} is in shares of another group of cosigners than {group.name} ({group.fingerprint})"
+        raise Refused("share-of-another-group", words)
+    return ThresholdKey(here.coordinator, Key(wallet.id, version.number, version.public_key))
+
+
+def require_mpc(wallet: Wallet) -> Wallet:
+    """The wallet; NotFound for one with a single key, which the routes of wallets in shares do not have."""
+    if not wallet.is_mpc:
+        words = f"there is no MPC wallet {wallet.id}: it has a single key, for the routes without /mpc"
+        raise NotFound("wallet-not-found", words)
+    return wallet
+
+
+def cosigners_of(parts: "Parts", key_type: KeyType) -> InShares:
+    """Refused where there are none, or not for keys of this type."""
+    here = parts.in_shares
+    if here is None:
+        raise Refused("mpc-off", "this key is in shares, and MPC is not enabled here: set MPC_ENABLED=true")
+    if key_type is KeyType.SECP256K1 and not here.accepts_unaudited:
+        words = "DKLs23, by which secp256k1 keys in shares sign, had no public audit: production signs with it once"
+        raise Refused("unaudited-ecdsa", f"{words} HYPERKMS_ACCEPT_UNAUDITED_ECDSA=true says that this is accepted")
+    return here
+
+
+def shares_are_destroyed(parts: "Parts", asker: Asker, wallet: Wallet, number: int) -> bool:
+    """Have every cosigner destroy its share; False, and it is tried again later, if one has not."""
+    if parts.in_shares is None:
+        return False
+    try:
+        parts.in_shares.coordinator.retire(wallet.id, number, asker)
+    except HyperkmsError as error:
+        _log.warning("shares-left", wallet=wallet.id, version=number, code=error.code, words=error.message)
+        return False
+    return True

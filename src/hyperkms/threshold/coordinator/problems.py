@@ -1,0 +1,61 @@
+"""What a cosigner refuses, as an error of this process that names the cosigner."""
+
+import re
+from collections.abc import Mapping
+
+from hyperkms.errors import (
+    Conflict,
+    Detail,
+    Forbidden,
+    HyperkmsError,
+    Malformed,
+    NotFound,
+    Refused,
+    Tampered,
+    Unavailable,
+)
+from hyperkms.threshold.group import Member
+from hyperkms.threshold.wire import Problem
+
+AWAY = "cosigner-away"
+_LONGEST = 500
+_MOST_DETAILS = 16
+_OURS = frozenset({"type", "title", "status", "detail", "code", "requestId", "error"})
+"""Members of every problem document: these are for this service to say."""
+_CODE = re.compile(r"[a-z][a-z0-9-]{0,63}", re.ASCII)
+_KINDS: Mapping[str, type[HyperkmsError]] = {
+    "Malformed": Malformed,
+    "Refused": Refused,
+    # To the client these say what the cosigner thinks of it; the client did authenticate at this service.
+    "Unauthorized": Forbidden,
+    "Forbidden": Forbidden,
+    "NotFound": NotFound,
+    "Conflict": Conflict,
+    "Unavailable": Unavailable,
+    "Limited": Unavailable,
+    "Tampered": Tampered,
+}
+
+
+def called(member: Member) -> str:
+    """How a sentence names it."""
+    return member.name if member.name.startswith("cosigner") else f"cosigner {member.name}"
+
+
+def error_of(member: Member, problem: Problem) -> HyperkmsError:
+    """The cosigner's refusal with its code; what it says is bounded, and believed no further than that."""
+    kind = _KINDS.get(problem.kind)
+    if kind is None or not _CODE.fullmatch(problem.code):
+        return Unavailable("cosigner-failed", f"{called(member)}: it failed, and does not say at what")
+    words = "".join(one for one in problem.message[:_LONGEST] if one.isprintable())
+    details: dict[str, Detail] = {
+        name: value
+        for name, value in list(problem.details.items())[:_MOST_DETAILS]
+        if _CODE.fullmatch(name.lower()) and name not in _OURS and len(str(value)) <= _LONGEST
+    }
+    return kind(problem.code, f"{called(member)}: {words}", details)
+
+
+def away(member: Member, why: str) -> Unavailable:
+    """The error of a cosigner that gives no answer."""
+    return Unavailable(AWAY, f"{called(member)}: {why.removeprefix(called(member) + ': ')}")

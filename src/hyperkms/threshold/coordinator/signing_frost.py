@@ -1,0 +1,76 @@
+"""Ed25519 signatures by FROST (RFC 9591): with commitments at hand, one round trip to each signer."""
+
+from dataclasses import dataclass
+
+import hyperkms_cosign as cosign
+
+from hyperkms.errors import Conflict
+from hyperkms.threshold.coordinator.attempt import Attempt
+from hyperkms.threshold.coordinator.prepared import Pools
+from hyperkms.threshold.coordinator.target import FROST, Cosigned, Target
+from hyperkms.threshold.wire import Asker, Intent, ShareGiven, SignShare
+
+USED = "commitment-used"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frost:
+    """One message to sign, by whichever quorum."""
+
+    pools: Pools
+    group: cosign.Group
+    target: Target
+    intent: Intent
+    asker: Asker
+    form: cosign.Form
+
+    async def sign(self, attempt: Attempt) -> Cosigned:
+        """The signature of these members, verified.
+
+        1. Take commitments that were prepared.  2. Have every signer decide, and give its share.
+        3. Put the shares together; who gave a wrong one is named.  4. Verify the signature as anyone would.
+        """
+        try:
+            return await self._once(attempt)
+        except Conflict as error:
+            if error.code != USED:
+                raise
+        # A cosigner was started again, or another coordinator has had more prepared than there is room for.
+        self.pools.of(self.target, attempt.members).forget()
+        return await self._once(attempt)
+
+    async def _once(self, attempt: Attempt) -> Cosigned:
+        signers = sorted(attempt.members)
+        pool = self.pools.of(self.target, attempt.members)
+        commitments = await pool.take(attempt)  # (1)
+        try:
+            given = await attempt.ask_all(self._ask(signers, list(commitments)), ShareGiven)  # (2)
+        finally:
+            pool.give_back()
+        signature = cosign.aggregate(  # (3)
+            self.group,
+            self.target.context(self.group, signers[0]),
+            self.target.group_key,
+            attempt.members,
+            commitments,
+            self.form,
+            [given[index].share for index in signers],
+        )
+        self.form.verify(self.target.public_key, signature)  # (4)
+        return Cosigned(
+            signature=signature,
+            digest=self.form.digest,
+            session=cosign.session_of_commitments(commitments),
+            signers=tuple(signers),
+            protocol=FROST,
+        )
+
+    def _ask(self, signers: list[int], commitments: list[bytes]) -> SignShare:
+        return SignShare(
+            share=self.target.share,
+            signers=signers,
+            commitments=commitments,
+            intent=self.intent,
+            asker=self.asker,
+            prepared=self.target.prepared,
+        )
