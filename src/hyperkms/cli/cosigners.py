@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from hyperkms.audit.log_file import sync
+from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.telling import Tell
 from hyperkms.config import Config, environment_of_cosigner
 from hyperkms.errors import Malformed, Refused, Unavailable
@@ -21,7 +22,6 @@ from hyperkms.threshold.group import Group, Member, parse_group, read_group
 
 FOLDER = "cosigners"
 GROUP = "group.json"
-SOCKET = "cosigner.sock"
 TURNS = "mpc.lock"
 MOST_SOCKET = 100
 """Bytes of the path of a Unix socket: Linux takes 107, macOS 103."""

@@ -119,6 +119,35 @@ def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> 
     connection.execute(shares.update().where(same).values(state=ShareState.RETIRED, sealed=None))
 
 
+def retire_earlier_within(connection: sa.Connection, row: ShareRow) -> None:
+    """The epochs of its version before this one are destroyed."""
+    same = sa.and_(shares.c.wallet == row.wallet, shares.c.version == row.version, shares.c.epoch < row.epoch)
+    connection.execute(shares.update().where(same).values(state=ShareState.RETIRED, sealed=None))
+
+
+def sealed_within(connection: sa.Connection) -> Sequence[ShareRow]:
+    """Every share that is not destroyed, by wallet, version and epoch."""
+    query = sa.select(shares).where(shares.c.sealed.is_not(None))
+    ordered = query.order_by(shares.c.wallet, shares.c.version, shares.c.epoch)
+    return [_row(row) for row in connection.execute(ordered)]
+
+
+def rebind_within(connection: sa.Connection, row: ShareRow, sealed: bytes) -> None:
+    """The same share, sealed for another group; nothing of the seal before is left."""
+    due = _is(row.wallet, row.version, row.epoch)
+    connection.execute(shares.update().where(due).values(sealed=sealed))
+
+
+def move_wallets_within(connection: sa.Connection, before: bytes, after: bytes) -> None:
+    """Every wallet in shares of one group is in shares of the other."""
+    connection.execute(wallets.update().where(wallets.c.group_id == before).values(group_id=after))
+
+
+def move_wallet_within(connection: sa.Connection, wallet: WalletId, group_id: bytes) -> None:
+    """This wallet is in shares of the group."""
+    connection.execute(wallets.update().where(wallets.c.id == wallet).values(group_id=group_id))
+
+
 def insert_within(connection: sa.Connection, row: ShareRow) -> None:
     """Insert it; Conflict if there is one of this wallet, version and epoch, or ever was."""
     try:

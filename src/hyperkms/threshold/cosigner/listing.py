@@ -6,7 +6,13 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from hyperkms.errors import Conflict
-from hyperkms.state.share_rows import ShareRow, insert_within, note_custody_within, put_in_force_within
+from hyperkms.state.share_rows import (
+    ShareRow,
+    insert_within,
+    note_custody_within,
+    put_in_force_within,
+    retire_earlier_within,
+)
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
 from hyperkms.threshold.wire import Asker
@@ -26,9 +32,10 @@ def put_in_force(cosigner: Cosigner, row: ShareRow) -> None:
 
 
 def list_repaired(cosigner: Cosigner, row: ShareRow, asker: Asker) -> None:
-    """The same for a repaired share, which is stored with it."""
+    """The same for a repaired share, which is stored with it; of epochs that the others have left nothing stays."""
 
     def within(connection: sa.Connection, _listed: object = None) -> None:
+        retire_earlier_within(connection, row)
         insert_within(connection, row)
         note_custody_within(connection, row, cosigner.ourselves.group.id)
         write(cosigner, changed(cosigner, asker, row, "repair-share", "in-force"))
