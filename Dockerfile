@@ -16,6 +16,9 @@ RUN python3 -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements/dev.txt
 COPY Cargo.toml Cargo.lock pyproject.toml README.md LICENSE ./
 COPY core core
+# Members of the Rust workspace, without which cargo does not begin.
+COPY cosign cosign
+COPY recover recover
 COPY src src
 RUN PYO3_PYTHON=/venv/bin/python /venv/bin/maturin build --release --locked \
         --interpreter /venv/bin/python --out /wheels

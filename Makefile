@@ -34,8 +34,8 @@ VENV_STANDS := $(if $(TOOLS_STAND),$(shell . ./.stamps/tools && test -x .venv/bi
 
 # Folders are inputs as well: a removed file leaves no other trace.
 WHEEL_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(wildcard README.md LICENSE) $(shell \
-	find core cosign src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
-	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+	find core cosign recover src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
+	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -path 'recover/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
 
 setup: .stamps/wheel
 
@@ -63,7 +63,7 @@ setup: .stamps/wheel
 	echo 'setup: building and installing the package (a minute or two the first time, then seconds)'; \
 	touch .stamps/wheel.begun; \
 	rm -f target/wheels/hyperkms*.whl; \
-	for manifest in core cosign; do \
+	for manifest in core cosign recover; do \
 		.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels \
 			--manifest-path $$manifest/Cargo.toml; \
 	done; \

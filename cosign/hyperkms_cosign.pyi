@@ -141,6 +141,11 @@ class Share:
 
         For the replacement of a cosigner, on the word of the operator who compared the new group's fingerprint.
         """
+    def copy_for(self, recipient: str) -> bytes:
+        """A copy of the share that only the recovery program opens, with the key behind `recipient` (docs/recovery.md).
+
+        Malformed unless the recipient is what `hyperkms-recover` printed.
+        """
     def forget_prepared(self) -> None:
         """Let go of all prepared nonces."""
 

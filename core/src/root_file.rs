@@ -113,7 +113,7 @@ impl RootFile {
 }
 
 /// Refuses a file that others could read: it must be regular, this user's own, mode 0600 or 0400.
-pub(crate) fn require_private(file: &File, path: &Path) -> Result<()> {
+pub fn require_private(file: &File, path: &Path) -> Result<()> {
     let data = file.metadata().map_err(|e| io_error(path, &e))?;
     let shown = path.display();
     let refuse = |what: String| Err(Error::refused("key-file-permissions", what));
@@ -130,7 +130,8 @@ pub(crate) fn require_private(file: &File, path: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn read_up_to(source: &mut impl Read, target: &mut [u8]) -> std::io::Result<usize> {
+/// Fills the target as far as the source goes; the number of bytes read.
+pub fn read_up_to(source: &mut impl Read, target: &mut [u8]) -> std::io::Result<usize> {
     let mut len = 0;
     while len < target.len() {
         match source.read(&mut target[len..]) {

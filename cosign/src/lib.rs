@@ -16,10 +16,12 @@ mod prepared_tests;
 pub mod protocol;
 #[cfg(feature = "python")]
 mod python;
+pub mod recipient;
 pub mod sealed_share;
 pub mod session;
 #[cfg(test)]
 mod session_tests;
 pub mod share_context;
+pub mod share_copy;
 #[cfg(test)]
 mod testing;

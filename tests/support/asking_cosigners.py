@@ -42,4 +42,4 @@ def asker(signer: Signer, path: str, body: object, *, client: str = "somebody", 
 def refusals(cosigners: Cosigners, index: int, wallet: str) -> list[dict[str, Any]]:
     """The refusals for a wallet in a cosigner's own record."""
     found = command(cosigners, index, "audit", "show", "--wallet", wallet, "--refused")
-    return [one["record"] for one in found["decisions"]]
+    return [one["record"] for one in found["records"]]

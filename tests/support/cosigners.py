@@ -53,6 +53,7 @@ from hyperkms.threshold.wire import (
     SignShare,
     Status,
     TestSignature,
+    Witness,
 )
 from support.service import START_S, command, environment
 
@@ -94,8 +95,12 @@ class Line:
         self.socket.settimeout(WAIT_S)
         self.socket.connect(str(path))
         self._number = itertools.count(1)
-        if greet:
-            self.ask(Hello())
+        try:
+            if greet:
+                self.ask(Hello())
+        except BaseException:
+            self.socket.close()
+            raise
 
     def ask(self, ask: Ask, *, deadline_ms: int = 60_000) -> Any:
         """The answer; Refusal for a problem."""
@@ -416,6 +421,9 @@ class Cosigners:
     def retire(self, name: ShareName, asker: Asker = BEARER) -> None:
         self.together(dict.fromkeys(self.everyone, Retire(wallet=name.wallet, version=name.version, asker=asker)))
 
+    def witness(self, index: int, log: str, head: str) -> None:
+        self.ask(index, Witness(log=log, size=json.loads(head)["size"], head=head))
+
     def drop(self, name: ShareName) -> None:
         self.together(dict.fromkeys(self.everyone, Drop(share=name)))
 
@@ -486,6 +494,8 @@ class Cosigners:
             index=1,
             epoch=held.name.epoch,
         )
+
+    status = Status()
 
     def banned(self) -> list[int]:
         """Everyone whom anybody has banned."""

@@ -106,17 +106,20 @@ def test_shares_for_different_messages_make_no_signature(cosigners: Cosigners) -
     assert cosigners.banned() == []
 
 
+MIXED: tuple[Callable[[bytes, bytes], list[bytes]], ...] = (
+    lambda one, two: [one, two[:-1] + bytes([two[-1] ^ 1])],
+    lambda one, two: [one, two[:-40] + bytes(40)],
+    lambda one, _two: [one, one],
+    lambda one, _two: [one],
+    lambda _one, two: [two, two],
+    lambda _one, _two: [],
+    lambda one, two: [one, two, b""],
+)
+
+
 def test_commitments_that_were_altered_or_swapped_are_not_signed_with(cosigners: Cosigners) -> None:
     held = cosigners.generate(unique(), "ed25519")
-    for change in (
-        lambda one, two: [one, two[:-1] + bytes([two[-1] ^ 1])],
-        lambda one, two: [one, two[:-40] + bytes(40)],
-        lambda one, _two: [one, one],
-        lambda one, _two: [one],
-        lambda _one, two: [two, two],
-        lambda _one, _two: [],
-        lambda one, two: [one, two, b""],
-    ):
+    for change in MIXED:
         one, two = cosigners.commitments(held, [1, 2])
         ask = SignShare(
             share=held.name, signers=[1, 2], commitments=change(one, two), intent=message_intent(b"m"), asker=BEARER

@@ -35,7 +35,7 @@ def test_a_signed_request_signs_what_it_says_and_the_record_names_its_client(cos
     cosigners.sign(held, message_intent(b"hello"), asker=who)
     for index in cosigners.quorums[0]:
         found = command(cosigners, index, "audit", "show", "--wallet", held.name.wallet, "--operation", "sign-message")
-        [line] = [one["record"] for one in found["decisions"]]
+        [line] = [one["record"] for one in found["records"]]
         assert (line["client"], line["evidence"], line["signers"]) == ("bot", "signed", [1, 2])
         assert who.signed is not None
         assert line["request"] == "0x" + who.signed.authorization.decode()[-128:]
@@ -81,7 +81,7 @@ def test_whatever_of_a_signed_request_is_changed_it_is_nobodys(cosigners: Cosign
         "the path": changed(who, target=b"/wallets/sign"),
         "the method": changed(who, method=b"PUT"),
         "the key of repetition": changed(who, idempotency_key=b"k"),
-        "the signature": changed(who, authorization=who.signed.authorization[:-2] + b"00"),
+        "the signature": changed(who, authorization=who.signed.authorization[:-128] + bytes(128).hex().encode()[:128]),
         "no header": changed(who, authorization=b""),
         "no text": changed(who, authorization=b"\xff" * 300),
     }
@@ -124,10 +124,14 @@ def test_commitments_sign_once_and_only_for_their_quorum(cosigners: Cosigners) -
     with pytest.raises(Refusal) as misplaced:
         cosigners.ask(1, of_another_quorum)
     assert misplaced.value.code in {"commitment-misplaced", "commitments-incomplete"}
-    cosigners.ask(1, ask)
     with pytest.raises(Refusal) as used:
-        cosigners.ask(1, msgspec.structs.replace(ask, intent=message_intent(b"n")))
+        cosigners.ask(1, ask)  # whatever came of the first
     assert used.value.code == "commitment-used"
+    fresh = msgspec.structs.replace(ask, commitments=cosigners.commitments(held, [1, 2]))
+    cosigners.ask(1, fresh)
+    with pytest.raises(Refusal) as again:
+        cosigners.ask(1, msgspec.structs.replace(fresh, intent=message_intent(b"n")))
+    assert again.value.code == "commitment-used"
     assert cosigners.banned() == []
 
 

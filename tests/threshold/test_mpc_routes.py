@@ -1,4 +1,4 @@
-"""The routes of wallets in shares, over HTTP, with cosigners in processes of their own; an exchange takes the orders."""
+"""The routes of wallets in shares, over HTTP, with cosigners in processes of their own; the sandbox takes orders."""
 
 import json
 import time
@@ -89,7 +89,7 @@ def test_a_message_is_signed_as_independent_libraries_verify(service: Service, k
     ],
 )
 def test_receipt_and_record_say_who_cosigned_and_how(
-    service: Service, key_type: str, protocol: str, audited: bool | str
+    service: Service, key_type: str, protocol: str, audited: object
 ) -> None:
     signed = sign(service, key_type)
     cosigned = signed["receipt"]["cosigned"]

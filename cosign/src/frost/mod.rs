@@ -14,3 +14,5 @@ mod share;
 pub mod signing;
 #[cfg(test)]
 mod tests;
+
+pub use randomness::Drawn;

@@ -9,7 +9,8 @@ use super::errors::Result;
 use super::{Form, Group, Identity, LocalRootKey, Set, ShareContext};
 use crate::prepared::{self, Own, Waiting};
 use crate::protocol::{GroupKey, KeyShare, Secret};
-use crate::{dkls, frost, sealed_share, share_context};
+use crate::recipient::Recipient;
+use crate::{dkls, frost, sealed_share, share_context, share_copy};
 use hyperkms_core::single::KeyType;
 
 const IDLE_LABEL: &[u8] = b"share";
@@ -112,6 +113,14 @@ impl Share {
             Ok(sealed_share::seal(share, &context, &root.0)?)
         })?;
         Ok(PyBytes::new(py, &sealed))
+    }
+
+    fn copy_for<'py>(&self, py: Python<'py>, recipient: &str) -> Result<Bound<'py, PyBytes>> {
+        let copy = py.detach(|| -> Result<_> {
+            let recipient = Recipient::read(recipient)?;
+            Ok(share_copy::copy_for(&self.body()?, &self.group_key, &self.context, &recipient)?)
+        })?;
+        Ok(PyBytes::new(py, &copy))
     }
 
     fn forget_prepared(&self) {

@@ -321,6 +321,20 @@ COSIGNING = Situation(
             next_step=_RESTORE,
         ),
         Problem(
+            code="malformed-recipient",
+            family=Malformed,
+            title="The recovery recipient is not of its form",
+            cause="A digit was misread or is missing, or it is no recipient that `hyperkms-recover` has printed.",
+            next_step="Have it read out again and compare the fingerprint; docs/recovery.md says who prints it.",
+        ),
+        Problem(
+            code="copy-malformed",
+            family=Tampered,
+            title="The copy of a share is not of its form",
+            cause="The file was cut or changed, is of a later release, or is no copy of a share.",
+            next_step="Take the copy as it was made, or let that cosigner make it again (docs/recovery.md).",
+        ),
+        Problem(
             code="group-key-malformed",
             family=Tampered,
             title="A group key is not of its form",

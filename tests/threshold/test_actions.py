@@ -1,0 +1,189 @@
+"""Hyperliquid actions, signed with secp256k1 by two of three processes, each under its own rules."""
+
+import json
+from typing import Any
+
+import coincurve
+import hyperkms_cosign as cosign
+import msgspec
+import pytest
+
+from hyperkms.threshold.wire import Asker, HeldShare, Intent, Opened, OpenSigning
+from hyperkms.wallet import address_of
+from support.asking_cosigners import asker, command, known, refusals
+from support.cosigners import BEARER, Cosigners, Refusal, unique
+from support.good_actions import ORDER
+from support.signed import Signer, now_ms
+
+PATH = "/hyperliquid/sign"
+ACTION = {"type": "order", "orders": [ORDER], "grouping": "na"}
+SEND = {"type": "usdSend", "destination": "0x" + "11" * 20, "amount": "1"}
+
+
+@pytest.fixture(scope="module")
+def held(cosigners: Cosigners) -> HeldShare:
+    return cosigners.generate("trader", "secp256k1", "testnet")
+
+
+@pytest.fixture(scope="module")
+def bot(cosigners: Cosigners) -> Signer:
+    return known(cosigners, "trader-bot", "trade")
+
+
+def intent(action: object = ACTION, **changes: Any) -> Intent:
+    now = now_ms()
+    made = Intent(
+        form="action",
+        operation="sign-action",
+        action=action if isinstance(action, bytes) else json.dumps(action).encode(),
+        nonce=now,
+        expires_after=now + 30_000,
+        network="testnet",
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def refused(cosigners: Cosigners, held: HeldShare, wanted: Intent, who: Asker = BEARER) -> str:
+    with pytest.raises(Refusal) as failed:
+        cosigners.sign(held, wanted, asker=who)
+    return failed.value.code
+
+
+def digest(cosigners: Cosigners, index: int, wallet: str) -> bytes:
+    """Of the newest share that a cosigner says it gave."""
+    found = command(cosigners, index, "audit", "show", "--wallet", wallet, "--operation", "sign-action")
+    line = [one["record"] for one in found["records"] if "session" in one["record"]][-1]
+    assert line["publicKey"] == "0x" + cosigners.held(index, wallet).public_key.hex()
+    return bytes.fromhex(line["digest"][2:])
+
+
+def test_every_quorum_signs_an_order_that_recovers_to_the_wallet(cosigners: Cosigners, held: HeldShare) -> None:
+    for quorum in cosigners.quorums:
+        signature = cosigners.sign(held, intent(), signers=quorum)
+        assert len(signature) == 65
+        recoverable = signature[:64] + bytes([signature[64] - 27])
+        hashed = digest(cosigners, quorum[0], "trader")
+        public = coincurve.PublicKey.from_signature_and_message(recoverable, hashed, hasher=None)
+        assert public.format() == held.public_key
+        assert hashed == digest(cosigners, quorum[1], "trader")
+    assert address_of(held.public_key) is not None
+
+
+def test_a_nonce_signs_one_action_whatever_the_quorum_and_over_a_kill(cosigners: Cosigners, held: HeldShare) -> None:
+    wanted = intent()
+    cosigners.sign(held, wanted, signers=[1, 2])
+    cosigners.sign(held, wanted, signers=[1, 3])
+    other = intent(
+        {**ACTION, "orders": [{**ORDER, "s": "0.002"}]}, nonce=wanted.nonce, expires_after=wanted.expires_after
+    )
+    assert refused(cosigners, held, other) == "nonce-signed"
+    cosigners.restart(1, kill=True)
+    assert refused(cosigners, held, other) == "nonce-signed"
+    [line, *_] = refusals(cosigners, 1, "trader")
+    assert line["signed"] == {"action": {"type": "order"}}
+    cosigners.sign(held, wanted, signers=[1, 2])
+
+
+def test_a_signed_request_cannot_be_used_with_another_nonce(cosigners: Cosigners, held: HeldShare, bot: Signer) -> None:
+    who = asker(bot, PATH, {"walletId": "trader", "action": ACTION})
+    wanted = intent()
+    cosigners.sign(held, wanted, asker=who)
+    cosigners.sign(held, wanted, asker=who, signers=[2, 3])
+    later = msgspec.structs.replace(wanted, nonce=wanted.nonce + 1)
+    assert refused(cosigners, held, later, who) == "request-used"
+    cosigners.restart(1, kill=True)
+    assert refused(cosigners, held, later, who) == "request-used"
+    assert cosigners.banned() == []
+
+
+def test_the_policy_of_each_cosigner_decides_for_itself(cosigners: Cosigners, held: HeldShare, bot: Signer) -> None:
+    assert refused(cosigners, held, intent({**SEND}, expires_after=None)) == "action-not-allowed"
+    folder = cosigners.file.parent
+    policy = folder / "policy.json"
+    policy.write_text(json.dumps({"format": 1, "allow": ["trade-only", "usdSend"]}))
+    command(cosigners, 1, "policy", "apply", str(policy), "--wallet", "trader")
+    wanted = intent(SEND, expires_after=None)
+    with pytest.raises(Refusal) as one_refuses:
+        cosigners.sign(held, wanted)
+    assert one_refuses.value.code == "action-not-allowed"
+    command(cosigners, 2, "policy", "apply", str(policy), "--wallet", "trader")
+    assert len(cosigners.sign(held, intent(SEND, expires_after=None))) == 65
+    who = asker(bot, PATH, {"walletId": "trader", "action": SEND})
+    assert len(cosigners.sign(held, intent(SEND, expires_after=None), asker=who)) == 65
+    for index in (1, 2):
+        command(cosigners, index, "policy", "use", "none", "--wallet", "trader")
+
+
+def test_limits_over_time_count_a_digest_once(cosigners: Cosigners, held: HeldShare) -> None:
+    policy = cosigners.file.parent / "limit.json"
+    rule = {"name": "slow", "max_orders": {"1h": 2}}
+    policy.write_text(json.dumps({"format": 1, "allow": ["trade-only"], "rules": [rule]}))
+    for index in (1, 2):
+        command(cosigners, index, "policy", "apply", str(policy), "--wallet", "trader")
+    first = intent()
+    for _ in range(3):
+        cosigners.sign(held, first)
+    cosigners.sign(held, intent())
+    assert refused(cosigners, held, intent()) == "policy-refused"
+    for index in (1, 2):
+        command(cosigners, index, "policy", "use", "none", "--wallet", "trader")
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no expiry": ({"expires_after": None}, "expires-after-required"),
+    "the other network": ({"network": "mainnet"}, "wrong-network"),
+    "a nonce of last week": ({"nonce": 1_780_000_000_000}, "nonce-outside-window"),
+    "an unknown action": ({"action": b'{"type":"mint"}'}, "unknown-action"),
+    "no action": ({"action": b"[]"}, "malformed"),
+    "a transfer": ({"action": json.dumps(SEND).encode(), "expires_after": None}, "action-not-allowed"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_each_cosigner_refuses_by_itself_and_writes_it_down(cosigners: Cosigners, held: HeldShare, case: str) -> None:
+    changes, code = REFUSED[case]
+    before = cosigners.ask(2, cosigners.status).refused
+    ask = OpenSigning(share=held.name, signers=[1, 2], intent=intent(**changes), asker=BEARER)
+    with pytest.raises(Refusal) as failed:
+        cosigners.ask(2, ask)
+    assert failed.value.code == code
+    assert cosigners.ask(2, cosigners.status).refused == before + 1
+    assert refusals(cosigners, 2, "trader")[-1]["code"] == code
+
+
+class Altered:
+    """Changes the last bit of what member 2 is handed in one round."""
+
+    def __init__(self, round_of: int) -> None:
+        self._round = round_of
+        self.seen = 0
+
+    def __call__(self, index: int, messages: list[bytes]) -> list[bytes]:
+        if index != 2 or not messages:
+            return messages
+        self.seen += 1
+        changed = [messages[0][:-1] + bytes([messages[0][-1] ^ 1]), *messages[1:]]
+        return changed if self.seen == self._round else messages
+
+
+def opened(cosigners: Cosigners, held: HeldShare) -> dict[int, Opened]:
+    ask = OpenSigning(share=held.name, signers=[1, 2], intent=intent(), asker=BEARER)
+    return cosigners.together(dict.fromkeys([1, 2], ask))
+
+
+def test_what_is_altered_while_it_is_signed_ends_it_without_a_signature(cosigners: Cosigners, held: HeldShare) -> None:
+    counted = Altered(0)
+    cosigners.rounds(opened(cosigners, held), counted)
+    assert counted.seen >= 3
+    for round_of in range(1, counted.seen + 1):
+        with pytest.raises(Refusal) as failed:
+            cosigners.rounds(opened(cosigners, held), Altered(round_of))
+        assert failed.value.problem.kind == "Tampered", round_of
+    assert cosigners.banned() == []
+
+
+def test_a_text_is_signed_in_its_own_form(cosigners: Cosigners, held: HeldShare) -> None:
+    signer = known(cosigners, unique(), "sign-text")
+    who = asker(signer, "/wallets/sign", {"walletId": "trader", "message": "hello"})
+    wanted = Intent(form="eip191", operation="sign-message", message=b"hello")
+    cosign.Form.eip191(b"hello").verify(held.public_key, cosigners.sign(held, wanted, asker=who))
