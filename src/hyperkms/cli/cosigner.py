@@ -24,7 +24,6 @@ from hyperkms.threshold.addresses import parse_host_port
 from hyperkms.wallet import parse_wallet_id
 
 
-
 @click.group()
 def cosigner() -> None:
     """One of the processes among which a key is shared: it holds its share, and decides for itself (docs/cli.md)."""

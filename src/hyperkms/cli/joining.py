@@ -1,6 +1,5 @@
 """A cosigner joins a group, or follows it when another member is replaced: by the word of its operator alone."""
 
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +111,7 @@ def _replace(data: Path, directory: Directory, standing: Group | None, group: Gr
         if is_new:  # nothing was bound to it
             (data / NEXT_GROUP).unlink()
         raise
-    os.replace(data / NEXT_GROUP, data / GROUP)  # (3)
+    (data / NEXT_GROUP).replace(data / GROUP)  # (3)
     sync(data)
     return Joined(group=group, index=index, changed=True, replaced=replaced, bound=bound)
 
@@ -188,7 +187,7 @@ def _put(path: Path, group: Group) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
     try:
         create_file(draft, group.describe())
-        os.replace(draft, path)
+        draft.replace(path)
         sync(path.parent)
     except OSError as error:
         raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error

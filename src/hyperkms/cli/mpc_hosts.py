@@ -56,11 +56,13 @@ def card_command(data: Path | None, env_file: Path | None, name: str | None, add
 
 @click.command("join")
 @with_settings
-@click.option("--group", "file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Its description.")
+@click.option(
+    "--group", "file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Its description."
+)
 @click.option("--fingerprint", required=True, metavar="'XXXX ...'", help="As the others read it out, all 32 digits.")
 @click.option("--replace", is_flag=True, help="It is this cosigner's group, with one other member replaced.")
 @FORM
-def join_command(  # noqa: PLR0913 (options of a command)
+def join_command(
     data: Path | None,
     env_file: Path | None,
     file: Path,
@@ -100,7 +102,7 @@ def join_command(  # noqa: PLR0913 (options of a command)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A new file, mode 0600.")
 @click.option("--version", type=int, metavar="N", help="That key version; else the newest.")
 @FORM
-def export_share_command(  # noqa: PLR0913 (options of a command)
+def export_share_command(
     wallet_id: str, data: Path | None, env_file: Path | None, out: Path, version: int | None, form: Form
 ) -> None:
     """Write a cosigner's sealed share of a wallet to a file, for `hyperkms-recover hand-over` (docs/recovery.md).
@@ -197,7 +199,7 @@ def _write_new(out: Path, sealed: bytes) -> None:
     except FileExistsError as error:
         raise Conflict("file-exists", f"{out} is there already, and is not overwritten") from error
     except OSError as error:
-        raise Unavailable("file-unavailable", f"{out}: {error.strerror}") from error
+        raise Unavailable("key-file-unavailable", f"{out}: {error.strerror}") from error
 
 
 COMMANDS = (card_command, join_command, export_share_command)

@@ -22,8 +22,8 @@ from hyperkms.operations.parts import Parts
 from hyperkms.threshold.addresses import HostPort, parse_address
 from hyperkms.threshold.certificates import server_context
 from hyperkms.threshold.cosigner.desk import answer
-from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.handshakes import watch_handshakes
+from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.serving import Listener, Server
 
 _WATCH_S = 1.0
@@ -53,9 +53,7 @@ def _own_place(config: Config, cosigner: Cosigner) -> Path | HostPort:
     return config.data / SOCKET if isinstance(place, Path) and not place.is_absolute() else place
 
 
-def _listener(
-    config: Config, cosigner: Cosigner, place: Path | HostPort, ends: ExitStack
-) -> tuple[Listener, str]:
+def _listener(config: Config, cosigner: Cosigner, place: Path | HostPort, ends: ExitStack) -> tuple[Listener, str]:
     if isinstance(place, Path):
         return Listener(ends.enter_context(unix_socket(place))), f"unix:{place}"
     accepted = frozenset(cosigner.ourselves.group.coordinator_certificates)

@@ -61,17 +61,17 @@ GROUPS = Situation(
             code="wrong-fingerprint",
             family=Refused,
             title="The fingerprint is not that of this description",
-            cause="What was typed differs from the fingerprint of the file: a slip, an old file, or one that was changed.",
-            next_step="Have it read out again, all 32 digits. If it differs still, do not join: find out who changed it.",
+            cause="What was typed is not the fingerprint of the file: a slip, an old file, or one that was changed.",
+            next_step="Have all 32 digits read out again. If it differs still, do not join: find out who changed it.",
         ),
         Problem(
             code="not-a-replacement",
             family=Refused,
             title="More than one member changes, or none",
-            cause="Exactly one identity key may differ from the group of before, at the same place; t, n and all else stay.",
+            cause="Exactly one identity key may differ from the group of before, at its place; all else stays.",
             next_step=(
-                "Make the description anew with `hyperkms mpc init`, out of the same cards in the same order, with one new "
-                "card in the place of the lost member's."
+                "Make the description anew with `hyperkms mpc init`, out of the same cards in the same order, with one "
+                "new card in the place of the lost member's."
             ),
         ),
         Problem(

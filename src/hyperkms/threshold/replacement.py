@@ -1,4 +1,4 @@
-"""What a new group description changes, and whether a member may follow it. Descriptions are compared, nothing is done."""
+"""What a new group description changes, and whether a member may follow it; nothing is done here."""
 
 from dataclasses import dataclass, replace
 

@@ -152,6 +152,7 @@ _NAMES: Mapping[int, str] = {
     SHARE: "share of a signature",
     WITNESS: "head of the coordinator's record",
     BAN: "ban of a cosigner",
+    GROUP: "group of a cosigner",
     REFUSAL: "refusal",
     OPENING: "opening",
     HEAD: "tree head",

@@ -1,4 +1,4 @@
-"""Who is turned away before a connection is made: a stranger never comes as far as a frame, and is written to the log."""
+"""Who is turned away before there is a connection: a stranger never comes as far as a frame, and is logged."""
 
 import ssl
 
