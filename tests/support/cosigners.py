@@ -90,10 +90,11 @@ class Refusal(Exception):
 class Line:
     """One connection to a cosigner."""
 
-    def __init__(self, path: Path, *, greet: bool = True) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def __init__(self, at: Path | socket.socket, *, greet: bool = True) -> None:
+        self.socket = at if isinstance(at, socket.socket) else socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(WAIT_S)
-        self.socket.connect(str(path))
+        if isinstance(at, Path):
+            self.socket.connect(str(at))
         self._number = itertools.count(1)
         try:
             if greet:
