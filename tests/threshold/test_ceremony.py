@@ -96,8 +96,8 @@ def test_nothing_is_joined_whose_fingerprint_is_not_the_one_that_was_typed(cerem
         assert ceremony.fingerprint not in said, "it is not there to be copied"
     changed = tmp_path / "changed.json"
     changed.write_bytes(ceremony.group.read_bytes().replace(b'"threshold": 2', b'"threshold": 3'))
-    typed = ("--group", str(changed), "--fingerprint", ceremony.fingerprint)
-    assert "[wrong-fingerprint]" in refusal("mpc", "join", "--data", "alpha", *typed, cwd=ceremony.folder, **PRODUCTION)
+    other = ("--group", str(changed), "--fingerprint", ceremony.fingerprint)
+    assert "[wrong-fingerprint]" in refusal("mpc", "join", "--data", "alpha", *other, cwd=ceremony.folder, **PRODUCTION)
 
 
 def test_a_cosigner_that_runs_is_not_given_another_group(ceremony: Ceremony) -> None:
@@ -182,7 +182,8 @@ def test_a_stranger_is_gone_before_a_frame_is_read_and_is_in_the_log(ceremony: C
     with socket.create_connection(("127.0.0.1", ceremony.ports["alpha"]), 10) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
         until(lambda: process.log_codes()[-1] == "handshake-failed")
-    assert ceremony.coordinator("alpha").ask(Shares()) is not None, "who is known comes in as before"
+    with closing(ceremony.coordinator("alpha")) as known:
+        assert known.ask(Shares()) == Held(shares=[]), "who is known comes in as before"
 
 
 def next_code(process: Process, before: int) -> str:
@@ -287,13 +288,12 @@ def held_is_worthless(ceremony: Ceremony, stolen: Path) -> None:
         for index, each in ((1, "alpha"), (2, "beta"), (3, "gamma")):
             kept = dict(sealed(ceremony.folder / each, key_type))
             assert kept.pop(epoch, None) is None, "nobody else has its epoch any more"
-            line = ceremony.coordinator(each)
-            with pytest.raises(Refusal) as refused:
-                line.ask(Prepare(share=name, signers=sorted({index, index % 3 + 1}), count=1))
-            assert refused.value.code in {"share-retired", "share-not-found"}
-            found: Held = line.ask(Shares(wallet=key_type))
+            with closing(ceremony.coordinator(each)) as line:
+                with pytest.raises(Refusal) as refused:
+                    line.ask(Prepare(share=name, signers=sorted({index, index % 3 + 1}), count=1))
+                assert refused.value.code in {"share-retired", "share-not-found"}
+                found: Held = line.ask(Shares(wallet=key_type))
             assert [one.name.epoch for one in found.shares if one.state == "in-force"] == [2]
-            line.close()
 
 
 def sealed(data: Path, wallet: str) -> list[tuple[int, bytes | None]]:
