@@ -24,4 +24,6 @@ mod session_tests;
 pub mod share_context;
 pub mod share_copy;
 #[cfg(test)]
+mod stack_tests;
+#[cfg(test)]
 mod testing;

@@ -34,22 +34,22 @@ impl ShareContext {
         index: Index,
         epoch: u32,
     ) -> Result<ShareContext> {
-        let purpose = Purpose::PrivateKey;
-        Context { purpose, wallet: wallet.clone(), version, key_type, network, origin: Origin::Generated }.check()?;
-        if group.identity(index).is_none() {
-            return Err(Error::malformed("malformed-context", format!("the group has no member {index}")));
+        let (threshold, members) = (group.parameters.threshold(), group.parameters.members());
+        let group_id = group.id;
+        let made = ShareContext { wallet, version, key_type, network, group_id, threshold, members, index, epoch };
+        made.check()?;
+        Ok(made)
+    }
+
+    /// Refuses what `new` would not have made: for what was read and is to be shown before its seal was opened.
+    pub fn check(&self) -> Result<()> {
+        let ShareContext { wallet, version, key_type, network, .. } = self.clone();
+        let (purpose, origin) = (Purpose::PrivateKey, Origin::Generated);
+        Context { purpose, wallet, version, key_type, network, origin }.check()?;
+        if (1..=self.members).contains(&self.index) {
+            return Ok(());
         }
-        Ok(ShareContext {
-            wallet,
-            version,
-            key_type,
-            network,
-            group_id: group.id,
-            threshold: group.parameters.threshold(),
-            members: group.parameters.members(),
-            index,
-            epoch,
-        })
+        Err(Error::malformed("malformed-context", format!("the group has no member {}", self.index)))
     }
 
     /// The same share in the next epoch.

@@ -10,7 +10,7 @@ use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable, OpModeS, Serializable};
 use hyperkms_core::error::{Error, Result};
 use hyperkms_core::memory::on_deeply_wiped_stack;
-use hyperkms_core::sealed::{Context, Origin, Purpose, Reader};
+use hyperkms_core::sealed::Reader;
 
 use crate::opening::PublicKey;
 use crate::protocol::{GroupKey, Index};
@@ -76,12 +76,11 @@ impl<'a> ShareCopy<'a> {
         let context = ShareContext::read(rest)?;
         let length = u16::from_be_bytes(*rest.fixed()?);
         let group_key = GroupKey::read(rest.take(length.into())?)?;
-        let ShareContext { wallet, version, key_type, network, .. } = context.clone();
-        let (purpose, origin) = (Purpose::PrivateKey, Origin::Generated);
-        Context { purpose, wallet, version, key_type, network, origin }.check()?;
+        context.check()?;
         let (threshold, members) = (group_key.parameters.threshold(), group_key.parameters.members());
-        let fits = group_key.key_type == key_type && (threshold, members) == (context.threshold, context.members);
-        if !fits || !(1..=members).contains(&context.index) {
+        let fits =
+            group_key.key_type == context.key_type && (threshold, members) == (context.threshold, context.members);
+        if !fits {
             return Err(malformed("is not of its form"));
         }
         Ok((context, group_key))

@@ -14,7 +14,10 @@ use crate::{dkls, frost};
 type Sessions = BTreeMap<Index, Session>;
 
 /// Runs sessions of all members to their end; the outcomes.
-fn finish(mut sessions: Sessions, members: &[(crate::identity::Identity, hyperkms_core::root_file::RootFile)]) -> Vec<Outcome> {
+fn finish(
+    mut sessions: Sessions,
+    members: &[(crate::identity::Identity, hyperkms_core::root_file::RootFile)],
+) -> Vec<Outcome> {
     let identity = |index: Index| &members[usize::from(index) - 1].0;
     let openings: BTreeMap<Index, Vec<u8>> = sessions.iter().map(|(at, each)| (*at, each.opening().to_vec())).collect();
     let mut sent: Vec<(Index, Vec<u8>)> = Vec::new();
@@ -30,7 +33,9 @@ fn finish(mut sessions: Sessions, members: &[(crate::identity::Identity, hyperkm
                 .filter(|(sender, message)| sender != index && [0, *index].contains(&message[8]))
                 .map(|(_, message)| message.clone())
                 .collect();
-            next.extend(session.advance(identity(*index), &inbox).unwrap().into_iter().map(|message| (*index, message)));
+            next.extend(
+                session.advance(identity(*index), &inbox).unwrap().into_iter().map(|message| (*index, message)),
+            );
         }
         sent = next;
     }

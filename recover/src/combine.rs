@@ -66,8 +66,8 @@ fn package_of(copy: &Opened) -> Result<KeyPackage> {
 }
 
 fn scalar_of(copy: &Opened) -> Result<(Index, Scalar)> {
-    dkls::open(&copy.body, &copy.group_key, copy.context.index).map_err(of_fault)?;
-    Err(Error::unavailable("not-built", "shares of secp256k1 keys are not built in yet"))
+    let share = dkls::open(&copy.body, &copy.group_key, copy.context.index).map_err(of_fault)?;
+    Ok((copy.context.index, share.poly_point))
 }
 
 /// The value at 0 of the polynomial through these points; the indices differ and are public.

@@ -1,5 +1,6 @@
 //! Keys from copies of shares.
 
+use hyperkms_core::single::{public_key, KeyType};
 use hyperkms_core::verify::verify_ed25519;
 use hyperkms_cosign::protocol::Index;
 use hyperkms_cosign::share_context::ShareContext;
@@ -32,6 +33,41 @@ fn any_t_copies_sign_as_the_group_and_fewer_do_not() {
             }
         }
     }
+}
+
+#[test]
+fn any_t_copies_make_the_private_key_of_a_secp256k1_group_and_fewer_do_not() {
+    let own = identity(Some("w"));
+    for (threshold, members) in [(2, 2), (2, 3)] {
+        let split = Split::secp256k1(threshold, members);
+        let everyone: Vec<Index> = (1..=members).collect();
+        for size in 1..=usize::from(members) {
+            for set in subsets(&everyone, size) {
+                let made = secp256k1_key(&opened(&split, &set, &own));
+                if size < usize::from(threshold) {
+                    assert_eq!(made.err().unwrap().code, "copies-too-few");
+                } else {
+                    let public = public_key(KeyType::Secp256k1, &made.unwrap()).unwrap();
+                    assert_eq!(public, split.group_key.public_key);
+                }
+            }
+        }
+        let both = opened(&split, &everyone, &own);
+        assert_eq!(ed25519_signature(&both, MESSAGE).err().unwrap().code, "wrong-key-type");
+    }
+}
+
+#[test]
+fn a_copy_of_a_secp256k1_share_that_was_changed_does_not_open() {
+    let (split, own) = (Split::secp256k1(2, 2), identity(None));
+    let copy = split.copy(1, &own);
+    for place in (0..copy.len()).step_by(997).chain(0..400) {
+        let mut changed = copy.clone();
+        changed[place] ^= 1;
+        assert!(Opened::open(&changed, &own).is_err(), "byte {place}");
+    }
+    let renumbered = split.copy_as(&split.context(2), 1, &own);
+    assert_eq!(Opened::open(&renumbered, &own).err().unwrap().code, "share-mismatch");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use frost_ed25519::keys::{generate_with_dealer, IdentifierList, KeyPackage};
 use frost_ed25519::Identifier;
 use hyperkms_core::sealed::Binding;
 use hyperkms_core::single::KeyType;
+use hyperkms_cosign::dkls::keygen;
 use hyperkms_cosign::frost::Drawn;
-use hyperkms_cosign::protocol::{GroupKey, Index, Parameters};
+use hyperkms_cosign::protocol::{GroupKey, Inbox, Index, KeyShare, Outbox, Parameters, Running, Seat, Step};
 use hyperkms_cosign::share_context::ShareContext;
 use hyperkms_cosign::share_copy::copy_for;
 
@@ -30,7 +31,7 @@ pub fn identity(wallet: Option<&str>) -> Identity {
     made
 }
 
-/// A key that a dealer has split: the bodies that its members hold.
+/// A key in shares: the bodies that its members hold.
 pub struct Split {
     pub group_key: GroupKey,
     pub bodies: BTreeMap<Index, Vec<u8>>,
@@ -54,6 +55,16 @@ impl Split {
         Split { group_key: GroupKey { key_type: KeyType::Ed25519, parameters, public_key, public_shares }, bodies }
     }
 
+    /// Made by its members, as cosigners make one.
+    pub fn secp256k1(threshold: u8, members: u8) -> Split {
+        let parameters = Parameters::new(threshold, members).unwrap();
+        let seat = |me| Seat { me, parameters, set: parameters.everyone(), session: [9; 32] };
+        let started = parameters.everyone().into_iter().map(|me| (me, keygen::start(seat(me)).unwrap()));
+        let shares = run_together(started.collect());
+        let group_key = shares[&1].group_key.clone();
+        Split { group_key, bodies: shares.into_iter().map(|(index, share)| (index, share.body.to_vec())).collect() }
+    }
+
     /// What the share of a member is for: version 1, epoch 0 of the wallet "w".
     pub fn context(&self, index: Index) -> ShareContext {
         let (key_type, parameters) = (self.group_key.key_type, self.group_key.parameters);
@@ -71,6 +82,33 @@ impl Split {
     pub fn copy_as(&self, context: &ShareContext, index: Index, identity: &Identity) -> Vec<u8> {
         copy_for(&self.bodies[&index], &self.group_key, context, &identity.recipient).unwrap()
     }
+}
+
+/// All members to their end, every message handed on as it is.
+fn run_together(mut running: BTreeMap<Index, (Outbox, Running<KeyShare>)>) -> BTreeMap<Index, KeyShare> {
+    let mut done = BTreeMap::new();
+    while !running.is_empty() {
+        let (mut sent, mut machines) = (BTreeMap::new(), BTreeMap::new());
+        for (index, (outbox, machine)) in running {
+            sent.insert(index, outbox);
+            machines.insert(index, machine);
+        }
+        running = BTreeMap::new();
+        for (index, machine) in machines {
+            let expected = machine.expects();
+            let broadcast = |sender: &Index| (*sender, sent[sender].broadcast.clone().unwrap());
+            let direct = |sender: &Index| (*sender, sent[sender].direct[&index].clone());
+            let inbox = Inbox {
+                broadcasts: expected.broadcasts.iter().map(broadcast).collect(),
+                direct: expected.direct.iter().map(direct).collect(),
+            };
+            match machine.step(inbox).unwrap() {
+                Step::Send(outbox, machine) => drop(running.insert(index, (outbox, machine))),
+                Step::Done(share) => drop(done.insert(index, share)),
+            }
+        }
+    }
+    done
 }
 
 /// All sets of `size` of these.

@@ -8,3 +8,10 @@ class Mode(Enum):
 
     PRODUCTION = "production"
     DEVELOPMENT = "development"
+
+
+class Kind(Enum):
+    """Whose data directory it is; settled when it is made, for ever."""
+
+    SERVICE = "service"
+    COSIGNER = "cosigner"

@@ -1,15 +1,22 @@
 """Break-glass recovery, as its people do it: one who puts the key together, and one at each cosigner."""
 
+import json
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from coincurve import PublicKey
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from eth_account import Account
+from eth_account.messages import encode_defunct
+from eth_utils.crypto import keccak
 
 from hyperkms.errors import Malformed
-from support.recovering import Recipient, program, read_recipient, recover, refused, told
+from support.commands import run
+from support.recovering import Recipient, piped, program, read_recipient, recover, refused, told
+from support.service import command
 from support.shared_keys import Members, SharedKey
 
 MESSAGE = b"the funds go to a new key\n"
@@ -95,6 +102,48 @@ def test_an_ed25519_key_that_was_made_in_shares_is_not_put_out(desk: Desk) -> No
     copies = [desk.hand_over(index, recipient, f"copy-{index}") for index in (1, 2)]
     words = [word for word in desk.combine(["--dir", folder], copies) if word not in ("--sign-file", desk.message())]
     assert refused(*words) == "ed25519-key-has-no-seed"
+
+
+def test_a_secp256k1_key_goes_through_a_pipe_into_a_wallet_with_the_address_of_the_group(desk: Desk) -> None:
+    key = desk.members.generate("master", "secp256k1")
+    folder, recipient = begin(desk, wallet="master")
+    copies = [desk.hand_over(index, recipient, f"copy-{index}", key) for index in (3, 1)]
+    words: list[str | Path] = ["combine", "--dir", folder, "--in", copies[0], "--in", copies[1]]
+    assert refused(*words, "--sign-file", desk.message()) == "wrong-key-type"
+    with (desk.folder / "out").open("wb") as file:
+        assert refused(*words, stdout=file.fileno()) == "output-not-a-pipe"
+    imports = command("wallet", "import", "rescued", "--key-type", "secp256k1", "--key-file", "-", "--data", "data")
+    piped(words, imports, cwd=desk.folder)
+    shown = json.loads(run("wallet", "show", "rescued", "--data", "data", "--json", cwd=desk.folder).stdout)
+    assert shown["publicKey"] == "0x" + key.public_key.hex()
+    signed = run("wallet", "sign", "rescued", "--message", "moved", "--data", "data", "--json", cwd=desk.folder)
+    signature = json.loads(signed.stdout)["signature"]
+    address = Account.recover_message(encode_defunct(text="moved"), signature=signature)
+    assert address.lower() == shown["address"]
+    public = PublicKey(key.public_key).format(compressed=False)
+    assert shown["address"] == "0x" + keccak(public[1:])[-20:].hex()
+
+
+def test_copies_of_secp256k1_shares_are_drilled(desk: Desk) -> None:
+    key = desk.members.generate("drilled", "secp256k1")
+    identity, copy = desk.folder / "offline.identity", desk.folder / "born-2"
+    recipient = read_recipient(told("recipient", "new", "--out", identity))
+    copy.write_bytes(desk.members.open(key, 2).copy_for(recipient.text))
+    printed = told("check", "--in", copy, "--identity", identity)
+    address = "0x" + keccak(PublicKey(key.public_key).format(compressed=False)[1:])[-20:].hex()
+    assert printed.splitlines()[3:] == [
+        "key type: secp256k1",
+        "network: testnet",
+        f"public key: 0x{key.public_key.hex()}",
+        f"address: {address}",
+        "share: 2 of 3, any 2 make the key",
+    ]
+    whole = copy.read_bytes()
+    for place in (0, 51, 300, len(whole) // 2, len(whole) - 1):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        copy.write_bytes(changed)
+        assert refused("check", "--in", copy, "--identity", identity)
 
 
 def test_copies_that_were_made_at_birth_are_drilled_and_make_the_key(desk: Desk) -> None:

@@ -39,6 +39,8 @@ KEYED = [
     ("POST", "/mpc/wallets/sign"),
     ("POST", "/mpc/wallets/sign-order"),
     ("POST", "/mpc/wallets/rotate"),
+    ("POST", "/mpc/wallets/w/retire"),
+    ("POST", "/mpc/wallets/w/refresh"),
     ("GET", "/wallets/w"),
     ("GET", "/wallets/w/versions"),
     ("GET", "/wallets/w/rotation-history"),

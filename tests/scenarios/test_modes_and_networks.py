@@ -94,8 +94,8 @@ def test_production_makes_no_wallet_of_any_network(production: Service) -> None:
     assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "network-required", "network")
 
 
-def test_threshold_signing_is_not_pretended(tmp_path: Path) -> None:
-    assert "[mpc-not-available]" in _serve(tmp_path, MPC_ENABLED="true")
+def test_production_runs_no_cosigners_of_its_own(tmp_path: Path) -> None:
+    assert "[embedded-in-production]" in _serve(tmp_path, MPC_ENABLED="true")
 
 
 # ---- the data directory -------------------------------------------------------------------------------

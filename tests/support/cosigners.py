@@ -88,15 +88,15 @@ class Refusal(Exception):
 
 
 class Line:
-    """One connection to a cosigner."""
+    """One connection to a cosigner: at its Unix socket, or one that is there."""
 
-    def __init__(self, at: Path | socket.socket, *, greet: bool = True) -> None:
-        self.socket = at if isinstance(at, socket.socket) else socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(WAIT_S)
-        if isinstance(at, Path):
-            self.socket.connect(str(at))
+    def __init__(self, path: Path | socket.socket, *, greet: bool = True) -> None:
         self._number = itertools.count(1)
+        self.socket = path if isinstance(path, socket.socket) else socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            self.socket.settimeout(WAIT_S)
+            if isinstance(path, Path):
+                self.socket.connect(str(path))
             if greet:
                 self.ask(Hello())
         except BaseException:

@@ -62,7 +62,7 @@ def test_what_is_altered_on_the_way_ends_the_ceremony_without_a_share(
         cosigners.rounds(sessions, Once(round_of, FALSE[what]))
     with pytest.raises(Refusal) as ended:
         cosigners.ask(2, Keep(session=sessions[2].session))
-    assert ended.value.code == "session-unknown"
+    assert ended.value.code in {"session-unknown", "session-not-done"}
     assert cosigners.banned() == []
     assert cosigners.generate(wallet, "ed25519").state == "in-force"
 

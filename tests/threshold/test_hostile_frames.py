@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hyperkms.threshold.cosigner.serving import MOST_CONNECTIONS
 from hyperkms.threshold.wire import (
     MOST_FRAME,
     Advance,
@@ -110,7 +111,7 @@ def test_another_protocol_is_told_so(cosigners: Cosigners) -> None:
 def test_more_connections_than_a_coordinator_needs_are_closed(cosigners: Cosigners) -> None:
     cosigners.hang_up()
     with ExitStack() as ends:
-        for _ in range(8):
+        for _ in range(MOST_CONNECTIONS):
             ends.callback(Line(cosigners.processes[1].socket).close)
         with pytest.raises(ConnectionError):
             Line(cosigners.processes[1].socket)

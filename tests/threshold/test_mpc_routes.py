@@ -188,7 +188,7 @@ def test_a_cosigner_refuses_by_a_policy_of_its_own_and_says_so(service: Service,
     policy.write_text('format = 1\nallow = ["trade-only"]\n[[rules]]\nname = "small"\nmax_order_notional = 1\n')
     for member in (1, 2):
         data = str(service.data / "cosigners" / str(member))
-        done = run("policy", "apply", "ruled", str(policy), "--data", data, cwd=tmp_path)
+        done = run("policy", "apply", str(policy), "--wallet", "ruled", "--data", data, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     answer = service.post("/hyperliquid/sign", {"walletId": "ruled", "action": ACTION})
     assert answer.status == 403, answer.body
@@ -203,7 +203,7 @@ def test_one_cosigner_that_refuses_keeps_no_other_quorum_from_signing(
     policy = tmp_path / "policy.toml"
     policy.write_text('format = 1\nallow = ["trade-only"]\n[[rules]]\nname = "small"\nmax_order_notional = 1\n')
     data = str(service.data / "cosigners" / "1")
-    assert run("policy", "apply", "ruled-at-one", str(policy), "--data", data, cwd=tmp_path).returncode == 0
+    assert run("policy", "apply", str(policy), "--wallet", "ruled-at-one", "--data", data, cwd=tmp_path).returncode == 0
     answer = service.post("/hyperliquid/sign", {"walletId": "ruled-at-one", "action": ACTION})
     assert answer.status == 200, answer.body
     assert answer.json["receipt"]["cosigned"]["signers"] == [2, 3]
@@ -218,7 +218,7 @@ def test_a_clients_signed_request_is_shown_to_the_cosigners(service: Service, tm
     assert refused.json["error"].startswith("cosigner-")
     for member in (1, 2, 3):
         data = str(service.data / "cosigners" / str(member))
-        words = ("--request-key", signer.text, "--wallet", "ed25519", "--wallet", "secp256k1")
+        words = ("--public-key", signer.text, "--wallet", "ed25519", "--wallet", "secp256k1")
         allowed = ("--allow", "trade", "--allow", "sign-bytes")
         done = run("client", "create", "bot", *words, *allowed, "--data", data, cwd=tmp_path)
         assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dkls23_secp256k1::protocols::signing::{KeepPhase1to2, KeepPhase2to3, SignData, UniqueKeep1to2, UniqueKeep2to3};
 use dkls23_secp256k1::protocols::PartyIndex;
 use dkls23_secp256k1::Party;
+use hyperkms_core::error::Error;
 use hyperkms_core::single::verify_secp256k1;
 use k256::Secp256k1;
 
@@ -46,7 +47,7 @@ pub fn start(
 fn require_signers(seat: &Seat, group_key: &GroupKey, banned: &BTreeSet<Index>) -> Result<(), Fault> {
     if let Some(member) = seat.set.intersection(banned).next() {
         let words = format!("cosigner {member} is banned: with it no signature is ever made again");
-        return Err(Fault::nobodys("cosigner-banned", words));
+        return Err(Error::refused("cosigner-banned", words).into());
     }
     let everyone = group_key.parameters.everyone();
     if seat.parameters != group_key.parameters

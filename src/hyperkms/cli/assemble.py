@@ -52,7 +52,7 @@ from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.marks import MarketPrices, Marks
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
-from hyperkms.mode import Mode
+from hyperkms.mode import Kind, Mode
 from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
 from hyperkms.operations.spent import spent_lately
@@ -61,7 +61,7 @@ from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
-from hyperkms.state.kind import Kind, kind_of, require_kind
+from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.replays import Replays

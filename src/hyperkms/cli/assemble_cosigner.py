@@ -19,13 +19,12 @@ from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.http.asked_for import asked_for
-from hyperkms.mode import Mode
+from hyperkms.mode import Kind, Mode
 from hyperkms.operations.parts import Parts
 from hyperkms.state.ban_rows import BanRows
 from hyperkms.state.bearer_wallets import BearerWallets
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
-from hyperkms.state.kind import Kind
 from hyperkms.state.share_rows import ShareRows
 from hyperkms.threshold.cosigner.authorities import Authorities
 from hyperkms.threshold.cosigner.bans import Bans

@@ -14,11 +14,11 @@ from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
 from hyperkms.config import Config
 from hyperkms.errors import Malformed
+from hyperkms.mode import Kind
 from hyperkms.operations.changing import Deed, write_down
 from hyperkms.operations.parts import Parts
 from hyperkms.state.bearer_wallets import BearerWallets
 from hyperkms.state.database import Database, open_database
-from hyperkms.state.kind import Kind
 from hyperkms.state.share_rows import ShareRow, ShareRows
 from hyperkms.threshold.addresses import parse_host_port
 from hyperkms.wallet import parse_wallet_id

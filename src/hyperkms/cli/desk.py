@@ -10,7 +10,7 @@ from hyperkms.cli.remote import Remote
 from hyperkms.cli.target import Target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
-from hyperkms.state.kind import Kind
+from hyperkms.mode import Kind
 
 if TYPE_CHECKING:
     from hyperkms.operations.parts import Parts

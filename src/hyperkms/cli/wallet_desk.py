@@ -12,8 +12,8 @@ import click
 from hyperkms.cli.desk import View, desk_at, opened
 from hyperkms.cli.target import Target
 from hyperkms.cli.wallets_at_service import WalletsAtService
+from hyperkms.mode import Kind
 from hyperkms.operations.new_wallet import NewWallet
-from hyperkms.state.kind import Kind
 from hyperkms.wallet import WalletId
 
 if TYPE_CHECKING:

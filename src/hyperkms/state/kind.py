@@ -1,18 +1,9 @@
 """What a data directory is for: a service, or a cosigner. It is settled when the directory is made, for ever."""
 
-from enum import Enum
-
 from hyperkms.errors import Refused
+from hyperkms.mode import Kind
 from hyperkms.state import facts
 from hyperkms.state.database import Database
-
-
-class Kind(Enum):
-    """Whose directory it is."""
-
-    SERVICE = "service"
-    COSIGNER = "cosigner"
-
 
 _FACT = "kind"
 

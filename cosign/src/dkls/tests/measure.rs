@@ -80,7 +80,7 @@ fn measure_rounds_of_signing() {
 }
 
 /// Messages are handed on; what the first member spends on it is noted.
-fn one_round(members: Members<GroupSignature>, spent: &mut Vec<Duration>) -> Members<GroupSignature> {
+pub fn one_round(members: Members<GroupSignature>, spent: &mut Vec<Duration>) -> Members<GroupSignature> {
     let mut inboxes: BTreeMap<Index, Inbox> = members.keys().map(|index| (*index, Inbox::default())).collect();
     for (sender, member) in &members {
         for (receiver, inbox) in &mut inboxes {

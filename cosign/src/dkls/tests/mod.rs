@@ -1,9 +1,14 @@
 //! Whole groups in one process, driven through the public functions.
 
+mod byzantine;
+mod forms;
 mod keys;
 mod measure;
+mod random_bytes;
+mod signatures;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use hyperkms_core::single::verify_secp256k1;
 
@@ -74,6 +79,18 @@ fn undisturbed<T>(members: Members<T>) -> BTreeMap<Index, T> {
 
 fn generate(threshold: u8, members: u8) -> Shares {
     undisturbed(keygen_members(parameters(threshold, members), SESSION))
+}
+
+/// Made once: key generation is what takes long here.
+fn two_of_three() -> &'static Shares {
+    static SHARES: OnceLock<Shares> = OnceLock::new();
+    SHARES.get_or_init(|| generate(2, 3))
+}
+
+/// The same key after a refresh.
+fn two_of_three_refreshed() -> &'static Shares {
+    static SHARES: OnceLock<Shares> = OnceLock::new();
+    SHARES.get_or_init(|| refreshed(two_of_three()))
 }
 
 fn refreshed(shares: &Shares) -> Shares {

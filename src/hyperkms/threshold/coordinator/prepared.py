@@ -52,10 +52,7 @@ class Pool:
             self._drop_old()
             if self._ready:
                 self._taken += 1
-                made = self._ready.popleft()
-                if len(self._ready) <= self._most // 2:
-                    self.fill()
-                return made.commitments
+                return self._ready.popleft().commitments
             if self._room() > 0:
                 return await self._make_one(attempt)
             self._freed.clear()
@@ -65,15 +62,21 @@ class Pool:
         """What was taken is used up."""
         self._taken -= 1
         self._freed.set()
+        self.fill()
 
     def forget(self) -> None:
         """A cosigner knows them no more: it was started again, or others took their places."""
         self._ready.clear()
 
     def fill(self) -> None:
-        """Have as many made as there is room for, in the background."""
+        """Have as many made as there is room for, in the background, if fewer than half are there.
+
+        Not ahead of an epoch that is not in force: what was prepared with it is gone once it is.
+        """
+        if self._ask.prepared:
+            return
         self._drop_old()
-        if self._room() > 0 and (self._filling is None or self._filling.done()):
+        if self._room() > self._most // 2 and (self._filling is None or self._filling.done()):
             self._filling = asyncio.get_running_loop().create_task(self._fill())
 
     async def _make_one(self, attempt: Attempt) -> Sequence[bytes]:
@@ -92,6 +95,8 @@ class Pool:
 
     async def _fill(self) -> None:
         count = self._room()
+        if count < 1:
+            return
         self._making += count
         try:
             attempt = Attempt(self._links, self._signers, within=_PREPARE_S)
@@ -119,12 +124,12 @@ class Pools:
     def __init__(self, links: Mapping[int, Link], coordinators: int) -> None:
         self._links = links
         self._most = max(1, MOST // coordinators)
-        self._pools: OrderedDict[tuple[str, int, int, frozenset[int]], Pool] = OrderedDict()
+        self._pools: OrderedDict[tuple[str, int, int, bool, frozenset[int]], Pool] = OrderedDict()
 
     def of(self, target: Target, signers: frozenset[int]) -> Pool:
         """That of a key, epoch and set of signers."""
         share = target.share
-        key = (share.wallet, share.version, share.epoch, signers)
+        key = (share.wallet, share.version, share.epoch, target.prepared, signers)
         found = self._pools.get(key)
         if found is None:
             found = self._pools[key] = Pool(self._links, target, signers, self._most)

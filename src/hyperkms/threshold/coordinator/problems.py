@@ -17,7 +17,6 @@ from hyperkms.errors import (
 from hyperkms.threshold.group import Member
 from hyperkms.threshold.wire import Problem
 
-AWAY = "cosigner-away"
 _LONGEST = 500
 _MOST_DETAILS = 16
 _OURS = frozenset({"type", "title", "status", "detail", "code", "requestId", "error"})
@@ -53,9 +52,10 @@ def error_of(member: Member, problem: Problem) -> HyperkmsError:
         for name, value in list(problem.details.items())[:_MOST_DETAILS]
         if _CODE.fullmatch(name.lower()) and name not in _OURS and len(str(value)) <= _LONGEST
     }
-    return kind(problem.code, f"{called(member)}: {words}", details)
+    code = problem.code
+    return kind(code, f"{called(member)}: {words}", details)
 
 
 def away(member: Member, why: str) -> Unavailable:
     """The error of a cosigner that gives no answer."""
-    return Unavailable(AWAY, f"{called(member)}: {why.removeprefix(called(member) + ': ')}")
+    return Unavailable("cosigner-away", f"{called(member)}: {why.removeprefix(called(member) + ': ')}")

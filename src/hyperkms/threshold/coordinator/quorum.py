@@ -228,7 +228,9 @@ class First(Generic[T]):
         return self._quorums.insufficient(away)
 
     def _late(self) -> HyperkmsError:
-        awaited = self._awaited()
-        for index in awaited:
+        """Who is waited for still, and who failed at the very end."""
+        late = {index: error for attempt, _ in self._running.values() for index, error in attempt.failures}
+        for index in self._awaited():
             self._quorums.links[index].is_late()
-        return self._quorums.insufficient({index: Unavailable("cosigner-away", "") for index in awaited})
+            late[index] = Unavailable("cosigner-away", "no answer in time")
+        return self._quorums.insufficient({**self._out, **late})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import hyperkms_cosign as cosign
 
-from hyperkms.errors import Conflict
+from hyperkms.errors import HyperkmsError
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.target import FROST, Cosigned, Target
@@ -32,7 +32,7 @@ class Frost:
         """
         try:
             return await self._once(attempt)
-        except Conflict as error:
+        except HyperkmsError as error:
             if error.code != USED:
                 raise
         # A cosigner was started again, or another coordinator has had more prepared than there is room for.

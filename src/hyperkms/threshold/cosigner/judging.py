@@ -58,7 +58,7 @@ def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
     for_test = intent.form == "test"
     if ask.prepared and not for_test:
         raise Refused("share-not-in-force", f"{place}: before an epoch is in force it signs its test message alone")
-    held = cosigner.holding.signing(place, for_test=for_test)  # (1)
+    held = cosigner.holding.signing(place, for_test=for_test and ask.prepared)  # (1)
     signers = cosigner.ourselves.quorum(ask.signers)
     cosigner.bans.require_none(signers)  # (2)
     if for_test:

@@ -17,10 +17,13 @@ import structlog
 from hyperkms.errors import Malformed, Refused, Unavailable
 from hyperkms.threshold.certificates import require_accepted
 from hyperkms.threshold.cosigner.desk import problem
-from hyperkms.threshold.cosigner.framing import frame_of, read_call
+from hyperkms.threshold.cosigner.framing import Room, frame_of, read_call
 from hyperkms.threshold.wire import Ask, Call, Hello, Problem
 
-MOST_CONNECTIONS = 8
+MOST_CONNECTIONS = 72
+"""One of every worker that a service may have, and some."""
+MOST_LARGE = 16
+"""Large frames in memory at once, over all connections."""
 MOST_CALLS = 16
 """Under way on one connection; the next frame is read when one of them is answered."""
 THREADS = 8
@@ -51,6 +54,7 @@ class Server:
         self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="cosigner")
         self._connections: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._large = asyncio.Semaphore(MOST_LARGE)
 
     def stop(self) -> None:
         """Let calls under way end, and take no more."""
@@ -79,7 +83,7 @@ class Server:
         self._connections.add(task)
         try:
             if self._is_known(writer):
-                await _Connection(self._answer, self._pool, reader, writer).serve()
+                await _Connection(self._answer, self._pool, self._large, reader, writer).serve()
         except (OSError, TimeoutError, asyncio.CancelledError):
             pass  # it is gone, too slow, or told to end
         finally:
@@ -104,11 +108,13 @@ class _Connection:
         self,
         answer: Callable[[Ask], msgspec.Struct],
         pool: ThreadPoolExecutor,
+        large: Room,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         self._answer = answer
         self._pool = pool
+        self._large = large
         self._reader = reader
         self._writer = writer
         self._room = asyncio.Semaphore(MOST_CALLS)
@@ -128,9 +134,12 @@ class _Connection:
 
     async def _greeted(self) -> bool:
         async with asyncio.timeout(GREETING_S):
-            call = await read_call(self._reader)
-        if call is None:
+            read = await read_call(self._reader, self._large)
+        if read is None:
             return False
+        call, is_large = read
+        if is_large:
+            self._large.release()
         if not isinstance(call.ask, Hello):
             raise Malformed("malformed-frame", "the first call of a connection is `hello`")
         answer = self._answer(call.ask)
@@ -140,13 +149,18 @@ class _Connection:
     async def _serve_calls(self) -> None:
         while True:
             await self._room.acquire()
-            call = await read_call(self._reader)
-            if call is None:
+            read = await read_call(self._reader, self._large)
+            if read is None:
                 return
+            call, is_large = read
             until = time.monotonic() + call.deadline_ms / 1000
             task = asyncio.create_task(self._serve_call(call, until))
             self._calls.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._ended_large if is_large else self._ended)
+
+    def _ended_large(self, task: asyncio.Task[None]) -> None:
+        self._large.release()
+        self._ended(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
