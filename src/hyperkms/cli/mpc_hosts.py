@@ -18,9 +18,10 @@ from hyperkms.cli.settings import settings, with_settings
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
+from hyperkms.mode import Kind
 from hyperkms.operations.parts import Parts
 from hyperkms.state.database import open_database
-from hyperkms.state.kind import Kind, kind_of
+from hyperkms.state.kind import kind_of
 from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState
 from hyperkms.threshold.addresses import UNIX, parse_address
 from hyperkms.threshold.cards import Card, CoordinatorCard, CosignerCard, write_card
