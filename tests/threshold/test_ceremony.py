@@ -265,8 +265,16 @@ def follow(ceremony: Ceremony, group: Path, fingerprint: str) -> None:
         process.stop()
         words = ("mpc", "join", "--data", name, "--group", str(group), "--fingerprint", fingerprint)
         assert "[wrong-group]" in refusal(*words, cwd=ceremony.folder, **PRODUCTION)
+        noted, kept = process.data / "group.next.json", (process.data / "group.json").read_bytes()
+        noted.write_bytes(group.read_bytes())  # as after a crash before the shares were bound
+        said = refusal("cosigner", "serve", "--data", name, cwd=ceremony.folder, **PRODUCTION)
+        assert "[replacement-unfinished]" in said
         joined = process.join(group, fingerprint, "--replace")
         assert (joined["changed"], joined["replaced"], joined["sharesBound"]) == (True, 3, 2)
+        noted.write_bytes(group.read_bytes())  # as after one that came when they were
+        (process.data / "group.json").write_bytes(kept)
+        assert process.join(group, fingerprint, "--replace")["sharesBound"] == 0
+        assert not noted.exists()
         assert process.join(group, fingerprint, "--replace")["changed"] is False
         process.start()
     ceremony.processes["gamma"].join(group, fingerprint)
