@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from hyperkms.cli.cosigners import FOLDER, GROUP, cosigner_command, is_embedded
+from hyperkms.cli.cosigners import FOLDER, GROUP, SOCKET, cosigner_command, is_embedded
 from hyperkms.cli.telling import Tell
 from hyperkms.config import Config, environment_of_cosigner
 from hyperkms.operations.in_shares import PROTECTS
@@ -132,6 +132,8 @@ class _Child(threading.Thread):
                     str(data),
                     "--group",
                     str((self._folder / GROUP).absolute()),
+                    "--uds",
+                    SOCKET,  # in its own folder: a whole path can be too long for a socket
                     "--parent-channel",
                     str(theirs.fileno()),
                 ),

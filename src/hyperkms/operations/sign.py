@@ -85,6 +85,7 @@ def sign_bytes(
 
     def finish(position: Position) -> SignedMessage:  # (3)
         parts.metrics.signed(signer.wallet.key_type, operation)
+        _show_head(signer, position)
         receipt = receipt_of(position, record)
         return SignedMessage(wallet=signer.wallet, version=signer.version, signature=made.signature, receipt=receipt)
 
@@ -159,6 +160,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
 
     def finish(position: Position) -> SignedAction:  # (8)
         parts.metrics.signed(signer.wallet.key_type, settled.operation)
+        _show_head(signer, position)
         if settled.stamps is not None:
             parts.metrics.stages((*settled.stamps, signed_at, perf_counter_ns()))
         return SignedAction(
@@ -173,6 +175,12 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         )
 
     return Pending(ticket, finish)
+
+
+def _show_head(signer: Signer, position: Position) -> None:
+    """Cosigners write the heads of this record into their own: what it said by then cannot be taken back."""
+    if isinstance(signer.handle, ThresholdKey):
+        signer.handle.coordinator.witness(position.log, bytes(position.head))
 
 
 def _sign_action(

@@ -1,7 +1,11 @@
 """Making a connection to a cosigner: a Unix socket, or TLS 1.3 to the holder of the certificate that is described."""
 
 import asyncio
+import os
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +15,8 @@ from hyperkms.threshold.coordinator.problems import called
 from hyperkms.threshold.group import Member
 
 UNIX = "unix:"
+MOST_SOCKET = 100
+"""Bytes of the path of a Unix socket: Linux takes 107, macOS 103."""
 LONGEST_PAUSE_S = 5.0
 LONGEST_PAUSE_HERE_S = 0.5
 """To a socket on this machine, which costs nothing to try."""
@@ -21,6 +27,19 @@ class Streams(NamedTuple):
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+
+@contextmanager
+def _reachable(path: Path) -> Iterator[str]:
+    """A path of a socket that is short enough for one: on Linux by way of its folder's descriptor, if it has to be."""
+    if len(os.fsencode(path)) <= MOST_SOCKET or sys.platform != "linux":
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class Way:
@@ -39,8 +58,8 @@ class Way:
         """A new connection; OSError if there is none to be had, Refused if another host answers."""
         member = self._member
         if member.address.startswith(UNIX):
-            path = self._folder / member.address.removeprefix(UNIX)
-            return Streams(*await asyncio.open_unix_connection(str(path)))
+            with _reachable(self._folder / member.address.removeprefix(UNIX)) as path:
+                return Streams(*await asyncio.open_unix_connection(path))
         host, _, port = member.address.rpartition(":")
         if self._tls is None or member.certificate is None or not port.isdigit():
             words = f"{called(member)}: {member.address} is no unix: socket, and no host:port with a certificate"

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import hyperkms_cosign as cosign
+import msgspec
 import uvloop
 
 from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.receipt import TreeHead
 from hyperkms.state.waiting import about_to_wait
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.ceremonies import Ceremonies, NewKey
@@ -39,6 +41,7 @@ RETIRE_S = 5.0
 LINK_LOOK_S = 2.0
 LOOK_S = 5.0
 FIRST_CONNECTION_S = 2.0
+NO_HEAD = b"null"
 _GRACE_S = 2.0
 _MOVED = frozenset({"share-not-in-force", "share-retired", "share-not-found", "share-changed"})
 """What a cosigner says of an epoch that another one has followed."""
@@ -101,6 +104,8 @@ class Coordinator:
         self._learnt = Learnt(self._quorums)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coordinator", daemon=True)
+        self._witnessed = b""
+        self._showing: set[asyncio.Task[None]] = set()
         self._starting = threading.Lock()
         self._stopping = asyncio.Event()
 
@@ -148,11 +153,13 @@ class Coordinator:
         """Have every cosigner destroy its share; Unavailable, with who has not, until all have."""
         self._wait(self._retire(wallet, version, asker), RETIRE_S)
 
-    def witness(self, log: str, size: int, head: str) -> None:
-        """Show the cosigners the newest head of this service's record; waits for nothing."""
-        if self._thread.is_alive():
-            ask = Witness(log=log, size=size, head=head)
-            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._witness(ask)))
+    def witness(self, log: str, head: bytes) -> None:
+        """Show the cosigners a head of this service's record (JSON, as receipts have it), once; waits for nothing."""
+        if head in (self._witnessed, NO_HEAD) or not self._thread.is_alive():
+            return
+        self._witnessed = head
+        ask = Witness(log=log, size=msgspec.json.decode(head, type=TreeHead).size, head=head.decode())
+        self._loop.call_soon_threadsafe(self._show, ask)
 
     def status(self) -> GroupStatus:
         """As it was last seen; asks nobody."""
@@ -276,6 +283,11 @@ class Coordinator:
             names = [self.group.by_index[index].name for index in sorted(failed)]
             words = f"wallet {wallet}, version {version}: its shares are not destroyed yet at {', '.join(names)}"
             raise Unavailable("shares-left", f"{words}; that is tried again until it is done", {"missing": names})
+
+    def _show(self, ask: Witness) -> None:
+        task = self._loop.create_task(self._witness(ask))
+        self._showing.add(task)
+        task.add_done_callback(self._showing.discard)
 
     async def _witness(self, ask: Witness) -> None:
         async def one(link: Link) -> None:
