@@ -37,7 +37,7 @@ checks.negative_data_rejection.enabled = false
 """In a batch each request is refused for itself. Ours say more than the first check; the second does not
 know that GET /wallets/rotate shows a wallet of that name."""
 TAGS = ("wallets", "hyperliquid", "clients", "policies", "audit", "mpc", "problems", "health")
-CLOSED = "/mpc/wallets/"
+CLOSED = ("/mpc/wallets/", "/mpc/cosigners", "/mpc/replace")
 """These routes answer 400 in every case."""
 UNGUESSED = {("GET", "/audit/proof"), ("POST", "/clients/{name}/grants/{grant_id}/end")}
 """They are asked for a log or a grant by its id, which is random."""

@@ -41,6 +41,8 @@ KEYED = [
     ("POST", "/mpc/wallets/rotate"),
     ("POST", "/mpc/wallets/w/retire"),
     ("POST", "/mpc/wallets/w/refresh"),
+    ("GET", "/mpc/cosigners"),
+    ("POST", "/mpc/replace"),
     ("GET", "/wallets/w"),
     ("GET", "/wallets/w/versions"),
     ("GET", "/wallets/w/rotation-history"),

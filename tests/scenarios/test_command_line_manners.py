@@ -74,7 +74,7 @@ def test_the_page_names_no_option_and_no_command_that_is_not_there() -> None:
 
 
 def test_everything_that_answers_can_answer_in_json() -> None:
-    talkers = {("serve",), ("cosigner", "serve"), ("sandbox",), ("completion",)}
+    talkers = {("serve",), ("cosigner", "serve"), ("sandbox",), ("completion",), ("mpc", "card")}
     for words in EVERY:
         found = _found(*words)
         has = any("--json" in param.opts for param in found.params)

@@ -170,6 +170,18 @@ class Process:
         )
         return bytes.fromhex(json.loads(done.stdout)["identity"])
 
+    def join(self, file: Path, fingerprint: str, *words: str) -> Any:
+        """Let it trust a group; what the command prints."""
+        said = ("mpc", "join", "--data", str(self.data), "--group", str(file), "--fingerprint", fingerprint, *words)
+        done = subprocess.run(
+            command(*said, "--json"),
+            env=environment(**self.settings),
+            cwd=self.data.parent,
+            capture_output=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
     def start(self, *words: str, passed: Sequence[int] = ()) -> None:
         self.process = process = subprocess.Popen(
             command("cosigner", "serve", "--data", str(self.data), *words),
@@ -259,6 +271,8 @@ class Cosigners:
         with ExitStack() as ends:
             for each in made.values():
                 ends.callback(each.stop)
+                if settings.get("HYPERKMS_ENV") == "production":
+                    each.join(file, group.fingerprint)
                 each.start("--group", str(file))
             cosigners = cls(group, made, file)
             ends.callback(cosigners.hang_up)

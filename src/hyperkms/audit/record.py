@@ -194,6 +194,23 @@ class BanRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str
 
 
+class GroupRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The group that a cosigner trusts from here on, by the word of its operator, who compared the fingerprint."""
+
+    time: int
+    client: str
+    """Who said so."""
+    operation: str
+    """join-group, describe-group (the same members, described anew), replace-cosigner."""
+    group: str
+    """Its name."""
+    group_id: str
+    """0x and 64 hex digits."""
+    fingerprint: str
+    member: int | None
+    """Which member was replaced."""
+
+
 class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The first line of a log: who writes it, and what a reader needs to check it."""
 
@@ -230,6 +247,7 @@ Record: TypeAlias = (
     | ShareRecord
     | WitnessRecord
     | BanRecord
+    | GroupRecord
     | OpeningRecord
     | HeadRecord
 )
@@ -246,6 +264,7 @@ POLICY = 18
 SHARE = 19
 WITNESS = 20
 BAN = 21
+GROUP = 22
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -259,6 +278,7 @@ _KINDS = {
     ShareRecord: SHARE,
     WitnessRecord: WITNESS,
     BanRecord: BAN,
+    GroupRecord: GROUP,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

@@ -39,6 +39,8 @@ from hyperkms.threshold.group import Group, parse_group, read_group
 
 IDENTITY = "identity"
 GROUP = "group.json"
+NEXT_GROUP = "group.next.json"
+"""While a replacement is under way: the group to which the shares are being bound."""
 LOCK = "cosigner.lock"
 RECORD_MARK = "cosigner"
 """A file in the folder of the record that says whose it is."""
@@ -57,9 +59,9 @@ class Directory:
 
 
 @contextmanager
-def opened_directory(config: Config, tell: Tell = tell_operator) -> Iterator[Directory]:
-    """Open it, or make it with its root key and identity key; closed at the end."""
-    parts = assemble(config, create=True, tell=tell, kind=Kind.COSIGNER)
+def opened_directory(config: Config, tell: Tell = tell_operator, *, create: bool = True) -> Iterator[Directory]:
+    """Open it, or, where `create` allows, make it with its root key and identity key; closed at the end."""
+    parts = assemble(config, create=create, tell=tell, kind=Kind.COSIGNER)
     try:
         lock = _protect_memory(config, tell)
         root = cosign.LocalRootKey.open(_root_key_path(config))
@@ -68,24 +70,37 @@ def opened_directory(config: Config, tell: Tell = tell_operator) -> Iterator[Dir
         parts.close()
 
 
-def settle_group(data: Path, given: Path | None) -> Group:
-    """The group of the directory: the one that was given first, for ever. Refused for another, NotFound for none."""
-    path = data / GROUP
+def settle_group(config: Config, given: Path | None) -> Group:
+    """The group of the directory: the one that its operator joined, or, in development, that was given first.
+
+    NotFound if there is none yet; Refused for another one, or while a member is being replaced.
+    """
+    path = config.data / GROUP
+    if (config.data / NEXT_GROUP).exists():
+        words = "the replacement of a member was cut off here: give the same `hyperkms mpc join --replace` once more"
+        raise Refused("replacement-unfinished", words)
     group = None if given is None else read_group(given)
-    if group is not None and not path.exists():
+    if group is not None and config.mode is Mode.DEVELOPMENT and not path.exists():
         with suppress(Conflict):  # another start of this moment has made it
-            _create(path, group.describe())
-    try:
-        standing = parse_group(path.read_bytes())
-    except FileNotFoundError as missing:
-        words = "this cosigner knows no group yet: give it the group description with --group"
-        raise NotFound("group-not-found", words) from missing
+            create_file(path, group.describe())
+    standing = standing_group(config.data)
+    if standing is None:
+        words = "this cosigner knows no group yet: compare the description's fingerprint with the other operators and"
+        raise NotFound("group-not-found", f"{words} give it with `hyperkms mpc join`")
     if group is not None and group != standing:
         words = (
             f"{given} is not the group of this cosigner ({standing.name}, {standing.fingerprint}): it trusts that one"
         )
-        raise Refused("wrong-group", f"{words} for ever; another group needs another directory")
+        raise Refused("wrong-group", f"{words} until its operator joins another with `hyperkms mpc join`")
     return standing
+
+
+def standing_group(data: Path) -> Group | None:
+    """The group that the cosigner trusts; None if it knows none yet."""
+    try:
+        return parse_group((data / GROUP).read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager
@@ -94,8 +109,8 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
 
     Unavailable while another process serves the directory: what it has promised it alone remembers.
     """
-    with opened_directory(config, tell) as directory, _alone(config.data / LOCK), ExitStack() as ends:
-        group = settle_group(config.data, given)
+    with opened_directory(config, tell) as directory, alone(config.data / LOCK), ExitStack() as ends:
+        group = settle_group(config, given)
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
         database = open_database(config.data / DATABASE)
         ends.callback(database.close)
@@ -152,7 +167,8 @@ def _require_record(database: Database, folder: Path) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
+    """Within this block no other process serves the directory of this lock; Unavailable if one does."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -184,7 +200,7 @@ def _identity(path: Path, root: cosign.LocalRootKey) -> cosign.Identity:
     if not path.exists():
         _, sealed = cosign.Identity.generate(root)
         with suppress(Conflict):
-            _create(path, sealed)
+            create_file(path, sealed)
     if path.stat().st_mode & 0o077:
         raise Refused("data-directory-permissions", f"{path} is open to other users: chmod 600 {path}")
     try:
@@ -193,7 +209,7 @@ def _identity(path: Path, root: cosign.LocalRootKey) -> cosign.Identity:
         raise Tampered("identity-tampered", f"{path} is no identity key: put it back from a backup") from error
 
 
-def _create(path: Path, content: bytes) -> None:
+def create_file(path: Path, content: bytes) -> None:
     """Make the file, complete and durable on return; Conflict if it is there."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -16,7 +16,7 @@ FAILED = 1
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "serve": ["serve"],
     "cosigner": ["cosigner"],
-    "mpc": ["mpc"],
+    "mpc": ["mpc", "mpc_hosts", "mpc_service"],
     "sandbox": ["serve"],
     "wallet": ["wallet", "wallet_sign", "wallet_changes"],
     "client": ["client"],

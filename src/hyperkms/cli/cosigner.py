@@ -20,10 +20,8 @@ from hyperkms.operations.parts import Parts
 from hyperkms.state.bearer_wallets import BearerWallets
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.share_rows import ShareRow, ShareRows
+from hyperkms.threshold.addresses import parse_host_port
 from hyperkms.wallet import parse_wallet_id
-
-_SOCKET = "cosigner.sock"
-_LAST_PORT = 65_535
 
 
 @click.group()
@@ -46,13 +44,14 @@ def init(data: Path | None, env_file: Path | None, form: Form) -> None:
 @cosigner.command()
 @with_settings
 @click.option(
-    "--group", "group", type=click.Path(path_type=Path), help="The group description; kept at the first start."
+    "--group",
+    "group",
+    type=click.Path(path_type=Path),
+    help="In development: the group description, kept at the first start. Else `hyperkms mpc join` gives it.",
 )
+@click.option("--uds", type=click.Path(path_type=Path), help="A Unix socket to listen at instead.")
 @click.option(
-    "--uds", type=click.Path(path_type=Path), help="The Unix socket to listen at, else cosigner.sock in --data."
-)
-@click.option(
-    "--listen", metavar="HOST:PORT", help="TLS 1.3 there, instead of a Unix socket (tls.crt, tls.key in --data)."
+    "--listen", metavar="HOST:PORT", help="Listen there instead, with TLS 1.3: where another address leads to it."
 )
 @click.option("--parent-channel", type=int, hidden=True, help="A descriptor: where its other end is closed, this ends.")
 def serve(
@@ -63,21 +62,14 @@ def serve(
     listen: str | None,
     parent_channel: int | None,
 ) -> None:
-    """Run the cosigner; makes the data directory if there is none."""
+    """Run the cosigner where its group description says that it listens."""
     from hyperkms.cli.serving_cosigner import run  # noqa: PLC0415 (the module of shares, and the event loop)
 
     config = settings(data, env_file)
     if listen and uds:
         raise Malformed.at("--listen", "and --uds exclude each other: a cosigner listens at one place")
-    place = _address(listen) if listen else uds or config.data / _SOCKET
+    place = parse_host_port(listen, "--listen") if listen else uds
     run(config, group=group, place=place, parent=parent_channel)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
-        raise Malformed.at("--listen", "an address is due, such as 10.0.0.7:7443 or [fd00::7]:7443")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 @cosigner.command("allow-bearer")

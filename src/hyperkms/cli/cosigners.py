@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from hyperkms.audit.log_file import sync
+from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.telling import Tell
 from hyperkms.config import Config, environment_of_cosigner
 from hyperkms.errors import Malformed, Refused, Unavailable
@@ -22,7 +23,6 @@ from hyperkms.threshold.group import Group, Member, parse_group, read_group
 
 FOLDER = "cosigners"
 GROUP = "group.json"
-SOCKET = "cosigner.sock"
 TURNS = "mpc.lock"
 INIT_S = 60
 _REQUIRED, _TOTAL = 2, 3

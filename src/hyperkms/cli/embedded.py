@@ -10,7 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from hyperkms.cli.cosigners import FOLDER, GROUP, SOCKET, cosigner_command, is_embedded
+from hyperkms.cli.cosigners import FOLDER, GROUP, cosigner_command, is_embedded
+from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.telling import Tell
 from hyperkms.config import Config, environment_of_cosigner
 from hyperkms.operations.in_shares import PROTECTS

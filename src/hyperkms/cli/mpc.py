@@ -35,7 +35,7 @@ def init_command(cards: tuple[Path, ...], name: str, threshold: int, out: Path, 
     except OSError as error:
         raise Unavailable("group-unreadable", f"{out}: {error.strerror}") from error
     tell_operator("hyperkms: every operator compares this fingerprint with the one on the host of their cosigner")
-    _show(group, form)
+    show_group(group, form)
 
 
 @mpc.command("fingerprint")
@@ -43,10 +43,11 @@ def init_command(cards: tuple[Path, ...], name: str, threshold: int, out: Path, 
 @FORM
 def fingerprint_command(file: Path, form: Form) -> None:
     """Print the fingerprint of a group description, to be read out to the operators of the other hosts."""
-    _show(read_group(file), form)
+    show_group(read_group(file), form)
 
 
-def _show(group: Group, form: Form) -> None:
+def show_group(group: Group, form: Form) -> None:
+    """The fingerprint first, then what stands behind it."""
     if form is Form.JSON:
         show_json(
             {

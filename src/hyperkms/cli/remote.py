@@ -39,9 +39,9 @@ class Remote:
     Each change is sent under an Idempotency-Key of its own, so that a broken connection does not do it twice.
     """
 
-    def __init__(self, service: ServiceAddress) -> None:
+    def __init__(self, service: ServiceAddress, *, read_s: float = READ_S) -> None:
         self.url = service.url
-        options = client.Options(read_s=READ_S, idempotency=client.Idempotency.ON_REQUEST)
+        options = client.Options(read_s=read_s, idempotency=client.Idempotency.ON_REQUEST)
         self._client = _translated(
             lambda: client.SigningClient(
                 service.url,

@@ -12,14 +12,17 @@ import structlog
 import uvloop
 
 from hyperkms.cli.assemble_cosigner import assembled
+from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.listeners import tcp_socket, unix_socket
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
 from hyperkms.http.log import configure_logs
 from hyperkms.operations.parts import Parts
+from hyperkms.threshold.addresses import HostPort, parse_address
 from hyperkms.threshold.certificates import server_context
 from hyperkms.threshold.cosigner.desk import answer
+from hyperkms.threshold.cosigner.handshakes import watch_handshakes
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.serving import Listener, Server
 
@@ -28,29 +31,37 @@ _SETTLE_EVERY = 30
 _log = structlog.stdlib.get_logger("hyperkms.cosigner")
 
 
-def run(config: Config, *, group: Path | None, place: Path | tuple[str, int], parent: int | None) -> None:
+def run(config: Config, *, group: Path | None, place: Path | HostPort | None, parent: int | None) -> None:
     """Serve until SIGTERM, SIGINT, or the end of the parent; what was begun is finished on return.
 
-    `place` is a Unix socket, or host and port for TLS 1.3 with the certificates that the group description names.
+    `place` is a Unix socket, or host and port for TLS 1.3 with the certificates that the group description names; None
+    for where the description says that this member listens.
     """
     configure_logs(config.log_level)
     with assembled(config, group) as (cosigner, parts), ExitStack() as ends:
-        listener, address = _listener(config, cosigner, place, ends)
+        listener, address = _listener(config, cosigner, place or _own_place(config, cosigner), ends)
         server = Server(partial(answer, cosigner), listener)
         told = partial(_announce, config, cosigner, address)
         uvloop.run(_serve(server, parent, told, partial(_watch, cosigner, parts)))
     _log.info("stopped")
 
 
-def _listener(
-    config: Config, cosigner: Cosigner, place: Path | tuple[str, int], ends: ExitStack
-) -> tuple[Listener, str]:
+def _own_place(config: Config, cosigner: Cosigner) -> Path | HostPort:
+    """As the group describes this member; a socket whose path is relative has its usual name in the data directory."""
+    ourselves = cosigner.ourselves
+    place = parse_address(ourselves.group.by_index[ourselves.index].address)
+    return config.data / SOCKET if isinstance(place, Path) and not place.is_absolute() else place
+
+
+def _listener(config: Config, cosigner: Cosigner, place: Path | HostPort, ends: ExitStack) -> tuple[Listener, str]:
     if isinstance(place, Path):
         return Listener(ends.enter_context(unix_socket(place))), f"unix:{place}"
     accepted = frozenset(cosigner.ourselves.group.coordinator_certificates)
     made = ends.enter_context(tcp_socket(*place))
     host, port = made.getsockname()[:2]
-    return Listener(made, server_context(config.data, accepted), accepted), f"{host}:{port}"
+    context = server_context(config.data, accepted)
+    watch_handshakes(context)
+    return Listener(made, context, accepted), f"{host}:{port}"
 
 
 async def _serve(

@@ -43,6 +43,65 @@ class RefreshAnswer(AnswerBody, frozen=True):
     public_key: str
 
 
+class ReplaceRequest(RequestBody, frozen=True):
+    """Go on with the wallets whose ids come after this one."""
+
+    after: str | None = None
+
+
+class ReplacedVersionView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A key version whose shares were made anew; the cosigners that had none of it."""
+
+    version: int
+    epoch: int
+    repaired: list[str]
+
+
+class ReplacedView(AnswerBody, frozen=True):
+    """What was done for a wallet; `code` and `error` where it failed."""
+
+    wallet_id: str
+    outcome: Literal["replaced", "nothing-due", "failed"]
+    versions: list[ReplacedVersionView]
+    code: str | None = None
+    error: str | None = None
+
+
+class ReplaceAnswer(AnswerBody, frozen=True):
+    """As many wallets as fitted into some seconds; `next` is to be sent as `after`, until there is none."""
+
+    success: Literal[True]
+    wallets: list[ReplacedView]
+    next: str | None = None
+
+
+class ConditionView(AnswerBody, frozen=True):
+    """What a cosigner says of itself; `error` where it says nothing."""
+
+    index: int
+    name: str
+    address: str
+    wallets: int | None = None
+    shares_given: int | None = None
+    """Shares of signatures since it started."""
+    refused: int | None = None
+    banned: list[int] | None = None
+    """Members that it never signs with again."""
+    log: str | None = None
+    log_lines: int | None = None
+    memory: str | None = None
+    clock_ahead_ms: int | None = None
+    """Its clock against this service's."""
+    error: str | None = None
+
+
+class ConditionsAnswer(AnswerBody, frozen=True):
+    """Every cosigner of the group."""
+
+    success: Literal[True]
+    cosigners: list[ConditionView]
+
+
 class CosignerView(msgspec.Struct, frozen=True, kw_only=True):
     """One cosigner as this service sees it."""
 
@@ -80,4 +139,7 @@ MPC_BODIES = (
     RefreshRequest,
     RefreshAnswer,
     MpcStatusAnswer,
+    ReplaceRequest,
+    ReplaceAnswer,
+    ConditionsAnswer,
 )

@@ -1,10 +1,23 @@
 """Wallets in shares and their cosigners as the bodies of answers."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from hyperkms.http.mpc_schemas import CosignerView, MpcStatusAnswer, MpcWalletView
+from hyperkms.http.mpc_schemas import (
+    ConditionsAnswer,
+    ConditionView,
+    CosignerView,
+    MpcStatusAnswer,
+    MpcWalletView,
+    ReplaceAnswer,
+    ReplacedVersionView,
+    ReplacedView,
+)
 from hyperkms.http.views import wallet_view
 from hyperkms.operations.in_shares import PROTECTS, InShares
+from hyperkms.operations.replace import Page, Replaced
+from hyperkms.threshold.coordinator.coordinator import Seen
 from hyperkms.threshold.coordinator.target import AUDITED, DKLS, FROST
 from hyperkms.threshold.group import Group
 from hyperkms.wallet import Wallet
@@ -49,4 +62,47 @@ def status_view(here: InShares | None) -> MpcStatusAnswer:
         quorum_left=seen.quorum_left,
         group=group.name,
         fingerprint=group.fingerprint,
+    )
+
+
+def replaced_view(page: Page) -> ReplaceAnswer:
+    """What was done, wallet by wallet."""
+    return ReplaceAnswer(success=True, wallets=[_replaced(one) for one in page.wallets], next=page.next)
+
+
+def conditions_view(seen: Sequence[Seen], *, now: int) -> ConditionsAnswer:
+    """Every cosigner as it says itself."""
+    return ConditionsAnswer(success=True, cosigners=[_condition(one, now) for one in seen])
+
+
+def _replaced(done: Replaced) -> ReplacedView:
+    failure = done.failure
+    return ReplacedView(
+        wallet_id=done.wallet,
+        outcome=done.outcome,
+        versions=[
+            ReplacedVersionView(version=one.version, epoch=one.epoch, repaired=list(one.repaired))
+            for one in done.versions
+        ],
+        code=None if failure is None else failure.code,
+        error=None if failure is None else failure.message,
+    )
+
+
+def _condition(seen: Seen, now: int) -> ConditionView:
+    member, said = seen.member, seen.condition
+    if said is None:
+        return ConditionView(index=member.index, name=member.name, address=member.address, error=seen.why)
+    return ConditionView(
+        index=member.index,
+        name=member.name,
+        address=member.address,
+        wallets=said.wallets,
+        shares_given=said.signed,
+        refused=said.refused,
+        banned=said.banned,
+        log=said.log,
+        log_lines=said.head_size,
+        memory=said.memory,
+        clock_ahead_ms=said.time - now,
     )

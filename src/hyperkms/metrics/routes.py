@@ -37,6 +37,8 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/mpc/wallets/rotate"): "manage",
     ("POST", "/mpc/wallets/{wallet_id}/retire"): "manage",
     ("POST", "/mpc/wallets/{wallet_id}/refresh"): "manage",
+    ("POST", "/mpc/replace"): "manage",
+    ("GET", "/mpc/cosigners"): "read",
     ("POST", "/clients"): "manage",
     ("POST", "/clients/{name}/revoke"): "manage",
     ("POST", "/clients/{name}/rotate"): "manage",

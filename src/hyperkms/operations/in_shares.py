@@ -69,13 +69,20 @@ class ThresholdKey:
 
 
 def threshold_key(parts: "Parts", wallet: Wallet, version: KeyVersion) -> ThresholdKey:
-    """What signs for a version of a wallet in shares; Refused where this service cannot have it signed."""
+    """What signs for a version of a wallet in shares; Refused where this service cannot have it signed.
+
+    Whether these cosigners hold its shares they say themselves: while a member is replaced they sign on.
+    """
     here = cosigners_of(parts, wallet.key_type)
+    return ThresholdKey(here.coordinator, Key(wallet.id, version.number, version.public_key))
+
+
+def require_own_group(here: InShares, wallet: Wallet) -> None:
+    """Refused unless the wallet is in shares of the group of this service, as it is described now."""
     group = here.coordinator.group
     if wallet.group_id != group.id:
         words = f"wallet {wallet.id} is in shares of another group of cosigners than {group.name} ({group.fingerprint})"
-        raise Refused("share-of-another-group", words)
-    return ThresholdKey(here.coordinator, Key(wallet.id, version.number, version.public_key))
+        raise Refused("share-of-another-group", f"{words}: if a member was replaced, `hyperkms mpc replace` moves it")
 
 
 def require_mpc(wallet: Wallet) -> Wallet:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hyperkms.operations.changing import Actor, Deed, write_down
-from hyperkms.operations.in_shares import cosigners_of, require_mpc, threshold_key
+from hyperkms.operations.in_shares import cosigners_of, require_mpc, require_own_group, threshold_key
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import KeyVersion, Wallet, WalletId
 from hyperkms.wallet_life import require_live, require_signing
@@ -29,6 +29,7 @@ def refresh(parts: Parts, actor: Actor, wallet_id: WalletId, number: int | None 
     version = wallet.current if number is None else parts.wallets.version(wallet, number)
     require_signing(wallet, version, now=parts.clock())
     here = cosigners_of(parts, wallet.key_type)
+    require_own_group(here, wallet)
     key = threshold_key(parts, wallet, version).key
     with here.turns.of(wallet_id):  # (1)
         made = here.coordinator.refresh(key, actor.asker)  # (2)

@@ -9,7 +9,7 @@ from hyperkms.custody.key_store import KeyStore, require_kept
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
-from hyperkms.operations.in_shares import cosigners_of, require_mpc, threshold_key
+from hyperkms.operations.in_shares import cosigners_of, require_mpc, require_own_group
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.threshold.coordinator.ceremonies import NewKey
@@ -78,7 +78,7 @@ def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, comple
     """The same where cosigners make the key: nobody else is at the wallet meanwhile."""
     wallet = parts.wallets.get(request.wallet)
     here = cosigners_of(parts, wallet.key_type)
-    threshold_key(parts, wallet, wallet.current)  # those cosigners are the wallet's
+    require_own_group(here, wallet)
     with here.turns.of(request.wallet):
         history = parts.wallets.history(request.wallet)
         require_live(history.wallet)

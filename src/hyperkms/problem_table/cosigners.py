@@ -58,6 +58,30 @@ GROUPS = Situation(
             next_step="Name another file, or move the one that is there away.",
         ),
         Problem(
+            code="wrong-fingerprint",
+            family=Refused,
+            title="The fingerprint is not that of this description",
+            cause="What was typed is not the fingerprint of the file: a slip, an old file, or one that was changed.",
+            next_step="Have all 32 digits read out again. If it differs still, do not join: find out who changed it.",
+        ),
+        Problem(
+            code="not-a-replacement",
+            family=Refused,
+            title="More than one member changes, or none",
+            cause="Exactly one identity key may differ from the group of before, at its place; all else stays.",
+            next_step=(
+                "Make the description anew with `hyperkms mpc init`, out of the same cards in the same order, with one "
+                "new card in the place of the lost member's."
+            ),
+        ),
+        Problem(
+            code="replacement-unfinished",
+            family=Refused,
+            title="A replacement was cut off on this host",
+            cause="`hyperkms mpc join --replace` ended before this cosigner had followed its group. Nothing is lost.",
+            next_step="Give the same command once more; it goes on where it was.",
+        ),
+        Problem(
             code="certificate-unknown",
             family=Refused,
             title="The other side's certificate is not in the group description",

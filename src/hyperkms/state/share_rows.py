@@ -113,11 +113,11 @@ def put_in_force_within(connection: sa.Connection, wallet: WalletId, version: in
 
 def supersede_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
     """Shares of earlier epochs are destroyed; Conflict if a later one is in force, behind which this would lead."""
-    in_force = sa.and_(shares.c.wallet == wallet, shares.c.version == version, shares.c.state == ShareState.IN_FORCE)
-    later = sa.select(shares.c.epoch).where(in_force, shares.c.epoch > epoch)
+    same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
+    later = sa.select(shares.c.epoch).where(same, shares.c.state == ShareState.IN_FORCE, shares.c.epoch > epoch)
     if connection.execute(later).first() is not None:
         raise Conflict("share-exists", f"a later epoch of wallet {wallet}, version {version}, than {epoch} is in force")
-    earlier = sa.and_(in_force, shares.c.epoch < epoch)
+    earlier = sa.and_(same, shares.c.epoch < epoch)
     connection.execute(shares.update().where(earlier).values(state=ShareState.RETIRED, sealed=None))
 
 
@@ -125,6 +125,29 @@ def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> 
     """Every share of a version is destroyed, of whatever epoch."""
     same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
     connection.execute(shares.update().where(same).values(state=ShareState.RETIRED, sealed=None))
+
+
+def sealed_within(connection: sa.Connection) -> Sequence[ShareRow]:
+    """Every share that is not destroyed, by wallet, version and epoch."""
+    query = sa.select(shares).where(shares.c.sealed.is_not(None))
+    ordered = query.order_by(shares.c.wallet, shares.c.version, shares.c.epoch)
+    return [_row(row) for row in connection.execute(ordered)]
+
+
+def rebind_within(connection: sa.Connection, row: ShareRow, sealed: bytes) -> None:
+    """The same share, sealed for another group; nothing of the seal before is left."""
+    due = _is(row.wallet, row.version, row.epoch)
+    connection.execute(shares.update().where(due).values(sealed=sealed))
+
+
+def move_wallets_within(connection: sa.Connection, before: bytes, after: bytes) -> None:
+    """Every wallet in shares of one group is in shares of the other."""
+    connection.execute(wallets.update().where(wallets.c.group_id == before).values(group_id=after))
+
+
+def move_wallet_within(connection: sa.Connection, wallet: WalletId, group_id: bytes) -> None:
+    """This wallet is in shares of the group."""
+    connection.execute(wallets.update().where(wallets.c.id == wallet).values(group_id=group_id))
 
 
 def insert_within(connection: sa.Connection, row: ShareRow) -> None:

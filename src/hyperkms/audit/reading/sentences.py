@@ -7,6 +7,7 @@ from hyperkms.audit.reading.decisions import Decision
 from hyperkms.audit.record import (
     ADMINISTRATION,
     BAN,
+    GROUP,
     HEAD,
     KEYED_SIGNATURE,
     KEYED_SIGNATURE_UNCHAINED,
@@ -88,6 +89,12 @@ def _ban(record: Mapping[str, Any]) -> str:
     return f"BANNED cosigner {record.get('member')}: {record.get('reason')}"
 
 
+def _group(record: Mapping[str, Any]) -> str:
+    member = record.get("member")
+    replaced = "" if member is None else f", cosigner {member} replaced"
+    return f"{record.get('operation')} {record.get('group')} ({record.get('fingerprint')}){replaced}"
+
+
 def _change(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{one.get('version')} {one.get('state')}" for one in _dicts(record, "versions"))
     reason = f" ({record['reason']})" if record.get("reason") else ""
@@ -128,6 +135,7 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     SHARE: _share,
     WITNESS: _witness,
     BAN: _ban,
+    GROUP: _group,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,
@@ -144,6 +152,7 @@ _NAMES: Mapping[int, str] = {
     SHARE: "share of a signature",
     WITNESS: "head of the coordinator's record",
     BAN: "ban of a cosigner",
+    GROUP: "group of a cosigner",
     REFUSAL: "refusal",
     OPENING: "opening",
     HEAD: "tree head",

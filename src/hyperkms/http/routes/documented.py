@@ -13,7 +13,7 @@ from hyperkms.http.client_schemas import (
     RevokeClientRequest,
     RotateClientRequest,
 )
-from hyperkms.http.mpc_schemas import RefreshRequest
+from hyperkms.http.mpc_schemas import RefreshRequest, ReplaceRequest
 from hyperkms.http.policy_schemas import ApplyPolicyRequest, ChoosePolicyRequest, DoubtPolicyRequest, ExplainRequest
 from hyperkms.http.schemas import (
     ActivateRequest,
@@ -125,6 +125,7 @@ EXAMPLES: Mapping[type[msgspec.Struct], Mapping[str, Any]] = {
         "the whole wallet, and its keys at once": {"destroy": True},
     },
     RefreshRequest: {"the current version": {}, "one in grace": {"version": 1}},
+    ReplaceRequest: {"from the first wallet on": {}, "where an answer said `next`": {"after": "bot-1"}},
     MigrateRequest: {"a wallet": {"walletId": "bot-1"}},
 }
 """Bodies that work as they stand, once the wallet is there (and with a timestamp of now)."""

@@ -13,13 +13,16 @@ from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
 from hyperkms.http.life_views import rotation_view, version_view
 from hyperkms.http.mpc_schemas import (
+    ConditionsAnswer,
     MpcGenerateAnswer,
     MpcPublicKeyAnswer,
     MpcStatusAnswer,
     RefreshAnswer,
     RefreshRequest,
+    ReplaceAnswer,
+    ReplaceRequest,
 )
-from hyperkms.http.mpc_views import mpc_wallet_view, status_view
+from hyperkms.http.mpc_views import conditions_view, mpc_wallet_view, replaced_view, status_view
 from hyperkms.http.once import Work, respond, uncompleted
 from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented, open_answer
@@ -38,6 +41,7 @@ from hyperkms.operations.in_shares import InShares, require_mpc
 from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.refresh import Refreshed, refresh
+from hyperkms.operations.replace import replace_lost
 from hyperkms.wallet import KeyType, Network, Wallet
 from hyperkms.wallet_life import KeyFate, WalletHistory
 
@@ -205,3 +209,29 @@ async def refresh_wallet(
 
     run = uncompleted(lambda: make(refresh, parts, actor, wallet, body.version))
     return await respond(request, client, Work(run, view))
+
+
+@router.get("/cosigners", summary="What each cosigner says of itself", openapi_extra=documented(ConditionsAnswer))
+def cosigners(request: Request, here: On, _client: Administrator) -> Response:
+    """Asked now: wallets, shares given and refused since its start, whom it has banned, its log, its clock."""
+    return answer(conditions_view(here.coordinator.conditions(), now=parts_of(request).clock()))
+
+
+@router.post(
+    "/replace",
+    summary="Give a cosigner that took another's place its shares",
+    openapi_extra=documented(ReplaceAnswer, ReplaceRequest),
+)
+async def replace_cosigner(
+    request: Request,
+    _here: On,
+    client: Administrator,
+    body: Annotated[ReplaceRequest, Depends(body_of(ReplaceRequest, "an object is due"))],
+) -> Response:
+    """For each wallet t others make the missing share, then all make the next epoch: what was lost is worth nothing.
+
+    Takes about a second a wallet. What is done already is left as it is; what fails is named, and the rest goes on.
+    """
+    make, parts, actor = threads_of(request).make, parts_of(request), actor_of(request, client)
+    run = uncompleted(lambda: make(replace_lost, parts, actor, body.after or ""))
+    return await respond(request, client, Work(run, replaced_view))

@@ -27,16 +27,19 @@ from hyperkms.threshold.coordinator.learning import Learnt
 from hyperkms.threshold.coordinator.link import Link
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.quorum import Quorums
+from hyperkms.threshold.coordinator.repairing import Repairs
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Cosigned, Target
-from hyperkms.threshold.group import Group
-from hyperkms.threshold.wire import Asker, Done, Intent, Retire, Witness
+from hyperkms.threshold.group import Group, Member
+from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Retire, Status, Witness
 
 T = TypeVar("T")
 Deployment: TypeAlias = Literal["embedded", "separate"]
 SIGN_S = 5.0
 MAKE_S = 30.0
 RETIRE_S = 5.0
+LINK_LOOK_S = 2.0
+LOOK_S = 5.0
 FIRST_CONNECTION_S = 2.0
 NO_HEAD = b"null"
 _GRACE_S = 2.0
@@ -60,6 +63,16 @@ class GroupStatus:
     cosigners: Sequence[Alive]
     quorum_left: int
     """How many of those that answer could be lost before nothing is signed; below 0: nothing is signed now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One cosigner as it says itself."""
+
+    member: Member
+    condition: Condition | None = None
+    why: str = ""
+    """Where it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ class Coordinator:
         signing = Signing(self._quorums, known, self._pools)
         self._signing = signing
         self._ceremonies = Ceremonies(self._quorums, known, signing)
+        self._repairs = Repairs(self._quorums)
         self._learnt = Learnt(self._quorums)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coordinator", daemon=True)
@@ -119,6 +133,17 @@ class Coordinator:
     def refresh(self, key: Key, asker: Asker) -> Target:
         """The next epoch of the same key; the shares before are destroyed at every cosigner."""
         return self._wait(self._refresh(key, asker), MAKE_S)
+
+    def repair(self, key: Key, asker: Asker) -> tuple[str, ...]:
+        """Every cosigner has a share of the epoch in force; the names of those that had none.
+
+        Until the next refresh what was lost of this epoch is worth as much as what was made.
+        """
+        return self._wait(self._repair(key, asker), MAKE_S)
+
+    def conditions(self) -> Sequence[Seen]:
+        """What every cosigner says of itself, or why it says nothing."""
+        return self._wait(self._look(), LOOK_S)
 
     def sign(self, key: Key, intent: Intent, asker: Asker, form: cosign.Form) -> Cosigned:
         """A signature, verified under the recorded key; Unavailable (`insufficient-shares`) after 5 s at the latest."""
@@ -237,6 +262,25 @@ class Coordinator:
             self._learnt.forget(key.wallet, key.version)
         self._learnt.knows(made)
         return made
+
+    async def _repair(self, key: Key, asker: Asker) -> tuple[str, ...]:
+        until = self._loop.time() + MAKE_S
+        await self._connected()
+        self._learnt.forget(key.wallet, key.version)
+        target = await self._find(key, until)
+        repaired = await self._repairs.complete(target, asker, within=until - self._loop.time())
+        return tuple(self.group.by_index[index].name for index in repaired)
+
+    async def _look(self) -> Sequence[Seen]:
+        await self._connected()
+
+        async def one(link: Link) -> Seen:
+            try:
+                return Seen(member=link.member, condition=await link.ask(Status(), Condition, within=LINK_LOOK_S))
+            except HyperkmsError as error:
+                return Seen(member=link.member, why=error.message)
+
+        return await asyncio.gather(*(one(link) for _, link in sorted(self._links.items())))
 
     async def _retire(self, wallet: str, version: int, asker: Asker) -> None:
         await self._connected()

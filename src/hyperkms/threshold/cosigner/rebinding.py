@@ -1,0 +1,51 @@
+"""Shares of a cosigner are bound to the group in which another member was replaced; all of them, or none."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import hyperkms_cosign as cosign
+import sqlalchemy as sa
+
+from hyperkms.errors import Refused
+from hyperkms.state.database import Database
+from hyperkms.state.share_rows import ShareRow, move_wallets_within, rebind_within, sealed_within
+from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
+from hyperkms.threshold.group import Group
+
+
+@dataclass(frozen=True)
+class Rebinding:
+    """From the group of `ourselves` to another one of the same size, in which this cosigner has the same place."""
+
+    ourselves: Ourselves
+    group: Group
+
+    def run(self, database: Database, before_commit: Callable[[Sequence[ShareRow]], None]) -> Sequence[ShareRow]:
+        """Bind every share that is not destroyed, in one transaction; the shares that it changed.
+
+        Those that are bound already are left as they are, so that it can be run again. `before_commit` is told of the
+        others, and what it raises undoes it.
+        """
+        known = cosign.Group(threshold=self.group.threshold, identities=self.group.identities)
+        with database.write() as connection:
+            due = [row for row in sealed_within(connection) if _group_of(row) != known.id]
+            for row in due:
+                rebind_within(connection, row, self._rebound(row, known))
+            self._move(connection)
+            before_commit(due)
+        return due
+
+    def _rebound(self, row: ShareRow, known: cosign.Group) -> bytes:
+        place = Place(wallet=row.wallet, version=row.version, epoch=row.epoch)
+        if row.sealed is None or _group_of(row) != self.ourselves.known.id:
+            words = f"{place}: the share is bound to neither group: finish the replacement that was begun before"
+            raise Refused("share-of-another-group", words)
+        context = self.ourselves.context(place, row.key_type, row.network)
+        return cosign.Share.open(row.sealed, context, self.ourselves.root).rebind(known, self.ourselves.root)
+
+    def _move(self, connection: sa.Connection) -> None:
+        move_wallets_within(connection, self.ourselves.group.id, self.group.id)
+
+
+def _group_of(row: ShareRow) -> object:
+    return None if row.sealed is None else cosign.inspect_share(row.sealed)["group"]

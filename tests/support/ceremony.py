@@ -1,0 +1,145 @@
+"""A production group as its operators make it: directories, cards, a description, and every host that joins it."""
+
+import json
+import shutil
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.commands import run
+from support.cosigners import Line, Process
+from support.service import Service
+from support.signed import Signer, registered
+
+PRODUCTION = {"HYPERKMS_ENV": "production"}
+NAMES = ("alpha", "beta", "gamma")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with ExitStack() as ends:
+        sockets = [ends.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def told(*words: str, cwd: Path, **settings: str) -> str:
+    """What a command prints that must succeed."""
+    done = run(*words, cwd=cwd, **{**PRODUCTION, **settings})
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def card(data: Path, *words: str) -> Path:
+    """A card, in a file beside the directory."""
+    path = data.parent / f"{data.name}.json"
+    path.write_text(told("mpc", "card", "--data", str(data), *words, cwd=data.parent))
+    return path
+
+
+@dataclass
+class Ceremony:
+    """Three cosigners and a service of one group, over TLS on this machine."""
+
+    folder: Path
+    processes: dict[str, Process]
+    ports: dict[str, int]
+    group: Path
+    fingerprint: str
+    running: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    @contextmanager
+    def held(cls, folder: Path) -> Iterator["Ceremony"]:
+        """From `init` to `join` on every host, and the cosigners run."""
+        service = folder / "service"
+        with Service.start(service, **PRODUCTION):
+            pass
+        processes = {name: Process(folder / name, PRODUCTION) for name in NAMES}
+        ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+        cards = [card(service)]
+        for name, process in processes.items():
+            process.init()
+            cards.append(card(process.data, "--name", name, "--address", f"127.0.0.1:{ports[name]}"))
+        group, fingerprint = described(folder / "group.json", cards)
+        made = cls(folder, processes, ports, group, fingerprint)
+        try:
+            for process in processes.values():
+                process.join(group, fingerprint)
+                process.start()
+            yield made
+        finally:
+            made.running.close()
+            for process in made.processes.values():
+                process.stop()
+
+    @contextmanager
+    def service(self) -> Iterator[Service]:
+        """The service, with its group."""
+        settings = {"MPC_ENABLED": "true", "HYPERKMS_MPC_GROUP": str(self.group)}
+        more = {"HYPERKMS_ACCEPT_UNAUDITED_ECDSA": "true"}
+        with Service.start(self.folder / "service", **PRODUCTION, **settings, **more) as running:
+            yield running
+
+    def bot(self, service: Service) -> Signer:
+        """A client that signs its requests, known at the service and at every cosigner."""
+        signer = registered(service, "bot", "trade", "sign-bytes", "sign-text")
+        for name in self.processes:
+            self.know(name, signer)
+        return signer
+
+    def know(self, name: str, signer: Signer) -> None:
+        """Let a cosigner know the bot."""
+        allow = [word for each in ("trade", "sign-bytes", "sign-text") for word in ("--allow", each)]
+        words = ("client", "create", "bot", "--public-key", signer.text, *allow)
+        told(*words, "--data", str(self.processes[name].data), cwd=self.folder)
+
+    def lose(self, name: str) -> Path:
+        """The host is gone, with its directory; a copy is where nobody should have it."""
+        process = self.processes[name]
+        process.kill()
+        stolen = self.folder / "stolen"
+        shutil.copytree(process.data, stolen, ignore=shutil.ignore_patterns("*.lock"))
+        shutil.rmtree(process.data)
+        return stolen
+
+    def successor(self, name: str) -> tuple[Path, str]:
+        """A new host in the place of this one, and the description with its card; no one has joined it yet."""
+        process = self.processes[name]
+        process.init()
+        [self.ports[name]] = free_ports(1)
+        card(process.data, "--name", name, "--address", f"127.0.0.1:{self.ports[name]}")
+        cards = [self.folder / f"{each}.json" for each in ("service", *NAMES)]
+        return described(self.folder / "group-2.json", cards)
+
+    def connect(self, name: str, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """A TLS connection to a cosigner, as whoever has this context."""
+        plain = socket.create_connection(("127.0.0.1", self.ports[name]), 10)
+        return context.wrap_socket(plain)
+
+    def coordinator(self, name: str) -> Line:
+        """The line of whoever holds the service's certificate and its key."""
+        return Line(self.connect(name, client_with(self.folder / "service")))
+
+
+def client_with(folder: Path | None) -> ssl.SSLContext:
+    """A client that shows the certificate of a directory, or none, and asks nothing of the other side."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if folder is not None:
+        context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return context
+
+
+def described(file: Path, cards: list[Path]) -> tuple[Path, str]:
+    """The description of a group, and its fingerprint."""
+    said = told("mpc", "init", *map(str, cards), "--group", "desk", "--out", str(file), "--json", cwd=file.parent)
+    view: Any = json.loads(said)
+    fingerprint: str = view["fingerprint"]
+    return file, fingerprint
