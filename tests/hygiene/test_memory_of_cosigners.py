@@ -56,14 +56,16 @@ class Worked:
     """Controls: what must be found."""
     secrets: Mapping[str, Secret]
     said: list[tuple[str, bytes]]
-    memories: Mapping[str, Memory] | None
-    """By process; None where the kernel does not let us read them."""
+    at_work: Mapping[str, Memory]
+    """By process, read while they sign; empty where the kernel does not let us."""
+    at_rest: Mapping[str, Memory]
+    """The same, after the last answer."""
     lines: list[dict[str, Any]]
 
     def scan(self) -> Mapping[str, Memory]:
-        if self.memories is None:
+        if not self.at_rest:
             pytest.skip("the memory of a process that is not dumpable is for CAP_SYS_PTRACE only")
-        return self.memories
+        return self.at_rest
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +83,13 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
         for wallet in wallets.values():
             said += _ask(service, [(f"/mpc/wallets/{wallet}/refresh", {})], {200})
         named |= _secrets_of_all(service.data)
-        said += _sign(service, wallets, SIGNATURES - SIGNATURES // 2)
+        with ThreadPoolExecutor(1) as pool:
+            signing = pool.submit(_sign, service, wallets, SIGNATURES - SIGNATURES // 2)
+            at_work = _scan_all(service, {**named, **planted})
+            said += signing.result()
         said += _fail(service, wallets)
         said.append(("the page of metrics", service.get("/metrics").body))
-        memories = _scan_all(service, {**named, **planted})
+        at_rest = _scan_all(service, {**named, **planted})
         service.process.terminate()
         service.process.wait(timeout=30)
         assert service.process.stderr is not None
@@ -92,7 +97,7 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
         service.stop()
         said.append(("the log", "".join(service.lines).encode()))
         lines = [json.loads(line) for line in service.lines]
-        yield Worked(service.data, planted, named, said, memories, lines)
+        yield Worked(service.data, planted, named, said, at_work, at_rest, lines)
 
 
 def _secrets_of_all(data: Path) -> dict[str, Secret]:
@@ -192,7 +197,7 @@ def _ask(service: Service, requests: list[tuple[str, Any]], expected: set[int]) 
     return answers
 
 
-def _scan_all(service: Service, named: Mapping[str, Secret]) -> Mapping[str, Memory] | None:
+def _scan_all(service: Service, named: Mapping[str, Secret]) -> Mapping[str, Memory]:
     pids = {"service": service.process.pid}
     pids |= {f"cosigner {member}": pid for member, pid in cosigner_pids(service).items()}
     assert len(pids) == 1 + len(MEMBERS)
@@ -200,7 +205,7 @@ def _scan_all(service: Service, named: Mapping[str, Secret]) -> Mapping[str, Mem
     try:
         return {name: scanner.look_into(pid) for name, pid in pids.items()}
     except PermissionError:
-        return None
+        return {}
 
 
 def _found(memory: Memory, worked: Worked) -> list[Hit]:
@@ -215,6 +220,20 @@ def test_no_key_share_or_data_key_is_in_the_memory_of_any_process(
         assert memory.size > 2**20
     found = {process: hits for process, memory in worked.scan().items() if (hits := _found(memory, worked))}
     assert found == {}
+
+
+def test_while_they_sign_a_share_is_in_no_process_but_its_own(worked: Worked, request: pytest.FixtureRequest) -> None:
+    worked.scan()
+    for process, memory in worked.at_work.items():
+        found = _found(memory, worked)
+        own = {hit for hit in found if _is_own(hit, process)}
+        request.node.user_properties.append((f"own shares open in the {process}", len(own)))
+        assert [hit for hit in found if hit not in own] == [], process
+
+
+def _is_own(hit: Hit, process: str) -> bool:
+    """Part of the share of this very cosigner, which it opens for a signature and wipes after it."""
+    return hit.name.startswith(("share: ", "seed with ")) and hit.name.endswith(process) and process != "service"
 
 
 def test_what_was_planted_is_found_in_the_memory_of_each_process(worked: Worked) -> None:
@@ -254,6 +273,7 @@ def test_no_secret_is_in_a_file_but_a_root_key_in_its_own(worked: Worked) -> Non
     own = {"root.key": "root key of the service"}
     own |= {f"cosigners/{member}/root.key": f"root key of cosigner {member}" for member in MEMBERS}
     assert {(hit.where, hit.name) for hit in hits} == set(own.items()), "the control: each stands in its file"
-    records = [name for name, content in files if "records/" in name and content]
+    logs = {name for name, content in files if "records/" in name and b'"wallet":' in content}
     named = {hit.where for hit in Scanner(worked.planted).look_at_all(files)}
-    assert {name for name in records if name.endswith(".jsonl")} <= named, "the control: the wallet's name stands there"
+    assert len(logs) == 1 + len(MEMBERS)
+    assert logs <= named, "the control: the wallet's name stands there"

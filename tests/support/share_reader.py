@@ -160,7 +160,7 @@ def _dkls_body(
     require(rest.take(1) == b"\x01" and rest.number(1) in {0, 1}, "this is no DKLs23 share")
     require(rest.take(3) == bytes((threshold, members, index)), "the share is another member's")
     require(len(rest.short()) == _SESSION, "the share has no session")
-    scalar, point = Secret(rest.take(32)), rest.take(33)
+    scalar, point = Secret(rest.short()), rest.short()
     require(point == public_key, "the share is of another key")
     seeds = {}
     for _ in range(rest.number(1)):
