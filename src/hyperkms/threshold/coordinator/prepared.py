@@ -71,9 +71,10 @@ class Pool:
         self._ready.clear()
 
     def fill(self) -> None:
-        """Have as many made as there is room for, in the background."""
+        """Have as many made as there is room for, in the background; none while one of them is late or away."""
         self._drop_old()
-        if self._room() > 0 and (self._filling is None or self._filling.done()):
+        quick = all(self._links[index].alive for index in self._signers)
+        if quick and self._room() > 0 and (self._filling is None or self._filling.done()):
             self._filling = asyncio.get_running_loop().create_task(self._fill())
 
     async def _make_one(self, attempt: Attempt) -> Sequence[bytes]:
