@@ -1,4 +1,4 @@
-"""The part `mpc`: wallets in shares, with three cosigners as processes of their own, beside combining and then signing."""
+"""The part `mpc`: wallets in shares, three cosigners in processes of their own, beside combining and then signing."""
 
 import http.client
 import statistics
@@ -10,7 +10,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from bench import fastify
-from bench.machine import all_cpus, fsync_ms
+from bench.machine import all_cpus, cpu_s, fsync_ms
 from bench.results import Report, Row, at_least, at_most
 from bench.rounds import Contestant, Measured, Pace, interleaved, ratios
 from bench.service import Service, sandbox, service
@@ -76,9 +76,12 @@ def _combining(report: Report, places: Places, ends: ExitStack) -> list[Contesta
 
 def _make(report: Report, made: Service, name: str, named: Mapping[str, Sequence[str]]) -> None:
     for key_type, wallets in named.items():
+        before = cpu_s(made.running.pid)
         took = [_generate(made, wallet, key_type) for wallet in wallets]
-        row = at_most(PART, f"generate {key_type}, {name}", statistics.median(took), _GENERATE_S, "s")
-        report.add(row)
+        cpu = (cpu_s(made.running.pid) - before) / len(wallets)
+        report.add(at_most(PART, f"generate {key_type}, {name}", statistics.median(took), _GENERATE_S, "s"))
+        shown, figures = f"{cpu:10.2f} s   {min(took):.2f}..{max(took):.2f} s by the clock", {"cpu_s": cpu}
+        report.add(Row(part=PART, name=f"generate {key_type}: CPU of all processes", shown=shown, figures=figures))
 
 
 def _generate(made: Service, wallet: str, key_type: str) -> float:

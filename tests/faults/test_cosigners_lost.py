@@ -1,7 +1,7 @@
-"""Cosigners that are stopped, killed or flooded while clients ask: any one away, everything is signed; two away, nothing.
+"""Cosigners that are stopped, killed or flooded: with any one away everything is signed, with two away nothing.
 
-`make faults` stops for 10 s (HYPERKMS_TEST_STOP_S), signs 1,000 times under kills (HYPERKMS_TEST_MPC_SIGNATURES) and sends
-100,000 malformed frames (HYPERKMS_TEST_MALFORMED).
+`make faults` stops for 10 s (HYPERKMS_TEST_STOP_S), signs 1,000 times under kills (HYPERKMS_TEST_MPC_SIGNATURES) and
+sends 100,000 malformed frames (HYPERKMS_TEST_MALFORMED).
 """
 
 import json
@@ -153,7 +153,7 @@ def test_malformed_frames_and_messages_do_a_cosigner_no_harm(service: Service) -
     assert [line for line in logged if line["event"] == "cosigner-log" and line["line"]["event"] == "failed"] == []
 
 
-def _asks(seeded: random.Random) -> list[object]:
+def _asks(seeded: random.Random) -> list[wire.Ask]:
     name = ShareName(wallet="ed25519", version=1, epoch=0)
     traded = ShareName(wallet="secp256k1", version=1, epoch=0)
     intent = message_intent(b"m")

@@ -1,9 +1,9 @@
 """No key in shares is put together in any memory, and no share is in memory but sealed; nor in what four processes say.
 
-A service with three cosigners makes a wallet of each key type in shares, signs, makes new shares of both keys, and signs
-again. An independent reader opens the shares of both epochs from the directories of the cosigners, and the test alone puts
-the keys together. Then every page that the kernel hands out of the four processes is searched for the keys, the shares,
-the data keys, the root keys and the identity keys, and so is all that was said and written.
+A service with three cosigners makes a wallet of each key type in shares, signs, makes new shares of both keys, and
+signs again. An independent reader opens the shares of both epochs from the directories of the cosigners, and the test
+alone puts the keys together. Then every page that the kernel hands out of the four processes, while they sign and after
+it, is searched for the keys, shares, data keys, root keys and identity keys, and so is all that was said and written.
 
 `make hygiene` signs 1,000 times (HYPERKMS_TEST_MPC_SIGNATURES).
 """

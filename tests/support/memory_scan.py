@@ -4,8 +4,8 @@ A secret is looked for raw, reversed, in halves, in hex of both cases, in base64
 (both alphabets) and in decimal. What is found is told by name, form and place, never by content.
 
 A text of 15 bytes or more, wherever it lies, has in it one of its own first eight runs of 8 bytes at an address that 8
-divides. So content is read once, word by word, against a set of these runs, however many secrets are looked for; a text is
-searched for only where one of its runs was seen.
+divides. So content is read once, word by word, against a set of these runs, however many secrets are looked for; a text
+is searched for only where one of its runs was seen.
 """
 
 import base64
@@ -107,7 +107,7 @@ class Scanner:
 
     def look_at(self, content: bytes, where: str) -> list[Hit]:
         """Every hit in these bytes."""
-        suspected = {text: None for text in self._short}
+        suspected = dict.fromkeys(self._short)
         words = memoryview(content + bytes(-len(content) % _WORD)).cast("Q")
         for word in self._words.intersection(words):
             suspected |= dict.fromkeys(self._by_word[word])
