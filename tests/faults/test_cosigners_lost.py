@@ -102,6 +102,21 @@ def test_while_two_or_three_are_stopped_every_request_is_refused_in_time(
         sign(service, key_type)
 
 
+@pytest.mark.parametrize("key_type", KEY_TYPES)
+@pytest.mark.parametrize("back", [1, 2])
+def test_a_request_that_waits_for_two_is_signed_once_one_of_them_is_back(
+    service: Service, key_type: str, back: int
+) -> None:
+    pids, away = cosigner_pids(service), 3 - back
+    with stopped(pids[away]):
+        with stopped(pids[back]), ThreadPoolExecutor(1) as pool:
+            _is_refused(service, key_type, (1, 2))
+            asked = pool.submit(sign, service, key_type)
+            os.kill(pids[back], signal.SIGCONT)
+            signed = asked.result()
+    assert signed["receipt"]["cosigned"]["signers"] == [back, 3]
+
+
 def _is_refused(service: Service, key_type: str, away: tuple[int, ...]) -> None:
     began = time.monotonic()
     answer = service.post("/mpc/wallets/sign", {"walletId": key_type, "message": "hello"})

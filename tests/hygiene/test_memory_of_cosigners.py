@@ -134,12 +134,17 @@ def _own_secrets(directory: Path) -> dict[str, Secret]:
 
 
 def _secrets_of(share: OpenShare) -> dict[str, Secret]:
-    of = f"{share.key_type}, epoch {share.epoch}, cosigner {share.index}"
+    key = f"{share.key_type}, epoch {share.epoch}"
+    of = f"{key}, cosigner {share.index}"
+    pairs = {other: sorted((other, share.index)) for other in share.seeds}
     return {
         f"share: {of}": share.scalar,
         f"data key: {of}": share.data_key,
         f"encryption key: {of}": share.encryption_key,
-        **{f"seed with {other}: {of}": seed for other, seed in share.seeds.items()},
+        **{
+            f"seed: {key}, cosigner {pairs[other][0]} and cosigner {pairs[other][1]}": seed
+            for other, seed in share.seeds.items()
+        },
     }
 
 
@@ -233,7 +238,7 @@ def test_while_they_sign_a_share_is_in_no_process_but_its_own(worked: Worked, re
 
 def _is_own(hit: Hit, process: str) -> bool:
     """Part of the share of this very cosigner, which it opens for a signature and wipes after it."""
-    return hit.name.startswith(("share: ", "seed with ")) and hit.name.endswith(process) and process != "service"
+    return hit.name.startswith(("share: ", "seed: ")) and process in hit.name
 
 
 def test_what_was_planted_is_found_in_the_memory_of_each_process(worked: Worked) -> None:
