@@ -86,7 +86,8 @@ bench: setup
 
 # Its short form is part of `make test`.
 hygiene: setup
-	@HYPERKMS_HYGIENE_REQUESTS="$${HYPERKMS_HYGIENE_REQUESTS:-100000}" .venv/bin/python -m pytest tests/hygiene $(ARGS)
+	@HYPERKMS_HYGIENE_REQUESTS="$${HYPERKMS_HYGIENE_REQUESTS:-100000}" \
+		HYPERKMS_TEST_MPC_SIGNATURES="$${HYPERKMS_TEST_MPC_SIGNATURES:-1000}" .venv/bin/python -m pytest tests/hygiene $(ARGS)
 
 # What CI runs in a short form. Kills at named points 50 times each, then 200 at random moments.
 LONG = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --timeout 3600 $(ARGS)
@@ -99,6 +100,9 @@ faults: setup
 	HYPERKMS_TEST_KILLS=50 HYPERKMS_TEST_ROTATIONS=1000 HYPERKMS_TEST_ROUNDS=256 $(LONG) \
 		tests/scenarios/test_kill_under_a_key.py tests/scenarios/test_kill_during_life.py \
 		tests/scenarios/test_callers_of_one_key.py tests/faults/test_limits_over_time.py; \
+	echo 'faults: cosigners stopped, killed and flooded'; \
+	HYPERKMS_TEST_STOP_S=10 HYPERKMS_TEST_MPC_SIGNATURES=1000 HYPERKMS_TEST_MALFORMED=100000 $(LONG) \
+		tests/faults/test_cosigners_lost.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
 		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py

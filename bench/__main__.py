@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import client, core, machine, scale, signing, workers
+from bench import client, core, machine, mpc, scale, signing, workers
 from bench.results import Report
 from bench.rounds import Pace
 from bench.signing import Places
 
-PARTS = ("core", "http", "workers", "scale", "client")
+PARTS = ("core", "http", "mpc", "workers", "scale", "client")
 ROUTES = ("sign", "order", "rules", "keyed", "sign-order", "batch", "public-key", "health")
 _SHM = Path("/dev/shm")  # noqa: S108 (tmpfs is what is measured; the folder in it has a random name and mode 0700)
 
@@ -57,6 +57,8 @@ def _part(report: Report, part: str, places: Places, pace: Pace, asked: argparse
             core.measure(report, rounds=15 if asked.quick else 61)
         case "http":
             signing.measure(report, places, only=asked.only or ROUTES, connections=asked.connections, pace=pace)
+        case "mpc":
+            mpc.measure(report, places, wallets=2 if asked.quick else 4, pace=pace)
         case "workers":
             workers.measure(report, places.tmpfs, pace=pace)
         case "scale":

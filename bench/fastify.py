@@ -15,6 +15,8 @@ _FILES = ("package.json", "package-lock.json", ".npmrc", "server.js")
 _INSTALL_S = 300
 
 LIBRARIES = {"crypto": "Fastify, node:crypto", "sodium": "Fastify, sodium-native"}
+COMBINING = "combine"
+"""Puts a key together out of two shares and signs with it, as the first system did."""
 
 
 class NoNode(Exception):
@@ -39,7 +41,7 @@ def install() -> None:
 
 @contextmanager
 def fastify(library: str, folder: Path) -> Iterator[Running]:
-    """A handler that signs with `crypto` or `sodium`, alone on the server's CPU."""
+    """A handler that signs with `crypto` or `sodium`, or combines first, alone on the server's CPU."""
     port = free_port()
     command = ["node", str(INSTALLED / "server.js"), library, str(port)]
     server = Server(command=command, port=port, ready="/health", environment={"NODE_ENV": "production"})

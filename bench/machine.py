@@ -27,6 +27,11 @@ def server_cpus(workers: int = 1) -> set[int]:
     return set(_cpus()[-workers:])
 
 
+def all_cpus() -> set[int]:
+    """Every CPU, the generator's too: for a service that is several processes."""
+    return set(_cpus())
+
+
 def crowded(workers: int) -> bool:
     """Whether the generator has to share a CPU with one of so many workers."""
     return len(_cpus()) <= workers

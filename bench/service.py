@@ -17,6 +17,7 @@ SECP256K1 = tuple(f"order-{number:02d}" for number in range(WALLETS))
 """As many bots as connections: nonces of one signer follow the clock, 1,000 a second."""
 
 _OPEN = "1000000/s"
+_NO_MORE: Mapping[str, str] = {}
 SETTINGS: Mapping[str, str] = {
     "HYPERKMS_ENV": "production",
     "HYPERKMS_NETWORK": "testnet",
@@ -57,13 +58,18 @@ def sandbox(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def service(
-    folder: Path, exchange: str, words: Sequence[str] = (), *, cpus: set[int] | None = None
+    folder: Path,
+    exchange: str,
+    words: Sequence[str] = (),
+    *,
+    cpus: set[int] | None = None,
+    settings: Mapping[str, str] = _NO_MORE,
 ) -> Iterator[Service]:
-    """`hyperkms serve` with its data and its log in `folder`, on the server's CPU or on these."""
+    """`hyperkms serve` with its data and its log in `folder`, on the server's CPU or on these, with more settings."""
     port = free_port()
     data = folder / "data"
     command = hyperkms("serve", "--data", str(data), "--port", str(port), *words)
-    environment = {**SETTINGS, "HYPERKMS_TESTNET_URL": exchange}
+    environment = {**SETTINGS, "HYPERKMS_TESTNET_URL": exchange, **settings}
     server = Server(command=command, port=port, ready="/ready", environment=environment)
     with started(server, cpus=cpus or server_cpus(), output=folder / "service.log") as running:
         yield Service(running, (data / "admin.key").read_text("ascii").strip(), data)

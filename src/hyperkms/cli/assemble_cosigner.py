@@ -152,7 +152,7 @@ def _require_record(database: Database, folder: Path) -> None:
     path, begun = folder / RECORD_MARK, facts.read(database, _RECORD)
     if begun is None:
         with suppress(Conflict):  # of a start that was cut off before the fact
-            _create(path, secrets.token_hex(16).encode())
+            create_file(path, secrets.token_hex(16).encode())
         begun = facts.settle(database, _RECORD, path.read_text("ascii"))
     try:
         is_the_same = path.read_text("ascii") == begun

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import hyperkms_cosign as cosign
+
 from hyperkms.audit.log_file import sync
 from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.telling import Tell
@@ -48,6 +50,7 @@ def in_shares_of(config: Config, service: str, tell: Tell, *, create: bool) -> I
     if service not in group.coordinators:
         words = f"group {group.name} takes requests for other services than this one, {service}"
         raise Refused("not-a-coordinator", f"{words}: add it to `coordinators` of the group description")
+    cosign.start_memory(config.memory_lock)  # no share comes here: what verifies signatures blinds itself in it
     coordinator = Coordinator(
         group,
         folder=folder,

@@ -34,6 +34,10 @@ class Attempt:
         """The connection to one of them."""
         return self._links[index]
 
+    def forgive(self, code: str) -> None:
+        """What failed with this code is tried again, and speaks against nobody."""
+        self.failures = [failure for failure in self.failures if failure[1].code != code]
+
     async def ask(self, index: int, ask: Ask, kind: type[T]) -> T:
         """What one of them answers."""
         self.waiting.add(index)

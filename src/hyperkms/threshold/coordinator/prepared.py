@@ -71,9 +71,10 @@ class Pool:
     def fill(self) -> None:
         """Have as many made as there is room for, in the background, if fewer than half are there.
 
-        Not ahead of an epoch that is not in force: what was prepared with it is gone once it is.
+        None while one of the signers is late or away; and not ahead of an epoch that is not in force: what was prepared
+        with it is gone once it is.
         """
-        if self._ask.prepared:
+        if self._ask.prepared or not all(self._links[index].alive for index in self._signers):
             return
         self._drop_old()
         if self._room() > self._most // 2 and (self._filling is None or self._filling.done()):

@@ -152,12 +152,28 @@ class First(Generic[T]):
                 return found
 
     async def _turn(self) -> T | None:
-        """Wait for one to end, no longer than until another is due."""
-        other = self._another()
-        pause = self._until - self._loop.time()
-        if other is not None:
-            pause = min(pause, self._durations.hedge_s)
-        done, _ = await asyncio.wait(self._running, timeout=max(0.0, pause), return_when=asyncio.FIRST_COMPLETED)
+        """Wait for one to end, no longer than until another is due, or there may be another."""
+        left = max(0.0, self._until - self._loop.time())
+        if self._another() is None:
+            return self._taken(await self._ended_or_changed(left))
+        pause = min(left, self._durations.hedge_s)
+        done, _ = await asyncio.wait(self._running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        if not done and self._loop.time() < self._until:
+            for index in self._awaited():
+                self._quorums.links[index].is_late()
+            self._begin(self._another())
+        return self._taken(done)
+
+    async def _ended_or_changed(self, left: float) -> "set[asyncio.Task[T]]":
+        """Those that ended; none if a cosigner came back, with whom another set may be asked."""
+        changed = asyncio.ensure_future(self._quorums.change(left))
+        try:
+            await asyncio.wait([*self._running, changed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+        return {task for task in self._running if task.done()}
+
+    def _taken(self, done: "set[asyncio.Task[T]]") -> T | None:
         for task in done:
             attempt, began = self._running.pop(task)
             error = task.exception()
@@ -167,10 +183,6 @@ class First(Generic[T]):
             if not isinstance(error, HyperkmsError):
                 raise error
             self._note(attempt, error)
-        if not done and self._loop.time() < self._until:
-            for index in self._awaited():
-                self._quorums.links[index].is_late()
-            self._begin(self._another())
         return None
 
     def _begin(self, members: frozenset[int] | None) -> bool:

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import hyperkms_cosign as cosign
 
-from hyperkms.errors import HyperkmsError
+from hyperkms.errors import Conflict, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.target import FROST, Cosigned, Target
 from hyperkms.threshold.wire import Asker, Intent, ShareGiven, SignShare
 
 USED = "commitment-used"
+TRIES = 8
+"""With new commitments, each made after the last was refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +32,18 @@ class Frost:
         1. Take commitments that were prepared.  2. Have every signer decide, and give its share.
         3. Put the shares together; who gave a wrong one is named.  4. Verify the signature as anyone would.
         """
-        try:
-            return await self._once(attempt)
-        except HyperkmsError as error:
-            if error.code != USED:
-                raise
-        # A cosigner was started again, or another coordinator has had more prepared than there is room for.
-        self.pools.of(self.target, attempt.members).forget()
-        return await self._once(attempt)
+        for _ in range(TRIES):
+            try:
+                return await self._once(attempt)
+            except Conflict as error:
+                if error.code != USED:
+                    raise
+            # A cosigner was started again, or has had more prepared than there is room for: by another coordinator, or
+            # by all that waited for it while it was stopped. That is no refusal of what is asked.
+            attempt.forgive(USED)
+            self.pools.of(self.target, attempt.members).forget()
+        words = f"{TRIES} times a cosigner had let go of what it had prepared before it was used"
+        raise Unavailable("cosigner-busy", words)
 
     async def _once(self, attempt: Attempt) -> Cosigned:
         signers = sorted(attempt.members)

@@ -4,8 +4,8 @@ Everything is bounded: connections, calls under way, frames, and how long a peer
 """
 
 import asyncio
-import ssl
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
