@@ -94,8 +94,9 @@ def test_production_makes_no_wallet_of_any_network(production: Service) -> None:
     assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "network-required", "network")
 
 
-def test_threshold_signing_is_not_pretended(tmp_path: Path) -> None:
-    assert "[mpc-not-available]" in _serve(tmp_path, MPC_ENABLED="true")
+def test_production_starts_no_cosigners_on_its_own_machine(tmp_path: Path) -> None:
+    told = _serve(tmp_path, HYPERKMS_ENV="production", MPC_ENABLED="true")
+    assert "[embedded-in-production]" in told
 
 
 # ---- the data directory -------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_the_mode_is_named_or_follows_node(environment: dict[str, str], mode: Mo
         ({"HYPERKMS_TESTNET_URL": "https://user:word@exchange.example"}, "malformed-setting"),
         ({"API_KEY": "changeme", "HYPERKMS_ENV": "development"}, "api-key-placeholder"),
         ({"HYPERKMS_HOST": "0.0.0.0"}, "bind-without-tls"),  # noqa: S104 (refused)
-        ({"MPC_ENABLED": "true"}, "mpc-not-available"),
+        ({"MPC_ENABLED": "true"}, "embedded-in-production"),
     ],
 )
 def test_a_setting_that_is_wrong_or_unsafe_stops_the_start(environment: dict[str, str], code: str) -> None:
