@@ -30,7 +30,7 @@ class CosignedBy(_Result, frozen=True):
     signers: tuple[int, ...]
     """Which cosigners, by their index in the group."""
     deployment: str
-    """embedded: on the service's own machine, which protects against one process alone; separate: on their own hosts."""
+    """embedded: on the service's machine, which protects against one process alone; separate: on hosts of their own."""
     audited: bool | str
     """False, or what of the protocol's implementation had a public audit."""
 
