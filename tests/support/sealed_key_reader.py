@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 KEY_TYPES = {1: ("ed25519", 32), 2: ("secp256k1", 33)}
-PURPOSES = {1: "private key", 2: "log key"}
+PURPOSES = {1: "private key", 2: "log key", 4: "cosigner identity"}
 NETWORKS = {0: "none", 1: "mainnet", 2: "testnet", 3: "any"}
 ENCRYPTION_LABEL = b"hyperkms sealed key v1 encryption"
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -93,7 +93,7 @@ class Opened:
 
     def derived(self) -> Mapping[str, Secret]:
         """Other bytes that are as good as the key: what opens its ciphertext, what Ed25519 signs with."""
-        encryption_key = Secret(_hkdf(self.data_key, self.sealed.salt, ENCRYPTION_LABEL))
+        encryption_key = Secret(hkdf(self.data_key, self.sealed.salt, ENCRYPTION_LABEL))
         if self.sealed.key_type != "ed25519":
             return {"encryption key": encryption_key}
         expanded = bytearray(hashlib.sha512(self.private_key.reveal()).digest())  # RFC 8032 section 5.1.5
@@ -121,12 +121,12 @@ def read_root_key(path: Path) -> Secret:
 
 def root_key_id(root_key: Secret) -> str:
     """`file:` and 32 hex digits."""
-    return "file:" + _hkdf(root_key, None, b"hyperkms root key id v1", 16).hex()
+    return "file:" + hkdf(root_key, None, b"hyperkms root key id v1", 16).hex()
 
 
 def read_sealed_key(content: bytes) -> SealedKey:
     """Read the fields of a sealed key; Unreadable if anything does not fit the format."""
-    rest = _Reader(content)
+    rest = Reader(content)
     if rest.take(4) != b"HKSK" or rest.number(1) != 1:
         raise Unreadable("this is no sealed key v1")
     start = rest.at
@@ -136,15 +136,15 @@ def read_sealed_key(content: bytes) -> SealedKey:
     wallet = rest.short().decode("ascii")
     context = content[start : rest.at]
     public_key, root_id = rest.short(), rest.short().decode()
-    _require(len(public_key) == public_key_length, "the public key has a wrong length")
-    _require(version > 0 and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", wallet) is not None, "a wrong context")
-    _require((network == "none") == (key_type == "ed25519"), "the network does not fit the key type")
-    _require(rest.short() == b"", "there is a share binding")
+    require(len(public_key) == public_key_length, "the public key has a wrong length")
+    require(version > 0 and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", wallet) is not None, "a wrong context")
+    require((network == "none") == (key_type == "ed25519"), "the network does not fit the key type")
+    require(rest.short() == b"", "there is a share binding")
     wrapped = rest.take(rest.number(2))
     salt, commitment, nonce = rest.take(32), rest.take(32), rest.take(12)
     bound = content[: rest.at]
     ciphertext_and_tag = rest.take(48)
-    _require(rest.at == len(content), "something follows the tag")
+    require(rest.at == len(content), "something follows the tag")
     return SealedKey(
         purpose=purpose,
         key_type=key_type,
@@ -166,22 +166,27 @@ def read_sealed_key(content: bytes) -> SealedKey:
 
 def unwrap_data_key(wrapped: bytes, context: bytes, root_key: Secret) -> Secret:
     """Open a wrapped data key v1 of a local root key."""
-    _require(len(wrapped) == 93 and wrapped[0] == 1, "this is no wrapped data key v1")
+    return unwrap_labelled(wrapped, b"hyperkms data key v1" + context, root_key)
+
+
+def unwrap_labelled(wrapped: bytes, bound: bytes, root_key: Secret) -> Secret:
+    """The same, where the whole of what the data key is bound to is given."""
+    require(len(wrapped) == 93 and wrapped[0] == 1, "this is no wrapped data key v1")
     salt, nonce, ciphertext_and_tag = wrapped[1:33], wrapped[33:45], wrapped[45:]
-    wrapping_key = _hkdf(root_key, salt, b"hyperkms root key wrap v1")
-    return Secret(_open(wrapping_key, nonce, ciphertext_and_tag, b"hyperkms data key v1" + context))
+    wrapping_key = hkdf(root_key, salt, b"hyperkms root key wrap v1")
+    return Secret(open_aead(wrapping_key, nonce, ciphertext_and_tag, bound))
 
 
 def open_sealed_key(content: bytes, root_key: Secret) -> Opened:
     """Open a sealed key with a local root key, every check of docs/formats.md included."""
     sealed = read_sealed_key(content)
-    _require(sealed.root_key_id == root_key_id(root_key), "another root key sealed this")
+    require(sealed.root_key_id == root_key_id(root_key), "another root key sealed this")
     data_key = unwrap_data_key(sealed.wrapped, sealed.context, root_key)
-    commitment = _hkdf(data_key, sealed.salt, b"hyperkms sealed key v1 commitment")
-    _require(hmac.compare_digest(commitment, sealed.commitment), "another data key sealed this")
-    encryption_key = _hkdf(data_key, sealed.salt, ENCRYPTION_LABEL)
-    private_key = Secret(_open(encryption_key, sealed.nonce, sealed.ciphertext_and_tag, sealed.bound))
-    _require(public_key_of(sealed.key_type, private_key) == sealed.public_key, "the public key is another one")
+    commitment = hkdf(data_key, sealed.salt, b"hyperkms sealed key v1 commitment")
+    require(hmac.compare_digest(commitment, sealed.commitment), "another data key sealed this")
+    encryption_key = hkdf(data_key, sealed.salt, ENCRYPTION_LABEL)
+    private_key = Secret(open_aead(encryption_key, sealed.nonce, sealed.ciphertext_and_tag, sealed.bound))
+    require(public_key_of(sealed.key_type, private_key) == sealed.public_key, "the public key is another one")
     return Opened(sealed, data_key, private_key)
 
 
@@ -207,14 +212,16 @@ def open_data_directory(data: Path) -> tuple[Secret, Mapping[str, Opened]]:
     return root_key, {wallet: open_sealed_key(row, root_key) for wallet, row in sealed_keys_of(data).items()}
 
 
-class _Reader:
+class Reader:
+    """Bytes, read from their start on; Unreadable where they end too early."""
+
     def __init__(self, content: bytes) -> None:
         self._content = content
         self.at = 0
 
     def take(self, length: int) -> bytes:
         taken = self._content[self.at : self.at + length]
-        _require(len(taken) == length, "it is cut short")
+        require(len(taken) == length, "it is cut short")
         self.at += length
         return taken
 
@@ -226,20 +233,20 @@ class _Reader:
 
     def coded(self, names: Mapping[int, T]) -> T:
         code = self.number(1)
-        _require(code in names, "a code is unknown")
+        require(code in names, "a code is unknown")
         return names[code]
 
 
-def _require(condition: bool, what: str) -> None:  # noqa: FBT001 (a condition is what it takes)
+def require(condition: bool, what: str) -> None:  # noqa: FBT001 (a condition is what it takes)
     if not condition:
         raise Unreadable(what)
 
 
-def _hkdf(key: Secret, salt: bytes | None, info: bytes, length: int = 32) -> bytes:
+def hkdf(key: Secret, salt: bytes | None, info: bytes, length: int = 32) -> bytes:
     return HKDF(SHA256(), length, salt, info).derive(key.reveal())
 
 
-def _open(key: bytes, nonce: bytes, ciphertext_and_tag: bytes, bound: bytes) -> bytes:
+def open_aead(key: bytes, nonce: bytes, ciphertext_and_tag: bytes, bound: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(nonce, ciphertext_and_tag, bound)
     except InvalidTag:
