@@ -9,6 +9,7 @@ help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
 	@echo 'make test    the Rust tests, then the Python tests'
 	@echo 'make demo    the service and the sandbox together, start to end'
+	@echo '             (ARGS=--mpc: large orders by a wallet in shares, and cosigners that are killed)'
 	@echo 'make bench   speed and memory: the service, the core and what they are measured against, in 10 minutes'
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make hygiene no key in memory, logs, answers, errors or files: 100,000 requests to every route, then a search'
@@ -18,7 +19,7 @@ help:
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
-	@echo 'ARGS="..." is handed on to the service (run), pytest (test) or the bench; PYTHON=... prefers an interpreter'
+	@echo 'ARGS="..." is handed on to the service (run), pytest (test), the demo or the bench; PYTHON=... prefers an interpreter'
 
 # Before a recipe calls cargo: the chosen one and its rustc come first, and pyo3 asks our interpreter.
 WITH_CARGO = . ./.stamps/tools; PATH="$${CARGO%/*}:$$PATH"; PYO3_PYTHON='$(CURDIR)/.venv/bin/python'; \
@@ -78,7 +79,7 @@ run: setup
 		.venv/bin/hyperkms serve --data .demo-data $(ARGS)
 
 demo: setup
-	@exec env HYPERKMS_ENV=development .venv/bin/python -m demo
+	@exec env HYPERKMS_ENV=development .venv/bin/python -m demo $(ARGS)
 
 # Fails on no figure: it measures. Linux; where Node is, it installs bare Fastify handlers into target/bench.
 bench: setup

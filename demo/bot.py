@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -16,7 +17,15 @@ import requests
 from demo.errors import DemoFailed, ExchangeFailed, NotForTrading
 from demo.replies import Line, lines_of
 from demo.table import header, row
-from hyperkms.client import Idempotency, Malformed, NotFound, Options, SigningClient, SigningClientError
+from hyperkms.client import (
+    Idempotency,
+    Malformed,
+    NotFound,
+    Options,
+    SignedOrder,
+    SigningClient,
+    SigningClientError,
+)
 
 WHO = "bot"
 TIMEOUT_S = 10
@@ -95,13 +104,23 @@ def trade(client: SigningClient, wallet: Wallet, exchange_url: str, orders: Iter
     """
     for order in orders:
         try:
-            signed = client.sign_order(wallet.id, order.payload(time.time_ns() // 1_000_000))
+            signed = sign(client, wallet, order)
         except Malformed as refusal:
             yield _unsigned(order, refusal)
             continue
-        post = signed.post()
-        asset = post["action"]["orders"][0]["a"]
-        yield from lines_of(WHO, wallet.address, post, _post(exchange_url, post), {asset: order.coin})
+        yield from post(signed, wallet, exchange_url, order)
+
+
+def sign(client: SigningClient, wallet: Wallet, order: BotOrder) -> SignedOrder:
+    """The order as of now, signed; SigningClientError if the service refuses it."""
+    return client.sign_order(wallet.id, order.payload(time.time_ns() // 1_000_000))
+
+
+def post(signed: SignedOrder, wallet: Wallet, exchange_url: str, order: BotOrder) -> Iterator[Line]:
+    """Post it, and a line with the exchange's answer; ExchangeFailed if there is none."""
+    body = signed.post()
+    asset = body["action"]["orders"][0]["a"]
+    yield from lines_of(WHO, wallet.address, body, _post(exchange_url, body), {asset: order.coin})
 
 
 def _post(exchange_url: str, post: Mapping[str, Any]) -> object:
@@ -129,6 +148,11 @@ def _unsigned(order: BotOrder, refusal: Malformed) -> Line:
         accepted=False,
         answer=str(refusal),
     )
+
+
+def key_in(data: Path) -> str:
+    """The administrator's key that a service in development leaves in its data directory."""
+    return (data / "admin.key").read_text().strip()
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:

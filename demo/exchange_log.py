@@ -1,6 +1,6 @@
 """The sandbox's own log, which says whose signature it recovered: the second opinion on what the demo reports."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import requests
@@ -35,6 +35,22 @@ def confirm(entries: Iterable[Any], lines: Iterable[Line], address: str) -> int:
         words = f"the exchange accepted {len(signers)} posts, and the table shows {len(reported)}"
         raise LogDisagrees(f"{words}: they are not the same")
     return len(signers)
+
+
+def confirm_each(entries: Iterable[Any], lines: Iterable[Line], addresses: Collection[str]) -> int:
+    """The same of several wallets, each with nonces of its own; LogDisagrees for any other signer too."""
+    entries, lines = list(entries), list(lines)
+    for entry in filter(_accepted, entries):
+        if entry["signer"] not in addresses:
+            raise LogDisagrees(f"the exchange recovered {entry['signer']}, which is no wallet of the demo")
+    return sum(
+        confirm(
+            [entry for entry in entries if entry["signer"] == address],
+            [line for line in lines if line.signer == address],
+            address,
+        )
+        for address in addresses
+    )
 
 
 def _accepted(entry: Any) -> bool:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ pytest.importorskip("hyperliquid", reason="the official SDK is in the dependency
 
 from demo import bot, processes
 from demo.errors import LogDisagrees, NotForTrading, ProcessFailed
-from demo.exchange_log import confirm, read_log
+from demo.exchange_log import confirm, confirm_each, read_log
 from demo.sdk_steps import GTC
 from hyperliquid.exchange import Exchange
 
@@ -32,6 +33,10 @@ from support.signing_clients import ROOM
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"(bot|SDK) (.{15}) (.{4}) .*0x\w{4}\.\.\w{4} (.*)")
+ROW_IN_SHARES = re.compile(
+    r"bot order +(?:BTC|ETH) +(?:buy|sell) +(?P<size>\S+) +\S+ +\d+ +(?P<signer>0x\w{4}\.\.\w{4}) resting, oid \d+"
+)
+ADDRESSES = re.compile(r"the address (0x[0-9a-f]{40})")
 ORDERS_EACH = 8
 
 
@@ -73,11 +78,11 @@ def run_bot(kms_url: str, key: str, wallet: str, exchange_url: str = NOWHERE) ->
 
 
 @contextmanager
-def demo(temporary: Path) -> "Iterator[subprocess.Popen[str]]":
+def demo(temporary: Path, *words: str) -> "Iterator[subprocess.Popen[str]]":
     """The demo as `make demo` runs it, in a process group of its own."""
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "HYPERKMS_ENV": "development"}
     with subprocess.Popen(
-        [sys.executable, "-m", "demo"],
+        [sys.executable, "-m", "demo", *words],
         cwd=PROJECT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -155,16 +160,62 @@ def test_the_demo_ends_with_0_and_its_table_shows_what_was_accepted(tmp_path: Pa
     assert_nothing_is_left(process, tmp_path)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_demo_that_is_interrupted_stops_what_it_started(tmp_path: Path, number: int, status: int) -> None:
-    with demo(tmp_path) as process:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder below which sockets have short paths."""
+    with tempfile.TemporaryDirectory(prefix="hk-") as folder:
+        yield Path(folder)
+
+
+def test_the_mpc_half_signs_what_is_large_in_shares_and_outlives_a_killed_cosigner(short: Path) -> None:
+    with demo(short, "--mpc") as process:
+        shown, complaints = process.communicate(timeout=300)
+    assert (process.returncode, complaints) == (0, ""), shown
+    one_key, in_shares = ADDRESSES.findall(shown)
+    rows = [ROW_IN_SHARES.fullmatch(line) for line in shown.splitlines()]
+    large, small = "0.5", "0.01"
+    signers = {row["size"]: row["signer"] for row in rows if row}
+    assert signers[small] == signers["0.25"] == f"{one_key[:6]}..{one_key[-4:]}"
+    assert signers[large] == signers["4"] == f"{in_shares[:6]}..{in_shares[-4:]}"
+    assert [row["size"] for row in rows if row] == [small, large, "0.25", "4", large, small, large]
+    lines = iter(shown.splitlines())
+    for words in (
+        "protects against one process, not against this machine",
+        "DKLs23, by which secp256k1 is signed in shares, had NO public audit",
+        "BTC 0.01 at 58000 is 580 USD, less than 10000 USD: demo-agent signs",
+        "signed by its one key, in this service",
+        "BTC 0.5 at 58000 is 29000 USD, 10000 USD and more: demo-master signs",
+        "by DKLs23 (not audited)",
+        "killing cosigner 2 ",
+        "signed by cosigners 1 and 3 together",
+        "killing cosigners 2 and 3 ",
+        "refused: the signing service answered 503: Insufficient shares: 2 of 3 cosigners are needed",
+        "signed by its one key, in this service",
+        "they are started again",
+        "by DKLs23 (not audited)",
+        "all 7 orders were accepted",
+    ):
+        assert any(words in line for line in lines), f"{words!r} is not where it belongs in\n{shown}"
+    assert "hk_" not in shown
+    assert_nothing_is_left(process, short)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "words"),
+    [(signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ()), (signal.SIGINT, 130, ("--mpc",))],
+)
+def test_a_demo_that_is_interrupted_stops_what_it_started(
+    short: Path, number: int, status: int, words: tuple[str, ...]
+) -> None:
+    last = "wallet demo-agent has" if words else "the sandbox listens"
+    with demo(short, *words) as process:
         assert process.stdout is not None
-        while "the sandbox listens" not in process.stdout.readline():
+        while last not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(number)
         process.communicate(timeout=60)
     assert process.returncode == status
-    assert_nothing_is_left(process, tmp_path)
+    assert_nothing_is_left(process, short)
 
 
 def test_a_service_that_refuses_to_start_is_reported_in_its_own_words(tmp_path: Path) -> None:
@@ -312,3 +363,16 @@ def test_a_report_that_differs_from_the_log_of_the_exchange_is_found(signing: Se
         confirm(entries, lines, "0x" + "00" * 20)
     with pytest.raises(LogDisagrees, match="not the same"):
         confirm(entries, lines[1:], wallet.address)
+
+
+def test_a_report_of_two_wallets_is_held_against_the_log_of_each(signing: Service, sandbox: str) -> None:
+    seen = len(read_log(sandbox))
+    with client_of(signing) as client:
+        one, other = (bot.find_or_create_wallet(client, name) for name in ("one", "other"))
+        lines = [line for wallet in (one, other) for line in bot.trade(client, wallet, sandbox, bot.ORDERS)]
+    entries = read_log(sandbox)[seen:]
+    assert confirm_each(entries, lines, (one.address, other.address)) == 2 * len(bot.ORDERS)
+    with pytest.raises(LogDisagrees, match="no wallet of the demo"):
+        confirm_each(entries, lines, (one.address,))
+    with pytest.raises(LogDisagrees, match="not the same"):
+        confirm_each(entries, lines[:-1], (one.address, other.address))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.distorted import Distort, distorted
+from support.mpc import service_in_shares
 from support.service import NOWHERE, Answer, Service, command
 
 TESTS = Path(__file__).parents[1]
@@ -26,7 +27,7 @@ def _run(script: str, *arguments: str, **settings: str) -> "subprocess.Completed
         "HYPERKMS": command()[0],
         **settings,
     }
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,26 @@ def test_the_scripts_pass_on_a_service_that_is_named(service: Service, script: s
     done = _run(script, service.url + "/", HYPERKMS_API_KEY=service.key, **rotation)
     assert done.returncode == 0, done.stdout + done.stderr
     assert service.key not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def in_shares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service_in_shares(tmp_path_factory.mktemp("mpc")) as running:
+        yield running
+
+
+def test_the_mpc_script_checks_a_service_in_which_it_is_on(in_shares: Service) -> None:
+    done = _run("mpc-demo-test.sh", in_shares.url, HYPERKMS_API_KEY=in_shares.key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "29000 USD, 10000 and more: the wallet in shares signs" in done.stdout
+    assert "580 USD, less than 10000: the wallet with a single key signs" in done.stdout
+    assert in_shares.key not in done.stdout + done.stderr
+
+
+def test_the_mpc_script_of_a_service_of_its_own_is_told_when_it_is_to_be_off() -> None:
+    done = _run("mpc-demo-test.sh", MPC_ENABLED="false", HYPERKMS_TESTNET_URL=NOWHERE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "threshold signing is off here" in done.stdout
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -116,5 +137,23 @@ def test_one_wrong_answer_fails_the_script(service: Service, wrong: str, rotatio
     script, distort = WRONG[wrong]
     with distorted(service, distort) as url:
         done = _run(script, url, HYPERKMS_API_KEY=service.key, **rotation)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "FAILED" in done.stdout
+
+
+WRONG_IN_SHARES: dict[str, Distort] = {
+    "a wallet in shares is made twice": _status("/mpc/wallets/generate", 409, 200),
+    "a receipt without its cosigners": _body("/mpc/wallets/sign", b'"cosigned"', b'"signed"'),
+    "a status that calls DKLs23 audited": _body("/mpc/status", b'"secp256k1":false', b'"secp256k1":true'),
+    "an order in shares that never ends": _body(
+        "/hyperliquid/sign", b'"expiresAfter":17', b'"expiresAfter":null,"x":17'
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_IN_SHARES)
+def test_one_wrong_answer_of_a_wallet_in_shares_fails_the_script(in_shares: Service, wrong: str) -> None:
+    with distorted(in_shares, WRONG_IN_SHARES[wrong]) as url:
+        done = _run("mpc-demo-test.sh", url, HYPERKMS_API_KEY=in_shares.key)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "FAILED" in done.stdout

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from hyperkms.access.limits import DEFAULTS
+from hyperkms.threshold.group import Group, Member
 from support.commands import run
+from support.mpc import service_in_shares, wait_for_all
 from support.service import START_S, command, environment
 
 
@@ -153,3 +155,48 @@ def test_the_disk_of_the_record_is_looked_at_and_too_little_room_is_bad(tmp_path
         assert [one["verdict"] for one in disks if "data/records" in one["words"]] == ["bad"]
     finally:
         subprocess.run(["umount", "--lazy", str(records)], check=True)
+
+
+def test_cosigners_are_looked_at_while_the_service_runs_and_after_it(tmp_path: Path) -> None:
+    assert "cosigners" not in _found(tmp_path)
+    [_, _, unmade] = _found(tmp_path, MPC_ENABLED="true")["cosigners"]
+    assert "none were made yet" in unmade["words"]
+    with service_in_shares(tmp_path) as service:
+        wait_for_all(service)
+        findings = _found(tmp_path, MPC_ENABLED="true")
+        assert "protects against one process, not against this machine" in findings["cosigners"][0]["words"]
+        assert "nobody has published an audit" in findings["cosigners"][1]["words"]
+        assert [one["verdict"] for one in findings["cosigner"]] == ["good"] * 3
+        assert findings["quorum"][0]["words"] == "2 of 3 sign, and 3 can be reached"
+    [_, _, away] = _found(tmp_path, MPC_ENABLED="true")["cosigners"]
+    assert "they run while the service runs" in away["words"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "verdict", "words"),
+    [(1, "note", "no key is made, rotated or refreshed"), (2, "bad", "nothing is signed in shares")],
+)
+def test_a_quorum_that_cannot_be_reached_is_bad(tmp_path: Path, gone: int, verdict: str, words: str) -> None:
+    listening = [tmp_path / f"{index}.sock" for index in range(1, 4)]
+    group = Group(
+        name="desk",
+        threshold=2,
+        members=tuple(
+            Member(
+                index=index, name=f"c-{index}", identity=bytes([index]) * 32, address=f"unix:{path}", certificate=None
+            )
+            for index, path in enumerate(listening, 1)
+        ),
+        coordinators=("c0" * 16,),
+    )
+    (tmp_path / "group.json").write_bytes(group.describe())
+    with ExitStack() as ends:
+        for path in listening[gone:]:
+            listener = ends.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path))
+            listener.listen()
+        findings = _found(tmp_path, MPC_ENABLED="true", HYPERKMS_MPC_GROUP=str(tmp_path / "group.json"))
+    assert sum(one["verdict"] == "note" for one in findings["cosigner"]) == gone
+    [quorum] = findings["quorum"]
+    assert quorum["verdict"] == verdict
+    assert words in quorum["words"]

@@ -4,6 +4,7 @@
 # shellcheck shell=bash
 
 failures=0
+patience=20 # seconds for one answer
 checks=0
 status=''
 body=''
@@ -50,7 +51,9 @@ start_service() {
     service=$!
     exec 3<"$work/output"
     while read -r line <&3; do
-        case $line in *'"event": "listening"'*)
+        case $line in
+        *'"event": "cosigner-log"'*) ;; # what one of its cosigners says, which listens too
+        *'"event": "listening"'*)
             url=$(printf '%s' "$line" | sed 's/.*"url": "\([^"]*\)".*/\1/')
             cat <&3 >/dev/null &
             return
@@ -65,7 +68,7 @@ start_service() {
 # call HEADERS METHOD PATH [BODY]: HEADERS is key, bearer, wrong or none.
 call() {
     local headers=$1 method=$2 path=$3
-    local options=(--silent --show-error --max-time 20 --output "$work/body" --write-out '%{http_code}' --request "$method")
+    local options=(--silent --show-error --max-time "$patience" --output "$work/body" --write-out '%{http_code}' --request "$method")
     if test "$headers" != none; then options+=(--header "@$work/$headers"); fi
     if test $# -gt 3; then options+=(--header 'Content-Type: application/json' --data-binary "$4"); fi
     : >"$work/body"

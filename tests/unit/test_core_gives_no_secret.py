@@ -5,16 +5,13 @@ for them, in every form. A name that this test does not know how to call fails i
 """
 
 import copy
-import ctypes
-import gc
 import hashlib
 import inspect
 import pickle
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from eth_account.messages import encode_defunct
 from hyperkms import _core
 from hyperkms._core import Context
 from hyperkms.errors import HyperkmsError, Refused
+from support.given_away import Seen, attempt, private_file
 from support.memory_scan import Hit, Scanner, secrets_of
 from support.sealed_key_reader import Opened, Secret, open_sealed_key
 
@@ -38,75 +36,6 @@ REQUEST_KEY = Secret(hashlib.sha256(b"a known request key").digest())
 SERVICE = "5e" * 16
 ASKED = {"method": b"POST", "target": b"/wallets/sign", "body": b"{}", "idempotency_key": b""}
 NOOP = b"\x81\xa4type\xa4noop"
-
-
-@dataclass
-class Seen:
-    """Everything that came out of the core, by where it came from, in bytes to be searched."""
-
-    contents: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def add(self, where: str, value: object) -> None:
-        """Take a value with all that can be had of it."""
-        if isinstance(value, tuple | list):
-            for member in value:
-                self.add(where, member)
-            return
-        if isinstance(value, BaseException):
-            self._add_error(where, value)
-            return
-        self.contents.append((where, value if isinstance(value, bytes) else repr(value).encode()))
-        if not isinstance(value, bytes | str | int | None):
-            self._add_object(where, value)
-
-    def _add_object(self, where: str, value: object) -> None:
-        for ask in PROBES:
-            try:
-                self.contents.append((f"{where}: {ask.__name__}", _as_bytes(ask(value))))
-            except Exception as error:  # noqa: BLE001 (whatever is raised is searched too)
-                self._add_error(f"{where}: {ask.__name__}", error)
-        for name in dir(value):
-            attribute = getattr(value, name)
-            self.contents.append((f"{where}.{name}", _as_bytes(attribute)))
-
-    def _add_error(self, where: str, error: BaseException) -> None:
-        texts = [str(error), repr(error), repr(error.args), repr(vars(error)), *traceback.format_exception(error)]
-        self.contents.append((f"{where}: {type(error).__name__}", "\n".join(texts).encode()))
-
-
-def the_memory_of_the_object(value: object) -> bytes:
-    return ctypes.string_at(id(value), sys.getsizeof(value))
-
-
-def what_it_refers_to(value: object) -> list[object]:
-    return [referent for referent in gc.get_referents(value) if not isinstance(referent, type)]
-
-
-def every_pickle(value: object) -> list[bytes]:
-    return [pickle.dumps(value, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
-
-
-PROBES: tuple[Callable[[Any], object], ...] = (
-    str,
-    format,
-    bytes,
-    memoryview,
-    iter,
-    vars,
-    hash,
-    int,
-    list,
-    sys.getsizeof,
-    copy.copy,
-    copy.deepcopy,
-    every_pickle,
-    the_memory_of_the_object,
-    what_it_refers_to,
-)
-
-
-def _as_bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else repr(value).encode()
 
 
 @dataclass(frozen=True)
@@ -163,20 +92,6 @@ class Bench:
 def unhex(text: str) -> bytes:
     assert text.startswith("0x")
     return bytes.fromhex(text[2:])
-
-
-def private_file(path: Path, content: bytes) -> Path:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
-    return path
-
-
-def attempt(ask: Callable[..., object], *arguments: object) -> object:
-    """What it answers, or the error that it raises."""
-    try:
-        return ask(*arguments)
-    except (HyperkmsError, TypeError, ValueError, OverflowError) as error:
-        return error
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ export interface Outcome {
   words: string;
 }
 
-/** Post a signed order as the service returned it: its action, its nonce, its signature. */
+/** Post a signed order as the service returned it: its action, its nonce, its end if it has one, its signature. */
 export async function post(exchangeUrl: string, signed: SignedOrder): Promise<Outcome> {
-  const { action, nonce } = signed;
-  const body = { action, nonce, signature: split(signed.signature), vaultAddress: null };
+  const { action, nonce, expiresAfter = null } = signed;
+  const body = { action, nonce, signature: split(signed.signature), vaultAddress: null, expiresAfter };
   let answer: Answer;
   try {
     const options = { timeout: 10_000, proxy: false } as const;

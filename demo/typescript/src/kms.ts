@@ -31,6 +31,8 @@ export interface SignedOrder {
   signature: string;
   action: Record<string, unknown>;
   nonce: number;
+  /** Of an order that ends by itself, as those of a wallet in shares do: it is posted with it. */
+  expiresAfter?: number;
 }
 
 /** A problem document (RFC 9457); `error` is the sentence that the first system's clients read. */

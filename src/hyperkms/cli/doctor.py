@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hyperkms.cli.checks import address, clock, directory, process
+from hyperkms.cli.checks import address, clock, cosigners, directory, process
 from hyperkms.cli.checks import settings as settings_checks
 from hyperkms.cli.checks.finding import Finding, Verdict
 from hyperkms.cli.listening import Listening, with_listening
@@ -21,7 +21,7 @@ from hyperkms.config import Config, load_from_process
 @with_listening
 @FORM
 def doctor(data: Path | None, env_file: Path | None, listening: Listening, form: Form) -> None:
-    """Look at memory, files, disk, clock and settings of this machine; exit status 1 if something is bad."""
+    """Look at memory, files, disk, clock, settings and cosigners; exit status 1 if something is bad."""
     findings = list(_examine(load_from_process({"data": data, **listening}, env_file)))
     if form is Form.JSON:
         show_json([asdict(finding) for finding in findings])
@@ -45,3 +45,4 @@ def _examine(config: Config) -> Iterator[Finding]:
     yield from settings_checks.mode(config)
     yield from settings_checks.settings(config)
     yield from address.address(config)
+    yield from cosigners.cosigners(config)

@@ -30,6 +30,7 @@ from hyperkms.client.options import Options
 from hyperkms.client.request_key import create_request_key
 from hyperkms.client.results import (
     ActionToSign,
+    CosignedBy,
     Health,
     KeyVersion,
     MessageToSign,
@@ -55,6 +56,7 @@ __all__ = [
     "ActionToSign",
     "AsyncSigningClient",
     "Conflict",
+    "CosignedBy",
     "Failed",
     "Health",
     "Idempotency",

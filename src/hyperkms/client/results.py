@@ -21,6 +21,20 @@ class TreeHead(_Result, frozen=True):
     signature: str
 
 
+class CosignedBy(_Result, frozen=True):
+    """How a signature came of shares: by whom, and what is known of the protocol and of where the cosigners run."""
+
+    protocol: str
+    session: str
+    """0x and 64 hex digits, as the records of the cosigners name it."""
+    signers: tuple[int, ...]
+    """Which cosigners, by their index in the group."""
+    deployment: str
+    """embedded: on the service's machine, which protects against one process alone; separate: on hosts of their own."""
+    audited: bool | str
+    """False, or what of the protocol's implementation had a public audit."""
+
+
 class Receipt(_Result, frozen=True):
     """Where a signature stands in the service's record, and the digest that was signed."""
 
@@ -35,6 +49,8 @@ class Receipt(_Result, frozen=True):
     """fsync: the line was on the service's disk before the answer left; os: with its operating system."""
     head: TreeHead | None = None
     """The newest one before that line; None, too, before the log has one."""
+    cosigned: CosignedBy | None = None
+    """Of a wallet in shares."""
 
 
 class Wallet(_Result, frozen=True):
@@ -73,7 +89,10 @@ class SignedMessage(_Result, frozen=True):
 
 
 class SignedOrder(_Result, frozen=True):
-    """A signed order payload; `action` and `nonce` are those of a secp256k1 wallet's order."""
+    """A signed order payload; `action`, `nonce` and `expires_after` are those of a secp256k1 wallet's order.
+
+    One that ends by itself, as every order of a wallet in shares does, is posted with its `expires_after`.
+    """
 
     signature: str
     public_key: str
@@ -82,6 +101,7 @@ class SignedOrder(_Result, frozen=True):
     address: str | None = None
     action: Json | None = None
     nonce: int | None = None
+    expires_after: int | None = None
 
     def post(self) -> Json:
         """The body of the exchange's POST /exchange. ValueError for an Ed25519 wallet: it verifies none."""
@@ -89,7 +109,13 @@ class SignedOrder(_Result, frozen=True):
             raise ValueError(f"wallet {self.wallet_id} is no secp256k1 wallet; the exchange verifies no other")
         digits = self.signature.removeprefix("0x")
         signature = {"r": "0x" + digits[:64], "s": "0x" + digits[64:128], "v": int(digits[128:], 16)}
-        return {"action": self.action, "nonce": self.nonce, "signature": signature, "vaultAddress": None}
+        return {
+            "action": self.action,
+            "nonce": self.nonce,
+            "signature": signature,
+            "vaultAddress": None,
+            "expiresAfter": self.expires_after,
+        }
 
 
 class Signature(_Result, frozen=True):
