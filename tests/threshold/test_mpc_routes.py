@@ -283,7 +283,7 @@ def test_a_request_with_a_key_is_signed_once(service: Service, key_type: str) ->
 
 
 def test_an_action_with_a_nonce_of_its_own_and_a_key_is_signed_once(service: Service, exchange: str) -> None:
-    body = {"walletId": "secp256k1", "action": ACTION, "nonce": time.time_ns() // 1_000_000}
+    body = {"walletId": "secp256k1", "action": ACTION, "nonce": time.time_ns() // 1_000_000 + 30_000}
     headers = {"X-API-Key": service.key, "Idempotency-Key": "own-nonce"}
     first = service.post("/hyperliquid/sign", body, headers=headers)
     assert first.status == 200, first.body

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ PROTECTED = PROTECTS["embedded"]
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STABLE_S = 10.0
-START_S = 20.0
+START_S = 10.0
 END_S = 10.0
 _log = structlog.stdlib.get_logger("hyperkms.cosigners")
 
@@ -46,8 +47,9 @@ def embedded(config: Config, tell: Tell) -> Iterator[None]:
     for child in children:
         child.start()
     try:
+        until = time.monotonic() + START_S
         for child in children:
-            child.listening.wait(START_S)
+            child.listening.wait(max(0.0, until - time.monotonic()))
         yield
     finally:
         for child in children:
