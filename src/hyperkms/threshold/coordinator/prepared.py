@@ -21,6 +21,7 @@ MOST_POOLS = 256
 KEPT_READY_S = 300.0
 """So long after its last use a pool is kept filled."""
 TIDY_S = 10.0
+SINGLY_S = 1.0
 _PREPARE_S = 2.0
 
 
@@ -42,6 +43,7 @@ class Pool:
         self._making = 0
         self._freed = asyncio.Event()
         self._filling: asyncio.Task[None] | None = None
+        self._singly_until = 0.0
         self.used_at = 0.0
 
     async def take(self, attempt: Attempt) -> Sequence[bytes]:
@@ -65,8 +67,13 @@ class Pool:
         self.fill()
 
     def forget(self) -> None:
-        """A cosigner knows them no more: it was started again, or others took their places."""
+        """A cosigner knows them no more: it was started again, or others took their places.
+
+        Each signature has its own made for a second. What cosigners still keep of the others is let go of, the oldest
+        first, as new ones come: to make many at once would push out those that are being used now.
+        """
         self._ready.clear()
+        self._singly_until = asyncio.get_running_loop().time() + SINGLY_S
 
     def fill(self) -> None:
         """Have as many made as there is room for, in the background, if fewer than half are there.
@@ -77,7 +84,8 @@ class Pool:
         if self._ask.prepared or not all(self._links[index].alive for index in self._signers):
             return
         self._drop_old()
-        if self._room() > self._most // 2 and (self._filling is None or self._filling.done()):
+        many = asyncio.get_running_loop().time() >= self._singly_until
+        if many and self._room() > self._most // 2 and (self._filling is None or self._filling.done()):
             self._filling = asyncio.get_running_loop().create_task(self._fill())
 
     async def _make_one(self, attempt: Attempt) -> Sequence[bytes]:

@@ -1,5 +1,6 @@
 """Ed25519 signatures by FROST (RFC 9591): with commitments at hand, one round trip to each signer."""
 
+import asyncio
 from dataclasses import dataclass
 
 import hyperkms_cosign as cosign
@@ -12,7 +13,8 @@ from hyperkms.threshold.wire import Asker, Intent, ShareGiven, SignShare
 
 USED = "commitment-used"
 TRIES = 8
-"""With new commitments, each made after the last was refused."""
+"""With new commitments, each made after the last was refused, and a longer pause after each."""
+PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Frost:
         1. Take commitments that were prepared.  2. Have every signer decide, and give its share.
         3. Put the shares together; who gave a wrong one is named.  4. Verify the signature as anyone would.
         """
-        for _ in range(TRIES):
+        for number in range(TRIES):
             try:
                 return await self._once(attempt)
             except Conflict as error:
@@ -42,6 +44,7 @@ class Frost:
             # by all that waited for it while it was stopped. That is no refusal of what is asked.
             attempt.forgive(USED)
             self.pools.of(self.target, attempt.members).forget()
+            await asyncio.sleep(number * PAUSE_S)
         words = f"{TRIES} times a cosigner had let go of what it had prepared before it was used"
         raise Unavailable("cosigner-busy", words)
 
