@@ -4,7 +4,7 @@
 # docker build -t hyperkms .
 # The tags below move. Pin both images by digest (image@sha256:...) before you rely on a build.
 
-# ---- build: makes the wheel; nothing else of this stage is kept ----
+# ---- build: makes the wheels; nothing else of this stage is kept ----
 FROM rust:1.90-slim-trixie AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3-venv \
@@ -16,12 +16,14 @@ RUN python3 -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements/dev.txt
 COPY Cargo.toml Cargo.lock pyproject.toml README.md LICENSE ./
 COPY core core
-# Members of the Rust workspace, without which cargo does not begin.
 COPY cosign cosign
+# A member of the Rust workspace, without which cargo does not begin; the image has no use for it.
 COPY recover recover
 COPY src src
-RUN PYO3_PYTHON=/venv/bin/python /venv/bin/maturin build --release --locked \
-        --interpreter /venv/bin/python --out /wheels
+RUN for crate in core cosign; do \
+        PYO3_PYTHON=/venv/bin/python /venv/bin/maturin build --release --locked \
+            --interpreter /venv/bin/python --out /wheels --manifest-path "$crate/Cargo.toml" || exit 1; \
+    done
 
 # ---- run: no compiler, no sources; the same Debian release, so the same C library ----
 FROM python:3.13-slim-trixie
@@ -31,7 +33,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
 COPY requirements/run.txt /tmp/run.txt
 RUN pip install --no-cache-dir --no-compile --require-hashes --requirement /tmp/run.txt && rm /tmp/run.txt
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl
+    pip install --no-cache-dir --no-compile --no-deps --no-index /wheels/hyperkms-*.whl /wheels/hyperkms_cosign-*.whl
 # A volume takes over owner and mode; the service refuses a data directory that others may enter.
 RUN install --directory --mode=0700 --owner=10001 --group=10001 /data
 VOLUME ["/data"]

@@ -248,7 +248,7 @@ from hyperkms.cli.main import main
 try:
     main()
 finally:
-    print(sorted({"fastapi", "starlette", "sqlalchemy", "structlog"} & set(sys.modules)))
+    print(sorted({"fastapi", "starlette", "sqlalchemy", "structlog", "hyperkms_cosign"} & set(sys.modules)))
 """
 
 
@@ -278,3 +278,9 @@ def test_a_command_loads_neither_the_service_nor_what_another_one_needs(
         check=False,
     )
     assert done.stdout.splitlines()[-1] == str(loaded), done.stderr
+
+
+def test_a_service_does_not_load_the_protocols_of_cosigners_before_a_wallet_needs_them() -> None:
+    program = "import sys, hyperkms.cli.serving, hyperkms.http.app; print('hyperkms_cosign' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,5 +1,6 @@
 //! The random generator that the library draws from.
 
+use hyperkms_core::error::Error;
 use hyperkms_core::memory::fill_random;
 
 use crate::protocol::Fault;
@@ -11,5 +12,5 @@ pub fn renew() -> Result<(), Fault> {
     // The first use in a thread would panic if there were no random bytes.
     fill_random(&mut [0; 32])?;
     let renewed = rand::rng().reseed();
-    renewed.map_err(|error| Fault::nobodys("randomness-unavailable", format!("getrandom: {error}")))
+    renewed.map_err(|error| Error::unavailable("randomness-unavailable", format!("getrandom: {error}")).into())
 }

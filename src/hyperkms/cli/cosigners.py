@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import hyperkms_cosign as cosign
-
 from hyperkms.audit.log_file import sync
 from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.telling import Tell
@@ -22,6 +20,7 @@ from hyperkms.state.name_locks import NameLocks
 from hyperkms.threshold.coordinator.connecting import MOST_SOCKET
 from hyperkms.threshold.coordinator.coordinator import Coordinator
 from hyperkms.threshold.group import Group, Member, parse_group, read_group
+from hyperkms.threshold.protocols import cosign
 
 FOLDER = "cosigners"
 GROUP = "group.json"

@@ -1,9 +1,10 @@
 """Signatures of wallets in shares: what the cosigners are asked, and what is made of their answer."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-import hyperkms_cosign as cosign
 import msgspec
 
 from hyperkms import _core
@@ -14,6 +15,7 @@ from hyperkms.operations.caller import Caller
 from hyperkms.operations.in_shares import ThresholdKey
 from hyperkms.receipt import CosignedBy
 from hyperkms.threshold.coordinator.target import AUDITED, Cosigned
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Intent
 from hyperkms.wallet import KeyType
 

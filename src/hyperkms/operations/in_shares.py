@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from hyperkms.errors import Conflict, HyperkmsError, NotFound, Refused
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Deployment, Key
+from hyperkms.threshold.coordinator.logging import logger
 from hyperkms.threshold.wire import Asker
 from hyperkms.wallet import KeyType, KeyVersion, Wallet, WalletId
 
@@ -22,7 +21,6 @@ PROTECTS: Mapping[Deployment, str] = {
     "separate": "protects against fewer machines than sign together",
 }
 """What shares are good for where the cosigners run so; said wherever it could be taken for more."""
-_log = structlog.stdlib.get_logger("hyperkms.cosigners")
 
 
 class Turns:
@@ -111,6 +109,8 @@ def shares_are_destroyed(parts: "Parts", asker: Asker, wallet: Wallet, number: i
     try:
         parts.in_shares.coordinator.retire(wallet.id, number, asker)
     except HyperkmsError as error:
-        _log.warning("shares-left", wallet=wallet.id, version=number, code=error.code, words=error.message)
+        logger("hyperkms.cosigners").warning(
+            "shares-left", wallet=wallet.id, version=number, code=error.code, words=error.message
+        )
         return False
     return True

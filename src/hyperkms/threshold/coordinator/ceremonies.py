@@ -9,12 +9,12 @@ What is cut off before 4 is dropped everywhere, or finished by who asks for the 
 that has it in force it is only ever finished. A key is shown to nobody before 4 has come to its end.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-
-import hyperkms_cosign as cosign
 
 from hyperkms.errors import Conflict, HyperkmsError, Tampered, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
@@ -22,6 +22,7 @@ from hyperkms.threshold.coordinator.quorum import PATIENCE_S, Quorums
 from hyperkms.threshold.coordinator.relay import run_rounds
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Target, read_public_key
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import (
     Asker,
     Commit,

@@ -4,6 +4,8 @@ It holds no share. It runs on an event loop of its own in a thread of its own; t
 from threads that may wait.
 """
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
@@ -13,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
-import hyperkms_cosign as cosign
 import msgspec
 import uvloop
 
@@ -31,6 +32,7 @@ from hyperkms.threshold.coordinator.repairing import Repairs
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Cosigned, Target
 from hyperkms.threshold.group import Group, Member
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Retire, Status, Witness
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from hyperkms.errors import HyperkmsError, Refused
 from hyperkms.threshold.coordinator.connecting import Streams, Way
+from hyperkms.threshold.coordinator.logging import logger
 from hyperkms.threshold.coordinator.problems import away, called, error_of
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import MOST_FRAME, PROTOCOL, Answer, Ask, Call, Condition, Greeting, Hello, Status
@@ -35,7 +35,6 @@ _TIMES = 32
 _HEAD = struct.Struct(">I")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
-_log = structlog.stdlib.get_logger("hyperkms.cosigners")
 
 
 class Link:
@@ -157,7 +156,7 @@ class Link:
                 await self._greet(streams)
             self._streams, self._late = streams, False
             self.tried.set()
-            _log.info("cosigner-connected", cosigner=self.member.name)
+            logger("hyperkms.cosigners").info("cosigner-connected", cosigner=self.member.name)
             self._changed()
             while True:
                 answer = await self._next(streams)
@@ -214,10 +213,10 @@ class Link:
         if self._streams is not None:
             self._streams.writer.close()
             self._streams = None
-            _log.warning("cosigner-away", cosigner=self.member.name, why=why)
+            logger("hyperkms.cosigners").warning("cosigner-away", cosigner=self.member.name, why=why)
             self._changed()
         elif why != self._why:
-            _log.warning("cosigner-not-reached", cosigner=self.member.name, why=why)
+            logger("hyperkms.cosigners").warning("cosigner-not-reached", cosigner=self.member.name, why=why)
         self._why = why
         for waiting in self._calls.values():
             if not waiting.done():

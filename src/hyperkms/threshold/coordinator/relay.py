@@ -1,14 +1,15 @@
 """The rounds of a protocol among cosigners: everyone's messages to whom they are for. What they say is sealed."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import NamedTuple
-
-import hyperkms_cosign as cosign
 
 from hyperkms.errors import Tampered
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.problems import called
 from hyperkms.threshold.group import Member
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Advance, Begin, Messages, Opened
 
 EVERYBODY = 0

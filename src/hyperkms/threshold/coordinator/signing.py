@@ -1,9 +1,9 @@
 """Signatures by whichever quorum answers first."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import dataclass, field
-
-import hyperkms_cosign as cosign
 
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.prepared import Pools
@@ -11,6 +11,7 @@ from hyperkms.threshold.coordinator.quorum import Durations, First, Quorums
 from hyperkms.threshold.coordinator.signing_dkls import Dkls
 from hyperkms.threshold.coordinator.signing_frost import Frost
 from hyperkms.threshold.coordinator.target import DKLS, FROST, Cosigned, Protocol, Target
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Intent
 
 
@@ -26,7 +27,7 @@ class Signing:
     group: cosign.Group
     pools: Pools
     durations: dict[Protocol, Durations] = field(default_factory=_durations)
-    background: set["asyncio.Task[Cosigned]"] = field(default_factory=set)
+    background: set[asyncio.Task[Cosigned]] = field(default_factory=set)
     """Attempts that are under way, also those whose outcome nobody waits for any more."""
 
     async def sign(self, target: Target, intent: Intent, asker: Asker, form: cosign.Form, *, within: float) -> Cosigned:

@@ -1,13 +1,14 @@
 """secp256k1 signatures by DKLs23: in rounds among exactly t cosigners, of which the coordinator sees sealed bytes."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import hyperkms_cosign as cosign
+from dataclasses import dataclass
 
 from hyperkms.errors import Tampered
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.relay import run_rounds
 from hyperkms.threshold.coordinator.target import DKLS, Cosigned, Target
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Intent, Opened, OpenSigning
 
 

@@ -1,14 +1,15 @@
 """Ed25519 signatures by FROST (RFC 9591): with commitments at hand, one round trip to each signer."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import dataclass
-
-import hyperkms_cosign as cosign
 
 from hyperkms.errors import Conflict, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.target import FROST, Cosigned, Target
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Intent, ShareGiven, SignShare
 
 USED = "commitment-used"

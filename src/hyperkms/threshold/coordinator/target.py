@@ -1,12 +1,13 @@
 """What is signed with, and by what: values of the coordinator."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import hyperkms_cosign as cosign
-
 from hyperkms.errors import Tampered
+from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import KeyTypeName, NetworkName, ShareName
 
 Protocol: TypeAlias = Literal["FROST(Ed25519, SHA-512)", "DKLs23"]
