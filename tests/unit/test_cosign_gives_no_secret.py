@@ -297,7 +297,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "Share.sign_share": came("Share.sign_share"),
     "Share.rebind": lambda bench: [*ask_rebind(bench)],
     "Share.copy_for": lambda bench: [*ask_copy_for(bench)],
-    "Share.forget_prepared": lambda bench: [share.forget_prepared() for share in bench.every_share()],
+    "Share.forget_prepared": lambda bench: [attempt(share.forget_prepared) for share in bench.every_share()],
     "session_of_commitments": lambda bench: [
         attempt(cosign.session_of_commitments, each) for each in (bench.commitments, bench.commitments[:1], [b"x"])
     ],
