@@ -3,7 +3,7 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run test check demo bench hygiene faults mutate docs lock FORCE
+.PHONY: help setup run recover test check demo bench hygiene faults mutate docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
@@ -16,6 +16,7 @@ help:
 	@echo 'make faults  every kill and fault in the long form, more than an hour: strace, kill -9, full and broken disks'
 	@echo 'make mutate  each small change of what decides over access must make a test fail, about 15 minutes (ARGS=rules)'
 	@echo 'make check   formatting, lints, types and import contracts'
+	@echo 'make recover the program that puts keys together, into .venv/bin (docs/recovery.md)'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
 	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
@@ -35,8 +36,8 @@ VENV_STANDS := $(if $(TOOLS_STAND),$(shell . ./.stamps/tools && test -x .venv/bi
 
 # Folders are inputs as well: a removed file leaves no other trace.
 WHEEL_INPUTS := Cargo.toml Cargo.lock pyproject.toml $(wildcard README.md LICENSE) $(shell \
-	find core cosign recover src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
-	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -path 'recover/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+	find core cosign src -name __pycache__ -prune -o -name '.?*' -prune -o -name target -prune -o \
+	\( -type d -o -path 'core/*' -o -path 'cosign/*' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
 
 setup: .stamps/wheel
 
@@ -64,7 +65,7 @@ setup: .stamps/wheel
 	echo 'setup: building and installing the package (a minute or two the first time, then seconds)'; \
 	touch .stamps/wheel.begun; \
 	rm -f target/wheels/hyperkms*.whl; \
-	for manifest in core cosign recover; do \
+	for manifest in core cosign; do \
 		.venv/bin/maturin build --release --locked --interpreter .venv/bin/python --out target/wheels \
 			--manifest-path $$manifest/Cargo.toml; \
 	done; \
@@ -77,6 +78,13 @@ setup: .stamps/wheel
 run: setup
 	@exec env HYPERKMS_ENV=development HYPERKMS_NETWORK="$${HYPERKMS_NETWORK:-testnet}" \
 		.venv/bin/hyperkms serve --data .demo-data $(ARGS)
+
+# The program that puts keys together (docs/recovery.md); nothing else installs it.
+recover: .stamps/venv
+	@set -e; $(WITH_CARGO); \
+	cargo build --release --locked --package hyperkms-recover; \
+	install -m 0755 target/release/hyperkms-recover .venv/bin/hyperkms-recover; \
+	echo 'recover: .venv/bin/hyperkms-recover'
 
 demo: setup
 	@exec env HYPERKMS_ENV=development .venv/bin/python -m demo $(ARGS)
@@ -123,6 +131,8 @@ test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
 	cargo test --locked --workspace --no-default-features; \
+	cargo build --locked --workspace --no-default-features --bins; \
+	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
