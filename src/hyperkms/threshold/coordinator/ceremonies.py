@@ -142,10 +142,10 @@ class Ceremonies:
         await everybody.ask_all(Commit(share=share, acknowledgements=acknowledgements, tests=tests), Done)
 
     async def _everybody(self, within: float) -> Attempt:
-        """All n, once they are connected; Unavailable naming who is not."""
+        """All n, once they answer; Unavailable naming who does not."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(within, PATIENCE_S)
-        while gone := [index for index, link in self.quorums.links.items() if not link.connected]:
+        while gone := [index for index, link in self.quorums.links.items() if not link.alive]:
             if loop.time() >= until or not await self.quorums.change(until - loop.time()):
                 names = [self.quorums.group.by_index[index].name for index in gone]
                 words = f"Insufficient shares: this takes all {len(self.quorums.links)} cosigners, and these do not"
