@@ -169,7 +169,7 @@ class Ceremonies:
         await everybody.ask_all(Commit(share=share, acknowledgements=acknowledgements, tests=tests), Done)
 
     async def _everybody(self, within: float) -> Attempt:
-        """All n, once they are connected; Unavailable naming who is not."""
+        """All n, once they answer; Unavailable naming who does not."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(within, PATIENCE_S)
         while gone := self.quorums.missing():

@@ -9,7 +9,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from typing import Generic, TypeVar
 
@@ -84,16 +85,23 @@ class Quorums:
 
     async def change(self, within: float) -> bool:
         """Wait until something changes; False if nothing does."""
+        with self.watched() as event:
+            try:
+                async with asyncio.timeout(within):
+                    await event.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    @contextmanager
+    def watched(self) -> Iterator[asyncio.Event]:
+        """Within this block the event is set by whatever changes."""
         event = asyncio.Event()
         self._changes.add(event)
         try:
-            async with asyncio.timeout(within):
-                await event.wait()
-        except TimeoutError:
-            return False
+            yield event
         finally:
             self._changes.discard(event)
-        return True
 
     def insufficient(self, because: Mapping[int, HyperkmsError]) -> Unavailable:
         """The refusal where fewer than t are left; names who is missing."""
@@ -166,11 +174,12 @@ class First(Generic[T]):
 
     async def _ended_or_changed(self, left: float) -> "set[asyncio.Task[T]]":
         """Those that ended; none if a cosigner came back, with whom another set may be asked."""
-        changed = asyncio.ensure_future(self._quorums.change(left))
-        try:
-            await asyncio.wait([*self._running, changed], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
+        with self._quorums.watched() as event:
+            changed = asyncio.ensure_future(event.wait())
+            try:
+                await asyncio.wait([*self._running, changed], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
         return {task for task in self._running if task.done()}
 
     def _taken(self, done: "set[asyncio.Task[T]]") -> T | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from hyperkms.errors import Conflict, Unavailable
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.target import FROST, Cosigned, Target
@@ -38,7 +38,7 @@ class Frost:
         for number in range(TRIES):
             try:
                 return await self._once(attempt)
-            except Conflict as error:
+            except HyperkmsError as error:  # by its code: of what kind it is, is a cosigner's word
                 if error.code != USED:
                     raise
             # A cosigner was started again, or has had more prepared than there is room for: by another coordinator, or
