@@ -95,7 +95,7 @@ def test_production_makes_no_wallet_of_any_network(production: Service) -> None:
 
 
 def test_production_runs_no_cosigners_of_its_own(tmp_path: Path) -> None:
-    assert "[embedded-in-production]" in _serve(tmp_path, MPC_ENABLED="true")
+    assert "[embedded-in-production]" in _serve(tmp_path, HYPERKMS_ENV="production", MPC_ENABLED="true")
 
 
 # ---- the data directory -------------------------------------------------------------------------------
