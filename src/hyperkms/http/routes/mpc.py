@@ -24,6 +24,7 @@ from hyperkms.http.mpc_schemas import (
 )
 from hyperkms.http.mpc_views import conditions_view, mpc_wallet_view, replaced_view, status_view
 from hyperkms.http.once import Work, respond, uncompleted
+from hyperkms.http.raw_body import read_raw
 from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented, open_answer
 from hyperkms.http.schemas import (
@@ -52,10 +53,11 @@ _NOTE = (
 )
 
 
-def _on(request: Request, _client: Annotated[Client, Depends(client_with())]) -> InShares:
+async def _on(request: Request, _client: Annotated[Client, Depends(client_with())]) -> InShares:
     """The cosigners; Malformed in the first system's words where MPC is off, to whoever has a key."""
     here = parts_of(request).in_shares
     if here is None:
+        await read_raw(request.receive)  # one that is too large is refused for that, as everywhere
         raise mpc_disabled()
     return here
 
