@@ -50,6 +50,7 @@ def test_a_body_is_refused_by_every_route_whatever_fills_it(prepared: Service, p
                 assert answer.status == (413 if len(content) > 64 * KIB else 400), (route.path, size, answer.body)
 
 
+@pytest.mark.timeout(600)
 def test_a_hundred_megabytes_leave_the_memory_flat(prepared: Service, posts: list[Route]) -> None:
     """With a length, and in chunks without one: what was refused is neither kept nor gathered."""
     before = _resident(prepared.process.pid)
