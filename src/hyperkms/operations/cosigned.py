@@ -8,13 +8,11 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from hyperkms import _core
-from hyperkms.hyperliquid.actions import ACTIONS
-from hyperkms.hyperliquid.user_signed import chain_id, typed_values
-from hyperkms.hyperliquid.wire import msgpack
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.in_shares import ThresholdKey
 from hyperkms.receipt import CosignedBy
 from hyperkms.threshold.coordinator.target import AUDITED, Cosigned
+from hyperkms.threshold.forms import action_form
 from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Intent
 from hyperkms.wallet import KeyType
@@ -68,28 +66,8 @@ def cosign_action(  # noqa: PLR0913 (all that goes into a digest)
         expires_after=expires_after,
         network=network,
     )
-    form = _form(wire, nonce=nonce, vault_address=vault_address, expires_after=expires_after, network=network)
+    form = action_form(wire, nonce=nonce, vault_address=vault_address, expires_after=expires_after, network=network)
     return _signature(key, key.coordinator.sign(key.key, intent, _asker(caller), form))
-
-
-def _form(
-    wire: Mapping[str, Any],
-    *,
-    nonce: int,
-    vault_address: str | None,
-    expires_after: int | None,
-    network: NetworkName,
-) -> cosign.Form:
-    action_type = ACTIONS[wire["type"]]
-    if action_type.primary_type is not None:
-        return cosign.Form.user_action(
-            primary_type=action_type.primary_type,
-            values=typed_values(action_type, wire),
-            signature_chain_id=chain_id(wire),
-            network=network,
-        )
-    vault = None if vault_address is None else bytes.fromhex(vault_address[2:])
-    return cosign.Form.l1(msgpack(wire), nonce=nonce, vault=vault, expires_after=expires_after, network=network)
 
 
 def _asker(caller: Caller) -> Asker:

@@ -35,22 +35,18 @@ from hyperkms.http.schemas import (
     RotateRequest,
 )
 from hyperkms.http.signing import mpc_disabled
+from hyperkms.http.wishes import new_wallet, note_on
 from hyperkms.operations import retire, rotate
 from hyperkms.operations.activate import Rotated
 from hyperkms.operations.generate import generate_in_shares
 from hyperkms.operations.in_shares import InShares, require_mpc
-from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.refresh import Refreshed, refresh
 from hyperkms.operations.replace import replace_lost
-from hyperkms.wallet import KeyType, Network, Wallet
+from hyperkms.wallet import Wallet
 from hyperkms.wallet_life import KeyFate, WalletHistory
 
 router = APIRouter(prefix="/mpc", tags=["mpc"])
-_NOTE = (
-    "This is an ed25519 wallet, as the first system made them. Hyperliquid verifies secp256k1 signatures "
-    'only: give "keyType": "secp256k1" for a wallet that trades.'
-)
 
 
 async def _on(request: Request, _client: Annotated[Client, Depends(client_with())]) -> InShares:
@@ -90,19 +86,12 @@ async def generate_wallet(
     Shown once every cosigner has its share in force and every quorum has made a verified signature with it. An id that
     exists, or that another call is at, is answered 409; what is cut off is finished by whoever asks for the same again.
     """
-    parts = parts_of(request)
-    wallet_id = wallet_of(request, body.wallet_id)
-    client.require_new_wallet(wallet_id)
-    wanted = NewWallet(
-        id=wallet_id,
-        key_type=KeyType(body.key_type) if body.key_type else None,
-        network=Network(body.network) if body.network else None,
-        metadata=body.metadata or {},
-    )
+    parts, wanted = parts_of(request), new_wallet(request, client, body)
 
     def view(wallet: Wallet) -> MpcGenerateAnswer:
-        note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
-        return MpcGenerateAnswer(success=True, wallet=mpc_wallet_view(wallet, here.coordinator.group), note=note)
+        return MpcGenerateAnswer(
+            success=True, wallet=mpc_wallet_view(wallet, here.coordinator.group), note=note_on(wallet, body)
+        )
 
     run = partial(threads_of(request).make, generate_in_shares, parts, actor_of(request, client), wanted)
     return await respond(request, client, Work(run, view))

@@ -16,20 +16,15 @@ from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import GenerateAnswer, GenerateRequest, RetireAnswer, RetireRequest
 from hyperkms.http.views import wallet_view
+from hyperkms.http.wishes import new_wallet, note_on
 from hyperkms.operations import retire
 from hyperkms.operations.generate import generate
-from hyperkms.operations.new_wallet import NewWallet
-from hyperkms.wallet import KeyType, Network, Wallet
+from hyperkms.wallet import Wallet
 from hyperkms.wallet_life import KeyFate, WalletHistory
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Maker = Annotated[Client, Depends(client_with(Operation.GENERATE, limit=What.GENERATE))]
 Retirer = Annotated[Client, Depends(client_with(Operation.RETIRE, limit=What.ADMINISTER))]
-
-_NOTE = (
-    "This is an ed25519 wallet, as the first system made them. Hyperliquid verifies secp256k1 signatures "
-    'only: give "keyType": "secp256k1" for a wallet that trades.'
-)
 
 
 @router.post("/generate", summary="Make a wallet", openapi_extra=documented(GenerateAnswer, GenerateRequest))
@@ -39,19 +34,10 @@ async def generate_wallet(
     body: Annotated[GenerateRequest, Depends(body_of(GenerateRequest, "walletId is required"))],
 ) -> Response:
     """A new key under a new id: create-only, atomic, durable. An id that exists is answered 409."""
-    parts = parts_of(request)
-    wallet_id = wallet_of(request, body.wallet_id)
-    client.require_new_wallet(wallet_id)
-    wanted = NewWallet(
-        id=wallet_id,
-        key_type=KeyType(body.key_type) if body.key_type else None,
-        network=Network(body.network) if body.network else None,
-        metadata=body.metadata or {},
-    )
+    parts, wanted = parts_of(request), new_wallet(request, client, body)
 
     def view(wallet: Wallet) -> GenerateAnswer:
-        note = _NOTE if wallet.key_type is KeyType.ED25519 and body.key_type is None else None
-        return GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note)
+        return GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note_on(wallet, body))
 
     run = partial(threads_of(request).make, generate, parts, actor_of(request, client), wanted)
     return await respond(request, client, Work(run, view))

@@ -11,10 +11,10 @@ from hyperkms.hyperliquid.action_type import ActionKind
 from hyperkms.hyperliquid.actions import ACTIONS, Action, parse_action
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.hyperliquid.signable import numbered, require_fitting, typed_as
-from hyperkms.hyperliquid.user_signed import chain_id, typed_values
-from hyperkms.hyperliquid.wire import Numbers, msgpack
+from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.strict_json import parse
+from hyperkms.threshold.forms import action_form
 from hyperkms.threshold.wire import Intent
 from hyperkms.wallet import KeyType, Network
 
@@ -81,32 +81,19 @@ def _action(intent: Intent, row: ShareRow) -> ToSign:
         **typed_as(action.wire),
     }
     return ToSign(
-        form=_form(action.wire, intent, vault, network),
+        form=action_form(
+            action.wire,
+            nonce=intent.nonce,
+            vault_address=vault,
+            expires_after=intent.expires_after,
+            network=cast("Literal['mainnet', 'testnet']", network.value),
+        ),
         signed=signed,
         action=action,
         network=network,
         vault_address=vault,
         expires_after=intent.expires_after,
         nonce=intent.nonce,
-    )
-
-
-def _form(wire: Mapping[str, Any], intent: Intent, vault: str | None, network: Network) -> cosign.Form:
-    name = cast("Literal['mainnet', 'testnet']", network.value)
-    action_type = ACTIONS[wire["type"]]
-    if action_type.primary_type is not None:
-        return cosign.Form.user_action(
-            primary_type=action_type.primary_type,
-            values=typed_values(action_type, wire),
-            signature_chain_id=chain_id(wire),
-            network=name,
-        )
-    return cosign.Form.l1(
-        msgpack(wire),
-        nonce=intent.nonce,
-        vault=None if vault is None else bytes.fromhex(vault[2:]),
-        expires_after=intent.expires_after,
-        network=name,
     )
 
 
