@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hyperkms_core::error::Error;
+use hyperkms_core::error::{Error, Kind};
 use hyperkms_core::single::KeyType;
 use zeroize::Zeroizing;
 
@@ -111,6 +111,8 @@ pub enum Step<T> {
 pub struct Fault {
     /// The member whose message was wrong.
     pub member: Option<Index>,
+    /// That of the error it came from; Tampered for what a protocol found.
+    pub kind: Kind,
     pub code: &'static str,
     pub words: String,
     /// Nothing may ever again be run with this member by the one who found it (DKLs23: to go on would leak the key).
@@ -119,17 +121,17 @@ pub struct Fault {
 
 impl Fault {
     pub fn of(member: Index, code: &'static str, words: impl Into<String>) -> Fault {
-        Fault { member: Some(member), code, words: words.into(), ban: false }
+        Fault { member: Some(member), ..Fault::nobodys(code, words) }
     }
 
     pub fn nobodys(code: &'static str, words: impl Into<String>) -> Fault {
-        Fault { member: None, code, words: words.into(), ban: false }
+        Fault { member: None, kind: Kind::Tampered, code, words: words.into(), ban: false }
     }
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
-        Fault::nobodys(error.code, error.message)
+        Fault { kind: error.kind, ..Fault::nobodys(error.code, error.message) }
     }
 }
 
