@@ -4,6 +4,7 @@
 
 pub mod dkls;
 pub mod envelope;
+mod faults;
 pub mod form;
 pub mod frost;
 pub mod group;

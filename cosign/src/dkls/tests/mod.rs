@@ -14,7 +14,7 @@ use hyperkms_core::single::verify_secp256k1;
 
 use super::{keygen, refresh, repair, signing};
 use crate::protocol::{Fault, GroupKey, GroupSignature, Index, KeyShare, Outbox, Parameters, Running, Seat};
-use crate::testing::{run, Member};
+use crate::testing::{run, subsets, undisturbed, Member};
 
 type Shares = BTreeMap<Index, KeyShare>;
 type Members<T> = BTreeMap<Index, Member<T>>;
@@ -73,10 +73,6 @@ fn signers(shares: &Shares, set: &BTreeSet<Index>, session: [u8; 32], digest: [u
     })
 }
 
-fn undisturbed<T>(members: Members<T>) -> BTreeMap<Index, T> {
-    run(members, |_, _, _| ()).into_iter().map(|(index, outcome)| (index, outcome.unwrap())).collect()
-}
-
 fn generate(threshold: u8, members: u8) -> Shares {
     undisturbed(keygen_members(parameters(threshold, members), SESSION))
 }
@@ -99,18 +95,6 @@ fn refreshed(shares: &Shares) -> Shares {
 
 fn group_key(shares: &Shares) -> &GroupKey {
     &shares.values().next().unwrap().group_key
-}
-
-/// All subsets of 1 to n of this size.
-fn subsets(members: u8, size: u8) -> Vec<BTreeSet<Index>> {
-    let set = |bits: u8| (1..=members).filter(|index| bits >> index & 1 == 1).collect::<BTreeSet<_>>();
-    (0..=u8::MAX)
-        .step_by(2)
-        .map(set)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .filter(|set| set.len() == usize::from(size))
-        .collect()
 }
 
 /// The signature leads back to the group's public key by the core's library, s is low, and all signers have the same.

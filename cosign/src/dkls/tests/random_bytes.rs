@@ -4,6 +4,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::*;
 use crate::dkls::messages::{read_each, Message, MulSetup, Multiplied, Proof, Summand, Term};
+use crate::testing::Noise;
 use dkls23_secp256k1::protocols::dkg::{
     BroadcastDerivationPhase2to4, BroadcastDerivationPhase3to4, TransmitInitZeroSharePhase2to4,
     TransmitInitZeroSharePhase3to4,
@@ -13,52 +14,6 @@ use dkls23_secp256k1::utilities::hashes::HashOutput;
 use k256::Scalar;
 
 const MESSAGES: usize = 10_000;
-
-/// xorshift64*: the same messages in each run of the test.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap() % bound
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next().to_le_bytes()[7]).collect()
-    }
-
-    /// Random bytes of any length or of the right one, or the honest message with some bits, bytes or its end changed.
-    fn spoil(&mut self, honest: &[u8]) -> Vec<u8> {
-        let mut message = honest.to_vec();
-        match self.below(5) {
-            0 => {
-                let length = self.below(512);
-                message = self.bytes(length);
-            }
-            1 => message = self.bytes(honest.len()),
-            2 => (0..=self.below(8)).for_each(|_| {
-                let bit = self.below(honest.len() * 8);
-                message[bit / 8] ^= 1 << (bit % 8);
-            }),
-            3 => message.truncate(self.below(honest.len())),
-            _ => {
-                let (start, length) = (self.below(honest.len()), self.below(64));
-                let bytes = self.bytes(length.min(honest.len() - start));
-                message[start..start + bytes.len()].copy_from_slice(&bytes);
-            }
-        }
-        if message == honest {
-            message[0] ^= 1;
-        }
-        message
-    }
-}
 
 /// Whether it was read; what was read gives the same bytes again.
 fn read<M: Message>(bytes: &[u8]) -> bool {

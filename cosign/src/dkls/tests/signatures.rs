@@ -1,25 +1,12 @@
 //! What is signed, and what is refused before anything is sent.
 
-use std::path::PathBuf;
-
 use hyperkms_core::single::address;
 use serde_json::Value;
 
 use super::*;
 use crate::dkls::open;
 use crate::protocol::Step;
-
-/// A file of published test vectors; none where the folder is absent.
-fn vectors(name: &str) -> Option<Value> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    if !folder.is_dir() {
-        let required = std::env::var_os("HYPERKMS_REQUIRE_VECTORS").is_some();
-        assert!(!required, "the vectors are required and {} is absent", folder.display());
-        eprintln!("skipped: the published vectors are not at {}", folder.display());
-        return None;
-    }
-    Some(serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap())
-}
+use crate::testing::vectors;
 
 fn digest(case: &Value) -> [u8; 32] {
     let digits = case["typedDataHash"].as_str().unwrap().strip_prefix("0x").unwrap();

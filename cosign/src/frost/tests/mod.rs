@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::signing::{aggregate, prepare, sign_share, Nonces};
 use super::{keygen, refresh, repair};
 use crate::protocol::{Fault, GroupKey, GroupSignature, Index, KeyShare, Outbox, Parameters, Running, Seat};
-use crate::testing::{run, Member};
+use crate::testing::{run, subsets, undisturbed, Member};
 
 type Shares = BTreeMap<Index, KeyShare>;
 type Start<T> = Result<(Outbox, Running<T>), Fault>;
@@ -69,28 +69,12 @@ fn repair_members(
     begin(group_key.parameters, &set, start)
 }
 
-fn undisturbed<T>(members: BTreeMap<Index, Member<T>>) -> BTreeMap<Index, T> {
-    run(members, |_, _, _| ()).into_iter().map(|(index, outcome)| (index, outcome.unwrap())).collect()
-}
-
 fn generate(threshold: u8, members: u8) -> Shares {
     undisturbed(keygen_members(parameters(threshold, members)))
 }
 
 fn group_key(shares: &Shares) -> &GroupKey {
     &shares.values().next().unwrap().group_key
-}
-
-/// All subsets of 1 to n of this size.
-fn subsets(members: u8, size: u8) -> Vec<BTreeSet<Index>> {
-    let set = |bits: u8| (1..=members).filter(|index| bits >> index & 1 == 1).collect::<BTreeSet<_>>();
-    (0..=u8::MAX)
-        .step_by(2)
-        .map(set)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .filter(|set| set.len() == usize::from(size))
-        .collect()
 }
 
 /// One signature under way: every signer's commitment is made, and no share.

@@ -1,53 +1,9 @@
 //! Messages that no protocol made: none makes a member panic, and of none comes a key, a share or a signature.
 
 use super::*;
+use crate::testing::Noise;
 
 const MESSAGES: u64 = 10_000;
-
-/// xorshift64*: the same messages in each run of the test.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap() % bound
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next().to_le_bytes()[7]).collect()
-    }
-
-    /// Random bytes of any length or of the right one, or the honest message with some bits, bytes or its end changed.
-    fn spoil(&mut self, message: &mut Vec<u8>) {
-        let honest = message.clone();
-        match self.below(5) {
-            0 => {
-                let length = self.below(512);
-                *message = self.bytes(length);
-            }
-            1 => *message = self.bytes(honest.len()),
-            2 => (0..=self.below(8)).for_each(|_| {
-                let bit = self.below(honest.len() * 8);
-                message[bit / 8] ^= 1 << (bit % 8);
-            }),
-            3 => message.truncate(self.below(honest.len())),
-            _ => {
-                let (start, length) = (self.below(honest.len()), self.below(64));
-                let bytes = self.bytes(length);
-                message.splice(start..start, bytes);
-            }
-        }
-        if *message == honest {
-            message[0] ^= 1;
-        }
-    }
-}
 
 /// Member 2 spoils what member 1 is sent in this round.
 fn spoiled<T>(
@@ -61,7 +17,7 @@ fn spoiled<T>(
             let broadcast = outbox.broadcast.as_mut();
             broadcast
                 .or(outbox.direct.get_mut(&receiver).map(|direct| &mut **direct))
-                .map(|message| noise.spoil(message))
+                .map(|message| *message = noise.spoil(message))
                 .unwrap();
         }
     });
@@ -90,7 +46,8 @@ fn ten_thousand_random_messages_bring_no_panic_and_no_key() {
 fn signed_with_a_spoiled_commitment(shares: &Shares, noise: &mut Noise) -> Result<GroupSignature, Fault> {
     let mut prepared = prepare_all(shares, &BTreeSet::from([1, 2]));
     let honest = prepared.commitments.clone();
-    noise.spoil(prepared.commitments.get_mut(&2).unwrap());
+    let commitment = prepared.commitments.get_mut(&2).unwrap();
+    *commitment = noise.spoil(commitment);
     let mut made = BTreeMap::new();
     for (me, nonces) in prepared.nonces {
         let KeyShare { body, group_key } = &shares[&me];
@@ -104,6 +61,7 @@ fn aggregated_from_a_spoiled_share(shares: &Shares, noise: &mut Noise) -> Result
     let prepared = prepare_all(shares, &BTreeSet::from([1, 2]));
     let commitments = prepared.commitments.clone();
     let mut made = shares_of_signature(shares, prepared, b"message");
-    noise.spoil(made.get_mut(&2).unwrap());
+    let share = made.get_mut(&2).unwrap();
+    *share = noise.spoil(share);
     aggregate(group_key(shares), &commitments, b"message", &made)
 }

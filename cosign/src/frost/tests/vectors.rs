@@ -1,7 +1,6 @@
 //! Published vectors, driven through our own functions with the vectors' randomness.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use frost_ed25519::keys::{SigningShare, VerifyingShare};
 use frost_ed25519::rand_core::{impls, CryptoRng, Error, RngCore};
@@ -13,19 +12,7 @@ use super::parameters;
 use crate::frost::keygen::start_with;
 use crate::frost::signing::{aggregate, open, prepare_with, sign_share};
 use crate::protocol::{GroupKey, Inbox, Index, Seat, Secret, Step};
-
-/// A file of published test vectors; none where the folder is absent.
-fn vectors(name: &str) -> Option<Value> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    if !folder.is_dir() {
-        let required = std::env::var_os("HYPERKMS_REQUIRE_VECTORS").is_some();
-        assert!(!required, "the vectors are required and {} is absent", folder.display());
-        eprintln!("skipped: the published vectors are not at {}", folder.display());
-        return None;
-    }
-    let text = std::fs::read_to_string(folder.join(name)).unwrap();
-    Some(serde_json::from_str(&text).unwrap())
-}
+use crate::testing::vectors;
 
 fn bytes(value: &Value) -> Vec<u8> {
     let digits = value.as_str().unwrap().as_bytes();
