@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.audit.entries import ADOPT, CLOSE, FOUND, OPEN, SEGMENT, AdoptEntry, CloseEntry, Listed
-from hyperkms.audit.log_file import sync, unwritable
+from hyperkms.audit.log_file import unwritable
 from hyperkms.audit.manifest import Appending, Manifest, read_entries
 from hyperkms.audit.merkle import Tree, leaf_hash
 from hyperkms.audit.open_files import are_open
 from hyperkms.audit.segments import Segment, segments
+from hyperkms.state.durable import sync
 from hyperkms.state.file_locks import is_held
 
 LOCK = "left.lock"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.state.durable import sync
 
 ROOM = 4096
 """Bytes that must find a place before a record that had none is called writable again."""
@@ -110,15 +111,6 @@ def unwritable(error: Exception) -> Unavailable:
     else:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
     return Unavailable("record-unwritable", f"the record cannot be written ({reason}); no signature leaves without it")
-
-
-def sync(path: Path) -> None:
-    """Make durable the names in a folder, or what another process wrote to a file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

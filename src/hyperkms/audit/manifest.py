@@ -15,12 +15,13 @@ import msgspec
 
 from hyperkms.audit.chain import FIRST_PREV
 from hyperkms.audit.entries import Entry, KeyEntry, Listed
-from hyperkms.audit.log_file import make_folder, sync, unwritable, write_all
+from hyperkms.audit.log_file import make_folder, unwritable, write_all
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.told import EntryWitness
 from hyperkms.errors import Tampered, Unavailable
+from hyperkms.state.durable import sync
 
 LOCK = "manifest.lock"
 PATIENCE_S = 5.0

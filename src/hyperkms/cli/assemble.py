@@ -23,7 +23,6 @@ from hyperkms.audit.anchor import Anchor
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import MIB, Logs, Writing
-from hyperkms.audit.log_file import sync
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
@@ -60,6 +59,7 @@ from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
+from hyperkms.state.durable import sync
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans

@@ -12,7 +12,6 @@ from pathlib import Path
 import hyperkms_cosign as cosign
 
 from hyperkms import _core
-from hyperkms.audit.log_file import sync
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import DATABASE, RECORDS, ROOT_KEY, SHARED
 from hyperkms.cli.telling import Tell, tell_operator
@@ -25,6 +24,7 @@ from hyperkms.state import facts
 from hyperkms.state.ban_rows import BanRows
 from hyperkms.state.bearer_wallets import BearerWallets
 from hyperkms.state.database import Database, open_database
+from hyperkms.state.durable import create_file
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.share_rows import ShareRows
 from hyperkms.threshold.cosigner.authorities import Authorities
@@ -207,22 +207,3 @@ def _identity(path: Path, root: cosign.LocalRootKey) -> cosign.Identity:
         return cosign.Identity.open(path.read_bytes(), root)
     except Malformed as error:
         raise Tampered("identity-tampered", f"{path} is no identity key: put it back from a backup") from error
-
-
-def create_file(path: Path, content: bytes) -> None:
-    """Make the file, complete and durable on return; Conflict if it is there."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError as error:
-        raise Conflict("file-exists", f"{path} is there already") from error
-    except OSError as error:
-        raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    sync(path.parent)

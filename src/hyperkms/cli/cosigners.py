@@ -6,16 +6,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-from hyperkms.audit.log_file import sync
 from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.telling import Tell
 from hyperkms.config import Config, environment_of_cosigner
-from hyperkms.errors import Malformed, Refused, Unavailable
+from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.in_shares import InShares, Turns
+from hyperkms.state.durable import create_file
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.threshold.coordinator.connecting import MOST_SOCKET
 from hyperkms.threshold.coordinator.coordinator import Coordinator
@@ -80,7 +80,8 @@ def _embedded(config: Config, service: str, folder: Path, tell: Tell) -> Group:
             identities = list(threads.map(lambda index: _init(config, folder / str(index)), range(1, total + 1)))
         made = _group(service, required, identities).describe()
         parse_group(made)
-        _write(path, made)
+        with suppress(Conflict):  # another start of this moment has made it
+            create_file(path, made)
     return read_group(path)
 
 
@@ -133,13 +134,3 @@ def _require_short(socket: Path) -> None:
     if sys.platform != "linux" and len(os.fsencode(socket)) > MOST_SOCKET:  # where it has no other way to be named
         words = f"{socket} is too long for a Unix socket, which takes {MOST_SOCKET} bytes: use a shorter --data"
         raise Malformed.at("--data", words, "malformed-setting")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing, durable."""
-    with NamedTemporaryFile(dir=path.parent, prefix=".group-", delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
-    sync(path.parent)

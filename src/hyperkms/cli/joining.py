@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hyperkms.audit.log_file import sync
 from hyperkms.audit.record import GroupRecord, LifeRecord, Record, VersionRecord
 from hyperkms.cli.assemble_cosigner import (
     GROUP,
@@ -14,7 +13,6 @@ from hyperkms.cli.assemble_cosigner import (
     NEXT_GROUP,
     Directory,
     alone,
-    create_file,
     opened_directory,
     standing_group,
 )
@@ -23,6 +21,7 @@ from hyperkms.cli.operator import actor
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError, NotFound, Refused, Unavailable
 from hyperkms.state.database import open_database
+from hyperkms.state.durable import create_file, sync
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.certificates import CERTIFICATE, read_certificate
 from hyperkms.threshold.cosigner.ourselves import Ourselves

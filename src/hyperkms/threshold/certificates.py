@@ -5,14 +5,13 @@ out and hide who asks for what; what may be signed is decided by the signatures 
 """
 
 import base64
-import os
 import ssl
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
+from hyperkms.state.durable import create_file
 
 CERTIFICATE = "tls.crt"
 KEY = "tls.key"
@@ -55,8 +54,11 @@ def make_certificate(folder: Path, name: str) -> str:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write_new(folder / KEY, private)
-    _write_new(folder / CERTIFICATE, made.public_bytes(serialization.Encoding.PEM))
+    try:
+        create_file(folder / KEY, private)
+        create_file(folder / CERTIFICATE, made.public_bytes(serialization.Encoding.PEM))
+    except Conflict as error:
+        raise Conflict("certificate-exists", f"{error.message}, and is not overwritten") from error
     return read_certificate(folder)
 
 
@@ -106,13 +108,3 @@ def _context(context: ssl.SSLContext, folder: Path, accepted: Collection[str]) -
     except OSError as error:
         raise Unavailable("key-file-unavailable", f"{folder}: {error.strerror}") from error
     return context
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        with open(path, "xb", opener=partial(os.open, mode=0o600)) as file:
-            file.write(content)
-    except FileExistsError as error:
-        raise Conflict("certificate-exists", f"{path} is there already, and is not overwritten") from error
-    except OSError as error:
-        raise Unavailable("key-file-unavailable", f"{path}: {error.strerror}") from error

@@ -1,0 +1,35 @@
+"""Files and names that are on the disk once a call has returned."""
+
+import os
+import secrets
+from pathlib import Path
+
+from hyperkms.errors import Conflict, Unavailable
+
+
+def sync(path: Path) -> None:
+    """Make durable the names in a folder, or what another process wrote to a file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Make the file, of mode 0600, complete and durable on return; Conflict if it is there."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise Conflict("file-exists", f"{path} is there already") from error
+    except OSError as error:
+        raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    sync(path.parent)
