@@ -254,6 +254,12 @@ def harden_process() -> None:
 def is_in_memory(path: str | PathLike[str]) -> bool:
     """Whether the file system of a path is in memory, so that no device can keep a write waiting (tmpfs)."""
 
+def allocate_ahead(descriptor: int, size: int) -> None:
+    """Allocate the first `size` bytes of an open file, whose length stays: appending then takes no new block.
+
+    OSError where there is no room (ENOSPC, EDQUOT), or the file system cannot (EOPNOTSUPP).
+    """
+
 def generate_key(context: Context, data_key: DataKey, wrapped: bytes, root_key_id: str) -> bytes:
     """A new key, sealed (format v1 of docs/formats.md)."""
 

@@ -6,6 +6,7 @@
 //! Code that computes with a secret runs under [`on_wiped_stack`], because the compiler and the
 //! libraries spill key material to the stack where no destructor reaches it.
 
+mod ahead;
 mod allocator;
 mod arena;
 mod counters;
@@ -18,6 +19,7 @@ mod platform;
 mod replays;
 mod stack;
 
+pub use ahead::allocate_ahead;
 pub use arena::{fill_random, protection, start, Arena, Protection, Slot, SLOT_SIZE};
 pub use counters::Counters;
 #[cfg(any(test, feature = "measured"))]
