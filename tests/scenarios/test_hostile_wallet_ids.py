@@ -95,8 +95,8 @@ def _assert_nothing_stored(service: Service) -> None:
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608 (names above)
     names = {path.name for path in service.data.iterdir()} - {"hyperkms.db-journal"}
     counted = {name for name in names if name.startswith("metrics-")}
-    locks = {"requests.lock", "sweep.lock"}
-    assert names - counted == {"admin.key", "hyperkms.db", "meters", "nonces", "records", "root.key", "shared", *locks}
+    locks, databases = {"requests.lock", "sweep.lock"}, {"hyperkms.db", "hyperkms.db-ahead"}
+    assert names - counted == {"admin.key", *databases, "meters", "nonces", "records", "root.key", "shared", *locks}
     assert {path.name for path in service.data.parent.iterdir()} == {"data"}
     assert not any(path.stat().st_size for path in files_in(service.data / "records"))
 

@@ -148,14 +148,16 @@ class Nonces:
     def _load(self, address: str) -> _Signer:
         if address not in self._signers:
             self._counters.require_in_place()
-            with self._database.write() as connection:
-                row = _row(connection, address)
-                if not self._is_whole(row):
-                    self._counters.raise_to(row.counter, floor=row.ceiling)
-                    connection.execute(signers.update().where(signers.c.address == address).values(file=self._file))
-                taken = _claimed(connection, [address], above=self._counters.read(row.counter), to=row.ceiling)
-            self._signers[address] = _Signer(row.counter, row.ceiling, frozenset(number for _, number in taken))
+            self._signers[address] = self._database.write_in_place(partial(self._loaded, address))
         return self._signers[address]
+
+    def _loaded(self, address: str, connection: sa.Connection) -> _Signer:
+        row = _row(connection, address)
+        if not self._is_whole(row):
+            self._counters.raise_to(row.counter, floor=row.ceiling)
+            connection.execute(signers.update().where(signers.c.address == address).values(file=self._file))
+        taken = _claimed(connection, [address], above=self._counters.read(row.counter), to=row.ceiling)
+        return _Signer(row.counter, row.ceiling, frozenset(number for _, number in taken))
 
     def _is_whole(self, row: _Row) -> bool:
         """Whether the counter is at or above every nonce that was ever drawn.
@@ -172,21 +174,26 @@ class Nonces:
 
     def _raise_ceilings(self, low: Mapping[str, _Drawn]) -> None:
         self._counters.require_in_place()
-        with self._database.write() as connection:
-            columns = signers.c.address, signers.c.ceiling, signers.c.file
-            rows = connection.execute(sa.select(*columns).where(signers.c.address.in_(low))).all()
-            if any(row.file != self._file for row in rows):
-                words = "another process numbers the same signers from another nonce file; restart the service"
-                raise Unavailable("counter-file-unavailable", words)
-            ceilings = {row.address: max(row.ceiling, low[row.address].nonce + CEILING_AHEAD_MS) for row in rows}
-            connection.execute(_RAISE, [{"of": address, "to": ceiling} for address, ceiling in ceilings.items()])
-            lowest = min(drawn.signer.ceiling for drawn in low.values())
-            claimed = _claimed(connection, low, above=lowest, to=max(ceilings.values()))
+        ceilings, claimed = self._database.write_in_place(partial(self._ceilings_raised, low))
         for address, (signer, nonce) in low.items():
             # A number drawn before this may still wait for its check, so older ones stay for a while.
             recent = {number for number in signer.taken if number > nonce - _TAKEN_KEPT_MS}
             signer.taken = frozenset(recent.union(number for of, number in claimed if of == address))
             signer.ceiling = ceilings[address]
+
+    def _ceilings_raised(
+        self, low: Mapping[str, _Drawn], connection: sa.Connection
+    ) -> tuple[Mapping[str, int], Collection[tuple[str, int]]]:
+        """The new ceilings, and what callers have taken below them."""
+        columns = signers.c.address, signers.c.ceiling, signers.c.file
+        rows = connection.execute(sa.select(*columns).where(signers.c.address.in_(low))).all()
+        if any(row.file != self._file for row in rows):
+            words = "another process numbers the same signers from another nonce file; restart the service"
+            raise Unavailable("counter-file-unavailable", words)
+        ceilings = {row.address: max(row.ceiling, low[row.address].nonce + CEILING_AHEAD_MS) for row in rows}
+        connection.execute(_RAISE, [{"of": address, "to": ceiling} for address, ceiling in ceilings.items()])
+        lowest = min(drawn.signer.ceiling for drawn in low.values())
+        return ceilings, _claimed(connection, low, above=lowest, to=max(ceilings.values()))
 
     def _claim(self, address: str, nonce: int) -> None:
         with self._database.write() as connection:

@@ -9,21 +9,24 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
 
 from hyperkms.errors import Refused, Tampered, Unavailable
+from hyperkms.state.journal_ahead import JournalAhead
 from hyperkms.state.schema import facts
 from hyperkms.state.waiting import about_to_wait
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
+
+T = TypeVar("T")
 
 SCHEMA = "0007"
 """The newest migration; a database with another one that is not older is refused."""
@@ -31,13 +34,16 @@ SCHEMA = "0007"
 BUSY_TIMEOUT_MS = 5000
 _CHECKED_S = 5.0
 _PROBE = "last_write_check"
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 
 
 class Database:
     """Connections with the promises above; every database error leaves as Unavailable."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, journal: JournalAhead | None = None) -> None:
         self._engine = engine
+        self._journal = journal
+        """The space of its journal; None for a database that has it elsewhere."""
         self._checking = threading.Lock()
         self._writable_until = 0.0
 
@@ -50,6 +56,20 @@ class Database:
         with self._connection("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def write_in_place(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` comes to in such a transaction; a full disk does not refuse it, if it needs no further page.
+
+        It may be done twice: what it did the first time is undone.
+        """
+        try:
+            with self.write() as connection:
+                return work(connection)
+        except Unavailable as error:
+            if self._journal is None or not _is_full(error.__cause__):
+                raise
+        with self.write() as connection, self._journal.in_place():
+            return work(connection)
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent view."""
@@ -61,9 +81,7 @@ class Database:
         with self._checking:
             if time.monotonic() < self._writable_until:
                 return
-            with self.write() as connection:
-                connection.execute(facts.delete().where(facts.c.name == _PROBE))
-                connection.execute(facts.insert().values(name=_PROBE, value=secrets.token_hex(8)))
+            self.write_in_place(_probe)
             self._writable_until = time.monotonic() + _CHECKED_S
 
     def close(self) -> None:
@@ -92,16 +110,27 @@ def open_database(path: Path) -> Database:
     A database of an older release is copied beside itself before it is migrated; one of a newer
     release is refused.
     """
-    engine = _engine(path)
-    database = Database(engine)
+    engine, journal = _engine(path), JournalAhead(path)
+    database = Database(engine, journal)
     found = _schema_of(database)
-    if found == SCHEMA:
-        return database
-    if found is not None:
-        _require_known(found)
-        shutil.copy2(path, path.with_name(f"{path.name}.before-{SCHEMA}"))
-    _migrate(database)
+    if found != SCHEMA:
+        if found is not None:
+            _require_known(found)
+            shutil.copy2(path, path.with_name(f"{path.name}.before-{SCHEMA}"))
+        _migrate(database)
+    journal.provide()
     return database
+
+
+def _probe(connection: sa.Connection) -> None:
+    connection.execute(facts.delete().where(facts.c.name == _PROBE))
+    connection.execute(facts.insert().values(name=_PROBE, value=secrets.token_hex(8)))
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether the disk has no room: SQLite says so, or cannot make its journal."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in _FULL
 
 
 def _engine(path: Path) -> sa.Engine:
