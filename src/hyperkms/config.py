@@ -31,6 +31,8 @@ MAX_DAYS = 3650
 MAX_WORKERS = 64
 SEGMENT_MB = 64
 MAX_SEGMENT_MB = 65_536
+EMERGENCY_MB = 4
+MAX_EMERGENCY_MB = 1024
 MAX_REQUEST_WINDOW_S = 30
 MOST_COSIGNERS = 5
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -66,6 +68,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
     "HYPERKMS_AUDIT_SEGMENT_MB": "audit_segment_mb",
     "HYPERKMS_AUDIT_ANCHOR": "audit_anchor",
+    "HYPERKMS_AUDIT_EMERGENCY_MB": "audit_emergency_mb",
     "HYPERKMS_GRACE_DAYS": "grace_days",
     "HYPERKMS_ROTATE_AFTER_DAYS": "rotate_after_days",
     "MPC_ENABLED": "mpc_enabled",
@@ -132,6 +135,8 @@ class Config:
     audit_durability: Durability
     audit_segment_mb: int
     audit_anchor: Path | None
+    audit_emergency_mb: int
+    """Space for cancels on a full disk, each process; 0: none."""
     """A file on another disk that gets every head of the record once more; None: nowhere."""
     grace_days: float
     rotate_after_days: float | None
@@ -213,6 +218,12 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
             values.get("HYPERKMS_AUDIT_SEGMENT_MB") or SEGMENT_MB, "HYPERKMS_AUDIT_SEGMENT_MB", MAX_SEGMENT_MB
         ),
         audit_anchor=_path(values, flags, "HYPERKMS_AUDIT_ANCHOR"),
+        audit_emergency_mb=_number(
+            values.get("HYPERKMS_AUDIT_EMERGENCY_MB") or EMERGENCY_MB,
+            "HYPERKMS_AUDIT_EMERGENCY_MB",
+            MAX_EMERGENCY_MB,
+            least=0,
+        ),
         grace_days=_days(values, "HYPERKMS_GRACE_DAYS", GRACE_DAYS),
         rotate_after_days=_days(values, "HYPERKMS_ROTATE_AFTER_DAYS", 0) or None,
         mpc_enabled=_flag(values, "MPC_ENABLED"),
@@ -455,10 +466,10 @@ def _limit(values: Mapping[str, str], what: What) -> Limit:
     return Limit.parse(values.get(name) or DEFAULTS[what], name)
 
 
-def _number(value: object, name: str, most: int) -> int:
+def _number(value: object, name: str, most: int, *, least: int = 1) -> int:
     text = str(value)
-    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
-        raise _wrong(name, f"is {text[:40]!r}; a number from 1 to {most} is due")
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        raise _wrong(name, f"is {text[:40]!r}; a number from {least} to {most} is due")
     return int(text)
 
 

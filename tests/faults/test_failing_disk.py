@@ -1,4 +1,7 @@
-"""A disk that is full or broken: 503, no signature in any answer, and no damaged line in the record."""
+"""A disk that is full or broken: 503, no signature in any answer, and no damaged line in the record.
+
+Where space was kept for cancels: test_space_kept_for_cancels.
+"""
 
 import json
 import os
@@ -75,8 +78,9 @@ def test_while_the_disk_does_not_answer_everything_is_refused_and_afterwards_sig
     record_lines(service.data)
 
 
-def test_a_line_that_was_cut_short_is_followed_by_a_new_file(service: Service) -> None:
-    with line_to(service) as line:
+def test_a_line_that_was_cut_short_is_followed_by_a_new_file(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", HYPERKMS_AUDIT_EMERGENCY_MB="0") as service, line_to(service) as line:
+        make_wallets(service)
         answers_of(line)
         (record,) = files_in(service.data / RECORDS)
         before = record.read_bytes()

@@ -16,7 +16,7 @@ from starlette.types import Message
 
 from hyperkms._core import SharedCounters
 from hyperkms.audit.record import Record
-from hyperkms.audit.sink import Group, RecordSink, Ticket
+from hyperkms.audit.sink import Group, RecordSink, Space, Ticket
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import ADMIN_KEY, DATABASE, SHARED
 from hyperkms.config import load_from_process
@@ -98,9 +98,9 @@ class DyingRecords:
         self._real = real
         self._point = point
 
-    def append(self, record: Record) -> Ticket:
+    def append(self, record: Record, space: Space = Space.ORDINARY) -> Ticket:
         _die_at(BEFORE_RECORD, self._point)
-        return self._real.append(record)
+        return self._real.append(record, space)
 
     def append_group(self, group: Group) -> None:
         _die_at(BEFORE_RECORD, self._point)

@@ -15,7 +15,7 @@ from hyperkms.access.policy.document import policy_of
 from hyperkms.access.policy.store import Effect, NewPolicy
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.record import Record
-from hyperkms.audit.sink import Ticket
+from hyperkms.audit.sink import Space, Ticket
 from hyperkms.cli.layout import ADMIN_KEY
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.http.app import create_app
@@ -95,8 +95,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 class NoRecord(FileSink):
     """A record that takes no line."""
 
-    def append(self, record: Record) -> Ticket:
-        del record
+    def append(self, record: Record, space: Space = Space.ORDINARY) -> Ticket:
+        del record, space
         raise Unavailable("record-unwritable", "the disk is full")
 
 

@@ -13,7 +13,8 @@ from hyperkms.audit.log import Log, Logs
 from hyperkms.audit.log_file import make_folder, unwritable
 from hyperkms.audit.log_writer import LogWriter
 from hyperkms.audit.record import Record
-from hyperkms.audit.sink import Durable, Group, Ticket, settle_all
+from hyperkms.audit.sink import Durable, Group, Space, Ticket, settle_all
+from hyperkms.audit.space_ahead import RECORD_FULL, only_cancels
 from hyperkms.audit.told import HeadWitness, KeyedLines, Observer
 from hyperkms.errors import Unavailable
 from hyperkms.state.gathering import next_group
@@ -60,9 +61,9 @@ class FileSink:
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
-    def append(self, record: Record) -> Ticket:
+    def append(self, record: Record, space: Space = Space.ORDINARY) -> Ticket:
         """Take a record; its ticket is settled when its line is on the disk."""
-        group = Group()
+        group = Group(space)
         ticket = group.add(record)
         self.append_group(group)
         return ticket
@@ -94,10 +95,7 @@ class FileSink:
             return False
         try:
             log = None if self._closed else writer.ready()
-            if log is None:
-                return False
-            self._commit([group], log)
-            return True
+            return log is not None and self._commit([group], log)
         finally:
             self._writing.release()
 
@@ -116,6 +114,11 @@ class FileSink:
             if self._keyed is not None and not log.is_announced:
                 self._keyed.announce(log.id, length)
                 log.is_announced = True
+
+    def keep_space_ahead(self) -> None:
+        """From now on have space for cancels on a full disk, as far as there is room for it now."""
+        with self._alone():
+            self._writer.emergency.keep_space()
 
     def check(self) -> None:
         """Unavailable once an fsync has failed, while no file can be made, and while a disk that was full still is."""
@@ -146,7 +149,7 @@ class FileSink:
                 groups, ended = next_group(self._queue, MAX_GROUP, LOOK_S)
                 with self._hands.holding(groups), self._writing:
                     if groups:
-                        self._commit(groups)
+                        self._write(groups)
                     else:
                         self._writer.write_head_if_due()
                     self._writer.say_what_ended()
@@ -186,17 +189,42 @@ class FileSink:
                 found += entry
         return found
 
-    def _commit(self, groups: Sequence[Group], ready: Log | None = None) -> None:
-        """Release these groups if all of them are durable, else fail all of them."""
+    def _write(self, groups: Sequence[Group]) -> None:
+        writer = self._writer
+        if (writer.emergency.is_on and not writer.leave_emergency()) or not self._commit(groups):
+            writer.emergency.is_on = True
+            for group in groups:
+                self._write_in_emergency(group)
+
+    def _write_in_emergency(self, group: Group) -> None:
+        """Each for itself: a piece of the space ahead is small, and what does not fit is refused alone."""
+        failure = only_cancels()
+        if group.space is Space.AHEAD:
+            if self._commit([group]):
+                return
+            try:
+                self._writer.use_space_ahead()
+            except Unavailable as none_left:
+                failure = none_left
+            else:
+                if self._commit([group]):
+                    return
+        self._failed([group], failure)
+
+    def _commit(self, groups: Sequence[Group], ready: Log | None = None) -> bool:
+        """Release these groups if all of them are durable, else fail all of them.
+
+        False if the disk is full and there is space ahead: then nothing has become of them.
+        """
         records = [record for group in groups for record in group.records]
         try:
             log, written, head = self._writer.write(records, ready)
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
             failure = error if isinstance(error, Unavailable) else unwritable(error)
-            if self._observer:
-                self._observer.commit_failed(len(records))
-            self._hands.settle([(group, failure) for group in groups])
-            return
+            if failure.code == RECORD_FULL:
+                return False
+            self._failed(groups, failure)
+            return True
         if self._observer:
             self._observer.committed(len(records))
         first, leaves, durability = written.lines.first, written.lines.leaves, self._durability
@@ -207,6 +235,12 @@ class FileSink:
                 for group, place in zip(groups, places, strict=True)
             ]
         )
+        return True
+
+    def _failed(self, groups: Sequence[Group], failure: Unavailable) -> None:
+        if self._observer:
+            self._observer.commit_failed(sum(len(group.records) for group in groups))
+        self._hands.settle([(group, failure) for group in groups])
 
 
 def closed() -> Unavailable:

@@ -20,6 +20,7 @@ from hyperkms.audit.manifest import Appending, Manifest, read_entries
 from hyperkms.audit.merkle import Tree, leaf_hash
 from hyperkms.audit.open_files import are_open
 from hyperkms.audit.segments import Segment, segments
+from hyperkms.audit.space_ahead import release
 from hyperkms.state.durable import sync
 from hyperkms.state.file_locks import is_held
 
@@ -134,6 +135,7 @@ def _close(manifest: Manifest, left: _Left) -> None:
     for leaves in _leaves(paths):
         tree.extend(leaves)
     for path in paths:  # its writer may not have come to it, and the manifest is about to say how long it is
+        release(path)
         sync(path)
     with manifest.alone() as listing:
         if left in _left(listing.entries()):

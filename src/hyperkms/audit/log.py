@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -19,6 +20,7 @@ from hyperkms.audit.log_file import LogFile, unwritable
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.audit.record import Encoded, HeadRecord, OpeningRecord, encode
+from hyperkms.audit.space_ahead import SpaceAhead
 from hyperkms.receipt import NO_HEAD, TreeHead, encode_head
 
 Durability: TypeAlias = Literal["fsync", "os"]
@@ -38,6 +40,10 @@ class Writing:
     segment_bytes: int = 64 * MIB
     """A file that has so many is followed by another one."""
     head_after_s: float = HEAD_AFTER_S
+    processes: int = 1
+    """How many of the data directory have space ahead."""
+    emergency_bytes: int = 0
+    """So much of it has each; 0: none."""
     stuck_after_s: float = STUCK_AFTER_S
     """A disk that has not answered for so long is given nothing more until it does."""
 
@@ -95,15 +101,18 @@ class Log:
         if self._writing.durability == "os":
             os.fsync(self.file.descriptor)
 
-    def go_on(self) -> None:
-        """In a further file, which the manifest lists; Unavailable, and all as it was, if there can be none."""
+    def go_on(self, space: SpaceAhead | None = None) -> None:
+        """In a further file, which the manifest lists; Unavailable, and all as it was, if there can be none.
+
+        With `space` it is a piece of that: the disk is full.
+        """
         number = self._segment + 1
         try:
             self.sync()
         except OSError as error:
             raise unwritable(error) from error
         with self._manifest.alone() as listing:
-            file = LogFile.create(self._manifest.folder, self.id, number)
+            file = _file(self._manifest.folder, self.id, number, space)
             try:
                 listing.append(
                     SegmentEntry(
@@ -118,8 +127,14 @@ class Log:
             except BaseException:
                 file.remove()
                 raise
+        self.file.trim()
         self.file.close()
         self.file, self._segment = file, number
+
+    def go_on_in_place(self, space: SpaceAhead) -> None:
+        """In a piece that takes the place of its file, which has no line; Unavailable if there is none."""
+        with self._manifest.alone():
+            self.file = self.file.in_a_piece(space)
 
     def write(self, records: Sequence[Encoded]) -> Written:
         """Append their lines, not yet durable, the opening before them and a head after them if they are due."""
@@ -194,17 +209,24 @@ class Logs:
     key: LogKey
     writing: Writing
 
-    def begin(self) -> Log:
-        """A new log with an empty file, which the manifest lists; Unavailable, and no file, if it cannot be."""
+    def begin(self, space: SpaceAhead | None = None) -> Log:
+        """A new log with an empty file, which the manifest lists; Unavailable, and no file, if it cannot be.
+
+        With `space` the file is a piece of that: the disk is full.
+        """
         log = secrets.token_hex(16)
         with self.manifest.alone() as listing:
-            file = LogFile.create(self.manifest.folder, log, 1)
+            file = _file(self.manifest.folder, log, 1, space)
             try:
                 listing.append(OpenEntry(time=self.manifest.clock(), log=log, segment=1, file=file.path.name))
             except BaseException:
                 file.remove()
                 raise
         return Log(log, file, self)
+
+
+def _file(folder: Path, log: str, number: int, space: SpaceAhead | None) -> LogFile:
+    return LogFile.create(folder, log, number) if space is None else LogFile.take_piece(space, log, number)
 
 
 def shown(head: HeadRecord) -> msgspec.Raw:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -38,15 +39,24 @@ Waiters: TypeAlias = tuple[asyncio.AbstractEventLoop, Sequence[Callable[[], obje
 """What is to be called in which loop's thread."""
 
 
+class Space(Enum):
+    """Which space of the disk the line of a record may take."""
+
+    ORDINARY = "ordinary"
+    AHEAD = "ahead"
+    """Where the disk is full, that which was allocated ahead too: for what takes risk away and nothing else."""
+
+
 class Group:
     """Records that are handed over together: all of them are durable, or none; settled once, by who writes them.
 
     They are waited for by threads (`Ticket.wait`) or by one event loop (`Ticket.released`, `Ticket.then`).
     """
 
-    __slots__ = ("_calls", "_event", "_loop", "outcome", "records")
+    __slots__ = ("_calls", "_event", "_loop", "outcome", "records", "space")
 
-    def __init__(self) -> None:
+    def __init__(self, space: Space = Space.ORDINARY) -> None:
+        self.space = space
         self.records: list[Encoded] = []
         self.outcome: Durable | Unavailable | None = None
         """Where they stand, or why none can be made durable; None as long as it is open."""
@@ -134,7 +144,7 @@ class Ticket(msgspec.Struct, frozen=True, eq=False):
 class RecordSink(Protocol):
     """An append-only place for records."""
 
-    def append(self, record: Record) -> Ticket:
+    def append(self, record: Record, space: Space = Space.ORDINARY) -> Ticket:
         """Take a record; its ticket is settled when it is durable, or cannot be.
 
         After one failure every later append fails too: a gap is never written over.
@@ -202,13 +212,13 @@ class LoopRecords:
     def __init__(self, sink: RecordSink, loop: asyncio.AbstractEventLoop) -> None:
         self._sink = sink
         self._loop = loop
-        self._gathered: Group | None = None
+        self._gathered: dict[Space, Group] = {}
 
-    def append(self, record: Record) -> Ticket:
+    def append(self, record: Record, space: Space = Space.ORDINARY) -> Ticket:
         """Take a record; called in the loop's own thread."""
-        group = self._gathered
+        group = self._gathered.get(space)
         if group is None:
-            group = self._gathered = Group()
+            group = self._gathered[space] = Group(space)
             self._loop.call_soon(self._hand_over, group)
         return group.add(record)
 
@@ -237,6 +247,6 @@ class LoopRecords:
         """The sink is closed by who made it."""
 
     def _hand_over(self, group: Group) -> None:
-        self._gathered = None
+        del self._gathered[group.space]
         if not self._sink.write_here(group):
             self._sink.append_group(group)

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def assemble(
     anchor = _anchor(config, metrics, warn)
     manifest = Manifest(config.data / RECORDS, log_key, clock, anchor)
     record = FileSink(
-        Logs(manifest, log_key, _writing(config)),
+        Logs(manifest, log_key, _writing(config, emergency_mb=config.audit_emergency_mb if is_service else 0)),
         fsync=metrics.timed(os.fsync),
         observer=metrics,
         keyed=requests.transfers,
@@ -182,7 +183,7 @@ def assemble(
         metrics=metrics,
         records=config.data / RECORDS,
         durability=config.audit_durability,
-        tidy_record=lambda: bring_in_order(manifest),
+        tidy_record=partial(_tidy_record, manifest, record),
         check_writable=check_writable,
         watch=watch,
         settle_changes=settle_changes,
@@ -215,13 +216,20 @@ def _markets(config: Config) -> tuple[dict[Network, Market], dict[Network, Price
     return markets, prices
 
 
-def _writing(config: Config) -> Writing:
+def _writing(config: Config, *, emergency_mb: int) -> Writing:
     return Writing(
         release=version("hyperkms"),
         boot=boot_id(),
         durability=config.audit_durability,
         segment_bytes=config.audit_segment_mb * MIB,
+        processes=config.workers,
+        emergency_bytes=emergency_mb * MIB,
     )
+
+
+def _tidy_record(manifest: Manifest, record: FileSink) -> None:
+    bring_in_order(manifest)
+    record.keep_space_ahead()
 
 
 def _anchor(config: Config, metrics: Metrics, warn: Tell | None) -> Anchor | None:

@@ -5,24 +5,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 
+from hyperkms.audit.space_ahead import RECORD_FULL, left_in
 from hyperkms.errors import HyperkmsError
 from hyperkms.http.threads import MAKING_THREADS, SIGNING_THREADS
 from hyperkms.metrics import catalogue as names
 from hyperkms.metrics.samples import Reading, Sample, page
 from hyperkms.metrics.workers import Worker
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.readiness import require_ready
+from hyperkms.operations.readiness import why_not_ready
 
 _THREADS = {"signing": SIGNING_THREADS, "making": MAKING_THREADS}
 
 
 def metrics_page(parts: Parts) -> bytes:
     """For a thread that may wait. While the service is not ready the page says so, and nothing of the database."""
-    now, ready = parts.clock(), _is_ready(parts)
+    now, fault = parts.clock(), why_not_ready(parts)
+    ready = fault is None
     workers = list(parts.metrics.workers.running())
     readings = (
         *parts.metrics.stored(),
         (names.READY, [Sample((), int(ready))]),
+        (names.RECORD_EMERGENCY, [Sample((), int(fault is not None and fault.code == RECORD_FULL))]),
+        (names.RECORD_EMERGENCY_BYTES, [Sample((), left_in(parts.records))]),
         *_of_sweep(parts),
         *(_of_database(parts, now) if ready else ()),
         *_of_threads(workers),
@@ -30,14 +34,6 @@ def metrics_page(parts: Parts) -> bytes:
         (names.BUILD, [Sample((_release(),), 1)]),
     )
     return page(readings)
-
-
-def _is_ready(parts: Parts) -> bool:
-    try:
-        require_ready(parts)
-    except HyperkmsError:
-        return False
-    return True
 
 
 def _of_sweep(parts: Parts) -> Iterator[Reading]:

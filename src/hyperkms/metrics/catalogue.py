@@ -173,6 +173,16 @@ READY = Family(
     kind=Kind.GAUGE,
     words="1 if the worker that was asked can sign, as /ready tells it, else 0.",
 )
+RECORD_EMERGENCY = Family(
+    name="hyperkms_record_emergency",
+    kind=Kind.GAUGE,
+    words="1 while the disk of the record is full and the worker that was asked signs cancels at most, else 0.",
+)
+RECORD_EMERGENCY_BYTES = Family(
+    name="hyperkms_record_emergency_bytes",
+    kind=Kind.GAUGE,
+    words="Space that is kept for cancels on a full disk, in pieces that no worker has begun.",
+)
 WALLETS = Family(
     name="hyperkms_wallets",
     kind=Kind.GAUGE,
@@ -247,6 +257,8 @@ BUILD = Family(
 ASKED = (
     LAST_SWEEP,
     READY,
+    RECORD_EMERGENCY,
+    RECORD_EMERGENCY_BYTES,
     WALLETS,
     KEY_VERSIONS,
     CLIENTS,

@@ -10,8 +10,9 @@ from hyperkms import _core
 from hyperkms.access.api_keys import unauthorized
 from hyperkms.access.clients import UNNUMBERED
 from hyperkms.access.grants import NEVER
-from hyperkms.audit.sink import Position
+from hyperkms.audit.sink import Position, Space
 from hyperkms.errors import Forbidden
+from hyperkms.hyperliquid.reducing import takes_risk_away
 from hyperkms.hyperliquid.signable import typed_as
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
@@ -156,7 +157,7 @@ def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pendin
         signature.cosigned,
     )
     record = record_of(parts, caller, signer, made)
-    ticket = parts.record.append(record)  # (7)
+    ticket = parts.record.append(record, Space.AHEAD if takes_risk_away(settled.wire) else Space.ORDINARY)  # (7)
 
     def finish(position: Position) -> SignedAction:  # (8)
         parts.metrics.signed(signer.wallet.key_type, settled.operation)

@@ -25,6 +25,23 @@ RUNNING = Situation(
             shown_by='curl -i "$URL/ready"; df -h DIR',
         ),
         Problem(
+            code="record-full",
+            family=Unavailable,
+            title="The disk of the record is full",
+            cause=(
+                "The disk has no room for further lines of the record. What takes risk away is still signed, into "
+                "space that was kept for it: cancel, cancelByCloid, twapCancel, scheduleCancel with a time, and noop. "
+                "Nothing else is; and nothing at all once that space is used up, which the answer then says."
+            ),
+            next_step=(
+                "Make room: it goes on by itself, and the space is kept anew. Until then cancel what must be "
+                "cancelled; let the service choose the nonce, since one that the caller chose may need room in the "
+                "database. `hyperkms_record_emergency_bytes` in /metrics says how much is left."
+            ),
+            retry=Retry.YES,
+            shown_by='curl -i "$URL/ready"; df -h DIR',
+        ),
+        Problem(
             code="record-unreadable",
             family=Unavailable,
             title="The record of a killed process cannot be read",
