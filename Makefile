@@ -104,7 +104,8 @@ LONG = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --timeout
 faults: setup
 	@set -e; \
 	echo 'faults: what the kernel saw, full and broken disks'; \
-	HYPERKMS_TEST_SIGNATURES=2500 $(LONG) tests/faults/test_durable_before_release.py tests/faults/test_failing_disk.py; \
+	HYPERKMS_TEST_SIGNATURES=2500 $(LONG) tests/faults/test_durable_before_release.py tests/faults/test_failing_disk.py \
+		tests/faults/test_space_kept_for_cancels.py; \
 	echo 'faults: kills at named points, and races'; \
 	HYPERKMS_TEST_KILLS=50 HYPERKMS_TEST_ROTATIONS=1000 HYPERKMS_TEST_ROUNDS=256 $(LONG) \
 		tests/scenarios/test_kill_under_a_key.py tests/scenarios/test_kill_during_life.py \
