@@ -151,7 +151,7 @@ check: setup
 	@echo 'check: cargo fmt'
 	@$(WITH_CARGO); cargo fmt --all --check
 	@echo 'check: cargo clippy'
-	@$(WITH_CARGO); cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	@$(WITH_CARGO); cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
 
 docs: setup
 	@.venv/bin/python scripts/make_docs.py
