@@ -130,8 +130,8 @@ WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$(
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
-	cargo test --locked --workspace --no-default-features; \
-	cargo build --locked --workspace --no-default-features --bins; \
+	cargo test --locked --workspace --features hyperkms-core/kms; \
+	cargo build --locked --workspace --features hyperkms-core/kms --bins; \
 	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

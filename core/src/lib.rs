@@ -8,6 +8,8 @@ mod ed25519;
 pub mod error;
 pub mod hex;
 pub mod key_file;
+#[cfg(feature = "kms")]
+pub mod kms;
 pub mod memory;
 pub mod new_file;
 pub mod record;
