@@ -1,5 +1,6 @@
 //! The face of the core in Python; `src/hyperkms/_core.pyi` documents it.
 
+mod kms;
 mod meters;
 mod typed;
 
@@ -510,6 +511,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::kms::{KmsAnswer, KmsClient};
     #[pymodule_export]
     use super::meters::Meters;
     #[pymodule_export]
