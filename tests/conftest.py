@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from support.aws import Aws, aws
 from support.service import Service
 from support.vectors import FOLDER
 
@@ -34,3 +35,18 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     """The same for tests that leave nothing behind but wallets of their own names."""
     with Service.start(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def emulated_aws() -> Iterator[Aws]:
+    """An emulator of AWS KMS and Secrets Manager."""
+    with aws() as running:
+        yield running
+
+
+@pytest.fixture
+def in_aws(emulated_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """The same, found by this very process."""
+    for name, value in emulated_aws.settings().items():
+        monkeypatch.setenv(name, value)
+    return emulated_aws

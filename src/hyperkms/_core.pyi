@@ -83,9 +83,7 @@ class KmsClient:
 
     def __new__(cls, *, trusted: bytes, proxy: str | None, connect_ms: int) -> KmsClient:
         """`trusted`: PEM certificates of authorities; `proxy`: an http:// address; milliseconds for a connection."""
-    def send(
-        self, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, within_ms: int
-    ) -> KmsAnswer:
+    def send(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, within_ms: int) -> KmsAnswer:
         """Post it, over a connection of its own; whatever status was answered.
 
         Unavailable `kms-unreachable` without an answer in that many milliseconds, `kms-answer-malformed` when it is

@@ -33,6 +33,9 @@ SEGMENT_MB = 64
 MAX_SEGMENT_MB = 65_536
 MAX_REQUEST_WINDOW_S = 30
 MOST_COSIGNERS = 5
+KEY_LEASE_S = 300
+MAX_KEY_LEASE_S = 3600
+_SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
@@ -62,6 +65,10 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_KEY_STORE": "key_store",
+    "HYPERKMS_KEY_LEASE": "key_lease_s",
+    "AWS_REGION": "aws_region",
+    "AWS_KMS_KEY_ID": "aws_kms_key_id",
+    "SECRETS_PREFIX": "secrets_prefix",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
     "HYPERKMS_AUDIT_SEGMENT_MB": "audit_segment_mb",
@@ -128,6 +135,12 @@ class Config:
     testnet_url: str
     root_key: str
     key_store: str
+    key_lease_s: int
+    """How long a key is used before a root key elsewhere is asked again; 0: for every request."""
+    aws_region: str | None
+    aws_kms_key_id: str | None
+    """The first system's setting: alone it chooses this root key, and AWS Secrets Manager as the key store."""
+    secrets_prefix: str
     memory_lock: MemoryLock
     audit_durability: Durability
     audit_segment_mb: int
@@ -205,8 +218,12 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         default_network=_word(values, "HYPERKMS_NETWORK", Network, None),
         mainnet_url=_url(values, "HYPERKMS_MAINNET_URL", "https://api.hyperliquid.xyz"),
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
-        root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
-        key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
+        root_key=values.get("HYPERKMS_ROOT_KEY") or _root_key_of_aws(values) or "file:",
+        key_store=values.get("HYPERKMS_KEY_STORE") or _key_store_of_aws(values) or "sqlite:",
+        key_lease_s=_key_lease(values),
+        aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or None,
+        aws_kms_key_id=values.get("AWS_KMS_KEY_ID") or None,
+        secrets_prefix=_secrets_prefix(values),
         memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
         audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),
         audit_segment_mb=_number(
@@ -232,7 +249,13 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
 
 
 def load_from_process(flags: Mapping[str, object], env_file: Path | None = None) -> Config:
-    """`load` with this process's environment; the only place that reads it."""
+    """`load` with this process's environment; the only place that reads it.
+
+    What the file says of AWS is put into the environment: there its library looks for credentials and endpoints.
+    """
+    for name, value in _read_env_file(env_file).items():
+        if name.startswith("AWS_"):
+            os.environ.setdefault(name, value)
     return load(os.environ, flags, env_file)
 
 
@@ -432,6 +455,29 @@ def _one_of(values: Mapping[str, str], name: str, default: str, allowed: tuple[A
     if text not in allowed:
         raise _wrong(name, f"is {quoted(text)}; one of {', '.join(allowed)} is due")
     return text
+
+
+def _root_key_of_aws(values: Mapping[str, str]) -> str | None:
+    key = values.get("AWS_KMS_KEY_ID")
+    return f"aws-kms:{key}" if key else None
+
+
+def _key_store_of_aws(values: Mapping[str, str]) -> str | None:
+    chosen = values.get("AWS_KMS_KEY_ID") and not values.get("HYPERKMS_ROOT_KEY")
+    return "aws-secrets-manager:" if chosen else None
+
+
+def _key_lease(values: Mapping[str, str]) -> int:
+    name = "HYPERKMS_KEY_LEASE"
+    text = values.get(name) or str(KEY_LEASE_S)
+    return 0 if text in ("0", "strict") else _number(text, name, MAX_KEY_LEASE_S)
+
+
+def _secrets_prefix(values: Mapping[str, str]) -> str:
+    prefix = values.get("SECRETS_PREFIX") or "hyperliquid/wallets/"
+    if not _SECRETS_PREFIX.fullmatch(prefix):
+        raise _wrong("SECRETS_PREFIX", f"is {quoted(prefix)}; up to 200 of A-Z a-z 0-9 / _ + = . @ - are due")
+    return prefix
 
 
 def _days(values: Mapping[str, str], name: str, default: float) -> float:

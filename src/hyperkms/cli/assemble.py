@@ -5,7 +5,7 @@ import secrets
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
+from hyperkms.cli.custody import open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     DATABASE,
@@ -35,18 +36,13 @@ from hyperkms.cli.layout import (
     RECORDS,
     REPLAYS,
     REQUESTS,
-    ROOT_KEY,
     SHARED,
 )
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
-from hyperkms.custody.database import DatabaseKeyStore
-from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
-from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.log_keys import open_log_key
-from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
+from hyperkms.errors import NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.marks import MarketPrices, Marks
 from hyperkms.hyperliquid.nonces import Nonces
@@ -87,10 +83,11 @@ def assemble(
     _open_directory(config.data, create=create, tell=tell)  # (1)
     _protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
+    metrics = Metrics(config.data, workers=config.workers)
     _require_kind(database, kind or (Kind.SERVICE if create else None))
-    root_key = _root_key(config, database)  # (3)
+    custody = open_custody(config, database, metrics.aws_called)  # (3)
+    root_key, key_store = custody.root_key, custody.key_store
     _settle_mode(config, database)  # (4)
-    key_store = _key_store(config, database)
     log_key = LogKey(open_log_key(database, root_key, now=clock()))
     counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
@@ -100,7 +97,6 @@ def assemble(
     clients = Clients(database, client_changes)
     is_service = kind_of(database) is not Kind.COSIGNER
     _ensure_administrator(config, clients, tell, is_service=is_service)
-    metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
     anchor = _anchor(config, metrics, warn)
@@ -114,11 +110,7 @@ def assemble(
     )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
-
-    def watch() -> None:
-        for changes in (wallet_changes, client_changes):
-            changes.watch()
-        signers.tidy()
+    keyring = Keyring(root_key, key_store, opened=metrics.key_opened, terms=custody.terms)
 
     def settle_changes() -> None:
         for changes in (wallet_changes, client_changes):
@@ -143,6 +135,7 @@ def assemble(
     def close() -> None:
         if in_shares:
             in_shares.coordinator.stop()
+        keyring.close()
         for part in (nonces, record, anchor, requests, database, metrics):
             if part is not None:
                 part.close()
@@ -158,7 +151,7 @@ def assemble(
         census=Census(database),
         orphans=Orphans(database),
         key_store=key_store,
-        keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
+        keyring=keyring,
         signers=signers,
         in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
@@ -184,10 +177,21 @@ def assemble(
         durability=config.audit_durability,
         tidy_record=lambda: bring_in_order(manifest),
         check_writable=check_writable,
-        watch=watch,
+        watch=_watch(keyring, signers, (wallet_changes, client_changes)),
         settle_changes=settle_changes,
         close=close,
     )
+
+
+def _watch(keyring: Keyring, signers: SignersAtHand, changes: Sequence[Generation]) -> Callable[[], None]:
+    def watch() -> None:
+        if keyring.keep_leases():
+            signers.forget()
+        for kind in changes:
+            kind.watch()
+        signers.tidy()
+
+    return watch
 
 
 def _require_kind(database: Database, wanted: Kind | None) -> None:
@@ -326,33 +330,8 @@ def _protect_memory(config: Config, tell: Tell) -> None:
     tell(f"hyperkms: warning: {words}")
 
 
-def _root_key(config: Config, database: Database) -> RootKey:
-    scheme, _, rest = config.root_key.partition(":")
-    if scheme != "file":
-        raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {scheme}: is not one of the root keys: file:")
-    path = Path(rest) if rest else config.data / ROOT_KEY
-    named = facts.read(database, "root_key_id")
-    if not path.exists():
-        if named is not None:
-            raise Tampered("root-key-missing", f"the root key file {path} is gone; without it no key opens")
-        with suppress(Conflict):  # another process that starts here now made it
-            LocalFileRootKey.create(path)
-    root_key = LocalFileRootKey.open(path)
-    standing = facts.settle(database, "root_key_id", root_key.id)
-    if standing != root_key.id:
-        raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")
-    return root_key
-
-
 def _address_salt(database: Database) -> bytes:
     return bytes.fromhex(facts.settle(database, "address_salt", secrets.token_hex(16)))
-
-
-def _key_store(config: Config, database: Database) -> KeyStore:
-    if config.key_store != "sqlite:":
-        scheme = config.key_store.partition(":")[0]
-        raise Malformed("malformed-setting", f"HYPERKMS_KEY_STORE: {scheme}: is not one of the key stores: sqlite:")
-    return DatabaseKeyStore(database)
 
 
 def _settle_mode(config: Config, database: Database) -> None:

@@ -190,8 +190,10 @@ def _protect_memory(config: Config, tell: Tell) -> str:
 
 
 def _root_key_path(config: Config) -> Path:
-    """A cosigner's root key is a local file: `assemble` refused any other."""
-    rest = config.root_key.partition(":")[2]
+    scheme, _, rest = config.root_key.partition(":")
+    if scheme != "file":
+        words = "HYPERKMS_ROOT_KEY of a cosigner is file: in this release, and its shares are in its own database"
+        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_ROOT_KEY"})
     return Path(rest) if rest else config.data / ROOT_KEY
 
 

@@ -1,5 +1,7 @@
 """Who signs: a wallet, one of its key versions, and the handle of its key."""
 
+import msgspec
+
 from hyperkms.access.authority import Authority, ReadyGrant
 from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
@@ -30,9 +32,17 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
     signer = found.signer
     if signer.wallet.is_mpc:
         about_to_wait()  # for cosigners: before anything is numbered or reserved
+    elif parts.keyring.has_leases:
+        signer = _under_lease(parts, signer)
     if signer.version.expires_at is not None:  # its grace may have ended since
         require_signing(signer.wallet, signer.version, now=parts.clock())
     return signer
+
+
+def _under_lease(parts: Parts, signer: Signer) -> Signer:
+    """The same with the handle that its root key stands by now."""
+    handle = parts.keyring.handle(signer.wallet, signer.version)
+    return signer if handle is signer.handle else msgspec.structs.replace(signer, handle=handle)
 
 
 def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, operation: str) -> Found:

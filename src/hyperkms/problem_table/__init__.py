@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
 from hyperkms.problem_table.auditing import AUDIT_FILES, AUDITING
+from hyperkms.problem_table.aws import AWS
 from hyperkms.problem_table.coordinating import CONNECTING, COORDINATING
 from hyperkms.problem_table.cosigners import COSIGNING, GROUPS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
@@ -36,6 +37,7 @@ SITUATIONS: tuple[Situation, ...] = (
     RULES,
     NONCES,
     RUNNING,
+    AWS,
     STORED,
     AUDITING,
     AUDIT_FILES,
