@@ -15,7 +15,6 @@ from hyperkms.errors import Conflict, HyperkmsError, Malformed, Refused, Tampere
 from hyperkms.wallet import KeyType, Network, Origin, WalletId, key_context
 from support.aws import REGION, aws_client
 
-
 NOT_OURS = (Tampered, Withdrawn)
 """A KMS may call what was wrapped under another key, or names one that is not there, forbidden."""
 

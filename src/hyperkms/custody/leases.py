@@ -7,6 +7,8 @@ from dataclasses import dataclass
 _RENEWED_AT = 0.8
 _SPREAD = 0.2
 _ASKED_AGAIN_S = 5.0
+_LOOKED_FOR_S = 1.5
+"""Whoever renews looks once a second what is due: so long before the end at the latest."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Terms:
     def begin(self, asked_at: float) -> "Lease":
         """A lease that runs from when the root key was asked, not from when it answered."""
         length = self.seconds * random.uniform(1 - _SPREAD, 1)  # noqa: S311 (spread, no secret)
-        return Lease(until=asked_at + length, renew_at=asked_at + length * _RENEWED_AT)
+        return Lease(until=asked_at + length, renew_at=asked_at + min(length * _RENEWED_AT, length - _LOOKED_FOR_S))
 
 
 @dataclass(slots=True)

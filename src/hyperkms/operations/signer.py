@@ -26,13 +26,17 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
     not do this with a wallet of its kind; Refused if it does not sign now: the wallet or the version is
     retired, its grace has ended, or it is pending.
     """
-    found = parts.signers.get(
-        (id(client), wallet_id, number, operation), lambda: _find(parts, client, wallet_id, number, operation)
-    )
-    signer = found.signer
+    is_fresh = False
+
+    def find() -> Found:
+        nonlocal is_fresh
+        is_fresh = True
+        return _find(parts, client, wallet_id, number, operation)
+
+    signer = parts.signers.get((id(client), wallet_id, number, operation), find).signer
     if signer.wallet.is_mpc:
         about_to_wait()  # for cosigners: before anything is numbered or reserved
-    elif parts.keyring.has_leases:
+    elif parts.keyring.has_leases and not is_fresh:
         signer = _under_lease(parts, signer)
     if signer.version.expires_at is not None:  # its grace may have ended since
         require_signing(signer.wallet, signer.version, now=parts.clock())

@@ -1,11 +1,13 @@
 """The AWS account that this process speaks for: region, endpoints, credentials, signed requests."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from hyperkms.custody.aws.refusals import unreached
 from hyperkms.errors import Malformed, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class AwsAccount:
         except ImportError as missing:
             words = "AWS custody needs boto3: install the package with its extra, hyperkms[aws]"
             raise Unavailable("aws-not-installed", words) from missing
+        for talkative in ("botocore", "urllib3"):  # whose debug lines have credentials, signatures and sealed keys
+            logging.getLogger(talkative).setLevel(logging.WARNING)
         self._session = botocore.session.get_session()
         self._region = region or self._session.get_config_variable("region")
         if not self._region:
@@ -100,8 +104,7 @@ class AwsAccount:
             credentials = self._session.get_credentials()
             frozen = None if credentials is None else credentials.get_frozen_credentials()
         except BotoCoreError as error:
-            words = f"the AWS credentials could not be had: {type(error).__name__}"
-            raise Unavailable("aws-credentials", words) from error
+            raise unreached(error, "aws-credentials", "what gives AWS credentials") from None
         if frozen is None or not frozen.access_key:
             words = "there are no AWS credentials: give this service a role, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
             raise Unavailable("aws-credentials", words)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hyperkms._core import Context, DataKey, KmsAnswer, KmsClient
 from hyperkms.custody.aws.account import ATTEMPTS, CONNECT_S, READ_S, AwsAccount
-from hyperkms.custody.aws.refusals import is_worth_another, kms_fault, outcome_of
+from hyperkms.custody.aws.refusals import is_worth_another, kms_fault, outcome_of, unreached
 from hyperkms.custody.root_key import FreshDataKey
 from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable, Withdrawn
 
@@ -134,11 +134,10 @@ class AwsKmsRootKey:
         except ClientError as error:
             fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), "DescribeKey", key)
             self._observe("kms", "DescribeKey", outcome_of(fault))
-            raise fault from error
+            raise fault from None
         except BotoCoreError as error:
             self._observe("kms", "DescribeKey", "failed")
-            words = f"AWS KMS could not be reached: {type(error).__name__}"
-            raise Unavailable("kms-unreachable", words) from error
+            raise unreached(error, "kms-unreachable", "AWS KMS") from None
         except (KeyError, TypeError) as error:
             raise Unavailable("kms-answer-malformed", "what answered is not AWS KMS") from error
         self._observe("kms", "DescribeKey", "ok")

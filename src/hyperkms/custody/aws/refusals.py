@@ -17,6 +17,17 @@ _CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+_UNSIGNED = frozenset(
+    {
+        "CredentialRetrievalError",
+        "MetadataRetrievalError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+    }
+)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 _DISABLED = frozenset({"DisabledException", "KMSInvalidStateException"})
 _TAMPERED = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
@@ -51,6 +62,15 @@ def secrets_fault(code: str, operation: str, name: str) -> HyperkmsError:
     if code in _CREDENTIALS:
         return _credentials(code)
     return Unavailable("secrets-unavailable", f"AWS Secrets Manager could not do {operation}: {code or 'it failed'}")
+
+
+def unreached(error: Exception, code: str, service: str) -> Unavailable:
+    """The error for a call that brought no answer, by what botocore raised."""
+    name = type(error).__name__
+    if name in _UNSIGNED:
+        words = "there are no AWS credentials, or they could not be had: give this service a role, or set AWS_PROFILE"
+        return Unavailable("aws-credentials", f"{words} or AWS_ACCESS_KEY_ID ({name})")
+    return Unavailable(code, f"{service} could not be reached: {name}")
 
 
 def outcome_of(fault: HyperkmsError) -> str:

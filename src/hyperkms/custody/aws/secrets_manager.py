@@ -7,8 +7,8 @@ from typing import Any
 
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import Observer
-from hyperkms.custody.aws.refusals import outcome_of, secrets_fault
-from hyperkms.errors import Conflict, NotFound, Tampered, Unavailable
+from hyperkms.custody.aws.refusals import outcome_of, secrets_fault, unreached
+from hyperkms.errors import Conflict, NotFound, Tampered
 from hyperkms.wallet import SealedKey, WalletId
 
 SCHEME = "aws-secrets-manager:"
@@ -94,14 +94,13 @@ class AwsSecretsManagerKeyStore:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in ("ResourceExistsException", "InvalidRequestException"):
                 self._observe("secretsmanager", operation, "refused")
-                raise _Exists from error
+                raise _Exists from None
             fault = secrets_fault(code, operation, name)
             self._observe("secretsmanager", operation, outcome_of(fault))
-            raise fault from error
+            raise fault from None
         except BotoCoreError as error:
             self._observe("secretsmanager", operation, "failed")
-            words = f"AWS Secrets Manager could not be reached: {type(error).__name__}"
-            raise Unavailable("secrets-unavailable", words) from error
+            raise unreached(error, "secrets-unavailable", "AWS Secrets Manager") from None
         self._observe("secretsmanager", operation, "ok")
         return answer
 
