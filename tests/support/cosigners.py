@@ -30,10 +30,12 @@ from hyperkms.threshold.wire import (
     Condition,
     Done,
     Drop,
+    Dropped,
     Greeting,
     Held,
     HeldShare,
     Hello,
+    InForce,
     Intent,
     Keep,
     Kept,
@@ -46,6 +48,7 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Release,
     Retire,
     ShareGiven,
     ShareName,
@@ -72,6 +75,8 @@ _ANSWERS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     Keep: Kept,
     Prepare: Prepared,
     SignShare: ShareGiven,
+    Commit: InForce,
+    Drop: Dropped,
 }
 A = TypeVar("A")
 Change: TypeAlias = Callable[[int, list[bytes]], list[bytes]]
@@ -375,7 +380,12 @@ class Cosigners:
     def commit(self, name: ShareName, kept: dict[int, Kept], tests: list[TestSignature]) -> None:
         acknowledgements = [kept[index].acknowledgement for index in self.everyone]
         ask = Commit(share=name, acknowledgements=acknowledgements, tests=tests)
-        self.together(dict.fromkeys(self.everyone, ask))
+        words = self.together(dict.fromkeys(self.everyone, ask))
+        self.release(name, [words[index].statement for index in self.everyone])
+
+    def release(self, name: ShareName, in_force: list[bytes]) -> None:
+        """Show everyone that all have an epoch in force."""
+        self.together(dict.fromkeys(self.everyone, Release(share=name, in_force=in_force)))
 
     def tests(self, held: HeldShare) -> list[TestSignature]:
         """A test signature of every quorum."""

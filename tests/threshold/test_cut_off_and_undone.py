@@ -6,10 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hyperkms_cosign as cosign
+import msgspec
 import pytest
 
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Key
-from hyperkms.threshold.wire import Commit, Drop, HeldShare, Intent, Retire, ShareName, Shares
+from hyperkms.threshold.wire import (
+    Commit,
+    Drop,
+    Dropped,
+    DroppedBy,
+    HeldShare,
+    InForce,
+    Intent,
+    Keep,
+    KeyTypeName,
+    OpenCeremony,
+    Prepare,
+    Release,
+    Retire,
+    ShareName,
+    Shares,
+)
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent, unique
 
 INTENT = Intent(form="ed25519", operation="sign-message", message=b"m")
@@ -56,17 +73,109 @@ def test_a_refresh_that_was_cut_off_is_brought_to_its_end_by_the_next(
     assert states(cosigners, held.name.wallet)[0][-1] == (1, 2, "in-force")
 
 
-def test_where_no_quorum_has_the_same_epoch_signing_brings_it_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key_type", ["ed25519", "secp256k1"])
+def test_an_epoch_put_in_force_at_one_of_two_and_dropped_at_the_other_costs_nobody_the_key(
+    tmp_path: Path, key_type: KeyTypeName
+) -> None:
     with Cosigners.running(tmp_path, threshold=2, members=2) as two:
-        held = two.generate("w", "ed25519")
-        refreshed_at(two, held, [1])
+        held = two.generate("w", key_type, "none" if key_type == "ed25519" else "testnet")
+        name = refreshed_at(two, held, [1])
+        two.ask(2, Drop(share=name))
+        assert states(two, "w") == [[(1, 0, "superseded"), (1, 1, "in-force")], [(1, 0, "in-force")]]
+        two.hang_up()
+        intent = INTENT if key_type == "ed25519" else msgspec.structs.replace(INTENT, form="eip191")
+        form = FORM if key_type == "ed25519" else cosign.Form.eip191(b"m")
+        key = Key("w", 1, held.public_key)
         coordinator = Coordinator(two.group, folder=tmp_path, coordinators=1, deployment="separate")
         try:
-            signed = coordinator.sign(Key("w", 1, held.public_key), INTENT, BEARER, FORM)
+            form.verify(held.public_key, coordinator.sign(key, intent, BEARER, form).signature)
+            assert coordinator.refresh(key, BEARER).share.epoch == 1
+            form.verify(held.public_key, coordinator.sign(key, intent, BEARER, form).signature)
         finally:
             coordinator.stop()
-        FORM.verify(held.public_key, signed.signature)
-        assert [each[-1] for each in states(two, "w")] == [(1, 1, "in-force")] * 2
+        assert states(two, "w") == [[(1, 0, "retired"), (1, 1, "in-force")]] * 2
+
+
+@pytest.mark.parametrize("committed", [[1], [1, 2]])
+def test_a_refresh_put_in_force_at_some_and_dropped_at_the_others_is_settled_by_the_next(
+    cosigners: Cosigners, coordinator: Coordinator, committed: list[int]
+) -> None:
+    held = cosigners.generate(unique(), "ed25519")
+    name = refreshed_at(cosigners, held, committed)
+    for index in {1, 2, 3}.difference(committed):
+        cosigners.ask(index, Drop(share=name))
+    key = Key(name.wallet, 1, held.public_key)
+    coordinator.sign(key, INTENT, BEARER, FORM)
+    coordinator.refresh(key, BEARER)
+    [one, two, three] = states(cosigners, name.wallet)
+    assert one == two
+    assert one[-1] == three[-1]
+    assert {state for _, _, state in [*one, *two, *three]} == {"retired", "in-force"}
+    for quorum in cosigners.quorums:
+        cosigners.sign(cosigners.held(1, name.wallet), message_intent(b"m"), signers=quorum)
+
+
+def test_the_epoch_before_signs_until_all_have_said_that_the_next_is_in_force(cosigners: Cosigners) -> None:
+    held = cosigners.generate(unique(), "ed25519")
+    name = refreshed_at(cosigners, held, [1, 2])
+    cosigners.sign(held, message_intent(b"m"), signers=[1, 3])
+    words = {index: in_force(cosigners, index, name) for index in (1, 2)}
+    forged = [words[1], words[2], words[2]]
+    for statements, code in ((forged, "signature-wrong"), ([words[1], words[2]], "malformed")):
+        with pytest.raises(Refusal) as refused:
+            cosigners.ask(1, Release(share=name, in_force=statements))
+        assert refused.value.code == code
+    with pytest.raises(Refusal) as refused:
+        cosigners.refresh(name, held.key_type, held.network)
+    assert refused.value.code in {"epoch-unsettled", "share-not-in-force"}
+    cosigners.sign(held, message_intent(b"m"), signers=[1, 3])
+    kept = cosigners.held(3, name.wallet)
+    acknowledgements = [cosigners.held(index, name.wallet).acknowledgement for index in cosigners.everyone]
+    ask = Commit(share=name, acknowledgements=acknowledgements, tests=cosigners.tests(kept))
+    word: InForce = cosigners.ask(3, ask)
+    cosigners.release(name, [words[1], words[2], word.statement])
+    with pytest.raises(Refusal) as refused:
+        cosigners.ask(1, Prepare(share=held.name, signers=[1, 3], count=1))
+    assert refused.value.code == "share-retired"
+
+
+def in_force(cosigners: Cosigners, index: int, name: ShareName) -> bytes:
+    """What one that has it in force says of it, whoever asks."""
+    word: InForce = cosigners.ask(index, Commit(share=name, acknowledgements=[], tests=[]))
+    return word.statement
+
+
+def test_an_epoch_in_force_goes_only_on_the_word_of_enough_others(cosigners: Cosigners) -> None:
+    held = cosigners.generate(unique(), "ed25519")
+    name = refreshed_at(cosigners, held, [1])
+    group_key = cosigners.held(1, name.wallet).group_key
+    words: dict[int, Dropped] = {index: cosigners.ask(index, Drop(share=name, group_key=group_key)) for index in (2, 3)}
+    two, three = (DroppedBy(member=index, statement=words[index].statement) for index in (2, 3))
+    of_another = DroppedBy(member=3, statement=two.statement)
+    for dropped, code in (
+        ([], "share-in-force"),
+        ([two, two], "share-in-force"),
+        ([two, of_another], "signature-wrong"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            cosigners.ask(1, Drop(share=name, group_key=group_key, dropped=dropped))
+        assert refused.value.code == code
+    cosigners.ask(1, Drop(share=name, group_key=group_key, dropped=[two, three]))
+    assert states(cosigners, name.wallet) == [[(1, 0, "in-force")]] * 3
+    cosigners.refresh(held.name, held.key_type, held.network)
+
+
+def test_a_share_whose_epoch_was_dropped_meanwhile_is_not_kept(cosigners: Cosigners) -> None:
+    wallet = unique()
+    name = ShareName(wallet=wallet, version=1, epoch=0)
+    ask = OpenCeremony(kind="keygen", share=name, key_type="ed25519", network="none", asker=BEARER)
+    opened = cosigners.together(dict.fromkeys(cosigners.everyone, ask))
+    cosigners.rounds(opened)
+    cosigners.ask(1, Drop(share=name))
+    with pytest.raises(Refusal) as refused:
+        cosigners.ask(1, Keep(session=opened[1].session))
+    assert refused.value.code == "session-not-done"
+    assert cosigners.ask(1, Shares(wallet=wallet)).shares == []
 
 
 def test_a_repaired_share_leaves_none_of_an_earlier_epoch(cosigners: Cosigners) -> None:
@@ -75,6 +184,8 @@ def test_a_repaired_share_leaves_none_of_an_earlier_epoch(cosigners: Cosigners) 
     cosigners.ask(3, Drop(share=name))
     new = next(one for one in cosigners.ask(1, Shares(wallet=name.wallet)).shares if one.name == name)
     cosigners.repair(new, target=3, helpers=[1, 2])
+    assert states(cosigners, name.wallet)[2] == [(1, 0, "superseded"), (1, 1, "in-force")]
+    cosigners.release(name, [in_force(cosigners, index, name) for index in cosigners.everyone])
     assert states(cosigners, name.wallet)[2] == [(1, 0, "retired"), (1, 1, "in-force")]
 
 

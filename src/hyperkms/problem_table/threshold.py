@@ -131,8 +131,9 @@ HOLDING = Situation(
         Problem(
             code="share-not-in-force",
             family=Refused,
-            title="The share is not in force yet",
-            cause="Not every cosigner keeps its share yet, or not every quorum has signed the test message.",
+            title="The share is not in force",
+            cause="A later epoch has followed it, or not every cosigner keeps its share yet, or not every quorum has signed "
+            "the test message.",
             next_step="Ask for the same wallet again: the service finishes what was begun.",
         ),
         Problem(
@@ -167,8 +168,17 @@ HOLDING = Situation(
             code="share-in-force",
             family=Conflict,
             title="A share in force is not dropped",
-            cause="Only what was never put in force is dropped.",
-            next_step="Retire the version or the wallet instead.",
+            cause="What is in force goes only while an epoch before it is held, and once more than n - t others have "
+            "signed that they hold none of it.",
+            next_step="Retire the version or the wallet instead, or let the next refresh settle it.",
+        ),
+        Problem(
+            code="epoch-unsettled",
+            family=Conflict,
+            title="The epoch before is not destroyed yet",
+            cause="A refresh was cut off before every cosigner was known to have its outcome in force.",
+            next_step="Refresh again: the service brings that one to its end first.",
+            retry=Retry.YES,
         ),
         Problem(
             code="share-changed",

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 MOST_FRAME: Final = 2 * 1024 * 1024
 """Bytes of a frame; the largest message of key generation stays far under it."""
 
@@ -156,7 +156,10 @@ class TestSignature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="commit"):
-    """Put the kept epoch in force: with the acknowledgements of all n and a test signature of every set of t."""
+    """Put the kept epoch in force: with the acknowledgements of all n and a test signature of every set of t.
+
+    The answer is the cosigner's signed word that it is in force there. The epoch before stays, and signs too.
+    """
 
     share: ShareName
     acknowledgements: list[bytes]
@@ -164,10 +167,28 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tests: list[TestSignature]
 
 
-class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="drop"):
-    """Let go of a kept epoch that is not in force."""
+class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="release"):
+    """Destroy the shares of the epochs before: with the signed word of all n that this one is in force there."""
 
     share: ShareName
+    in_force: list[bytes]
+    """In the order of the members."""
+
+
+class DroppedBy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A member's signed word that it holds no share of an epoch."""
+
+    member: int
+    statement: bytes
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="drop"):
+    """Let go of a kept epoch; of one in force only with the word of so many others that too few are left to use it."""
+
+    share: ShareName
+    group_key: bytes = b""
+    """Of the epoch that is meant; empty: of whatever is kept."""
+    dropped: list[DroppedBy] = []
 
 
 class Retire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="retire"):
@@ -198,6 +219,7 @@ Ask: TypeAlias = (
     | Prepare
     | SignShare
     | Commit
+    | Release
     | Drop
     | Retire
     | Witness
@@ -218,7 +240,7 @@ class HeldShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A share as the cosigner holds it."""
 
     name: ShareName
-    state: Literal["kept", "in-force", "retired"]
+    state: Literal["kept", "in-force", "superseded", "retired"]
     key_type: KeyTypeName
     network: NetworkName
     public_key: bytes
@@ -284,8 +306,20 @@ class ShareGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     share: bytes
 
 
+class InForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Commit`: the cosigner's signed word, for purpose "share in force"."""
+
+    statement: bytes
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Drop`: the cosigner's signed word, for purpose "share dropped"; empty where no epoch was named."""
+
+    statement: bytes
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Answer to `Commit`, `Drop`, `Retire` and `Witness`."""
+    """Answer to `Release`, `Retire` and `Witness`."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -320,3 +354,11 @@ def acknowledgement_statement(share: ShareName, session: bytes, group_key: bytes
     parts = (share.wallet.encode(), session, group_key)
     numbers = share.version.to_bytes(4, "big") + share.epoch.to_bytes(4, "big")
     return numbers + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def standing_statement(share: ShareName, group_key: bytes) -> bytes:
+    """What a member signs of an epoch, for purpose "share in force" or "share dropped".
+
+    It names the group key, which no two sessions make alike, and no session: a repaired share has one of its own.
+    """
+    return acknowledgement_statement(share, b"", group_key)

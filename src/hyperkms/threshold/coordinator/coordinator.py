@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import msgspec
 import uvloop
 
-from hyperkms.errors import HyperkmsError, NotFound, Unavailable
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.receipt import TreeHead
 from hyperkms.state.waiting import about_to_wait
 from hyperkms.threshold.coordinator.attempt import Attempt
@@ -29,6 +29,7 @@ from hyperkms.threshold.coordinator.link import Link
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.quorum import Quorums
 from hyperkms.threshold.coordinator.repairing import Repairs
+from hyperkms.threshold.coordinator.settling import Settling
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Cosigned, Target
 from hyperkms.threshold.group import Group, Member
@@ -103,6 +104,7 @@ class Coordinator:
         self._signing = signing
         self._ceremonies = Ceremonies(self._quorums, known, signing)
         self._repairs = Repairs(self._quorums)
+        self._settling = Settling(self._ceremonies, self._repairs)
         self._learnt = Learnt(self._quorums)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coordinator", daemon=True)
@@ -221,7 +223,7 @@ class Coordinator:
     async def _sign(self, key: Key, intent: Intent, asker: Asker, form: cosign.Form) -> Cosigned:
         until = self._loop.time() + SIGN_S
         await self._connected()
-        target = await self._find_or_settle(key, until)
+        target = await self._find(key, until)
         try:
             return await self._signing.sign(target, intent, asker, form, within=until - self._loop.time())
         except HyperkmsError as error:
@@ -233,17 +235,6 @@ class Coordinator:
                 raise
         return await self._signing.sign(following, intent, asker, form, within=until - self._loop.time())
 
-    async def _find_or_settle(self, key: Key, until: float) -> Target:
-        """The epoch in force; a refresh that was cut off so that no t have the same is brought to its end first."""
-        try:
-            return await self._find(key, until)
-        except NotFound:
-            finished = await self._ceremonies.settle(key.wallet, key.version, within=until - self._loop.time())
-            if finished is None or finished.public_key != key.public_key:
-                raise
-            self._learnt.knows(finished)
-            return finished
-
     async def _find(self, key: Key, until: float) -> Target:
         return await self._learnt.find(
             key.wallet, key.version, key.public_key, within=max(0.001, until - self._loop.time())
@@ -253,10 +244,10 @@ class Coordinator:
         until = self._loop.time() + MAKE_S
         await self._connected()
         self._learnt.forget(key.wallet, key.version)
-        finished = await self._ceremonies.settle(key.wallet, key.version, within=until - self._loop.time())
-        if finished is not None:  # a refresh that was cut off has come to its end
-            self._learnt.knows(finished)
-            return finished
+        settled = await self._settling.settle(key.wallet, key.version, asker, within=until - self._loop.time())
+        if settled.finished is not None:  # a refresh that was cut off has come to its end
+            self._learnt.knows(settled.finished)
+            return settled.finished
         target = await self._find(key, until)
         try:
             made = await self._ceremonies.refresh(target, asker, within=until - self._loop.time())
@@ -269,9 +260,10 @@ class Coordinator:
         until = self._loop.time() + MAKE_S
         await self._connected()
         self._learnt.forget(key.wallet, key.version)
+        settled = await self._settling.settle(key.wallet, key.version, asker, within=until - self._loop.time())
         target = await self._find(key, until)
         repaired = await self._repairs.complete(target, asker, within=until - self._loop.time())
-        return tuple(self.group.by_index[index].name for index in repaired)
+        return tuple(self.group.by_index[index].name for index in sorted({*settled.repaired, *repaired}))
 
     async def _look(self) -> Sequence[Seen]:
         await self._connected()

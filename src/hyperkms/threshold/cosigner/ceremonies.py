@@ -16,7 +16,7 @@ from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
 from hyperkms.threshold.cosigner.sessions import Running
-from hyperkms.threshold.wire import Asker, Done, Drop, Keep, Kept, OpenCeremony, Opened, acknowledgement_statement
+from hyperkms.threshold.wire import Asker, Keep, Kept, OpenCeremony, Opened, acknowledgement_statement
 from hyperkms.wallet import KeyType
 from hyperkms.wallet_life import require_live
 
@@ -62,29 +62,13 @@ def keep(cosigner: Cosigner, ask: Keep) -> Kept:
         if not isinstance(making, Making) or making.kind == "repair-helper":
             raise Refused("session-not-done", "this session makes no share")
         row = _sealed(cosigner, running.session, making)
-        _store(cosigner, row, making)
+        with cosigner.turn:
+            if running.is_void:
+                raise Refused("session-not-done", f"{making.place}: the share was dropped before it was kept")
+            _store(cosigner, row, making)
     finally:
         cosigner.sessions.end(running)
     return Kept(acknowledgement=row.acknowledgement, public_key=row.public_key, group_key=row.group_key)
-
-
-def drop(cosigner: Cosigner, ask: Drop) -> Done:
-    """Let go of a kept share; nothing is done where none is kept. One in force is never dropped."""
-    place = Place.of(ask.share)
-    row = cosigner.holding.rows.find(place.wallet, place.version, place.epoch)
-    if row is None or row.state is ShareState.RETIRED:
-        return Done()
-    if row.state is ShareState.IN_FORCE:
-        raise Conflict("share-in-force", f"{place}: the share is in force, and is retired rather than dropped")
-    asker = Asker(client="-", request_id="-")
-    cosigner.holding.rows.drop(
-        place.wallet,
-        place.version,
-        place.epoch,
-        lambda: write(cosigner, changed(cosigner, asker, row, "drop-share", "dropped")),
-    )
-    cosigner.holding.forget(place.wallet, place.version)
-    return Done()
 
 
 def _generation(cosigner: Cosigner, ask: OpenCeremony, place: Place, asker: Asker) -> tuple[cosign.Session, Making]:
@@ -107,6 +91,7 @@ def _generation(cosigner: Cosigner, ask: OpenCeremony, place: Place, asker: Aske
 
 def _refresh(cosigner: Cosigner, place: Place, asker: Asker) -> tuple[cosign.Session, Making]:
     held = cosigner.holding.in_force(place)
+    _require_settled(cosigner, place)
     following = Place(wallet=place.wallet, version=place.version, epoch=place.epoch + 1)
     _require_free(cosigner, following)
     cosigner.bans.require_none(cosigner.ourselves.group.by_index)
@@ -202,6 +187,14 @@ def _require_new_version(cosigner: Cosigner, place: Place, key_type: KeyType, ne
     if same != (key_type, network):
         words = f"wallet {place.wallet} has keys of type {wallet.key_type.value} for {same[1]}"
         raise Conflict("wallet-exists", f"{words}, and no version of another kind")
+
+
+def _require_settled(cosigner: Cosigner, place: Place) -> None:
+    """Conflict while the epoch before is still held: it goes once all have said that this one is in force."""
+    rows = cosigner.holding.rows.all(place.wallet)
+    if any(row.version == place.version and row.state is ShareState.SUPERSEDED for row in rows):
+        words = f"{place}: the shares of the epoch before are not destroyed yet, since not every cosigner is known"
+        raise Conflict("epoch-unsettled", f"{words} to have this one in force; that is brought to its end first")
 
 
 def _require_free(cosigner: Cosigner, place: Place) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from hyperkms.errors import HyperkmsError
-from hyperkms.threshold.cosigner import ceremonies, committing, retiring, signing, stepping, telling
+from hyperkms.threshold.cosigner import ceremonies, committing, dropping, retiring, signing, stepping, telling
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.wire import (
     Advance,
@@ -22,6 +22,7 @@ from hyperkms.threshold.wire import (
     OpenSigning,
     Prepare,
     Problem,
+    Release,
     Retire,
     Shares,
     SignShare,
@@ -43,7 +44,8 @@ _ANSWERS: Mapping[type[msgspec.Struct], Callable[[Cosigner, Any], msgspec.Struct
     Prepare: signing.prepare,
     SignShare: signing.sign_share,
     Commit: committing.commit,
-    Drop: ceremonies.drop,
+    Release: committing.release,
+    Drop: dropping.drop,
     Retire: retiring.retire,
     Witness: telling.witness,
 }

@@ -76,6 +76,8 @@ class Cosigner:
     markets: dict[Network, Market]
     prices: dict[Network, Prices]
     record: RecordSink
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a share comes into another state: what is said of one under the identity key is true."""
     lines: Bucket = field(default_factory=lambda: Bucket(per_s=20, burst=200))
     """For lines that whoever connects can cause without a client: refusals, heads that are witnessed."""
     counts: Counts = field(default_factory=Counts)

@@ -89,7 +89,7 @@ def _retire(cosigner: Cosigner, place: Place, row: ShareRow, asker: Asker) -> No
     if cosigner.wallets.find(place.wallet) is not None:
         change = _change(cosigner.wallets.history(place.wallet), place, cosigner.clock())
     if change is None:
-        cosigner.holding.rows.retire(before_commit)
+        cosigner.holding.rows.change(before_commit)
     else:
         cosigner.wallets.apply(change, before_commit=before_commit)
 
