@@ -1,9 +1,12 @@
 """A coordinator that dies in the middle of a commit, or means ill, leaves keys that sign."""
 
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import hyperkms_cosign as cosign
 import msgspec
@@ -11,10 +14,10 @@ import pytest
 
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Key
 from hyperkms.threshold.wire import (
+    Activate,
     Commit,
     Drop,
     Dropped,
-    DroppedBy,
     HeldShare,
     InForce,
     Intent,
@@ -24,9 +27,12 @@ from hyperkms.threshold.wire import (
     Prepare,
     Release,
     Retire,
+    Said,
     ShareName,
     Shares,
+    Word,
 )
+from support.asking_cosigners import asker, known
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent, unique
 
 INTENT = Intent(form="ed25519", operation="sign-message", message=b"m")
@@ -150,8 +156,8 @@ def test_an_epoch_in_force_goes_only_on_the_word_of_enough_others(cosigners: Cos
     name = refreshed_at(cosigners, held, [1])
     group_key = cosigners.held(1, name.wallet).group_key
     words: dict[int, Dropped] = {index: cosigners.ask(index, Drop(share=name, group_key=group_key)) for index in (2, 3)}
-    two, three = (DroppedBy(member=index, statement=words[index].statement) for index in (2, 3))
-    of_another = DroppedBy(member=3, statement=two.statement)
+    two, three = (Word(member=index, statement=words[index].statement) for index in (2, 3))
+    of_another = Word(member=3, statement=two.statement)
     for dropped, code in (
         ([], "share-in-force"),
         ([two, two], "share-in-force"),
@@ -201,18 +207,94 @@ def test_versions_are_made_one_after_the_other(cosigners: Cosigners) -> None:
     cosigners.generate(wallet, "ed25519", version=2)
 
 
-def test_in_production_a_coordinator_alone_ends_no_key_and_makes_none_for_any_network(tmp_path: Path) -> None:
+def refusal_of(work: Callable[..., object], /, *arguments: Any, **members: Any) -> str:
+    with pytest.raises(Refusal) as refused:
+        work(*arguments, **members)
+    return refused.value.code
+
+
+def test_in_production_a_coordinator_alone_makes_uses_renews_and_ends_no_key(tmp_path: Path) -> None:
     with Cosigners.running(tmp_path, HYPERKMS_ENV="production", HYPERKMS_GRACE_DAYS="0.00001") as cosigners:
-        held = cosigners.generate("w", "ed25519")
-        cosigners.generate("w", "ed25519", version=2)
+        owner = known(cosigners, "owner", "generate", "rotate", "retire", "sign-bytes")
+        making = {"walletId": "w", "keyType": "ed25519"}
+        make, rotate = asker(owner, "/mpc/wallets/generate", making), asker(owner, "/wallets/rotate", {"walletId": "w"})
+        assert refusal_of(cosigners.generate, "w", "ed25519") == "evidence-required"
+        assert refusal_of(cosigners.generate, "x", "ed25519", asker=make) == "intent-differs"
+        assert refusal_of(cosigners.generate, "w", "secp256k1", "testnet", asker=make) == "intent-differs"
+        assert refusal_of(cosigners.generate, "w", "ed25519", asker=rotate) == "intent-differs"
+        held = cosigners.generate("w", "ed25519", asker=make)
+        for who, code in ((BEARER, "evidence-required"), (make, "intent-differs")):
+            assert refusal_of(cosigners.generate, "w", "ed25519", version=2, asker=who) == code
+            assert refusal_of(cosigners.refresh, held.name, "ed25519", "none", asker=who) == code
+        second = cosigners.generate("w", "ed25519", version=2, asker=rotate)
+        assert refusal_of(cosigners.generate, "w", "ed25519", version=3, asker=rotate) == "request-used"
+        assert refusal_of(cosigners.activate, "w", 2) == "evidence-required"
+        one = asker(owner, "/mpc/wallets/sign", {"walletId": "w", "message": "m"})
+        assert refusal_of(cosigners.sign, second, message_intent(b"m"), asker=one) == "version-pending"
+        cosigners.sign(held, message_intent(b"m"), asker=one)
+        cosigners.activate("w", 2, rotate)
+        cosigners.sign(second, message_intent(b"m"), asker=one)
         time.sleep(1.5)  # the grace of version 1 is over
+        first = asker(owner, "/mpc/wallets/sign", {"walletId": "w", "message": "m", "version": 1})
+        assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=first) == "version-retired"
         for index in cosigners.everyone:
-            with pytest.raises(Refusal) as refused:
-                cosigners.ask(index, Retire(wallet="w", version=held.name.version, asker=BEARER))
-            assert refused.value.code == "evidence-required"
-        with pytest.raises(Refusal) as refused:
-            cosigners.generate("any", "secp256k1", "any")
-        assert refused.value.code == "network-required"
+            ending = Retire(wallet="w", version=held.name.version, asker=BEARER)
+            assert refusal_of(cosigners.ask, index, ending) == "evidence-required"
+        any_network = asker(owner, "/mpc/wallets/generate", {"walletId": "any"})
+        made = refusal_of(cosigners.generate, "any", "secp256k1", "any", asker=any_network)
+        assert made == "network-required"
+
+
+def test_a_cosigner_that_was_away_is_shown_the_words_of_the_others(tmp_path: Path) -> None:
+    """That a version is in use, and that one is destroyed: once the client's request is too old to be shown again."""
+    with Cosigners.running(tmp_path, HYPERKMS_ENV="production") as cosigners:
+        owner = known(cosigners, "owner", "generate", "rotate", "retire")
+        make = asker(owner, "/mpc/wallets/generate", {"walletId": "w"})
+        rotate = asker(owner, "/wallets/rotate", {"walletId": "w"})
+        cosigners.generate("w", "ed25519", asker=make)
+        cosigners.generate("w", "ed25519", version=2, asker=rotate)
+        for ask, asked in (
+            (Activate(wallet="w", version=2, asker=rotate), Activate(wallet="w", version=2, asker=BEARER)),
+            (
+                Retire(wallet="w", version=1, asker=asker(owner, "/wallets/w/retire", {"version": 1})),
+                Retire(wallet="w", version=1, asker=BEARER),
+            ),
+        ):
+            said: dict[int, Said] = {index: cosigners.ask(index, ask) for index in (1, 2)}
+            words = [Word(member=index, statement=one.statement) for index, one in said.items()]
+            member = "active" if isinstance(ask, Activate) else "retired"
+            for few in ([], words[:1], [words[0], words[0]]):
+                shown = msgspec.structs.replace(asked, **{member: few})
+                assert refusal_of(cosigners.ask, 3, shown) == "evidence-required"
+            forged = [words[0], Word(member=2, statement=words[0].statement)]
+            shown = msgspec.structs.replace(asked, **{member: forged})
+            assert refusal_of(cosigners.ask, 3, shown) == "signature-wrong"
+            cosigners.ask(3, msgspec.structs.replace(asked, **{member: words}))
+        assert states(cosigners, "w")[2] == [(1, 0, "retired"), (2, 0, "in-force")]
+
+
+def test_a_request_that_names_no_version_is_not_signed_with_an_older_one(cosigners: Cosigners) -> None:
+    wallet = unique()
+    bot = known(cosigners, unique(), "sign-bytes")
+    held = cosigners.generate(wallet, "ed25519")
+    second = cosigners.generate(wallet, "ed25519", version=2)
+    unnamed = asker(bot, "/wallets/sign", {"walletId": wallet, "message": "m"})
+    named = asker(bot, "/wallets/sign", {"walletId": wallet, "message": "m", "version": 1})
+    assert refusal_of(cosigners.sign, second, message_intent(b"m")) == "version-pending"
+    cosigners.activate(wallet, 2)
+    cosigners.sign(held, message_intent(b"m"), asker=unnamed)  # one that was under way
+    for index in cosigners.everyone:
+        process = cosigners.processes[index]
+        cosigners.hang_up(index)
+        process.stop()
+        with closing(sqlite3.connect(process.data / "hyperkms.db")) as database, database:
+            database.execute(
+                "UPDATE key_versions SET activated_at = activated_at - 60000 WHERE wallet = ? AND number = 2", (wallet,)
+            )
+        process.start()
+    assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=unnamed) == "version-not-current"
+    cosigners.sign(held, message_intent(b"m"), asker=named)
+    cosigners.sign(second, message_intent(b"m"), asker=unnamed)
 
 
 def test_without_its_record_a_cosigner_does_not_start(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.remembering import promised_lately
 from hyperkms.threshold.cosigner.sessions import Sessions
+from hyperkms.threshold.cosigner.versions import Versions
 from hyperkms.threshold.group import Group, parse_group, read_group
 
 IDENTITY = "identity"
@@ -132,6 +133,7 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Data
         promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock())),
         sessions=Sessions(),
         wallets=parts.wallets,
+        versions=Versions(parts.wallets, changes),
         bearer=BearerWallets(database),
         signed_requests=parts.signed_requests,
         client_generation=parts.client_generation,

@@ -132,8 +132,8 @@ HOLDING = Situation(
             code="share-not-in-force",
             family=Refused,
             title="The share is not in force",
-            cause="A later epoch has followed it, or not every cosigner keeps its share yet, or not every quorum has signed "
-            "the test message.",
+            cause="A later epoch has followed it, or not every cosigner keeps its share yet, or not every quorum has "
+            "signed the test message.",
             next_step="Ask for the same wallet again: the service finishes what was begun.",
         ),
         Problem(
@@ -171,6 +171,14 @@ HOLDING = Situation(
             cause="What is in force goes only while an epoch before it is held, and once more than n - t others have "
             "signed that they hold none of it.",
             next_step="Retire the version or the wallet instead, or let the next refresh settle it.",
+        ),
+        Problem(
+            code="version-not-current",
+            family=Refused,
+            title="The request does not mean this version",
+            cause="It names no version, and at the cosigner another one is the current one; or the service has asked "
+            "with an older one of its own accord.",
+            next_step="Name the version in the request, or repeat the rotation that was cut off.",
         ),
         Problem(
             code="epoch-unsettled",

@@ -175,8 +175,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """In the order of the members."""
 
 
-class DroppedBy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A member's signed word that it holds no share of an epoch."""
+class Word(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a member says under its identity key, as another one is shown it."""
 
     member: int
     statement: bytes
@@ -188,15 +188,25 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     share: ShareName
     group_key: bytes = b""
     """Of the epoch that is meant; empty: of whatever is kept."""
-    dropped: list[DroppedBy] = []
+    dropped: list[Word] = []
 
 
 class Retire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="retire"):
-    """Destroy the share of a version, for ever."""
+    """Destroy the share of a version, for ever: on the client's request, or the words of t that they have."""
 
     wallet: str
     version: int
     asker: Asker
+    retired: list[Word] = []
+
+
+class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="activate"):
+    """Sign with a version that waits: on the client's request, or the words of t that they do."""
+
+    wallet: str
+    version: int
+    asker: Asker
+    active: list[Word] = []
 
 
 class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="witness"):
@@ -222,6 +232,7 @@ Ask: TypeAlias = (
     | Release
     | Drop
     | Retire
+    | Activate
     | Witness
 )
 
@@ -318,8 +329,14 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     statement: bytes
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Activate` and `Retire`: the signed word, for purpose "version active" or "version retired"."""
+
+    statement: bytes
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Answer to `Release`, `Retire` and `Witness`."""
+    """Answer to `Release` and `Witness`."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -362,3 +379,8 @@ def standing_statement(share: ShareName, group_key: bytes) -> bytes:
     It names the group key, which no two sessions make alike, and no session: a repaired share has one of its own.
     """
     return acknowledgement_statement(share, b"", group_key)
+
+
+def version_statement(wallet: str, version: int, public_key: bytes) -> bytes:
+    """What a member signs of a key version, for purpose "version active" or "version retired"."""
+    return acknowledgement_statement(ShareName(wallet=wallet, version=version, epoch=0), b"", public_key)

@@ -21,7 +21,6 @@ import uvloop
 from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.receipt import TreeHead
 from hyperkms.state.waiting import about_to_wait
-from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.ceremonies import Ceremonies, NewKey
 from hyperkms.threshold.coordinator.connecting import Way
 from hyperkms.threshold.coordinator.learning import Learnt
@@ -32,9 +31,10 @@ from hyperkms.threshold.coordinator.repairing import Repairs
 from hyperkms.threshold.coordinator.settling import Settling
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Cosigned, Target
+from hyperkms.threshold.coordinator.versions import Versions
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.protocols import cosign
-from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Retire, Status, Witness
+from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Status, Witness
 
 T = TypeVar("T")
 Deployment: TypeAlias = Literal["embedded", "separate"]
@@ -100,7 +100,8 @@ class Coordinator:
         }
         self._quorums.links = self._links
         self._pools = Pools(self._links, coordinators)
-        signing = Signing(self._quorums, known, self._pools)
+        self._versions = Versions(self._quorums)
+        signing = Signing(self._quorums, known, self._pools, self._versions)
         self._signing = signing
         self._ceremonies = Ceremonies(self._quorums, known, signing)
         self._repairs = Repairs(self._quorums)
@@ -156,6 +157,10 @@ class Coordinator:
     def retire(self, wallet: str, version: int, asker: Asker) -> None:
         """Have every cosigner destroy its share; Unavailable, with who has not, until all have."""
         self._wait(self._retire(wallet, version, asker), RETIRE_S)
+
+    def activate(self, wallet: str, version: int, asker: Asker) -> None:
+        """Have the cosigners sign with a version that waits; durable at t of them on return, or it is not done."""
+        self._wait(self._activate(wallet, version, asker), RETIRE_S)
 
     def witness(self, log: str, head: bytes) -> None:
         """Show the cosigners a head of this service's record (JSON, as receipts have it), once; waits for nothing."""
@@ -279,19 +284,11 @@ class Coordinator:
     async def _retire(self, wallet: str, version: int, asker: Asker) -> None:
         await self._connected()
         self._learnt.forget(wallet, version)
-        attempt = Attempt(self._links, self._links.keys(), within=RETIRE_S - FIRST_CONNECTION_S)
-        ask = Retire(wallet=wallet, version=version, asker=asker)
-        tries = [attempt.ask(index, ask, Done) for index in self._links]
-        outcomes = await asyncio.gather(*tries, return_exceptions=True)
-        failed = {
-            index: outcome
-            for index, outcome in zip(self._links, outcomes, strict=True)
-            if isinstance(outcome, BaseException)
-        }
-        if failed:
-            names = [self.group.by_index[index].name for index in sorted(failed)]
-            words = f"wallet {wallet}, version {version}: its shares are not destroyed yet at {', '.join(names)}"
-            raise Unavailable("shares-left", f"{words}; that is tried again until it is done", {"missing": names})
+        await self._versions.retire(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
+
+    async def _activate(self, wallet: str, version: int, asker: Asker) -> None:
+        await self._connected()
+        await self._versions.activate(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
 
     def _show(self, ask: Witness) -> None:
         task = self._loop.create_task(self._witness(ask))

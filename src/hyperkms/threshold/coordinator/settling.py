@@ -18,13 +18,13 @@ from hyperkms.threshold.wire import (
     Done,
     Drop,
     Dropped,
-    DroppedBy,
     Held,
     HeldShare,
     InForce,
     OpenCeremony,
     Release,
     Shares,
+    Word,
 )
 
 _SEALED = frozenset({"kept", IN_FORCE, "superseded"})
@@ -119,7 +119,7 @@ class Settling:
                 await self.repairs.repair(everybody, target_of(newest), holders[:threshold], index, asker)
             await self._release(everybody, newest)
             return Settled(repaired=tuple(others))
-        dropped = [DroppedBy(member=index, statement=word.statement) for index, word in words.items()]
+        dropped = [Word(member=index, statement=word.statement) for index, word in words.items()]
         ask = Drop(share=newest.name, group_key=newest.group_key, dropped=dropped)
         await everybody.ask_each(dict.fromkeys(holders, ask), Dropped)
         return Settled()

@@ -6,12 +6,14 @@ from typing import cast
 import hyperkms_cosign as cosign
 import sqlalchemy as sa
 
+from hyperkms.access.clients import Operation
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.state.share_rows import ShareRow, ShareState, share_exists
-from hyperkms.threshold.cosigner.evidence import named
+from hyperkms.threshold.cosigner.asked_changes import AskedChange
 from hyperkms.threshold.cosigner.holding import Held
 from hyperkms.threshold.cosigner.listing import list_repaired
+from hyperkms.threshold.cosigner.mandate import claim_once, require_mandate
 from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
@@ -40,9 +42,11 @@ class Making:
 def open_ceremony(cosigner: Cosigner, ask: OpenCeremony) -> Opened:
     """Begin it; Conflict if the share that it makes is there already, or was."""
     cosigner.sessions.require_room()
-    asker, place = named(ask.asker), Place.of(ask.share)
+    place = Place.of(ask.share)
+    asker = _mandated(cosigner, ask, place)
     if ask.kind == "keygen":
         session, making = _generation(cosigner, ask, place, asker)
+        claim_once(cosigner, place, ask.asker.signed)
     elif ask.kind == "refresh":
         session, making = _refresh(cosigner, place, asker)
     elif ask.kind == "repair-helper":
@@ -52,6 +56,29 @@ def open_ceremony(cosigner: Cosigner, ask: OpenCeremony) -> Opened:
     running = Running(session, making, _nothing)
     cosigner.sessions.add(running)
     return Opened(session=running.token, opening=session.opening)
+
+
+def _mandated(cosigner: Cosigner, ask: OpenCeremony, place: Place) -> Asker:
+    """Who wants it, as far as that is known; a coordinator alone makes no key and no shares."""
+    if ask.kind != "keygen":
+        may = (Operation.ROTATE, Operation.ADMINISTER)
+        return require_mandate(cosigner, place, ask.asker, *may, fits=lambda asked: _remakes(asked, place))
+    needed = Operation.GENERATE if place.version == 1 else Operation.ROTATE
+    return require_mandate(cosigner, place, ask.asker, needed, fits=lambda asked: _makes(asked, ask))
+
+
+def _remakes(asked: AskedChange, place: Place) -> bool:
+    """Whether shares are to be made anew: of the version that it names, or of whichever."""
+    return asked.wanted == "replace" or (asked.wanted == "refresh" and asked.version in {None, place.version})
+
+
+def _makes(asked: AskedChange, ask: OpenCeremony) -> bool:
+    """Whether this very key is to be made; what the request leaves out the service may fill."""
+    if ask.share.version > 1:
+        return asked.wanted == "rotate"
+    wishes = {"keyType": ask.key_type, "network": ask.network}
+    said = {name: value for name, value in asked.members.items() if name in wishes and value is not None}
+    return asked.wanted == "generate" and all(wishes[name] == value for name, value in said.items())
 
 
 def keep(cosigner: Cosigner, ask: Keep) -> Kept:

@@ -8,9 +8,19 @@ import msgspec
 import structlog
 
 from hyperkms.errors import HyperkmsError
-from hyperkms.threshold.cosigner import ceremonies, committing, dropping, retiring, signing, stepping, telling
+from hyperkms.threshold.cosigner import (
+    activating,
+    ceremonies,
+    committing,
+    dropping,
+    retiring,
+    signing,
+    stepping,
+    telling,
+)
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.wire import (
+    Activate,
     Advance,
     Ask,
     Begin,
@@ -47,6 +57,7 @@ _ANSWERS: Mapping[type[msgspec.Struct], Callable[[Cosigner, Any], msgspec.Struct
     Release: committing.release,
     Drop: dropping.drop,
     Retire: retiring.retire,
+    Activate: activating.activate,
     Witness: telling.witness,
 }
 

@@ -8,17 +8,17 @@ too few to make it anew at those that have dropped it, so that never again all n
 
 from collections.abc import Sequence
 
-import hyperkms_cosign as cosign
 import sqlalchemy as sa
 
 from hyperkms.errors import Conflict
 from hyperkms.state.share_rows import ShareRow, ShareState, give_up_within
 from hyperkms.threshold.cosigner.ceremonies import Making
-from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
+from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
 from hyperkms.threshold.cosigner.sessions import Purpose
-from hyperkms.threshold.wire import Asker, Drop, Dropped, DroppedBy, standing_statement
+from hyperkms.threshold.cosigner.words import said_by
+from hyperkms.threshold.wire import Asker, Drop, Dropped, Word, standing_statement
 
 DROPPED_PURPOSE = "share dropped"
 _NOBODY = Asker(client="-", request_id="-")
@@ -53,26 +53,16 @@ def _makes(purpose: Purpose, place: Place) -> bool:
     return isinstance(purpose, Making) and purpose.place == place
 
 
-def _require_given_up(cosigner: Cosigner, place: Place, row: ShareRow, dropped: Sequence[DroppedBy]) -> None:
+def _require_given_up(cosigner: Cosigner, place: Place, row: ShareRow, dropped: Sequence[Word]) -> None:
     rows = cosigner.holding.rows.all(place.wallet)
     if not any(one.version == place.version and one.state is ShareState.SUPERSEDED for one in rows):
         raise Conflict("share-in-force", f"{place}: the share is in force, and is retired rather than dropped")
     ourselves = cosigner.ourselves
-    without = _verified(ourselves, place, row, dropped)
+    without = said_by(ourselves, DROPPED_PURPOSE, standing_statement(place.name, row.group_key), dropped)
     due = len(ourselves.group.members) - ourselves.group.threshold + 1
     if len(without) < due:
         words = f"{place}: the share is in force, and goes once {due} others have signed that they hold none of it"
         raise Conflict("share-in-force", f"{words}; {len(without)} have")
-
-
-def _verified(ourselves: Ourselves, place: Place, row: ShareRow, dropped: Sequence[DroppedBy]) -> frozenset[int]:
-    """The others whose word this is; Tampered for a word that is not theirs."""
-    statement = standing_statement(place.name, row.group_key)
-    found = {one.member: one for one in dropped if one.member in ourselves.group.by_index}
-    for index, one in found.items():
-        identity = ourselves.group.by_index[index].identity
-        cosign.verify_statement(identity, DROPPED_PURPOSE, statement, one.statement)
-    return frozenset(found) - {ourselves.index}
 
 
 def _give_up(cosigner: Cosigner, place: Place, row: ShareRow) -> None:

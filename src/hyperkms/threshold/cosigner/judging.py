@@ -4,6 +4,7 @@
 2. None of the signers is banned.
 3. The client's signed request is true, in time and for this group's coordinator, and its client has a grant here.
    Without one only the rules count that hold for everybody, and in production only where this cosigner was told so.
+   The version is one that signs now, and the one that the request means.
 4. What is to be signed is read in full: the action is known, fits the network, ends in time, and is what the client's
    request asks for.
 5. The wallet's policy at this cosigner allows it, and what counts over time is reserved.
@@ -65,6 +66,7 @@ def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
         evidence = Evidence(kind="test", client=asker.client, request_id=asker.request_id)
     else:
         evidence = to_sign(cosigner, held.row, intent, asker)  # (3)
+        cosigner.versions.require(held.row, evidence.asked, cosigner.clock())
     read = read_intent(intent, held.row, held.share.context)  # (4)
     require_expiry(read, cosigner.clock())
     if evidence.asked is not None:
@@ -106,6 +108,8 @@ def require_still(cosigner: Cosigner, judged: Judged) -> None:
     wallets, clients = cosigner.wallets.generation(), cosigner.client_generation()
     if (wallets, clients) == judged.generations and None not in judged.generations:
         return
+    if evidence.kind != "test":
+        cosigner.versions.require(held.row, evidence.asked, cosigner.clock())
     if evidence.key is not None:
         _require_client(cosigner, judged, evidence.key)
     if decision is None:

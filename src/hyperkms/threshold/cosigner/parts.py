@@ -20,6 +20,7 @@ from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.sessions import Sessions
+from hyperkms.threshold.cosigner.versions import Versions
 from hyperkms.wallet import Network
 
 
@@ -67,6 +68,7 @@ class Cosigner:
     promises: Promises
     sessions: Sessions
     wallets: WalletRecords
+    versions: Versions
     bearer: BearerWallets
     signed_requests: SignedRequests
     client_generation: Callable[[], int | None]
