@@ -33,6 +33,8 @@ from hyperkms.threshold.wire import (
     Drop,
     Dropped,
     Greeting,
+    Heads,
+    HeadsKnown,
     Held,
     HeldShare,
     Hello,
@@ -81,6 +83,7 @@ _ANSWERS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     Drop: Dropped,
     Activate: Said,
     Retire: Said,
+    Heads: HeadsKnown,
 }
 A = TypeVar("A")
 Change: TypeAlias = Callable[[int, list[bytes]], list[bytes]]

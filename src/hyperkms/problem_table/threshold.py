@@ -181,6 +181,31 @@ HOLDING = Situation(
             next_step="Name the version in the request, or repeat the rotation that was cut off.",
         ),
         Problem(
+            code="record-behind",
+            family=Tampered,
+            title="The record of a cosigner is shorter than it was",
+            cause="The cosigner was shown its own signed word of a longer record: its directory was put back to an "
+            "older state, or files of the record are gone, and what was signed since is forgotten.",
+            next_step="Replace the cosigner; or stop it, `hyperkms mpc fence`, and start it (docs/mpc.md).",
+        ),
+        Problem(
+            code="record-fenced",
+            family=Unavailable,
+            title="The cosigner waits after a fence",
+            cause="Requests that it may have signed before are in time for some minutes more.",
+            next_step="Wait as long as is said; the other cosigners sign meanwhile.",
+            retry=Retry.YES,
+        ),
+        Problem(
+            code="clock-behind",
+            family=Unavailable,
+            title="The clock of a cosigner was set back",
+            cause="It is more than 5 s before a time that it has shown when a share was given: requests that were "
+            "forgotten because they were old could come again.",
+            next_step="Set its clock right (NTP). If it was ahead before, wait until then or replace the cosigner.",
+            retry=Retry.YES,
+        ),
+        Problem(
             code="epoch-unsettled",
             family=Conflict,
             title="The epoch before is not destroyed yet",

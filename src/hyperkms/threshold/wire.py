@@ -217,6 +217,24 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     head: str
 
 
+class RecordHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a member's record had come, as it said itself, for purpose "record head"."""
+
+    member: int
+    log: str
+    """32 hex digits."""
+    size: int
+    """Lines of this log that were durable."""
+    time: int
+    statement: bytes
+
+
+class Heads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="heads"):
+    """Heads of records of members, for the others to keep; and, of its own, for a cosigner to compare."""
+
+    heads: list[RecordHead]
+
+
 Ask: TypeAlias = (
     Hello
     | Status
@@ -234,6 +252,7 @@ Ask: TypeAlias = (
     | Retire
     | Activate
     | Witness
+    | Heads
 )
 
 
@@ -335,6 +354,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     statement: bytes
 
 
+class HeadsKnown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Heads`: that of its own record now, and the newest that it keeps of others."""
+
+    own: RecordHead | None
+    seen: list[RecordHead]
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Answer to `Release` and `Witness`."""
 
@@ -379,6 +405,11 @@ def standing_statement(share: ShareName, group_key: bytes) -> bytes:
     It names the group key, which no two sessions make alike, and no session: a repaired share has one of its own.
     """
     return acknowledgement_statement(share, b"", group_key)
+
+
+def head_statement(head: RecordHead) -> bytes:
+    """What a member signs of its record, for purpose "record head"."""
+    return head.log.encode() + head.size.to_bytes(8, "big") + head.time.to_bytes(8, "big")
 
 
 def version_statement(wallet: str, version: int, public_key: bytes) -> bytes:

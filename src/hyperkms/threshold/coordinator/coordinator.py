@@ -23,6 +23,7 @@ from hyperkms.receipt import TreeHead
 from hyperkms.state.waiting import about_to_wait
 from hyperkms.threshold.coordinator.ceremonies import Ceremonies, NewKey
 from hyperkms.threshold.coordinator.connecting import Way
+from hyperkms.threshold.coordinator.heads import Carried
 from hyperkms.threshold.coordinator.learning import Learnt
 from hyperkms.threshold.coordinator.link import Link
 from hyperkms.threshold.coordinator.prepared import Pools
@@ -107,6 +108,7 @@ class Coordinator:
         self._repairs = Repairs(self._quorums)
         self._settling = Settling(self._ceremonies, self._repairs)
         self._learnt = Learnt(self._quorums)
+        self._carried = Carried(self._quorums)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coordinator", daemon=True)
         self._witnessed = b""
@@ -208,9 +210,10 @@ class Coordinator:
     async def _until_stopped(self) -> None:
         for link in self._links.values():
             link.start()
-        filling = asyncio.ensure_future(self._pools.keep_filled())
+        keeping = [asyncio.ensure_future(work) for work in (self._pools.keep_filled(), self._carried.keep())]
         await self._stopping.wait()
-        filling.cancel()
+        for task in keeping:
+            task.cancel()
         for link in self._links.values():
             await link.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

@@ -13,6 +13,7 @@ from hyperkms.threshold.cosigner import (
     ceremonies,
     committing,
     dropping,
+    heads,
     retiring,
     signing,
     stepping,
@@ -26,6 +27,7 @@ from hyperkms.threshold.wire import (
     Begin,
     Commit,
     Drop,
+    Heads,
     Hello,
     Keep,
     OpenCeremony,
@@ -59,6 +61,7 @@ _ANSWERS: Mapping[type[msgspec.Struct], Callable[[Cosigner, Any], msgspec.Struct
     Retire: retiring.retire,
     Activate: activating.activate,
     Witness: telling.witness,
+    Heads: heads.exchange,
 }
 
 

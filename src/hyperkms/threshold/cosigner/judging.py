@@ -1,5 +1,6 @@
 """Will this cosigner give its share of a signature: decided by what it verifies itself.
 
+0. Its record is whole, as far as the others know.
 1. It holds the share, and the share is in force (or kept, for the test message of its epoch).
 2. None of the signers is banned.
 3. The client's signed request is true, in time and for this group's coordinator, and its client has a grant here.
@@ -54,6 +55,7 @@ class Judged:
 
 def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
     """Steps 1 to 6; each refusal names its rule."""
+    cosigner.witnessed.require_whole()
     generations = cosigner.wallets.generation(), cosigner.client_generation()
     place, asker, intent = Place.of(ask.share), named(ask.asker), ask.intent
     for_test = intent.form == "test"
@@ -100,6 +102,7 @@ def require_still(cosigner: Cosigner, judged: Judged) -> None:
     The share is in force and no signer banned; the client is, with the grant that permitted it; the policy is the same.
     """
     place, evidence, decision = judged.held.place, judged.evidence, judged.decision
+    cosigner.witnessed.require_whole()
     held = cosigner.holding.signing(place, for_test=evidence.kind == "test")
     if held.share is not judged.held.share and held.row.session != judged.held.row.session:
         raise Conflict("share-changed", f"{place}: the share was made anew while this was being signed")

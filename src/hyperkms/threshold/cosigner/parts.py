@@ -21,6 +21,7 @@ from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.sessions import Sessions
 from hyperkms.threshold.cosigner.versions import Versions
+from hyperkms.threshold.cosigner.witnessed import Witnessed
 from hyperkms.wallet import Network
 
 
@@ -67,6 +68,7 @@ class Cosigner:
     bans: Bans
     promises: Promises
     sessions: Sessions
+    witnessed: Witnessed
     wallets: WalletRecords
     versions: Versions
     bearer: BearerWallets
