@@ -30,9 +30,9 @@ def code(promises: Promises, promise: Promise) -> str:
 
 def test_the_same_digest_again_is_allowed_and_another_never_is() -> None:
     promises = Promises(Clock())
-    promises.claim(ONE)
-    promises.claim(ONE)
-    promises.claim(replace(ONE, request="0x" + "bb" * 64))
+    assert promises.claim(ONE), "what it counts is counted for the first"
+    assert not promises.claim(ONE)
+    assert not promises.claim(replace(ONE, request="0x" + "bb" * 64))
     assert code(promises, replace(ONE, digest=OTHER, request=None)) == "nonce-signed"
     assert code(promises, replace(ONE, digest=OTHER, nonce=ONE.nonce + 1)) == "request-used"
     promises.claim(replace(ONE, digest=OTHER, nonce=ONE.nonce + 1, position=1))

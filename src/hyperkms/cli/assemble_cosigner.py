@@ -30,6 +30,7 @@ from hyperkms.state.peer_heads import PeerHeads
 from hyperkms.state.share_rows import ShareRows
 from hyperkms.threshold.cosigner.authorities import Authorities
 from hyperkms.threshold.cosigner.bans import Bans
+from hyperkms.threshold.cosigner.copies import Copies
 from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.parts import Cosigner
@@ -45,6 +46,8 @@ GROUP = "group.json"
 NEXT_GROUP = "group.next.json"
 """While a replacement is under way: the group to which the shares are being bound."""
 LOCK = "cosigner.lock"
+COPIES = "copies"
+"""A folder of second copies of shares, for an offline recipient."""
 RECORD_MARK = "cosigner"
 """A file in the folder of the record that says whose it is."""
 _RECORD = "record_mark"
@@ -136,6 +139,7 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Data
         bans=Bans(ourselves.group, BanRows(database), parts.record, parts.clock),
         promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock()), heads.fence()),
         witnessed=Witnessed(heads, config.data / RECORDS),
+        copies=Copies(config.data / COPIES, config.recovery_recipient),
         sessions=Sessions(),
         wallets=parts.wallets,
         versions=Versions(parts.wallets, changes),

@@ -91,6 +91,12 @@ class ShareRows:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def kept_before(self, time: int) -> Sequence[ShareRow]:
+        """Those that were made before this moment, and are not in force yet."""
+        due = sa.and_(shares.c.state == ShareState.KEPT, shares.c.created_at < time)
+        with self._database.read() as connection:
+            return [_row(row) for row in connection.execute(sa.select(shares).where(due))]
+
     def drop(self, wallet: WalletId, version: int, epoch: int, before_commit: Callable[[], None]) -> bool:
         """Forget a share that is kept and not in force; False if there is none. Nothing of it is left."""
         due = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)

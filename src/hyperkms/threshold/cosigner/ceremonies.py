@@ -42,6 +42,7 @@ class Making:
 def open_ceremony(cosigner: Cosigner, ask: OpenCeremony) -> Opened:
     """Begin it; Conflict if the share that it makes is there already, or was."""
     cosigner.sessions.require_room()
+    cosigner.openings.take("ceremonies that a cosigner begins")
     place = Place.of(ask.share)
     asker = _mandated(cosigner, ask, place)
     if ask.kind == "keygen":
@@ -89,6 +90,7 @@ def keep(cosigner: Cosigner, ask: Keep) -> Kept:
         if not isinstance(making, Making) or making.kind == "repair-helper":
             raise Refused("session-not-done", "this session makes no share")
         row = _sealed(cosigner, running.session, making)
+        cosigner.copies.make(cosigner.ourselves, row)
         with cosigner.turn:
             if running.is_void:
                 raise Refused("session-not-done", f"{making.place}: the share was dropped before it was kept")

@@ -76,6 +76,7 @@ def _destroy_before(cosigner: Cosigner, place: Place, row: ShareRow) -> None:
         write(cosigner, changed(cosigner, Asker(client="-", request_id="-"), row, "release-share", "in-force"))
 
     cosigner.holding.rows.change(within)
+    cosigner.copies.forget_before(row)
     cosigner.holding.forget(place.wallet, place.version)
 
 

@@ -21,6 +21,7 @@ from hyperkms.threshold.cosigner.words import said_by
 from hyperkms.threshold.wire import Asker, Drop, Dropped, Word, standing_statement
 
 DROPPED_PURPOSE = "share dropped"
+LONGEST_KEPT_MS = 7 * 24 * 3600 * 1000
 _NOBODY = Asker(client="-", request_id="-")
 
 
@@ -47,6 +48,13 @@ def drop(cosigner: Cosigner, ask: Drop) -> Dropped:
             return Dropped(statement=b"")
         statement = standing_statement(place.name, group_key)
         return Dropped(statement=cosigner.ourselves.identity.sign_statement(DROPPED_PURPOSE, statement))
+
+
+def sweep_kept(cosigner: Cosigner) -> None:
+    """Let go of what has waited for its coordinator for a week: it has forgotten it."""
+    before = cosigner.clock() - LONGEST_KEPT_MS
+    for row in cosigner.holding.rows.kept_before(before):
+        drop(cosigner, Drop(share=Place(wallet=row.wallet, version=row.version, epoch=row.epoch).name))
 
 
 def _makes(purpose: Purpose, place: Place) -> bool:

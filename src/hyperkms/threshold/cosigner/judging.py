@@ -65,6 +65,7 @@ def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
     signers = cosigner.ourselves.quorum(ask.signers)
     cosigner.bans.require_none(signers)  # (2)
     if for_test:
+        cosigner.test_messages.take("test messages that a cosigner signs")
         evidence = Evidence(kind="test", client=asker.client, request_id=asker.request_id)
     else:
         evidence = to_sign(cosigner, held.row, intent, asker)  # (3)

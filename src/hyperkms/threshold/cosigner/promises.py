@@ -67,8 +67,8 @@ class Promises:
         with self._turn:
             return promise.address is not None and self._nonces.get((promise.address, promise.nonce)) == promise.digest
 
-    def claim(self, promise: Promise) -> None:
-        """The same as `require`, and from now on it is the only one."""
+    def claim(self, promise: Promise) -> bool:
+        """The same as `require`, and from now on it is the only one; False if a share of it was claimed before."""
         now = self._clock()
         with self._turn:
             if now - self._tidied >= _TIDY_MS:
@@ -77,7 +77,9 @@ class Promises:
             if len(self._nonces) + len(self._requests) >= MOST:
                 words = f"{MOST} nonces are remembered, and no further one can be: it would be signed unremembered"
                 raise Unavailable("nonce-memory-full", words)
+            is_new = promise.address is None or (promise.address, promise.nonce) not in self._nonces
             self._note(promise, now)
+        return is_new
 
     def _require(self, promise: Promise) -> None:
         self._require_clock(self._clock())
