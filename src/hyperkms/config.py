@@ -79,6 +79,7 @@ SETTINGS: Mapping[str, str] = {
     "MPC_THRESHOLD_REQUIRED": "mpc_required",
     "MPC_THRESHOLD_TOTAL": "mpc_total",
     "HYPERKMS_MPC_GROUP": "mpc_group",
+    "HYPERKMS_RECOVERY_RECIPIENT": "recovery_recipient",
     "HYPERKMS_ACCEPT_UNAUDITED_ECDSA": "accept_unaudited_ecdsa",
     "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
     "HYPERKMS_BEHIND_TLS_PROXY": "behind_tls_proxy",
@@ -155,6 +156,8 @@ class Config:
     mpc_total: int | None
     """Cosigners of the group; None: as the group says, else 3."""
     mpc_group: Path | None
+    recovery_recipient: Path | None
+    """Of a cosigner: a file with the recipient of second copies of its shares."""
     """The description of a group on other hosts; None: cosigners that this service starts itself, in development."""
     accept_unaudited_ecdsa: bool
     """In production: whether secp256k1 keys in shares are made and sign."""
@@ -237,6 +240,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mpc_required=_count(values, "MPC_THRESHOLD_REQUIRED"),
         mpc_total=_count(values, "MPC_THRESHOLD_TOTAL"),
         mpc_group=_path(values, flags, "HYPERKMS_MPC_GROUP"),
+        recovery_recipient=_path(values, flags, "HYPERKMS_RECOVERY_RECIPIENT"),
         accept_unaudited_ecdsa=_flag(values, "HYPERKMS_ACCEPT_UNAUDITED_ECDSA"),
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
@@ -343,7 +347,7 @@ def environment_of_cosigner(config: Config) -> dict[str, str]:
         "HYPERKMS_MAINNET_URL": config.mainnet_url,
         "HYPERKMS_TESTNET_URL": config.testnet_url,
         "HYPERKMS_MEMORY_LOCK": config.memory_lock,
-        "HYPERKMS_AUDIT_DURABILITY": config.audit_durability,
+        "HYPERKMS_AUDIT_DURABILITY": "fsync",  # a cosigner knows no other
         "HYPERKMS_GRACE_DAYS": f"{config.grace_days:.12f}".rstrip("0").rstrip("."),
         "LOG_LEVEL": config.log_level,
     }

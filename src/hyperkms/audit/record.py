@@ -201,7 +201,7 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     client: str
     """Who said so."""
     operation: str
-    """join-group, describe-group (the same members, described anew), replace-cosigner."""
+    """join-group, describe-group (the same members, described anew), replace-cosigner, fence-record."""
     group: str
     """Its name."""
     group_id: str

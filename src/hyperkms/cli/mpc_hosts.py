@@ -26,6 +26,7 @@ from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState
 from hyperkms.threshold.addresses import UNIX, parse_address
 from hyperkms.threshold.cards import Card, CoordinatorCard, CosignerCard, write_card
 from hyperkms.threshold.certificates import CERTIFICATE, make_certificate, read_certificate
+from hyperkms.threshold.cosigner.promises import REQUEST_KEPT_MS, WINDOW_FUTURE_MS
 from hyperkms.threshold.group import read_group
 from hyperkms.wallet import WalletId, parse_wallet_id
 
@@ -95,6 +96,22 @@ def join_command(
         tell_operator("hyperkms: this cosigner has joined it already; nothing was changed")
     tell_operator(f"hyperkms: this is cosigner {joined.index} of the group, {group.by_index[joined.index].name}")
     show_group(group, form)
+
+
+@click.command("fence")
+@with_settings
+@FORM
+def fence_command(data: Path | None, env_file: Path | None, form: Form) -> None:
+    """Let a cosigner whose record misses lines (`record-behind`) sign again; it must not run meanwhile.
+
+    It signs nothing for five minutes, and for a day no action whose nonce it could have signed for before. To replace
+    it is better: what it has forgotten of limits over time stays forgotten.
+    """
+    from hyperkms.cli.fencing import fence  # noqa: PLC0415 (the module of shares)
+
+    made = fence(settings(data, env_file))
+    day, minutes = made.at + WINDOW_FUTURE_MS, made.at + REQUEST_KEPT_MS
+    show({"fencedAt": made.at, "signsFrom": minutes, "noncesAbove": day}, form)
 
 
 @click.command("export-share")
@@ -203,4 +220,4 @@ def _write_new(out: Path, sealed: bytes) -> None:
         raise Unavailable("key-file-unavailable", f"{out}: {error.strerror}") from error
 
 
-COMMANDS = (card_command, join_command, export_share_command)
+COMMANDS = (card_command, join_command, fence_command, export_share_command)

@@ -237,7 +237,7 @@ shares = Table(
     Column("wallet", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("state", String(16), nullable=False, comment="kept, in-force or retired"),
+    Column("state", String(16), nullable=False, comment="kept, in-force, superseded or retired"),
     Column("key_type", String(16), nullable=False),
     Column("network", String(16), nullable=False),
     Column("sealed", LargeBinary, comment="none once it is retired"),
