@@ -96,7 +96,8 @@ impl Client {
             }
             let mut response = request.send(body).map_err(|e| unreachable(&e))?;
             let status = response.status().as_u16();
-            let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(|e| unreachable(&e))?;
+            let body =
+                response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(|e| unreachable(&e))?;
             read(status, &body)
         })
     }
@@ -146,7 +147,9 @@ fn unreachable(error: &ureq::Error) -> Error {
         ureq::Error::Timeout(_) => "it did not answer in time",
         ureq::Error::HostNotFound => "its host name is not found",
         ureq::Error::ConnectionFailed => "there is no connection to it",
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => "no trusted TLS connection to it came about",
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => {
+            "no trusted TLS connection to it came about"
+        }
         ureq::Error::BodyExceedsLimit(_) => "its answer was too large",
         ureq::Error::Io(cause) if cause.kind() == std::io::ErrorKind::ConnectionRefused => "it refused the connection",
         _ => "the connection to it broke",
@@ -195,7 +198,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_its_code_alone() {
-        for text in ["AccessDeniedException", "com.amazonaws.kms#AccessDeniedException", "AccessDeniedException:http://x"] {
+        for text in
+            ["AccessDeniedException", "com.amazonaws.kms#AccessDeniedException", "AccessDeniedException:http://x"]
+        {
             let body = format!(r#"{{"__type":"{text}","message":"User: arn:aws:iam::1:user/x is not allowed"}}"#);
             assert_eq!(read(400, body.as_bytes()).unwrap().refusal.unwrap(), "AccessDeniedException");
         }
@@ -205,10 +210,14 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_spoken_to_in_the_clear() {
-        for url in ["https://kms.eu-west-1.amazonaws.com/", "http://127.0.0.1:3000/", "http://localhost/", "http://[::1]:1"] {
+        for url in
+            ["https://kms.eu-west-1.amazonaws.com/", "http://127.0.0.1:3000/", "http://localhost/", "http://[::1]:1"]
+        {
             assert!(require_encrypted(url).is_ok(), "{url}");
         }
-        for url in ["http://kms.eu-west-1.amazonaws.com/", "http://127.0.0.1.example.com/", "http://localhost.x/", "ftp://x"] {
+        for url in
+            ["http://kms.eu-west-1.amazonaws.com/", "http://127.0.0.1.example.com/", "http://localhost.x/", "ftp://x"]
+        {
             assert_eq!(require_encrypted(url).unwrap_err().code, "kms-endpoint-refused", "{url}");
         }
     }
