@@ -18,6 +18,9 @@ from hyperkms.hyperliquid.nonces import (
     Nonces,
 )
 from hyperkms.state.database import open_database
+from support.databases import database_at
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SIGNER = "0x" + "11" * 20
 OTHER = "0x" + "22" * 20
@@ -35,7 +38,9 @@ class Clock:
 
 
 def _nonces(folder: Path, clock: Clock, file: str = "nonces", boot: str | None = "this boot") -> Nonces:
-    return Nonces(open_database(folder / "state.db"), _core.SharedCounters.open(folder / file), clock, boot=boot)
+    return Nonces(
+        open_database(database_at(folder / "state.db")), _core.SharedCounters.open(folder / file), clock, boot=boot
+    )
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.schema import policies, wallet_policies, wallets
 from hyperkms.wallet import WalletId
+from support.databases import database_at
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 W, OTHER = WalletId("w"), WalletId("other")
 
@@ -32,7 +35,7 @@ class Store:
     policies: Policies = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = open_database(self.folder / "state.db")
+        self.database = open_database(database_at(self.folder / "state.db"))
         self.generation = Generation(SharedCounters.open(self.folder / "shared"), WALLET_CHANGES)
         self.policies = Policies(self.database, self.generation)
 

@@ -18,11 +18,14 @@ from hyperkms.state.request_rows import AnsweredRequest, KnownRequest, Request, 
 from hyperkms.state.requests import Requests
 from hyperkms.state.schema import facts
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 NAME = RequestName("bot", "k")
 REQUEST = Request(name=NAME, fingerprint=b"f" * 32, request_id="0123456789abcdef", created_at=1)
 HOLDER = """
 import sys
 from pathlib import Path
+from support.databases import database_at
 from hyperkms.state.name_locks import NameLocks
 locks = NameLocks(Path(sys.argv[1]))
 print(locks.take(b"held"), flush=True)
@@ -32,7 +35,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "state.db")
+    opened = open_database(database_at(tmp_path / "state.db"))
     yield opened
     opened.close()
 

@@ -26,8 +26,11 @@ from hyperkms.state.schema import requests
 from hyperkms.wallet import KeyType, Network, Origin, SealedKey, VersionState, WalletId, key_context
 from hyperkms.wallet_life import KeyFate
 from support.commands import key_file
+from support.databases import database_at
 from support.in_process import ACTOR, DAY_MS, Here, here, resolve
 from support.record import records_in
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 W = WalletId("w")
 SWEEPER = Actor("hyperkms:sweep", "fedcba9876543210")
@@ -344,7 +347,7 @@ def test_the_places_of_a_store_are_listed_in_pages(at: Here) -> None:
 
 
 def test_requests_are_forgotten_after_three_days(at: Here) -> None:
-    database = open_database(at.data / DATABASE)
+    database = open_database(database_at(at.data / DATABASE))
     for name, age in (("old", 3 * DAY_MS + 1), ("young", 3 * DAY_MS)):
         row = {"client": "c", "key": name, "fingerprint": b"", "request_id": "r", "state": "recorded"}
         with database.write() as connection:
