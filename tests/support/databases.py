@@ -8,12 +8,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from hyperkms.state.database import DatabaseAddress
+from hyperkms.state.database import Database, DatabaseAddress, open_database
 from hyperkms.state.postgresql_address import PostgresAddress
 from support.postgres import postgres
 
 KIND = "HYPERKMS_TEST_DATABASE"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+_opened: list[Database] = []
 
 
 def kind() -> str:
@@ -23,12 +24,14 @@ def kind() -> str:
 
 @contextmanager
 def on(chosen: str) -> Iterator[None]:
-    """Within this block tests run on this kind."""
+    """Within this block tests run on this kind; what they opened is closed at its end."""
     before = os.environ.get(KIND)
     os.environ[KIND] = chosen
     try:
         yield
     finally:
+        while _opened:
+            _opened.pop().close()
         os.environ.pop(KIND)
         if before is not None:
             os.environ[KIND] = before
@@ -37,6 +40,13 @@ def on(chosen: str) -> Iterator[None]:
 def database_at(path: Path) -> DatabaseAddress:
     """The database of this file's name: the file, or one of the PostgreSQL server that is this file's alone."""
     return path if kind() == SQLITE else postgres().migrated(_name(path))
+
+
+def open_at(path: Path) -> Database:
+    """That database, opened as a process would."""
+    database = open_database(database_at(path))
+    _opened.append(database)
+    return database
 
 
 def setting_for(data: Path) -> dict[str, str]:

@@ -20,9 +20,8 @@ from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.state.boot import boot_id
-from hyperkms.state.database import open_database
 from hyperkms.wallet import KeyType, Wallet, WalletId
-from support.databases import database_at, rows, setting_for
+from support.databases import open_at, rows, setting_for
 from support.service import environment
 
 ACTOR = Actor("desk", "0123456789abcdef")
@@ -63,7 +62,7 @@ def here(data: Path, **settings: str) -> Iterator[Here]:
     config = load(environment(**{**setting_for(data), **settings}), {"data": data})
     parts = assemble(config, create=True, tell=lambda _: None)
     opened = Here(parts, data, now=parts.clock())
-    database = open_database(database_at(data / DATABASE))
+    database = open_at(data / DATABASE)
     reservations = Reservations(database, Meters.open(data / METERS), lambda: opened.now, boot=boot_id())
     opened.parts = dataclasses.replace(parts, clock=lambda: opened.now, reservations=reservations)
     try:

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from hyperkms.errors import Conflict, Unavailable
 from hyperkms.state.completion import nothing_within
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.grouped import GroupedWork
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.state.request_rows import AnsweredRequest, KnownRequest, Request, RequestName, RequestState
 from hyperkms.state.requests import Requests
 from hyperkms.state.schema import facts
+from support.databases import open_at
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -25,7 +26,6 @@ REQUEST = Request(name=NAME, fingerprint=b"f" * 32, request_id="0123456789abcdef
 HOLDER = """
 import sys
 from pathlib import Path
-from support.databases import database_at
 from hyperkms.state.name_locks import NameLocks
 locks = NameLocks(Path(sys.argv[1]))
 print(locks.take(b"held"), flush=True)
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(database_at(tmp_path / "state.db"))
+    opened = open_at(tmp_path / "state.db")
     yield opened
     opened.close()
 

@@ -67,6 +67,7 @@ def take_lease(config: Config, database: Database, counters: _core.SharedCounter
     )
     try:
         lease.acquire()
+        lease.keep()
     except BaseException:
         lease.close()
         raise

@@ -51,13 +51,16 @@ class Lease:
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def acquire(self) -> None:
-        """Take or join it, and keep it renewed from now on; Refused while another instance has it."""
+        """Take or join it; Refused while another instance has it."""
         fcntl.flock(self._lock, fcntl.LOCK_SH)  # a process that releases has it alone: then this one waits
         asked = _moment()
         with self._database.write() as connection:
             self._epoch = self._take(connection)
         self._until = asked + self._lease_s
         fence(self._database, self._instance, self._epoch)
+
+    def keep(self) -> None:
+        """Renew it from now on."""
         self._thread.start()
 
     def require(self) -> None:
