@@ -148,16 +148,21 @@ class PostgresServer:
 
 @cache
 def postgres() -> PostgresServer:
-    """The server of this process, started when it is first needed; the test is skipped where none is installed."""
+    """The server of this process, started when it is first needed, for tests that leave it running."""
+    server = new_server()
+    atexit.register(server.remove)
+    return server
+
+
+def new_server() -> PostgresServer:
+    """A server of a test's own; the test is skipped where none is installed."""
     programs = _programs()
     if programs is None or (os.geteuid() == 0 and not _has_owner()):
         words = "no PostgreSQL server is installed (Debian: apt-get install postgresql)"
         if os.environ.get(REQUIRED):
             pytest.fail(f"{REQUIRED} is set, and {words}")
         pytest.skip(words)
-    server = PostgresServer.make(programs)
-    atexit.register(server.remove)
-    return server
+    return PostgresServer.make(programs)
 
 
 def _user() -> str | None:
