@@ -167,9 +167,9 @@ lock: .stamps/venv
 	@set -e; \
 	echo 'lock: solving requirements/dev.txt and requirements/run.txt'; \
 	cp requirements/dev.txt .stamps/dev.txt; \
-	$(COMPILE) --extra aws --extra sandbox --group test --group demo --group bench $(ARGS) -o .stamps/dev.txt >/dev/null; \
+	$(COMPILE) --extra aws --extra postgres --extra sandbox --group test --group demo --group bench $(ARGS) -o .stamps/dev.txt >/dev/null; \
 	cp .stamps/dev.txt .stamps/run.txt; \
-	$(COMPILE) --extra aws -o .stamps/run.txt >/dev/null; \
+	$(COMPILE) --extra aws --extra postgres -o .stamps/run.txt >/dev/null; \
 	if grep -n '://' .stamps/dev.txt .stamps/run.txt; then \
 		echo 'lock: an address got into the pins above; nothing was changed' >&2; exit 1; \
 	fi; \

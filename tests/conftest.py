@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from support import databases
 from support.aws import Aws, aws
 from support.service import Service
 from support.vectors import FOLDER
@@ -21,6 +22,13 @@ def _vectors_are_there_where_they_are_required() -> None:
     """In CI the tests on published vectors must run: absence is a failure there, not a skip."""
     if os.environ.get("HYPERKMS_REQUIRE_VECTORS") and not FOLDER.is_dir():
         pytest.exit(f"the published vectors are required and {FOLDER} is absent", returncode=3)
+
+
+@pytest.fixture(params=[databases.SQLITE, databases.POSTGRESQL])
+def each_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs on each kind of database; `pytestmark` has it before whatever opens one."""
+    with databases.on(request.param):
+        yield request.param
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from hyperkms.access.proxies import Proxies
 from hyperkms.audit.log import Durability
 from hyperkms.errors import Malformed, Refused, quoted
 from hyperkms.mode import Mode
+from hyperkms.state.postgresql_address import PostgresAddress, parse_postgresql
 from hyperkms.wallet import KeyType, Network
 
 MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
@@ -36,6 +37,8 @@ MOST_COSIGNERS = 5
 KEY_LEASE_S = 300
 MAX_KEY_LEASE_S = 3600
 _SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}", re.ASCII)
+SQLITE = "sqlite:"
+DATABASE_AS_KEY_STORE = "database:"
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
@@ -64,6 +67,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_MAINNET_URL": "mainnet_url",
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
+    "HYPERKMS_DATABASE": "database",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_KEY_LEASE": "key_lease_s",
     "AWS_REGION": "aws_region",
@@ -93,9 +97,11 @@ _ELSEWHERE = frozenset(
         "HYPERKMS_API_KEY",
         "HYPERKMS_REQUEST_KEY",
         "HYPERKMS_SERVICE",
+        "HYPERKMS_REQUIRE_POSTGRES",
         "HYPERKMS_REQUIRE_VECTORS",
         "HYPERKMS_TEST_AWS_FAULTS",
         "HYPERKMS_TEST_CALLERS",
+        "HYPERKMS_TEST_DATABASE",
         "HYPERKMS_TEST_KILLS",
         "HYPERKMS_TEST_ROTATIONS",
         "HYPERKMS_TEST_ROUNDS",
@@ -136,6 +142,8 @@ class Config:
     mainnet_url: str
     testnet_url: str
     root_key: str
+    database: PostgresAddress | None
+    """None: SQLite in the data directory."""
     key_store: str
     key_lease_s: int
     """How long a key is used before a root key elsewhere is asked again; 0: for every request."""
@@ -187,7 +195,8 @@ class Config:
             value: Any = getattr(self, member.name)
             if isinstance(value, Mode | KeyType | Network):
                 value = value.value
-            shown[member.name] = str(value) if isinstance(value, Path | Proxies) else value
+            shown[member.name] = str(value) if isinstance(value, Path | Proxies | PostgresAddress) else value
+        shown["database"] = SQLITE if self.database is None else str(self.database)
         shown["api_key"] = None if self.api_key is None else "(set)"
         del shown["notes"], shown["limits"]
         return shown
@@ -223,7 +232,8 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mainnet_url=_url(values, "HYPERKMS_MAINNET_URL", "https://api.hyperliquid.xyz"),
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
         root_key=values.get("HYPERKMS_ROOT_KEY") or _root_key_of_aws(values) or "file:",
-        key_store=values.get("HYPERKMS_KEY_STORE") or _key_store_of_aws(values) or "sqlite:",
+        database=_database(values),
+        key_store=_key_store(values),
         key_lease_s=_key_lease(values),
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or None,
         aws_kms_key_id=values.get("AWS_KMS_KEY_ID") or None,
@@ -249,6 +259,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
     )
     _check_tls(config)
     _check_mpc(config)
+    _check_database(config)
     _check(config)
     return config
 
@@ -354,7 +365,7 @@ def environment_of_cosigner(config: Config) -> dict[str, str]:
 
 
 def _is_secret(name: str) -> bool:
-    return name in _ELSEWHERE or name.startswith("AWS_")
+    return name in _ELSEWHERE or name.startswith(("AWS_", "PG"))
 
 
 def default_data(environment: Mapping[str, str]) -> Path:
@@ -437,6 +448,33 @@ def _check(config: Config) -> None:
     if config.host not in LOOPBACK and not config.behind_tls_proxy and config.tls_cert is None:
         words = f"--host {config.host} is not loopback and would carry API keys in the clear"
         raise Refused("bind-without-tls", f"{words}: use --tls-cert and --tls-key, or --behind-tls-proxy")
+
+
+def _check_database(config: Config) -> None:
+    if config.mode is Mode.DEVELOPMENT or config.database is None:
+        return
+    if not (config.database.is_local or config.database.proves_server):
+        words = "HYPERKMS_DATABASE is on another machine, and who is on the way could answer in its place: add"
+        raise Refused("database-without-tls", f"{words} ?sslmode=verify-full (and sslrootcert=FILE)")
+
+
+def _database(values: Mapping[str, str]) -> PostgresAddress | None:
+    text = values.get("HYPERKMS_DATABASE") or SQLITE
+    if text == SQLITE:
+        return None
+    try:
+        return parse_postgresql(text)
+    except ValueError as error:
+        raise _wrong("HYPERKMS_DATABASE", f"is neither {SQLITE} nor an address of PostgreSQL: {error}") from None
+
+
+def _key_store(values: Mapping[str, str]) -> str:
+    """What is called after one kind of database goes with that kind alone."""
+    text = values.get("HYPERKMS_KEY_STORE") or _key_store_of_aws(values) or DATABASE_AS_KEY_STORE
+    kind = SQLITE if _database(values) is None else "postgresql:"
+    if text in (SQLITE, "postgresql:") and text != kind:
+        raise _wrong("HYPERKMS_KEY_STORE", f"is {text} and the database is not: {DATABASE_AS_KEY_STORE} is due")
+    return DATABASE_AS_KEY_STORE if text == kind else text
 
 
 def _is_placeholder(key: str) -> bool:

@@ -17,7 +17,9 @@ from hyperkms.hyperliquid.nonces import (
     WINDOW_PAST_MS,
     Nonces,
 )
-from hyperkms.state.database import open_database
+from support.databases import open_at
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SIGNER = "0x" + "11" * 20
 OTHER = "0x" + "22" * 20
@@ -35,7 +37,7 @@ class Clock:
 
 
 def _nonces(folder: Path, clock: Clock, file: str = "nonces", boot: str | None = "this boot") -> Nonces:
-    return Nonces(open_database(folder / "state.db"), _core.SharedCounters.open(folder / file), clock, boot=boot)
+    return Nonces(open_at(folder / "state.db"), _core.SharedCounters.open(folder / file), clock, boot=boot)
 
 
 @pytest.fixture
@@ -283,9 +285,6 @@ def test_a_locked_database_is_waited_for_once_by_all_who_need_it(tmp_path: Path,
             nonces.allocate(SIGNER)
         return refused.value.code
 
-    with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as holder, ThreadPoolExecutor(40) as pool:
-        holder.execute("BEGIN IMMEDIATE")
+    with open_at(tmp_path / "state.db").write(), ThreadPoolExecutor(40) as pool:
         assert set(pool.map(allocate, range(40))) == {"database-unavailable"}
-        holder.execute("ROLLBACK")
-    holder.close()
     assert nonces.allocate(SIGNER) > NOW

@@ -22,6 +22,8 @@ from support.access import DAY_MS
 from support.signed import Request, Signer
 from support.signed_access import SERVICE, WINDOW_MS, SignedAccess, key_of, sent
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 TABLE = 16 * 2**20 + 4096
 
 

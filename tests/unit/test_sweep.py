@@ -22,13 +22,15 @@ from hyperkms.operations.parts import Parts
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, drop_retired_handles, remove_orphans, sweep
-from hyperkms.state.database import open_database
 from hyperkms.state.schema import requests
 from hyperkms.wallet import KeyType, Network, Origin, SealedKey, VersionState, WalletId, key_context
 from hyperkms.wallet_life import KeyFate
 from support.commands import key_file
+from support.databases import POSTGRESQL, open_at
 from support.in_process import ACTOR, DAY_MS, Here, here, resolve
 from support.record import records_in
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 W = WalletId("w")
 SWEEPER = Actor("hyperkms:sweep", "fedcba9876543210")
@@ -119,7 +121,9 @@ def test_a_key_whose_destruction_was_cut_off_is_destroyed_by_the_sweep(at: Here)
     assert at.sealed("w") == []
 
 
-def test_a_destroyed_key_leaves_no_bytes_in_the_database_file(at: Here) -> None:
+def test_a_destroyed_key_leaves_no_bytes_in_the_database_file(at: Here, each_database: str) -> None:
+    if each_database == POSTGRESQL:
+        pytest.skip("PostgreSQL keeps what was deleted until it vacuums, and in its log (docs/threat-model.md)")
     at.wallet("w")
     sealed = at.parts.key_store.get(W, 1)
     assert sealed[-48:] in (at.data / DATABASE).read_bytes()
@@ -350,7 +354,7 @@ def test_the_places_of_a_store_are_listed_in_pages(at: Here) -> None:
 
 
 def test_requests_are_forgotten_after_three_days(at: Here) -> None:
-    database = open_database(at.data / DATABASE)
+    database = open_at(at.data / DATABASE)
     for name, age in (("old", 3 * DAY_MS + 1), ("young", 3 * DAY_MS)):
         row = {"client": "c", "key": name, "fingerprint": b"", "request_id": "r", "state": "recorded"}
         with database.write() as connection:

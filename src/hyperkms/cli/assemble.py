@@ -31,6 +31,7 @@ from hyperkms.cli.custody import open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     DATABASE,
+    DATABASE_MARK,
     METERS,
     NONCES,
     RECORDS,
@@ -38,6 +39,7 @@ from hyperkms.cli.layout import (
     REQUESTS,
     SHARED,
 )
+from hyperkms.cli.state import has_database, open_state, take_lease
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.keyring import Keyring
@@ -54,7 +56,7 @@ from hyperkms.operations.spent import spent_lately
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.durable import sync
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.kind import kind_of, require_kind
@@ -78,18 +80,19 @@ def assemble(
     one of either kind.
 
     1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
-    4. The database and its mode.  5. Nonces, clients, the record.
+    4. The database and its mode, once this instance has the right to write.  5. Nonces, clients, the record.
     """
-    _open_directory(config.data, create=create, tell=tell)  # (1)
+    _open_directory(config, create=create, tell=tell)  # (1)
     _protect_memory(config, tell)  # (2)
-    database = open_database(config.data / DATABASE)
+    database = open_state(config)
+    counters = _core.SharedCounters.open(config.data / NONCES)
+    lease = take_lease(config, database, counters)
     metrics = Metrics(config.data, workers=config.workers)
     _require_kind(database, kind or (Kind.SERVICE if create else None))
     custody = open_custody(config, database, metrics.aws_called)  # (3)
     root_key, key_store = custody.root_key, custody.key_store
     _settle_mode(config, database)  # (4)
-    log_key = LogKey(open_log_key(database, root_key, now=clock()))
-    counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
+    log_key = LogKey(open_log_key(database, root_key, now=clock()))  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallet_changes = Generation(shared, WALLET_CHANGES)
     wallets = WalletRecords(database, wallet_changes)
@@ -107,6 +110,7 @@ def assemble(
         observer=metrics,
         keyed=requests.transfers,
         witness=anchor,
+        fence=None if lease is None else lease.require,
     )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
@@ -136,7 +140,7 @@ def assemble(
         if in_shares:
             in_shares.coordinator.stop()
         keyring.close()
-        for part in (nonces, record, anchor, requests, database, metrics):
+        for part in (nonces, record, anchor, requests, lease, database, metrics):
             if part is not None:
                 part.close()
 
@@ -270,14 +274,15 @@ def _lifetimes(config: Config) -> Lifetimes:
     )
 
 
-def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
+def _open_directory(config: Config, *, create: bool, tell: Tell) -> None:
+    data = config.data
     if data.is_dir():
         _require_writable(data)
-    if not _has_database(data):
+    if not has_database(config):
         if not create:
             words = f"{data} is no data directory of hyperkms: name yours with --data or HYPERKMS_DATA, or make one"
             raise NotFound("no-data-directory", f"{words} with `hyperkms serve`")
-        _require_new(data)
+        _require_new(config)
         tell(f"hyperkms: making a new data directory at {data}")
         try:
             _make_directory(data)
@@ -298,16 +303,12 @@ def _require_writable(data: Path) -> None:
     raise Unavailable("data-directory-not-writable", f"{data} cannot be written to; {words}")
 
 
-def _has_database(data: Path) -> bool:
-    path = data / DATABASE
-    return path.exists() and path.stat().st_size > 0
-
-
-def _require_new(data: Path) -> None:
+def _require_new(config: Config) -> None:
     """Refuse to begin anew where a database once was: its wallets, nonces and clients would be forgotten."""
     for name in (NONCES, ADMIN_KEY):  # made after the database, so no start that was cut off leaves them without it
-        if (data / name).exists() and not _has_database(data):  # another first start may have made both now
-            words = f"{data} has the file {name} and no database: put {DATABASE} back from a backup"
+        if (config.data / name).exists() and not has_database(config):  # another first start may have made both now
+            missing = DATABASE if config.database is None else DATABASE_MARK
+            words = f"{config.data} has the file {name} and no database: put {missing} back from a backup"
             raise Tampered("database-missing", f"{words}, or name an empty directory")
 
 

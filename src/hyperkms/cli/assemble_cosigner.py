@@ -13,7 +13,8 @@ import hyperkms_cosign as cosign
 
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import DATABASE, RECORDS, ROOT_KEY, SHARED
+from hyperkms.cli.layout import RECORDS, ROOT_KEY, SHARED
+from hyperkms.cli.state import address_of
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
@@ -119,7 +120,7 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
         _require_fsync(config)
         group = settle_group(config, given)
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
-        database = open_database(config.data / DATABASE)
+        database = open_database(address_of(config))
         ends.callback(database.close)
         _require_record(database, config.data / RECORDS)
         directory.parts.tidy_record()

@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "status": ["status"],
     "config": ["settings"],
     "doctor": ["doctor"],
+    "migrate": ["migrate"],
     "completion": ["completion"],
 }
 """The module of `hyperkms.cli` that has each, and those whose COMMANDS join it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.cli.layout import ROOT_KEY
-from hyperkms.config import Config
+from hyperkms.config import DATABASE_AS_KEY_STORE, Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
@@ -67,13 +67,13 @@ def _key_store(config: Config, database: Database, account: AwsAccount | None, o
     """The one that was used from the first key on: in another one no key of this directory would be found."""
     scheme, _, rest = config.key_store.partition(":")
     store: KeyStore
-    if scheme == "sqlite" and not rest:
-        store, name = DatabaseKeyStore(database), "sqlite:"
+    if config.key_store == DATABASE_AS_KEY_STORE:
+        store, name = DatabaseKeyStore(database), config.key_store
     elif scheme == "aws-secrets-manager" and account:
         prefix = rest or config.secrets_prefix
         store, name = AwsSecretsManagerKeyStore(account, prefix, observer=observer), f"{scheme}:{prefix}"
     else:
-        words = f"{scheme}: is not one of the key stores: sqlite:, aws-secrets-manager:[PREFIX]"
+        words = f"{scheme}: is not one of the key stores: database:, aws-secrets-manager:[PREFIX]"
         raise Malformed("malformed-setting", f"HYPERKMS_KEY_STORE: {words}", {"setting": "HYPERKMS_KEY_STORE"})
     standing = facts.settle(database, "key_store", name)
     if standing != name:

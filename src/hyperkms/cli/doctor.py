@@ -46,7 +46,7 @@ def _examine(config: Config) -> Iterator[Finding]:
     yield from process.core_files()
     yield from process.descriptors()
     yield from directory.files(config)
-    yield from directory.database()
+    yield from directory.database(config)
     yield from directory.disk(config)
     yield from clock.against_the_exchange(config)
     yield from clock.synchronised()

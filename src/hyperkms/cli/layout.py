@@ -1,6 +1,9 @@
 """What stands where in a data directory."""
 
 DATABASE = "hyperkms.db"
+DATABASE_MARK = "database"
+"""In a directory whose state is in PostgreSQL: which database belongs to it."""
+INSTANCE = "instance.lock"
 ROOT_KEY = "root.key"
 ADMIN_KEY = "admin.key"
 NONCES = "nonces"

@@ -10,11 +10,12 @@ import click
 
 from hyperkms.audit.record import LifeRecord, VersionRecord
 from hyperkms.cli.desk import opened
-from hyperkms.cli.layout import DATABASE, SOCKET
+from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.mpc import show_group
 from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.settings import settings, with_settings
+from hyperkms.cli.state import address_of
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
@@ -145,7 +146,7 @@ def export_share_command(
 
 
 def _kind(config: Config) -> Kind | None:
-    database = open_database(config.data / DATABASE)
+    database = open_database(address_of(config))
     try:
         return kind_of(database)
     finally:
@@ -181,7 +182,7 @@ def _certificate(config: Config, name: str) -> str:
 
 
 def _in_force(config: Config, wallet: WalletId, version: int | None) -> ShareRow:
-    database = open_database(config.data / DATABASE)
+    database = open_database(address_of(config))
     try:
         rows = ShareRows(database).all(wallet)
     finally:

@@ -199,7 +199,9 @@ def _row(connection: sa.Connection, address: str) -> _Row:
     query = sa.select(*columns).where(signers.c.address == address)
     row = connection.execute(query).one_or_none()
     if row is None:
-        connection.execute(signers.insert().values(address=address, ceiling=0, forgotten=0))
+        # Not a sequence's: what is undone there leaves a place in the nonce file that nobody ever uses.
+        place = 1 + (connection.execute(sa.select(sa.func.max(signers.c.counter))).scalar() or 0)
+        connection.execute(signers.insert().values(counter=place, address=address, ceiling=0, forgotten=0))
         row = connection.execute(query).one()
     return _Row(row.counter, row.ceiling, row.forgotten, row.file)
 

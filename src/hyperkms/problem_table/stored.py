@@ -124,7 +124,7 @@ STORED = Situation(
             code="database-damaged",
             family=Tampered,
             title="The database is damaged",
-            cause="SQLite says that the file is no sound database any more.",
+            cause="SQLite says that the file is no sound database, or PostgreSQL that a page or a table is not.",
             next_step="Copy the data directory aside, look at the disk, restore the database from a backup.",
         ),
         Problem(

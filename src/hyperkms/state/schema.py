@@ -273,6 +273,16 @@ ceremonies = Table(
     comment="a coordinator's: what is under way among its cosigners",
 )
 
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", String(255), primary_key=True, comment="the boot and the nonce file of its processes"),
+    Column("epoch", BigInteger, nullable=False, comment="one more with every instance that takes over"),
+    Column("host", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, comment="by the clock of the database"),
+    comment="who may write, of a PostgreSQL database: one",
+)
+
 bearer_wallets = Table(
     "bearer_wallets",
     metadata,
