@@ -45,9 +45,11 @@ class Carried:
 
     def _take(self, head: RecordHead) -> None:
         member = self._quorums.group.by_index.get(head.member)
+        if member is None:
+            return
         mine = self._known.setdefault(head.member, {})
         known = mine.get(head.log)
-        if member is None or (known is not None and known.size >= head.size):
+        if known is not None and known.size >= head.size:
             return
         with suppress(HyperkmsError, OverflowError):
             cosign.verify_statement(member.identity, _PURPOSE, head_statement(head), head.statement)

@@ -61,7 +61,7 @@ def _read(path: Path) -> str:
     except FileNotFoundError as error:
         raise NotFound("recipient-not-found", f"there is no file {path} (HYPERKMS_RECOVERY_RECIPIENT)") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable("recipient-not-found", f"{path} cannot be read (HYPERKMS_RECOVERY_RECIPIENT)") from error
+        raise Unavailable("share-copy-failed", f"{path} cannot be read (HYPERKMS_RECOVERY_RECIPIENT)") from error
     if len(found) != 1:
         raise Malformed("malformed-recipient", f"{path} has no recipient, or several: one `hkr1-...` is due")
     recipient: str = found[0]
