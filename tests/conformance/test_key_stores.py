@@ -11,6 +11,7 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.state.database import open_database
 from hyperkms.wallet import SealedKey, WalletId
+from support import databases
 from support.memory_stores import MemoryKeyStore
 
 A, B = WalletId("a"), WalletId("b")
@@ -21,11 +22,17 @@ def _sqlite(folder: Path) -> KeyStore:
     return DatabaseKeyStore(open_database(folder / "keys.db"))
 
 
+def _postgresql(folder: Path) -> KeyStore:
+    with databases.on(databases.POSTGRESQL):
+        address = databases.database_at(folder / "keys.db")
+    return DatabaseKeyStore(open_database(address))
+
+
 def _memory(_folder: Path) -> KeyStore:
     return MemoryKeyStore()
 
 
-@pytest.fixture(params=[_sqlite, _memory], ids=["sqlite", "memory"])
+@pytest.fixture(params=[_sqlite, _postgresql, _memory], ids=["sqlite", "postgresql", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> KeyStore:
     make: Callable[[Path], KeyStore] = request.param
     return make(tmp_path)
@@ -77,6 +84,7 @@ def test_of_many_creators_of_one_place_one_wins(store: KeyStore) -> None:
     assert [store.get(A, 1)] == winners
 
 
-def test_what_sqlite_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
-    _sqlite(tmp_path).create(A, 1, SEALED)
-    assert _sqlite(tmp_path).get(A, 1) == SEALED
+@pytest.mark.parametrize("opened", [_sqlite, _postgresql])
+def test_what_was_stored_is_there_for_the_next_process(opened: Callable[[Path], KeyStore], tmp_path: Path) -> None:
+    opened(tmp_path).create(A, 1, SEALED)
+    assert opened(tmp_path).get(A, 1) == SEALED
