@@ -13,6 +13,7 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.errors import Conflict, NotFound, Tampered
 from hyperkms.state.database import open_database
 from hyperkms.wallet import SealedKey, WalletId
+from support import databases
 from support.aws import REGION, Aws
 from support.memory_stores import MemoryKeyStore
 
@@ -24,6 +25,12 @@ def _sqlite(folder: Path) -> KeyStore:
     return DatabaseKeyStore(open_database(folder / "keys.db"))
 
 
+def _postgresql(folder: Path) -> KeyStore:
+    with databases.on(databases.POSTGRESQL):
+        address = databases.database_at(folder / "keys.db")
+    return DatabaseKeyStore(open_database(address))
+
+
 def _memory(_folder: Path) -> KeyStore:
     return MemoryKeyStore()
 
@@ -32,7 +39,10 @@ def _secrets_manager(folder: Path) -> KeyStore:
     return AwsSecretsManagerKeyStore(AwsAccount(REGION), f"{folder.name}/")
 
 
-@pytest.fixture(params=[_sqlite, _memory, _secrets_manager], ids=["sqlite", "memory", "aws-secrets-manager"])
+@pytest.fixture(
+    params=[_sqlite, _postgresql, _memory, _secrets_manager],
+    ids=["sqlite", "postgresql", "memory", "aws-secrets-manager"],
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> KeyStore:
     make: Callable[[Path], KeyStore] = request.param
     if make is _secrets_manager:
@@ -86,9 +96,10 @@ def test_of_many_creators_of_one_place_one_wins(store: KeyStore) -> None:
     assert [store.get(A, 1)] == winners
 
 
-def test_what_sqlite_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
-    _sqlite(tmp_path).create(A, 1, SEALED)
-    assert _sqlite(tmp_path).get(A, 1) == SEALED
+@pytest.mark.parametrize("opened", [_sqlite, _postgresql])
+def test_what_was_stored_is_there_for_the_next_process(opened: Callable[[Path], KeyStore], tmp_path: Path) -> None:
+    opened(tmp_path).create(A, 1, SEALED)
+    assert opened(tmp_path).get(A, 1) == SEALED
 
 
 def test_the_answer_to_a_creation_that_was_lost_is_given_again(tmp_path: Path, in_aws: Aws) -> None:

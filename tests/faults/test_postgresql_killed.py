@@ -1,5 +1,6 @@
 """PostgreSQL is killed under load: refusals while it is away, nothing answered is lost, and it goes on by itself."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from support.service import Answer, Service
 from support.until import until
 
 BOTS = 4
+KILLS = int(os.environ.get("HYPERKMS_TEST_KILLS", "2"))
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_it_goes_on_by_itself_after_postgresql_was_killed_and_started_again(
         Service.start(tmp_path / "data", **settings) as service,
         bots(service) as running,
     ):
-        for _ in range(3):
+        for _ in range(KILLS):
             before = sum(len(bot.made) for bot in running)
             until(lambda before=before: sum(len(bot.made) for bot in running) > before + 8)  # type: ignore[misc]
             server.kill()

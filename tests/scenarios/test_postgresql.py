@@ -36,7 +36,7 @@ def test_what_one_start_made_the_next_one_has(address: PostgresAddress, tmp_path
         assert service.get("/wallets/w/public-key").json["publicKey"] == made["publicKey"]
         signed = service.post("/wallets/sign", {"walletId": "w", "message": "m"})
         assert signed.status == 200
-        shown = run("status", "--data", str(service.data), "--format", "json", cwd=tmp_path, **setting)
+        shown = run("status", "--data", str(service.data), "--json", cwd=tmp_path, **setting)
         assert json.loads(shown.stdout)["wallets"] == {"live": 1, "retired": 0}
         told = run("doctor", "--data", str(service.data), "--port", "0", cwd=tmp_path, **setting)
         assert b"good  postgresql: PostgreSQL" in told.stdout
@@ -85,7 +85,7 @@ def test_an_operator_migrates_an_empty_database(tmp_path: Path) -> None:
     setting = {"HYPERKMS_DATABASE": str(empty)}
     told = run("wallet", "generate", "w", "--data", str(tmp_path / "data"), cwd=tmp_path, **setting)
     assert b"run `hyperkms migrate`" in told.stderr
-    done = run("migrate", "--data", str(tmp_path / "data"), "--format", "json", cwd=tmp_path, **setting)
+    done = run("migrate", "--data", str(tmp_path / "data"), "--json", cwd=tmp_path, **setting)
     assert json.loads(done.stdout)["before"] is None
     assert b"already" in run("migrate", "--data", str(tmp_path / "data"), cwd=tmp_path, **setting).stdout
     assert run("wallet", "generate", "w", "--data", str(tmp_path / "data"), cwd=tmp_path, **setting).returncode == 0

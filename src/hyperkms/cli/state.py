@@ -14,7 +14,7 @@ from hyperkms.mode import Mode
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.database import Database, DatabaseAddress, open_database
-from hyperkms.state.durable import create_file
+from hyperkms.state.durable import create_file, sync
 
 if TYPE_CHECKING:
     from hyperkms.state.instances import Lease
@@ -76,14 +76,28 @@ def take_lease(config: Config, database: Database, counters: _core.SharedCounter
 
 def _settle_directory(database: Database, mark: Path) -> None:
     """What is in the files of a directory (counters, amounts, the record) goes with one database alone."""
+    if not mark.exists():
+        _mark_new(database, mark)
     standing = facts.read(database, _FACT)
-    if standing is None:
-        with suppress(Conflict):  # of a start that was cut off before the fact
-            create_file(mark, secrets.token_hex(16).encode())
-        standing = facts.settle(database, _FACT, mark.read_text("ascii"))
     if not mark.exists() or mark.read_text("ascii") != standing:
         words = f"the database {database.address} belongs to another data directory than {mark.parent}"
         raise Refused("wrong-database", f"{words}: its nonces, limits and record are there; move that directory here")
+
+
+def _mark_new(database: Database, mark: Path) -> None:
+    """Give the directory its mark if the database belongs to none yet, or to this one since a start that was cut off.
+
+    1. A draft of the mark.  2. The fact.  3. The mark: with it the fact must be there.
+    """
+    draft = mark.with_name(f"{mark.name}.new")
+    with suppress(Conflict):  # of a start that was cut off
+        create_file(draft, secrets.token_hex(16).encode())  # (1)
+    with suppress(FileNotFoundError):  # another first start of this moment has finished
+        if facts.settle(database, _FACT, draft.read_text("ascii")) == draft.read_text("ascii"):  # (2)
+            draft.replace(mark)  # (3)
+            sync(mark.parent)
+        else:
+            draft.unlink()
 
 
 def _require_fsync(config: Config, database: Database) -> None:
