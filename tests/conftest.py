@@ -9,12 +9,18 @@ from hypothesis import settings
 
 from support import databases
 from support.aws import Aws, aws
+from support.postgres import remove_postgres
 from support.service import Service
 from support.vectors import FOLDER
 
 # A slow machine is no failure: nothing here is timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_sessionfinish() -> None:
+    """Workers of xdist end without the functions of `atexit`."""
+    remove_postgres()
 
 
 @pytest.fixture(scope="session", autouse=True)

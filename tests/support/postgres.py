@@ -1,6 +1,5 @@
 """A real PostgreSQL server for tests: Debian's, started once a process, on a free port of 127.0.0.1, with fsync on."""
 
-import atexit
 import os
 import pwd
 import shutil
@@ -149,9 +148,14 @@ class PostgresServer:
 @cache
 def postgres() -> PostgresServer:
     """The server of this process, started when it is first needed, for tests that leave it running."""
-    server = new_server()
-    atexit.register(server.remove)
-    return server
+    return new_server()
+
+
+def remove_postgres() -> None:
+    """At the end of the tests of this process: stop the server, if one was started."""
+    if postgres.cache_info().currsize:
+        postgres().remove()
+        postgres.cache_clear()
 
 
 def new_server() -> PostgresServer:
