@@ -211,6 +211,27 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which member was replaced."""
 
 
+class FenceRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Signing goes on from here in a directory that was put back: what was signed before it is behind the fence."""
+
+    time: int
+    request_id: str
+    client: str
+    """Who said so."""
+    operation: str
+    """fence."""
+    backup: str | None
+    """Of which backup the directory is; None: it was put back by other means."""
+    taken_at: int | None
+    manifest: int | None
+    """How many lines the manifest of the backup has, and the hash of the last."""
+    manifest_hash: str | None
+    nonce_floor: int
+    """Every nonce from here on is above it."""
+    voided: int
+    """Requests that were unfinished and never will be."""
+
+
 class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The first line of a log: who writes it, and what a reader needs to check it."""
 
@@ -248,6 +269,7 @@ Record: TypeAlias = (
     | WitnessRecord
     | BanRecord
     | GroupRecord
+    | FenceRecord
     | OpeningRecord
     | HeadRecord
 )
@@ -265,6 +287,7 @@ SHARE = 19
 WITNESS = 20
 BAN = 21
 GROUP = 22
+FENCE = 23
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -279,6 +302,7 @@ _KINDS = {
     WitnessRecord: WITNESS,
     BanRecord: BAN,
     GroupRecord: GROUP,
+    FenceRecord: FENCE,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

@@ -60,6 +60,7 @@ from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.durable import sync
+from hyperkms.state.frozen import frozen
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans
@@ -85,7 +86,7 @@ def assemble(
     4. The database and its mode.  5. Nonces, clients, the record.
     """
     _open_directory(config.data, create=create, tell=tell)  # (1)
-    _protect_memory(config, tell)  # (2)
+    protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
     _require_kind(database, kind or (Kind.SERVICE if create else None))
     root_key = _root_key(config, database)  # (3)
@@ -178,6 +179,8 @@ def assemble(
         markets=markets,
         prices=prices,
         record=record,
+        manifest=manifest,
+        frozen=frozen(database),
         requests=requests,
         metrics=metrics,
         records=config.data / RECORDS,
@@ -316,7 +319,8 @@ def _make_directory(path: Path) -> None:
     sync(path.absolute().parent)
 
 
-def _protect_memory(config: Config, tell: Tell) -> None:
+def protect_memory(config: Config, tell: Tell) -> None:
+    """Make the memory for keys; Unavailable in production where it cannot be locked."""
     protection = _core.start_memory(config.memory_lock)
     if protection.lock != "none":
         return

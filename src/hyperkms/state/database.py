@@ -104,6 +104,13 @@ def open_database(path: Path) -> Database:
     return database
 
 
+def open_as_it_is(path: Path) -> Database:
+    """A database that is there, without a migration; one of a newer release is refused."""
+    database = Database(_engine(path))
+    _require_known(_schema_of(database) or "")
+    return database
+
+
 def _engine(path: Path) -> sa.Engine:
     engine = sa.create_engine(sa.URL.create("sqlite+pysqlite", database=str(path)))
 
