@@ -265,6 +265,17 @@ def import_key(
     Refused unless the file is this user's own with mode 0600 or 0400.
     """
 
+def reseal_key(
+    sealed_key: bytes,
+    context: Context,
+    data_key: DataKey,
+    *,
+    new_data_key: DataKey,
+    wrapped: bytes,
+    root_key_id: str,
+) -> bytes:
+    """The same key sealed anew, under another data key; Tampered as for `open_sealed_key`."""
+
 def inspect_sealed_key(sealed: bytes) -> SealedHeader:
     """Read the header; Tampered if the bytes are no sealed key."""
 

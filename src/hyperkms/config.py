@@ -61,6 +61,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_MAINNET_URL": "mainnet_url",
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
+    "HYPERKMS_ROOT_KEY_BEFORE": "root_key_before",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
@@ -127,6 +128,8 @@ class Config:
     mainnet_url: str
     testnet_url: str
     root_key: str
+    root_key_before: str | None
+    """The one that is being left: keys still open under it; None: there is none."""
     key_store: str
     memory_lock: MemoryLock
     audit_durability: Durability
@@ -206,6 +209,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mainnet_url=_url(values, "HYPERKMS_MAINNET_URL", "https://api.hyperliquid.xyz"),
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
         root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
+        root_key_before=values.get("HYPERKMS_ROOT_KEY_BEFORE") or None,
         key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
         memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
         audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),

@@ -19,6 +19,7 @@ use crate::single::{self, EcdsaSignature, KeyType, Public};
 
 mod record;
 mod request;
+mod reseal;
 mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
@@ -516,6 +517,8 @@ mod _core {
     use super::record::{sign_manifest_entry, sign_tree_head};
     #[pymodule_export]
     use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
+    #[pymodule_export]
+    use super::reseal::reseal_key;
     #[pymodule_export]
     use super::typed::sign_user_action;
     #[pymodule_export]

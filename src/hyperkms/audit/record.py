@@ -232,6 +232,21 @@ class FenceRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Requests that were unfinished and never will be."""
 
 
+class ResealRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Every key of the directory was sealed anew."""
+
+    time: int
+    request_id: str
+    client: str
+    operation: str
+    """reseal."""
+    keys: int
+    """By the last run; one that was cut off before has done others."""
+    root_key_before: str
+    root_key: str
+    """Its id; the same as before where the data keys alone are new."""
+
+
 class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The first line of a log: who writes it, and what a reader needs to check it."""
 
@@ -270,6 +285,7 @@ Record: TypeAlias = (
     | BanRecord
     | GroupRecord
     | FenceRecord
+    | ResealRecord
     | OpeningRecord
     | HeadRecord
 )
@@ -288,6 +304,7 @@ WITNESS = 20
 BAN = 21
 GROUP = 22
 FENCE = 23
+RESEAL = 24
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -303,6 +320,7 @@ _KINDS = {
     BanRecord: BAN,
     GroupRecord: GROUP,
     FenceRecord: FENCE,
+    ResealRecord: RESEAL,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

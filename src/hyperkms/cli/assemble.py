@@ -38,6 +38,7 @@ from hyperkms.cli.layout import (
     ROOT_KEY,
     SHARED,
 )
+from hyperkms.cli.root_key import standing_root_key
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
@@ -45,6 +46,7 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.log_keys import open_log_key
+from hyperkms.custody.root_change import require_known
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
@@ -89,10 +91,11 @@ def assemble(
     protect_memory(config, tell)  # (2)
     database = open_database(config.data / DATABASE)
     _require_kind(database, kind or (Kind.SERVICE if create else None))
-    root_key = _root_key(config, database)  # (3)
+    before = _root_key_before(config)
+    root_key = _root_key(config, database, before)  # (3)
     _settle_mode(config, database)  # (4)
     key_store = _key_store(config, database)
-    log_key = LogKey(open_log_key(database, root_key, now=clock()))
+    log_key = LogKey(open_log_key(database, root_key, now=clock(), before=before))
     counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallet_changes = Generation(shared, WALLET_CHANGES)
@@ -159,7 +162,7 @@ def assemble(
         census=Census(database),
         orphans=Orphans(database),
         key_store=key_store,
-        keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
+        keyring=Keyring(root_key, key_store, before=before, opened=metrics.key_opened),
         signers=signers,
         in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
@@ -330,7 +333,13 @@ def protect_memory(config: Config, tell: Tell) -> None:
     tell(f"hyperkms: warning: {words}")
 
 
-def _root_key(config: Config, database: Database) -> RootKey:
+def _root_key_before(config: Config) -> RootKey | None:
+    if config.root_key_before is None:
+        return None
+    return standing_root_key(config.root_key_before, config.data, "HYPERKMS_ROOT_KEY_BEFORE")
+
+
+def _root_key(config: Config, database: Database, before: RootKey | None) -> RootKey:
     scheme, _, rest = config.root_key.partition(":")
     if scheme != "file":
         raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {scheme}: is not one of the root keys: file:")
@@ -343,7 +352,8 @@ def _root_key(config: Config, database: Database) -> RootKey:
             LocalFileRootKey.create(path)
     root_key = LocalFileRootKey.open(path)
     standing = facts.settle(database, "root_key_id", root_key.id)
-    if standing != root_key.id:
+    require_known(database, root_key, before)
+    if standing not in {root_key.id, before.id if before else None}:
         raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")
     return root_key
 

@@ -77,7 +77,7 @@ def restore(file: Path, data: Path | None, env_file: Path | None, form: Form) ->
 
     protect_memory(config, tell_operator)
     place = Place(data=config.data, database=config.data / DATABASE, kept=_kept(config))
-    restored = put_back(file, place, lambda: standing_root_key(config), clock)
+    restored = put_back(file, place, lambda: standing_root_key(config.root_key, config.data), clock)
     taken = iso_time(restored.entry.time)
     tell_operator(
         f"hyperkms: nothing signs in {config.data} until `hyperkms recover fence` has run. What was changed after "

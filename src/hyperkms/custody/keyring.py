@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hyperkms import _core
 from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.root_change import root_key_of
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import NotFound, Tampered
 from hyperkms.state.waiting import about_to_wait
@@ -29,10 +30,13 @@ class Keyring:
         root_key: RootKey,
         key_store: KeyStore,
         *,
+        before: RootKey | None = None,
         most: int = MOST_HANDLES,
         opened: Callable[[], None] = lambda: None,
     ) -> None:
         self._root_key = root_key
+        self._before = before
+        """The root key that is being left: keys may still be under it."""
         self._key_store = key_store
         self._most = most
         self._opened = opened
@@ -51,15 +55,26 @@ class Keyring:
 
     def open(self, sealed: SealedKey, context: _core.Context) -> _core.KeyHandle:
         """Open a sealed key; Tampered unless it is the one of this context, unchanged."""
+        return _core.open_sealed_key(sealed, context, self._data_key(sealed, context))
+
+    def reseal(self, sealed: SealedKey, context: _core.Context) -> SealedKey:
+        """The same key under a new data key, of the root key in force; not stored. It is known to open."""
+        data_key, wrapped = self._root_key.new_data_key(context)
+        resealed = _core.reseal_key(
+            sealed,
+            context,
+            self._data_key(sealed, context),
+            new_data_key=data_key,
+            wrapped=wrapped,
+            root_key_id=self._root_key.id,
+        )
+        if self.open(SealedKey(resealed), context).public_key != _core.inspect_sealed_key(sealed).public_key:
+            raise Tampered("public-key-mismatch", f"the key of {context.wallet} sealed anew is another key")
+        return SealedKey(resealed)
+
+    def _data_key(self, sealed: SealedKey, context: _core.Context) -> _core.DataKey:
         header = _core.inspect_sealed_key(sealed)
-        if header.root_key_id != self._root_key.id:
-            raise Tampered(
-                "wrong-root-key",
-                f"wallet {context.wallet} was sealed under root key {header.root_key_id}, "
-                f"and this is root key {self._root_key.id}",
-            )
-        data_key = self._root_key.unwrap(header.wrapped, context)
-        return _core.open_sealed_key(sealed, context, data_key)
+        return root_key_of(header, context, self._root_key, self._before).unwrap(header.wrapped, context)
 
     def handle(self, wallet: Wallet, version: KeyVersion) -> _core.KeyHandle:
         """The handle of a version's key; its public key is the recorded one.

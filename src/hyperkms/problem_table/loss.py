@@ -63,6 +63,30 @@ LOSS = Situation(
             next_step="Replace a lost cosigner (docs/mpc.md). Second copies of shares: docs/recovery.md.",
         ),
         Problem(
+            code="reseal-unfinished",
+            family=Refused,
+            title="Keys are being sealed under another root key",
+            cause="`hyperkms wallet reseal` was begun with a new root key and cut off: some keys are under each.",
+            next_step=(
+                "Run the same command again; it goes on where it was. Or start the service with HYPERKMS_ROOT_KEY the "
+                "new root key and HYPERKMS_ROOT_KEY_BEFORE the old one: it opens keys under both."
+            ),
+        ),
+        Problem(
+            code="root-key-left",
+            family=Refused,
+            title="This process still has the root key that was left",
+            cause="All keys were sealed anew under another root key while it ran. It makes none under the old one.",
+            next_step="Set HYPERKMS_ROOT_KEY to the new root key and restart it.",
+        ),
+        Problem(
+            code="key-store-keeps",
+            family=Refused,
+            title="This key store replaces nothing",
+            cause="Sealing anew puts one sealed key in the place of another, which this key store does not do.",
+            next_step="Rotate the wallets instead: a new version has a new key under a new data key.",
+        ),
+        Problem(
             code="service-running",
             family=Conflict,
             title="A service runs on the directory",

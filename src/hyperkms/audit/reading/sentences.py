@@ -16,6 +16,7 @@ from hyperkms.audit.record import (
     OPENING,
     POLICY,
     REFUSAL,
+    RESEAL,
     SHARE,
     SIGNATURE,
     WITNESS,
@@ -102,6 +103,11 @@ def _fence(record: Mapping[str, Any]) -> str:
     return f"FENCE after {of}: nonces above {record.get('nonceFloor')}, {record.get('voided')} requests void"
 
 
+def _reseal(record: Mapping[str, Any]) -> str:
+    before, after = record.get("rootKeyBefore"), record.get("rootKey")
+    return f"every key was sealed anew, {record.get('keys')} now: root key {before} -> {after}"
+
+
 def _change(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{one.get('version')} {one.get('state')}" for one in _dicts(record, "versions"))
     reason = f" ({record['reason']})" if record.get("reason") else ""
@@ -144,6 +150,7 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     BAN: _ban,
     GROUP: _group,
     FENCE: _fence,
+    RESEAL: _reseal,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,
@@ -162,6 +169,7 @@ _NAMES: Mapping[int, str] = {
     BAN: "ban of a cosigner",
     GROUP: "group of a cosigner",
     FENCE: "fence after a restore",
+    RESEAL: "keys sealed anew",
     REFUSAL: "refusal",
     OPENING: "opening",
     HEAD: "tree head",
