@@ -129,7 +129,7 @@ def ask_open_sealed_key(bench: Bench) -> Iterator[object]:
 def ask_reseal_key(bench: Bench) -> Iterator[object]:
     for kind, context in bench.contexts.items():
         new_data_key, wrapped = bench.root_key.new_data_key(context)
-        anew = {"new_data_key": new_data_key, "wrapped": wrapped, "root_key_id": bench.root_key.id}
+        anew: Any = {"new_data_key": new_data_key, "wrapped": wrapped, "root_key_id": bench.root_key.id}
         data_key, sealed = bench.fresh[kind][0], bench.sealed[kind]
         resealed = _core.reseal_key(sealed, context, data_key, **anew)
         assert open_sealed_key(resealed, ROOT_KEY).private_key == open_sealed_key(sealed, ROOT_KEY).private_key
