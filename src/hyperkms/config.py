@@ -62,6 +62,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_ROOT_KEY_BEFORE": "root_key_before",
+    "HYPERKMS_RECOVERY_RECIPIENT": "recovery_recipient",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
@@ -130,6 +131,8 @@ class Config:
     root_key: str
     root_key_before: str | None
     """The one that is being left: keys still open under it; None: there is none."""
+    recovery_recipient: Path | None
+    """A file with the recipient of second copies of master keys; None: no master key is made."""
     key_store: str
     memory_lock: MemoryLock
     audit_durability: Durability
@@ -210,6 +213,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
         root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
         root_key_before=values.get("HYPERKMS_ROOT_KEY_BEFORE") or None,
+        recovery_recipient=_path(values, flags, "HYPERKMS_RECOVERY_RECIPIENT"),
         key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
         memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
         audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),

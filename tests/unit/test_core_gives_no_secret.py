@@ -138,6 +138,18 @@ def ask_reseal_key(bench: Bench) -> Iterator[object]:
             yield attempt(partial(_core.reseal_key, **anew), wrong, context, key)
 
 
+RECIPIENT = "hkr1-09090909-09090909-09090909-09090909-09090909-09090909-09090909-09090909-1bedb4ef"
+"""Of the point 0909...: nobody's."""
+
+
+def ask_copy_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        data_key, sealed = bench.fresh[kind][0], bench.sealed[kind]
+        yield _core.copy_key(sealed, context, data_key, RECIPIENT)
+        for wrong, recipient in ((sealed[:-1], RECIPIENT), (sealed, RECIPIENT[:-1]), (sealed, ""), (b"", RECIPIENT)):
+            yield attempt(_core.copy_key, wrong, context, data_key, recipient)
+
+
 def ask_sign_user_action(bench: Bench, network: Any, values: list[Any]) -> Callable[[str], tuple[str, str]]:
     return lambda kind: _core.sign_user_action(
         bench.handles[kind], primary_type="CDeposit", values=values, signature_chain_id=1, network=network
@@ -324,6 +336,11 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "memory_protection": lambda _: _core.memory_protection(),
     "open_sealed_key": lambda bench: [*ask_open_sealed_key(bench)],
     "reseal_key": lambda bench: [*ask_reseal_key(bench)],
+    "copy_key": lambda bench: [*ask_copy_key(bench)],
+    "recipient_fingerprint": lambda _: [
+        _core.recipient_fingerprint(RECIPIENT),
+        attempt(_core.recipient_fingerprint, ""),
+    ],
     "sign_ed25519_message": lambda bench: [
         *bench.each_kind(lambda kind: _core.sign_ed25519_message(bench.handles[kind], b"hello"))
     ],

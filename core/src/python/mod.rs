@@ -17,6 +17,7 @@ use crate::root_file::RootFile;
 use crate::sealed::{self, Binding, Origin, Purpose};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
+mod key_copy;
 mod record;
 mod request;
 mod reseal;
@@ -511,6 +512,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::key_copy::{copy_key, recipient_fingerprint};
     #[pymodule_export]
     use super::meters::Meters;
     #[pymodule_export]

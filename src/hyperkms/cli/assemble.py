@@ -29,6 +29,7 @@ from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
 from hyperkms.cli.layout import (
     ADMIN_KEY,
+    COPIES,
     DATABASE,
     METERS,
     NONCES,
@@ -42,6 +43,7 @@ from hyperkms.cli.root_key import standing_root_key
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.database import DatabaseKeyStore
+from hyperkms.custody.key_copies import KeyCopies, read_recipient
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
@@ -163,6 +165,7 @@ def assemble(
         orphans=Orphans(database),
         key_store=key_store,
         keyring=Keyring(root_key, key_store, before=before, opened=metrics.key_opened),
+        copies=_copies(config),
         signers=signers,
         in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
@@ -356,6 +359,12 @@ def _root_key(config: Config, database: Database, before: RootKey | None) -> Roo
     if standing not in {root_key.id, before.id if before else None}:
         raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")
     return root_key
+
+
+def _copies(config: Config) -> KeyCopies | None:
+    if config.recovery_recipient is None:
+        return None
+    return KeyCopies(config.data / COPIES, read_recipient(config.recovery_recipient))
 
 
 def _address_salt(database: Database) -> bytes:

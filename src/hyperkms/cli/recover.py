@@ -7,7 +7,6 @@ import click
 
 from hyperkms.cli.desk import opened
 from hyperkms.cli.layout import DATABASE, RECORDS
-from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show
 from hyperkms.cli.running import held_alone
 from hyperkms.cli.settings import settings, with_settings
@@ -56,7 +55,8 @@ def fence(
             return
         if not yes:
             _confirm(config)
-        from hyperkms.operations.fence import Behind  # noqa: PLC0415 (as in `desk.opened`)
+        from hyperkms.cli.operator import actor  # noqa: PLC0415 (as in `desk.opened`)
+        from hyperkms.operations.fence import Behind  # noqa: PLC0415 (as above)
         from hyperkms.operations.fence import fence as put_behind  # noqa: PLC0415 (as above)
         from hyperkms.state.database import open_database  # noqa: PLC0415 (as above)
 

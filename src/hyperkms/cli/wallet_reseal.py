@@ -11,7 +11,6 @@ import click
 
 from hyperkms.cli.desk import opened
 from hyperkms.cli.layout import DATABASE
-from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show
 from hyperkms.cli.root_key import file_of, standing_root_key, where_it_is
 from hyperkms.cli.running import held_alone
@@ -64,7 +63,8 @@ def _leaving(config: Config, uri: str) -> Config:
 
 def _reseal(config: Config, *, changes: bool) -> "Resealed":
     with opened(config, create=False, kind=Kind.SERVICE) as parts:
-        from hyperkms.custody.root_change import begun  # noqa: PLC0415 (as in `desk.opened`)
+        from hyperkms.cli.operator import actor  # noqa: PLC0415 (as in `desk.opened`)
+        from hyperkms.custody.root_change import begun  # noqa: PLC0415 (as above)
         from hyperkms.operations.reseal import Resealed, count_due, reseal  # noqa: PLC0415 (as above)
         from hyperkms.state import facts  # noqa: PLC0415 (as above)
         from hyperkms.state.database import open_database  # noqa: PLC0415 (as above)

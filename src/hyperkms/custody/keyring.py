@@ -72,6 +72,10 @@ class Keyring:
             raise Tampered("public-key-mismatch", f"the key of {context.wallet} sealed anew is another key")
         return SealedKey(resealed)
 
+    def copy(self, sealed: SealedKey, context: _core.Context, recipient: str) -> bytes:
+        """The key, encrypted to a recipient who is offline; not stored."""
+        return _core.copy_key(sealed, context, self._data_key(sealed, context), recipient)
+
     def _data_key(self, sealed: SealedKey, context: _core.Context) -> _core.DataKey:
         header = _core.inspect_sealed_key(sealed)
         return root_key_of(header, context, self._root_key, self._before).unwrap(header.wrapped, context)

@@ -14,6 +14,7 @@ from hyperkms.access.signed_requests import SignedRequests
 from hyperkms.audit.log import Durability
 from hyperkms.audit.manifest import Manifest
 from hyperkms.audit.sink import RecordSink
+from hyperkms.custody.key_copies import KeyCopies
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.hyperliquid.market import Market
@@ -66,6 +67,8 @@ class Parts:
     orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
+    copies: KeyCopies | None
+    """Second copies of master keys; None where no recovery recipient is set."""
     signers: SignersAtHand
     in_shares: InShares | None
     """The cosigners; None where MPC is not enabled."""

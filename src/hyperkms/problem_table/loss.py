@@ -87,6 +87,23 @@ LOSS = Situation(
             next_step="Rotate the wallets instead: a new version has a new key under a new data key.",
         ),
         Problem(
+            code="no-recovery-recipient",
+            family=Refused,
+            title="There is no recipient for the second copy of a master key",
+            cause="A master key is made together with a copy that only an offline recipient opens, and none is set.",
+            next_step=(
+                "Make one offline (`hyperkms-recover recipient new`), put what it prints into a file and name that "
+                "with HYPERKMS_RECOVERY_RECIPIENT. Agent wallets need none: leave out --master."
+            ),
+        ),
+        Problem(
+            code="master-needs-directory",
+            family=Refused,
+            title="A master key is not made through a service",
+            cause="`--master` was given with --url or HYPERKMS_URL. The copy of the key is on the directory's machine.",
+            next_step="Run it there, as the service's user, with --data DIR; the service may run meanwhile.",
+        ),
+        Problem(
             code="service-running",
             family=Conflict,
             title="A service runs on the directory",
