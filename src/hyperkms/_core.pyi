@@ -297,6 +297,26 @@ def import_key(
     Refused unless the file is this user's own with mode 0600 or 0400.
     """
 
+def reseal_key(
+    sealed_key: bytes,
+    context: Context,
+    data_key: DataKey,
+    *,
+    new_data_key: DataKey,
+    wrapped: bytes,
+    root_key_id: str,
+) -> bytes:
+    """The same key sealed anew, under another data key; Tampered as for `open_sealed_key`."""
+
+def copy_key(sealed_key: bytes, context: Context, data_key: DataKey, recipient: str) -> bytes:
+    """The key in a copy that only the recovery program opens, with the key behind `recipient` (docs/recovery.md).
+
+    Malformed unless the recipient is what `hyperkms-recover` printed; Tampered as for `open_sealed_key`.
+    """
+
+def recipient_fingerprint(recipient: str) -> str:
+    """As people read it to each other: 8 groups of 4 hex digits."""
+
 def inspect_sealed_key(sealed: bytes) -> SealedHeader:
     """Read the header; Tampered if the bytes are no sealed key."""
 

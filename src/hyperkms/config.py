@@ -68,6 +68,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_DATABASE": "database",
+    "HYPERKMS_ROOT_KEY_BEFORE": "root_key_before",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_KEY_LEASE": "key_lease_s",
     "AWS_REGION": "aws_region",
@@ -144,6 +145,8 @@ class Config:
     root_key: str
     database: PostgresAddress | None
     """None: SQLite in the data directory."""
+    root_key_before: str | None
+    """The one that is being left: keys still open under it; None: there is none."""
     key_store: str
     key_lease_s: int
     """How long a key is used before a root key elsewhere is asked again; 0: for every request."""
@@ -165,7 +168,7 @@ class Config:
     """Cosigners of the group; None: as the group says, else 3."""
     mpc_group: Path | None
     recovery_recipient: Path | None
-    """Of a cosigner: a file with the recipient of second copies of its shares."""
+    """A file with the recipient of second copies: of master keys, and of a cosigner's shares; None: there are none."""
     """The description of a group on other hosts; None: cosigners that this service starts itself, in development."""
     accept_unaudited_ecdsa: bool
     """In production: whether secp256k1 keys in shares are made and sign."""
@@ -232,6 +235,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mainnet_url=_url(values, "HYPERKMS_MAINNET_URL", "https://api.hyperliquid.xyz"),
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
         root_key=values.get("HYPERKMS_ROOT_KEY") or _root_key_of_aws(values) or "file:",
+        root_key_before=values.get("HYPERKMS_ROOT_KEY_BEFORE") or None,
         database=_database(values),
         key_store=_key_store(values),
         key_lease_s=_key_lease(values),

@@ -9,7 +9,7 @@ import pytest
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
-from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.key_store import KeyStore, Place, ReplacingKeyStore
 from hyperkms.errors import Conflict, NotFound, Tampered
 from hyperkms.state.database import open_database
 from hyperkms.wallet import SealedKey, WalletId
@@ -124,3 +124,16 @@ def test_a_secret_that_is_being_deleted_is_gone(tmp_path: Path) -> None:
     store.delete(A, 1)
     with pytest.raises(NotFound):
         store.get(A, 1)
+
+
+def test_a_key_sealed_anew_takes_the_place_of_the_one_that_is_named_and_of_no_other(store: KeyStore) -> None:
+    assert isinstance(store, ReplacingKeyStore)
+    store.create(A, 1, SEALED)
+    store.create(B, 1, SEALED)
+    assert not store.replace(A, 1, SealedKey(b"another"), SealedKey(b"anew"))
+    assert store.get(A, 1) == SEALED
+    assert store.replace(A, 1, SEALED, SealedKey(b"anew"))
+    assert (store.get(A, 1), store.get(B, 1)) == (b"anew", SEALED)
+    store.delete(B, 1)
+    assert not store.replace(B, 1, SEALED, SealedKey(b"anew")), "what was destroyed stays so"
+    assert store.places(after=Place(WalletId(""), 0), limit=2) == [Place(A, 1)]

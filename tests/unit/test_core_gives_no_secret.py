@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,30 @@ def ask_open_sealed_key(bench: Bench) -> Iterator[object]:
             yield attempt(_core.open_sealed_key, wrong, context, data_key)
         for other in bench.contexts.values():
             yield attempt(_core.open_sealed_key, bench.sealed["ed25519"], other, data_key)
+
+
+def ask_reseal_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        new_data_key, wrapped = bench.root_key.new_data_key(context)
+        anew: Any = {"new_data_key": new_data_key, "wrapped": wrapped, "root_key_id": bench.root_key.id}
+        data_key, sealed = bench.fresh[kind][0], bench.sealed[kind]
+        resealed = _core.reseal_key(sealed, context, data_key, **anew)
+        assert open_sealed_key(resealed, ROOT_KEY).private_key == open_sealed_key(sealed, ROOT_KEY).private_key
+        yield resealed
+        for wrong, key in ((sealed[:-1], data_key), (b"", data_key), (sealed, new_data_key), (resealed, data_key)):
+            yield attempt(partial(_core.reseal_key, **anew), wrong, context, key)
+
+
+RECIPIENT = "hkr1-09090909-09090909-09090909-09090909-09090909-09090909-09090909-09090909-1bedb4ef"
+"""Of the point 0909...: nobody's."""
+
+
+def ask_copy_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        data_key, sealed = bench.fresh[kind][0], bench.sealed[kind]
+        yield _core.copy_key(sealed, context, data_key, RECIPIENT)
+        for wrong, recipient in ((sealed[:-1], RECIPIENT), (sealed, RECIPIENT[:-1]), (sealed, ""), (b"", RECIPIENT)):
+            yield attempt(_core.copy_key, wrong, context, data_key, recipient)
 
 
 def ask_sign_user_action(bench: Bench, network: Any, values: list[Any]) -> Callable[[str], tuple[str, str]]:
@@ -353,6 +378,12 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "keccak256": lambda _: _core.keccak256(b"hello"),
     "memory_protection": lambda _: _core.memory_protection(),
     "open_sealed_key": lambda bench: [*ask_open_sealed_key(bench)],
+    "reseal_key": lambda bench: [*ask_reseal_key(bench)],
+    "copy_key": lambda bench: [*ask_copy_key(bench)],
+    "recipient_fingerprint": lambda _: [
+        _core.recipient_fingerprint(RECIPIENT),
+        attempt(_core.recipient_fingerprint, ""),
+    ],
     "sign_ed25519_message": lambda bench: [
         *bench.each_kind(lambda kind: _core.sign_ed25519_message(bench.handles[kind], b"hello"))
     ],

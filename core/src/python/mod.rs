@@ -18,8 +18,10 @@ use crate::root_file::RootFile;
 use crate::sealed::{self, Binding, Origin, Purpose};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
+mod key_copy;
 mod record;
 mod request;
+mod reseal;
 mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
@@ -512,6 +514,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 #[pymodule]
 mod _core {
     #[pymodule_export]
+    use super::key_copy::{copy_key, recipient_fingerprint};
+    #[pymodule_export]
     use super::kms::{KmsAnswer, KmsClient};
     #[pymodule_export]
     use super::meters::Meters;
@@ -519,6 +523,8 @@ mod _core {
     use super::record::{sign_manifest_entry, sign_tree_head};
     #[pymodule_export]
     use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
+    #[pymodule_export]
+    use super::reseal::reseal_key;
     #[pymodule_export]
     use super::typed::sign_user_action;
     #[pymodule_export]

@@ -30,6 +30,7 @@ from hyperkms.cli.cosigners import in_shares_of
 from hyperkms.cli.custody import open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
+    COPIES,
     DATABASE,
     DATABASE_MARK,
     METERS,
@@ -42,6 +43,7 @@ from hyperkms.cli.layout import (
 from hyperkms.cli.state import has_database, open_state, take_lease
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
+from hyperkms.custody.key_copies import KeyCopies, read_recipient
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.log_keys import open_log_key
 from hyperkms.errors import NotFound, Refused, Tampered, Unavailable
@@ -58,6 +60,7 @@ from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database
 from hyperkms.state.durable import sync
+from hyperkms.state.frozen import frozen
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans
@@ -83,7 +86,7 @@ def assemble(
     4. The database and its mode, once this instance has the right to write.  5. Nonces, clients, the record.
     """
     _open_directory(config, create=create, tell=tell)  # (1)
-    _protect_memory(config, tell)  # (2)
+    protect_memory(config, tell)  # (2)
     database = open_state(config)
     counters = _core.SharedCounters.open(config.data / NONCES)
     lease = take_lease(config, database, counters)
@@ -92,7 +95,7 @@ def assemble(
     custody = open_custody(config, database, metrics.aws_called)  # (3)
     root_key, key_store = custody.root_key, custody.key_store
     _settle_mode(config, database)  # (4)
-    log_key = LogKey(open_log_key(database, root_key, now=clock()))  # (5)
+    log_key = LogKey(open_log_key(database, root_key, now=clock(), before=custody.conditions.before))  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallet_changes = Generation(shared, WALLET_CHANGES)
     wallets = WalletRecords(database, wallet_changes)
@@ -114,7 +117,7 @@ def assemble(
     )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
-    keyring = Keyring(root_key, key_store, opened=metrics.key_opened, terms=custody.terms)
+    keyring = Keyring(root_key, key_store, opened=metrics.key_opened, conditions=custody.conditions)
 
     def settle_changes() -> None:
         for changes in (wallet_changes, client_changes):
@@ -156,6 +159,7 @@ def assemble(
         orphans=Orphans(database),
         key_store=key_store,
         keyring=keyring,
+        copies=_copies(config),
         signers=signers,
         in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
@@ -175,6 +179,8 @@ def assemble(
         markets=markets,
         prices=prices,
         record=record,
+        manifest=manifest,
+        frozen=frozen(database),
         requests=requests,
         metrics=metrics,
         records=config.data / RECORDS,
@@ -321,7 +327,8 @@ def _make_directory(path: Path) -> None:
     sync(path.absolute().parent)
 
 
-def _protect_memory(config: Config, tell: Tell) -> None:
+def protect_memory(config: Config, tell: Tell) -> None:
+    """Make the memory for keys; Unavailable in production where it cannot be locked."""
     protection = _core.start_memory(config.memory_lock)
     if protection.lock != "none":
         return
@@ -329,6 +336,12 @@ def _protect_memory(config: Config, tell: Tell) -> None:
     if config.mode is Mode.PRODUCTION:
         raise Unavailable("memory-unprotected", words)
     tell(f"hyperkms: warning: {words}")
+
+
+def _copies(config: Config) -> KeyCopies | None:
+    if config.recovery_recipient is None:
+        return None
+    return KeyCopies(config.data / COPIES, read_recipient(config.recovery_recipient))
 
 
 def _address_salt(database: Database) -> bytes:

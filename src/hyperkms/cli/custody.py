@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms.cli.layout import ROOT_KEY
+from hyperkms.cli.root_key import standing_root_key
 from hyperkms.config import DATABASE_AS_KEY_STORE, Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.keyring import Conditions
 from hyperkms.custody.leases import Terms
 from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.root_change import require_known
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, Tampered
 from hyperkms.state import facts
@@ -25,8 +28,7 @@ class Custody:
 
     root_key: RootKey
     key_store: KeyStore
-    terms: Terms | None
-    """None: for as long as the process lives."""
+    conditions: Conditions
 
 
 def open_custody(config: Config, database: Database, observer: Observer) -> Custody:
@@ -34,6 +36,7 @@ def open_custody(config: Config, database: Database, observer: Observer) -> Cust
     uses_aws = config.root_key.startswith("aws-") or config.key_store.startswith("aws-")
     account = AwsAccount(config.aws_region) if uses_aws else None
     scheme, _, rest = config.root_key.partition(":")
+    before = _before(config)
     root_key: RootKey
     if scheme == "file":
         root_key = _root_file(Path(rest) if rest else config.data / ROOT_KEY, database)
@@ -42,9 +45,9 @@ def open_custody(config: Config, database: Database, observer: Observer) -> Cust
     else:
         words = f"{scheme}: is not one of the root keys: file:, aws-kms:KEY"
         raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {words}", {"setting": "HYPERKMS_ROOT_KEY"})
-    _settle(database, root_key)
+    _settle(database, root_key, before)
     terms = None if scheme == "file" else Terms(config.key_lease_s)
-    return Custody(root_key, _key_store(config, database, account, observer), terms)
+    return Custody(root_key, _key_store(config, database, account, observer), Conditions(before, terms))
 
 
 def _root_file(path: Path, database: Database) -> RootKey:
@@ -56,9 +59,16 @@ def _root_file(path: Path, database: Database) -> RootKey:
     return LocalFileRootKey.open(path)
 
 
-def _settle(database: Database, root_key: RootKey) -> None:
+def _before(config: Config) -> RootKey | None:
+    if config.root_key_before is None:
+        return None
+    return standing_root_key(config.root_key_before, config.data, "HYPERKMS_ROOT_KEY_BEFORE")
+
+
+def _settle(database: Database, root_key: RootKey, before: RootKey | None) -> None:
     standing = facts.settle(database, "root_key_id", root_key.id)
-    if standing != root_key.id:
+    require_known(database, root_key, before)
+    if standing not in {root_key.id, before.id if before else None}:
         words = f"HYPERKMS_ROOT_KEY is root key {root_key.id}; this data directory is under {standing}"
         raise Tampered("wrong-root-key", words)
 

@@ -39,6 +39,17 @@ class ListingKeyStore(Protocol):
         """At most `limit` places after `after`, in order; one that is created meanwhile may be missing."""
 
 
+@runtime_checkable
+class ReplacingKeyStore(KeyStore, ListingKeyStore, Protocol):
+    """A key store that can put the same key, sealed anew, in the place of a sealed key."""
+
+    def replace(self, wallet: WalletId, version: int, before: SealedKey, after: SealedKey) -> bool:
+        """Atomic, durable on return, and nothing of the one before is left.
+
+        False, and nothing done, unless it is `before` that stands there.
+        """
+
+
 def require_kept(store: KeyStore, wallet: WalletId, version: int, sealed: SealedKey) -> None:
     """Unavailable unless this is what is stored; ask it in the transaction that lists the version.
 

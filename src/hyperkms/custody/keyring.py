@@ -13,6 +13,7 @@ from typing import TypeAlias
 from hyperkms import _core
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.leases import Lease, Terms
+from hyperkms.custody.root_change import root_key_of
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import NotFound, Tampered, Unavailable, Withdrawn
 from hyperkms.state.waiting import about_to_wait
@@ -29,8 +30,22 @@ class _Opened:
     """A key at hand, and what its root key is asked with when the lease is to be renewed."""
 
     handle: _core.KeyHandle
+    root_key: RootKey
     wrapped: bytes
     lease: Lease | None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds of a root key beside itself."""
+
+    before: RootKey | None = None
+    """The root key that is being left: keys may still be under it."""
+    terms: Terms | None = None
+    """The leases of one that is elsewhere; None: keys are given for as long as the process lives."""
+
+
+_ALONE = Conditions()
 
 
 class Keyring:
@@ -38,7 +53,7 @@ class Keyring:
 
     A handle is an opaque object of the core, sealed in memory while idle. It is opened from the key store when it is
     first used, which `opened` is told, and kept until its version is retired, `most` others were used since, or its
-    lease has ended: a root key on this machine gives keys for as long as the process lives, one elsewhere by `terms`.
+    lease has ended: a root key on this machine gives keys for as long as the process lives, one elsewhere by its terms.
     """
 
     def __init__(
@@ -48,17 +63,23 @@ class Keyring:
         *,
         most: int = MOST_HANDLES,
         opened: Callable[[], None] = lambda: None,
-        terms: Terms | None = None,
+        conditions: Conditions = _ALONE,
     ) -> None:
         self._root_key = root_key
+        self._before = conditions.before
         self._key_store = key_store
         self._most = most
         self._told = opened
-        self._terms = terms
+        self._terms = terms = conditions.terms
         self._opened: OrderedDict[_Place, _Opened] = OrderedDict()
         self._changing = threading.Lock()
         self._opening: dict[_Place, tuple[threading.Lock, int]] = {}
         self._renewing = ThreadPoolExecutor(_RENEWING, thread_name_prefix="leases") if terms else None
+
+    @property
+    def root_key_id(self) -> str:
+        """That of the root key in force, under which new keys are sealed."""
+        return self._root_key.id
 
     @property
     def has_leases(self) -> bool:
@@ -77,15 +98,30 @@ class Keyring:
 
     def open(self, sealed: SealedKey, context: _core.Context) -> _core.KeyHandle:
         """Open a sealed key; Tampered unless it is the one of this context, unchanged."""
+        return _core.open_sealed_key(sealed, context, self._data_key(sealed, context))
+
+    def reseal(self, sealed: SealedKey, context: _core.Context) -> SealedKey:
+        """The same key under a new data key, of the root key in force; not stored. It is known to open."""
+        data_key, wrapped = self._root_key.new_data_key(context)
+        resealed = _core.reseal_key(
+            sealed,
+            context,
+            self._data_key(sealed, context),
+            new_data_key=data_key,
+            wrapped=wrapped,
+            root_key_id=self._root_key.id,
+        )
+        if self.open(SealedKey(resealed), context).public_key != _core.inspect_sealed_key(sealed).public_key:
+            raise Tampered("public-key-mismatch", f"the key of {context.wallet} sealed anew is another key")
+        return SealedKey(resealed)
+
+    def copy(self, sealed: SealedKey, context: _core.Context, recipient: str) -> bytes:
+        """The key, encrypted to a recipient who is offline; not stored."""
+        return _core.copy_key(sealed, context, self._data_key(sealed, context), recipient)
+
+    def _data_key(self, sealed: SealedKey, context: _core.Context) -> _core.DataKey:
         header = _core.inspect_sealed_key(sealed)
-        if header.root_key_id != self._root_key.id:
-            raise Tampered(
-                "wrong-root-key",
-                f"wallet {context.wallet} was sealed under root key {header.root_key_id}, "
-                f"and this is root key {self._root_key.id}",
-            )
-        data_key = self._root_key.unwrap(header.wrapped, context)
-        return _core.open_sealed_key(sealed, context, data_key)
+        return root_key_of(header, context, self._root_key, self._before).unwrap(header.wrapped, context)
 
     def handle(self, wallet: Wallet, version: KeyVersion) -> _core.KeyHandle:
         """The handle of a version's key; its public key is the recorded one.
@@ -155,7 +191,7 @@ class Keyring:
                 return found
         if strict:
             try:
-                self._root_key.unwrap(found.wrapped, found.handle.context)
+                found.root_key.unwrap(found.wrapped, found.handle.context)
             except (Withdrawn, Tampered):
                 self.forget(*place)
                 raise
@@ -181,7 +217,7 @@ class Keyring:
             return
         asked_at = time.monotonic()
         try:
-            self._root_key.unwrap(opened.wrapped, opened.handle.context)
+            opened.root_key.unwrap(opened.wrapped, opened.handle.context)
         except (Withdrawn, Tampered):
             self.forget(*place)
         except Unavailable:
@@ -199,7 +235,9 @@ class Keyring:
             raise Tampered(
                 "sealed-key-missing", f"wallet {wallet.id} is listed and its sealed key is gone"
             ) from missing
-        handle = self.open(sealed, wallet.context_of(version))
+        context = wallet.context_of(version)
+        handle = self.open(sealed, context)
         self._told()
         lease = None if self._terms is None else self._terms.begin(asked_at)
-        return _Opened(handle, bytes(_core.inspect_sealed_key(sealed).wrapped), lease)
+        header = _core.inspect_sealed_key(sealed)
+        return _Opened(handle, root_key_of(header, context, self._root_key, self._before), header.wrapped, lease)

@@ -24,8 +24,10 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
 
     NotFound if there is no such wallet or version, or it is not the client's; Forbidden if the client may
     not do this with a wallet of its kind; Refused if it does not sign now: the wallet or the version is
-    retired, its grace has ended, or it is pending.
+    retired, its grace has ended, or it is pending. Unavailable in a directory that was restored and not fenced.
     """
+    if parts.frozen is not None:
+        raise parts.frozen.refusal()
     is_fresh = False
 
     def find() -> Found:

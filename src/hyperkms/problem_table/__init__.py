@@ -16,6 +16,7 @@ from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
 from hyperkms.problem_table.key_versions import KEY_VERSIONS
+from hyperkms.problem_table.loss import LOSS
 from hyperkms.problem_table.nonces import NONCES
 from hyperkms.problem_table.requests import REQUESTS
 from hyperkms.problem_table.rules import RULES
@@ -48,6 +49,7 @@ SITUATIONS: tuple[Situation, ...] = (
     DECIDING,
     HOLDING,
     COSIGNER_STARTING,
+    LOSS,
     STARTING,
     GUARDS,
 )

@@ -93,6 +93,21 @@ RUNNING = Situation(
             shown_by='curl -i "$URL/ready"',
         ),
         Problem(
+            code="frozen-after-restore",
+            family=Unavailable,
+            title="The data directory was restored and not fenced",
+            cause=(
+                "It was put back from a backup, which does not know what was signed after it was taken: nonces, limits "
+                "and requests of that time are missing. Until a person has fenced them off nothing is signed."
+            ),
+            next_step=(
+                "Make sure that the service which was lost never signs again. Stop this one, run `hyperkms recover "
+                "fence --data DIR`, and start it."
+            ),
+            retry=Retry.NO,
+            shown_by='curl -i "$URL/ready"; hyperkms status --data DIR',
+        ),
+        Problem(
             code="market-unavailable",
             family=Unavailable,
             title="The exchange's list of coins is not known",

@@ -48,6 +48,13 @@ def open_sqlite(path: Path) -> Database:
     return database
 
 
+def open_as_it_is(path: Path) -> Database:
+    """A database that is there, without a migration; one of a newer release is refused."""
+    database = Database(_engine(path), Sqlite(), path)
+    require_known(schema_of(database) or "")
+    return database
+
+
 def migrate_sqlite(path: Path) -> tuple[str | None, str]:
     """The same as a start does, for an operator who wants it done before: the schemas before and after."""
     database = Database(_engine(path), Sqlite(), path)
