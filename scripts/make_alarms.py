@@ -26,7 +26,7 @@ _PAGE = f"""# Alarms
 
 [prometheus.yml](../deploy/alarms/prometheus.yml) is a file of rules for Prometheus over the page of
 [metrics](metrics.md); [cloudwatch.json](../deploy/alarms/cloudwatch.json) is a template of CloudFormation over the log
-of the service, CloudTrail and the load balancer. Both are made of one list,
+of the service, CloudTrail and the load balancer ([aws.md](aws.md#alarms)). Both are made of one list,
 [alarms.toml](../deploy/alarms/alarms.toml). Urgent ones are to wake somebody. The thresholds are a start: set them to
 what your bots do.
 
