@@ -16,7 +16,7 @@ DATADOG = re.findall(r"```datadog\n(.+?)```", PAGE, re.DOTALL)
 NAMES = log_names()
 ROUTE_TEMPLATES = {template for _, template in ROUTES}
 WORDS = {"filter", "fields", "stats", "sort", "limit", "by", "as", "and", "or", "in", "like", "desc", "asc"}
-FUNCTIONS = {"count", "pct", "max", "min", "bin"}
+FUNCTIONS = {"count", "pct", "max", "earliest", "latest", "bin"}
 VALUES = {"event": NAMES.events, "code": set(CODES), "route": ROUTE_TEMPLATES}
 
 
