@@ -112,6 +112,8 @@ faults: setup
 	echo 'faults: cosigners stopped, killed and flooded'; \
 	HYPERKMS_TEST_STOP_S=10 HYPERKMS_TEST_MPC_SIGNATURES=1000 HYPERKMS_TEST_MALFORMED=100000 $(LONG) \
 		tests/faults/test_cosigners_lost.py; \
+	echo 'faults: AWS on a bad day, each fault at each call 20 times'; \
+	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
 		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py

@@ -13,6 +13,7 @@ import pytest
 from hyperkms._core import verify_ed25519
 from support.aws import Aws
 from support.aws_faults import Spoiler, spoiled
+from support.commands import run
 from support.service import Service
 from support.until import until
 
@@ -188,3 +189,27 @@ def test_no_answer_and_no_line_repeats_what_aws_says(emulated_aws: Aws, tmp_path
     text = json.dumps(service.lines) + answer.body.decode()
     for said in ("can't find", settings["AWS_SECRET_ACCESS_KEY"], "AKIA", "Signature="):
         assert said not in text
+
+
+def test_the_doctor_names_the_right_that_is_missing(emulated_aws: Aws, bad_day: Spoiler, tmp_path: Path) -> None:
+    settings = emulated_aws.settings(SECRETS_PREFIX=f"{tmp_path.name}/", AWS_ENDPOINT_URL=bad_day.url)
+    with Service.start(tmp_path / "data", **settings):
+        pass
+
+    def verdicts() -> dict[str, str]:
+        words = ["doctor", "--aws", "--json", "--data", str(tmp_path / "data")]
+        return {found["what"]: found["verdict"] for found in json.loads(run(*words, cwd=tmp_path, **settings).stdout)}
+
+    rights = {"kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt"}
+    rights |= {f"secretsmanager:{name}" for name in ("CreateSecret", "GetSecretValue", "DeleteSecret")}
+    found = verdicts()
+    assert {right: found[right] for right in rights} == dict.fromkeys(rights, "good")
+    for missing in ("GenerateDataKey", "Decrypt", "GetSecretValue", "DeleteSecret"):
+        bad_day.spoil_all("denied", missing)
+        found = verdicts()
+        assert [right for right in found if found[right] == "bad" and right in rights] == [
+            right for right in rights if right.endswith(f":{missing}")
+        ]
+        bad_day.heal()
+    left = [name for name in emulated_aws.secrets() if name.startswith(f"{tmp_path.name}/hyperkms/doctor-")]
+    assert len(left) == 1, "a probe stays only where it may not be removed"

@@ -22,7 +22,7 @@ BUSY = {
 }
 """Faults that are an answer: the status and the code."""
 FAULTS = (*BUSY, "cut-before", "cut-after", "truncated", "garbage", "slow", "hang")
-_SLOW_S = 0.5
+_SLOW_S = 0.2
 _HANG_S = 4.0
 
 

@@ -4,17 +4,22 @@ Every public name is called with keys that are known beforehand; everything that
 for them, in every form. A name that this test does not know how to call fails it.
 """
 
+import base64
 import copy
 import hashlib
 import inspect
+import json
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import botocore.httpsession
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -32,6 +37,7 @@ ROOT_KEY = Secret(hashlib.sha256(b"a known root key").digest())
 PRIVATE_KEYS = {
     kind: Secret(hashlib.sha256(b"a known key: " + kind.encode()).digest()) for kind in ("ed25519", "secp256k1")
 }
+DATA_KEY = Secret(hashlib.sha256(b"a known data key of KMS").digest())
 REQUEST_KEY = Secret(hashlib.sha256(b"a known request key").digest())
 SERVICE = "5e" * 16
 ASKED = {"method": b"POST", "target": b"/wallets/sign", "body": b"{}", "idempotency_key": b""}
@@ -79,7 +85,7 @@ class Bench:
     def secrets(self) -> dict[str, Secret]:
         """The known keys, and the data keys as the independent reader opens them."""
         known = {f"known {kind}": key for kind, key in PRIVATE_KEYS.items()}
-        return {**secrets_of(ROOT_KEY, self.opened()), **known, "request key": REQUEST_KEY}
+        return {**secrets_of(ROOT_KEY, self.opened()), **known, "request key": REQUEST_KEY, "data key": DATA_KEY}
 
     def every_handle(self) -> list[_core.KeyHandle]:
         return [*self.handles.values(), self.log_key]
@@ -100,6 +106,38 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 # ---- every public name and how to call it --------------------------------------------------------------
+
+
+class _Kms(BaseHTTPRequestHandler):
+    """Answers as AWS KMS does, with a data key that is known; `/cut` ends in the middle of it, `/long` has two more."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        key = DATA_KEY.reveal() + bytes(2 * (self.path == "/long"))
+        told = {"KeyId": "arn:aws:kms:k", "CiphertextBlob": "aGVsbG8=", "Plaintext": base64.b64encode(key).decode()}
+        body = json.dumps(told).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body[: len(body) - 5 * (self.path == "/cut")])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def kms_client(_bench: Bench | None = None) -> _core.KmsClient:
+    trusted = Path(botocore.httpsession.get_cert_path(verify=True)).read_bytes()
+    return _core.KmsClient(trusted=trusted, proxy=None, connect_ms=1000)
+
+
+def ask_kms(path: str = "/") -> _core.KmsAnswer:
+    server = HTTPServer(("127.0.0.1", 0), _Kms)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    try:
+        return kms_client().send(f"http://127.0.0.1:{server.server_port}{path}", [], b"{}", within_ms=5000)
+    finally:
+        thread.join()
+        server.server_close()
 
 
 def ask_import_key(bench: Bench) -> Iterator[object]:
@@ -240,6 +278,11 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "KeyHandle": lambda bench: bench.every_handle(),
     "KeyHandle.context": lambda bench: [handle.context for handle in bench.every_handle()],
     "KeyHandle.public_key": lambda bench: [handle.public_key for handle in bench.every_handle()],
+    "KmsAnswer": lambda _: ask_kms(),
+    **{f"KmsAnswer.{name}": of(lambda _: ask_kms(), name) for name in ("status", "refusal", "key_id", "wrapped")},
+    "KmsAnswer.take_data_key": lambda _: ask_kms().take_data_key(),
+    "KmsClient": kms_client,
+    "KmsClient.send": lambda _: [attempt(ask_kms, path) for path in ("/", "/cut", "/long")],
     "LocalRootKey": lambda bench: bench.root_key,
     "LocalRootKey.create": lambda bench: [*ask_create(bench)],
     "LocalRootKey.open": lambda bench: [*ask_open(bench)],

@@ -1,7 +1,7 @@
 """The sweep: what is due is done, whatever was cut off before, and nothing else is touched."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hyperkms.audit.record import LIFE
 from hyperkms.cli.layout import DATABASE, ROOT_KEY
+from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore, ListingKeyStore, Place
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.local_file import LocalFileRootKey
@@ -269,7 +270,7 @@ def test_nothing_is_listed_in_the_place_of_an_orphan_that_is_being_removed(at: H
 class StopsAfterStoring:
     """The key store of a process that is stopped, each time it has stored a key, until others are done."""
 
-    def __init__(self, store: KeyStore, meanwhile: Callable[[], object]) -> None:
+    def __init__(self, store: DatabaseKeyStore, meanwhile: Callable[[], object]) -> None:
         self._store = store
         self._meanwhile = meanwhile
 
@@ -282,6 +283,9 @@ class StopsAfterStoring:
 
     def delete(self, wallet: WalletId, version: int) -> None:
         self._store.delete(wallet, version)
+
+    def places(self, *, after: Place, limit: int) -> Sequence[Place]:
+        return self._store.places(after=after, limit=limit)
 
 
 MAKING: dict[str, tuple[int, Callable[[Parts, Path], object]]] = {
@@ -315,7 +319,9 @@ def test_a_call_that_was_stopped_until_the_sweep_had_removed_its_key_lists_nothi
         if another_call:
             leave_orphan(at, "w", version)
 
-    slow = dataclasses.replace(at.parts, key_store=StopsAfterStoring(at.parts.key_store, meanwhile))
+    store = at.parts.key_store
+    assert isinstance(store, DatabaseKeyStore)
+    slow = dataclasses.replace(at.parts, key_store=StopsAfterStoring(store, meanwhile))
     with pytest.raises(Unavailable) as refused:
         make(slow, tmp_path)
     assert refused.value.code == "sealed-key-being-removed"

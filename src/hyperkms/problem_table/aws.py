@@ -69,6 +69,14 @@ AWS = Situation(
             retry=Retry.YES,
         ),
         Problem(
+            code="secrets-answer-malformed",
+            family=Unavailable,
+            title="What answers is not AWS Secrets Manager",
+            cause="The answer is not one of Secrets Manager, or was cut off.",
+            next_step="Ask again. If it stays, look at AWS_ENDPOINT_URL and at the proxies on the way.",
+            retry=Retry.YES,
+        ),
+        Problem(
             code="secrets-access-denied",
             family=Withdrawn,
             title="A right on the secrets is missing",

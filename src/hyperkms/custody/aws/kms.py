@@ -115,7 +115,7 @@ class AwsKmsRootKey:
         """An outage takes seconds to be met: once it is known, another thread that waits for it serves nobody."""
         fault = self._fault
         lately = time.monotonic() - self._looked_at < _HURRIED_S
-        if fault is not None and lately and not isinstance(fault, Withdrawn):
+        if fault is not None and lately and fault.code == "kms-unreachable":
             raise fault
 
     def _note(self, fault: HyperkmsError) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import Observer
 from hyperkms.custody.aws.refusals import outcome_of, secrets_fault, unreached
-from hyperkms.errors import Conflict, NotFound, Tampered
+from hyperkms.errors import Conflict, NotFound, Tampered, Unavailable
 from hyperkms.wallet import SealedKey, WalletId
 
 SCHEME = "aws-secrets-manager:"
@@ -56,7 +56,7 @@ class AwsSecretsManagerKeyStore:
         except _Exists as deleted:
             raise NotFound("sealed-key-not-found", f"the secret {name} was deleted") from deleted
         value = answer.get("SecretBinary")
-        if answer.get("Name") != name or not isinstance(value, bytes) or not 0 < len(value) <= _LARGEST:
+        if not isinstance(value, bytes) or not 0 < len(value) <= _LARGEST:
             raise Tampered("sealed-key-foreign", f"the secret {name} is no sealed key of hyperkms")
         return SealedKey(value)
 
@@ -101,6 +101,9 @@ class AwsSecretsManagerKeyStore:
         except BotoCoreError as error:
             self._observe("secretsmanager", operation, "failed")
             raise unreached(error, "secrets-unavailable", "AWS Secrets Manager") from None
+        if answer.get("Name") != name:  # botocore takes what is no JSON for an answer without members
+            self._observe("secretsmanager", operation, "failed")
+            raise Unavailable("secrets-answer-malformed", "what answered is not AWS Secrets Manager, or was cut off")
         self._observe("secretsmanager", operation, "ok")
         return answer
 
