@@ -18,7 +18,7 @@ help:
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make recover the program that puts keys together, into .venv/bin (docs/recovery.md)'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
-	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
+	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md, the names in docs/metrics.md and the alarms again'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
 	@echo 'ARGS="..." is handed on to the service (run), pytest (test), the demo or the bench; PYTHON=... prefers an interpreter'
 
@@ -157,6 +157,7 @@ check: setup
 
 docs: setup
 	@.venv/bin/python scripts/make_docs.py
+	@.venv/bin/python scripts/make_alarms.py
 
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url pyproject.toml
