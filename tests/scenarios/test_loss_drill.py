@@ -240,3 +240,42 @@ def test_a_cosigner_is_not_backed_up(tmp_path: Path) -> None:
     words = ("backup", "--to", str(tmp_path / "one.backup"), "--data", str(tmp_path / "cosigner"))
     assert "[cosigner-not-copied]" in refusal(*words, cwd=tmp_path)
     assert not (tmp_path / "one.backup").exists()
+
+
+def test_a_restore_goes_over_what_one_that_was_killed_has_left(lost: Lost, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "restored").mkdir(mode=0o700, parents=True)
+    data.chmod(0o700)
+    shutil.copy(lost.root_key, data)
+    (data / "hyperkms.db.draft").write_bytes(b"half of it")
+    (data / "restored" / "manifest.jsonl").write_bytes(b"half of it")
+    assert _done("restore", str(lost.backup), "--data", str(data), cwd=tmp_path)["sealedKeys"] == 3
+
+
+def test_a_directory_that_was_rolled_back_by_hand_is_fenced_too_and_what_was_unfinished_is_void(
+    tmp_path: Path, exchange: str
+) -> None:
+    data = tmp_path / "data"
+    with Service.start(data, HYPERKMS_TESTNET_URL=exchange) as service:
+        service.generate("bot", keyType="secp256k1")
+        shutil.copy(data / "hyperkms.db", tmp_path)
+        nonces = [_nonce(service, "bot") for _ in range(3)]
+    shutil.copy(tmp_path / "hyperkms.db", data)
+    with closing(sqlite3.connect(data / "hyperkms.db")) as rolled_back, rolled_back:
+        row = ("administrator", "k", bytes(32), "0" * 16, "reserved", "{}", nonces[0])
+        names = "client, key, fingerprint, request_id, state, plan, created_at"
+        rolled_back.execute(f"INSERT INTO requests ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608 (our own)
+    words = ("recover", "fence", "--yes", "--data", str(data))
+    assert _done(*words, cwd=tmp_path)["fenced"] is False
+    fenced = _done(*words, "--rolled-back", cwd=tmp_path)
+    assert (fenced["fenced"], fenced["voidedRequests"]) == (True, 1)
+    with Service.start(data, HYPERKMS_TESTNET_URL=exchange) as service:
+        assert _nonce(service, "bot") > fenced["nonceFloor"] > max(nonces)
+
+
+def test_the_administrator_gets_a_new_key_before_anything_signs(restored: Path) -> None:
+    (restored / "admin.key").unlink()
+    made = _done("client", "rotate", "administrator", "--data", str(restored), cwd=restored.parent)
+    (restored / "admin.key").write_text(made["apiKey"])
+    with Service.start(restored) as frozen:
+        assert frozen.get("/wallets").json["total"] == 3
