@@ -25,6 +25,8 @@ def kind() -> str:
 @contextmanager
 def on(chosen: str) -> Iterator[None]:
     """Within this block tests run on this kind; what they opened is closed at its end."""
+    if chosen == POSTGRESQL:
+        postgres()  # before any process that the test starts
     before = os.environ.get(KIND)
     os.environ[KIND] = chosen
     try:

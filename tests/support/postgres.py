@@ -1,5 +1,6 @@
 """A real PostgreSQL server for tests: Debian's, started once a process, on a free port of 127.0.0.1, with fsync on."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -19,6 +20,8 @@ from hyperkms.state.postgresql_address import PostgresAddress
 
 REQUIRED = "HYPERKMS_REQUIRE_POSTGRES"
 USER = "hyperkms"
+_STARTED = "HYPERKMS_TEST_POSTGRES"
+"""In processes that a test starts: the server of the test."""
 _TEMPLATE = "migrated"
 _OWNER = "postgres"
 _START_S = 60
@@ -113,13 +116,19 @@ class PostgresServer:
 
     def migrated(self, name: str) -> PostgresAddress:
         """A database of this release's schema, made if there is none of this name."""
-        if _TEMPLATE not in self.made:
-            migrate_database(self.empty(_TEMPLATE))
-            self.made.add(_TEMPLATE)
         if name not in self.made:
-            self.execute("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{_TEMPLATE}"')
+            with (self.folder / "making").open("w") as lock:  # of several processes that ask for the same one makes it
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not self._has(_TEMPLATE):
+                    migrate_database(self.empty(_TEMPLATE))
+                if not self._has(name):
+                    self.execute("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{_TEMPLATE}"')
             self.made.add(name)
         return self.address(name)
+
+    def _has(self, name: str) -> bool:
+        there = "SELECT 1 FROM pg_database WHERE datname = %s"
+        return bool(self.execute("postgres", there, name))
 
     def execute(self, name: str, statement: str, *values: object) -> list[tuple[object, ...]]:
         """One statement outside of hyperkms; its rows."""
@@ -148,13 +157,20 @@ class PostgresServer:
 @cache
 def postgres() -> PostgresServer:
     """The server of this process, started when it is first needed, for tests that leave it running."""
-    return new_server()
+    started = os.environ.get(_STARTED)
+    if started:
+        folder, port, programs = started.split("\n")
+        return PostgresServer(Path(folder), int(port), Path(programs))
+    server = new_server()
+    os.environ[_STARTED] = f"{server.folder}\n{server.port}\n{server.programs}"
+    return server
 
 
 def remove_postgres() -> None:
     """At the end of the tests of this process: stop the server, if one was started."""
-    if postgres.cache_info().currsize:
+    if postgres.cache_info().currsize and postgres().process is not None:
         postgres().remove()
+        del os.environ[_STARTED]
         postgres.cache_clear()
 
 

@@ -1,12 +1,11 @@
 """Nonces are used once by a signer, whatever crashes, restarts or turns back the clock."""
 
 import multiprocessing
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from hyperkms import _core
 from hyperkms.errors import Conflict, Malformed, Unavailable
@@ -17,6 +16,7 @@ from hyperkms.hyperliquid.nonces import (
     WINDOW_PAST_MS,
     Nonces,
 )
+from hyperkms.state.schema import signers
 from support.databases import open_at
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -224,8 +224,9 @@ def test_a_clock_that_goes_forward_and_back_brings_no_callers_nonce_back(
 
 
 def _ceilings(folder: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(folder / "state.db")) as database:
-        return dict(database.execute("SELECT address, ceiling FROM signers"))
+    with open_at(folder / "state.db").read() as connection:
+        found = connection.execute(sa.select(signers.c.address, signers.c.ceiling)).all()
+    return {row.address: row.ceiling for row in found}
 
 
 def test_a_signer_whose_ceiling_is_near_has_it_renewed_when_another_ones_is(tmp_path: Path, clock: Clock) -> None:
