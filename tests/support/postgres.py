@@ -85,13 +85,6 @@ class PostgresServer:
             )
         self._wait()
 
-    def stop(self) -> None:
-        """As an operator would: transactions are cut off, nothing committed is lost."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=_START_S)
-            self.process = None
-
     def kill(self) -> None:
         """kill -9 of every process of it, as a crash would: its memory is gone, its files are as they were."""
         assert self.process is not None
@@ -149,8 +142,11 @@ class PostgresServer:
         return subprocess.run(line, check=False, capture_output=True, cwd="/", user=_user(), group=_user())
 
     def remove(self) -> None:
-        """Stop it and leave nothing."""
-        self.stop()
+        """Stop it at once, without a last checkpoint, and leave nothing."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(timeout=_START_S)
+            self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
