@@ -4,8 +4,9 @@ import sqlalchemy as sa
 
 from hyperkms.audit.record import GroupRecord
 from hyperkms.cli.assemble_cosigner import LOCK, alone, opened_directory, standing_group
-from hyperkms.cli.layout import DATABASE, RECORDS
+from hyperkms.cli.layout import RECORDS
 from hyperkms.cli.operator import actor
+from hyperkms.cli.state import address_of
 from hyperkms.config import Config
 from hyperkms.errors import NotFound
 from hyperkms.state.database import open_database
@@ -38,7 +39,7 @@ def fence(config: Config) -> Fence:
         def before_commit(_connection: sa.Connection) -> None:
             directory.parts.record.append(line).wait()
 
-        database = open_database(config.data / DATABASE)
+        database = open_database(address_of(config))
         try:
             PeerHeads(database).set_fence(made, before_commit)
         finally:
