@@ -1,6 +1,7 @@
 """A service lives under the policies of docs/aws.md and needs every right that they give."""
 
 import copy
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hyperkms.metrics.catalogue import AWS_OPERATIONS
 from support.aws import Aws
 from support.aws_gate import Gate, guarded
+from support.commands import run
 from support.iam import policy
 from support.service import Service
 
@@ -18,8 +20,8 @@ CALLED = {f"{service}:{operation}" for service, operation in AWS_OPERATIONS}
 
 
 @contextmanager
-def under_the_policies(aws: Aws, folder: Path, *, without: str = "") -> Iterator[tuple[Service, Gate]]:
-    """A service whose calls pass the role's, the key's, the endpoints' and the account's policies."""
+def policies_around(aws: Aws, folder: Path, *, without: str = "") -> Iterator[tuple[Gate, dict[str, str]]]:
+    """All policies that judge a call of the service, and the settings with which it meets them."""
     names = {"key_id": aws.key_id, "prefix": f"{folder.name}/"}
     role: Any = copy.deepcopy(policy("service-role.json", **names))
     for statement in role["Statement"]:
@@ -31,9 +33,17 @@ def under_the_policies(aws: Aws, folder: Path, *, without: str = "") -> Iterator
         "secretsmanager": [role, policy("endpoint-secretsmanager.json", **names), guard],
     }
     with guarded(aws.url, policies) as gate:
-        settings = aws.settings(SECRETS_PREFIX=names["prefix"], AWS_ENDPOINT_URL=gate.url, HYPERKMS_KEY_LEASE="strict")
-        with Service.start(folder / "data", **settings) as service:
-            yield service, gate
+        yield gate, aws.settings(SECRETS_PREFIX=names["prefix"], AWS_ENDPOINT_URL=gate.url, HYPERKMS_KEY_LEASE="strict")
+
+
+@contextmanager
+def under_the_policies(aws: Aws, folder: Path, *, without: str = "") -> Iterator[tuple[Service, Gate]]:
+    """A service whose calls all of them judge."""
+    with (
+        policies_around(aws, folder, without=without) as (gate, settings),
+        Service.start(folder / "data", **settings) as service,
+    ):
+        yield service, gate
 
 
 def test_the_whole_life_of_wallets_passes_and_uses_every_right(emulated_aws: Aws, tmp_path: Path) -> None:
@@ -69,3 +79,13 @@ def test_without_a_right_on_the_secrets_the_answer_names_it(emulated_aws: Aws, t
             made if made.status != 200 else service.post("/wallets/sign", {"walletId": "bytes", "message": "hello"})
         )
     assert (refused.status, refused.json["code"], refused.json["right"]) == (503, "secrets-access-denied", right)
+
+
+def test_the_doctor_finds_every_right_under_the_policies(emulated_aws: Aws, tmp_path: Path) -> None:
+    with policies_around(emulated_aws, tmp_path) as (gate, settings):
+        with Service.start(tmp_path / "data", **settings):
+            pass
+        words = ("doctor", "--aws", "--json", "--data", str(tmp_path / "data"))
+        found = json.loads(run(*words, cwd=tmp_path, **settings).stdout)
+    assert {each["what"] for each in found if each["what"] in CALLED and each["verdict"] == "good"} == CALLED
+    assert gate.stopped == set()
