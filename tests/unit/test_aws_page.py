@@ -26,7 +26,6 @@ OF_KMS = {action for action in CALLED if action.startswith("kms:")}
 KEY = f"arn:aws:kms:eu-west-1:123456789012:key/{NAMES['key_id']}"
 SEALED = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:desk/hyperkms/w1/v1-AbCdEf"
 ADMINISTRATOR = NAMES["admin_role"]
-ELSEWHERE = "HYPERKMS_DATABASE"  # comes with PostgreSQL
 NO_OPERATION = {"iam:PassRole"}
 """Actions that are no call by themselves."""
 
@@ -52,7 +51,7 @@ def test_every_policy_of_the_page_is_a_file_and_every_file_is_on_the_page() -> N
 
 def test_every_setting_of_the_page_is_one() -> None:
     names = set(re.findall(r"\b(HYPERKMS_[A-Z_]+[A-Z]|SECRETS_PREFIX|AWS_KMS_KEY_ID|AWS_REGION)\b", PAGE))
-    assert names <= {*SETTINGS, ELSEWHERE, "HYPERKMS_LIMIT"}
+    assert names <= {*SETTINGS, "HYPERKMS_LIMIT"}
 
 
 @pytest.mark.parametrize("name", FILES)
