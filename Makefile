@@ -18,7 +18,7 @@ help:
 	@echo 'make check   formatting, lints, types and import contracts'
 	@echo 'make recover the program that puts keys together, into .venv/bin (docs/recovery.md)'
 	@echo 'make setup   only what the others need first: .venv and the package built into it'
-	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md and the names in docs/metrics.md again'
+	@echo 'make docs    docs/errors.md, the entries of docs/troubleshooting.md, the names in docs/metrics.md and the alarms again'
 	@echo 'make lock    requirements/*.txt again from pyproject.toml (ARGS=--upgrade for newer versions)'
 	@echo 'ARGS="..." is handed on to the service (run), pytest (test), the demo or the bench; PYTHON=... prefers an interpreter'
 
@@ -113,6 +113,8 @@ faults: setup
 	echo 'faults: cosigners stopped, killed and flooded'; \
 	HYPERKMS_TEST_STOP_S=10 HYPERKMS_TEST_MPC_SIGNATURES=1000 HYPERKMS_TEST_MALFORMED=100000 $(LONG) \
 		tests/faults/test_cosigners_lost.py; \
+	echo 'faults: AWS on a bad day, each fault at each call 20 times'; \
+	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
 		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py
@@ -131,8 +133,8 @@ WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$(
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
-	cargo test --locked --workspace --no-default-features; \
-	cargo build --locked --workspace --no-default-features --bins; \
+	cargo test --locked --workspace --features hyperkms-core/kms; \
+	cargo build --locked --workspace --features hyperkms-core/kms --bins; \
 	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -152,10 +154,11 @@ check: setup
 	@echo 'check: cargo fmt'
 	@$(WITH_CARGO); cargo fmt --all --check
 	@echo 'check: cargo clippy'
-	@$(WITH_CARGO); cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	@$(WITH_CARGO); cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
 
 docs: setup
 	@.venv/bin/python scripts/make_docs.py
+	@.venv/bin/python scripts/make_alarms.py
 
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url pyproject.toml
@@ -166,9 +169,9 @@ lock: .stamps/venv
 	@set -e; \
 	echo 'lock: solving requirements/dev.txt and requirements/run.txt'; \
 	cp requirements/dev.txt .stamps/dev.txt; \
-	$(COMPILE) --extra sandbox --group test --group demo --group bench $(ARGS) -o .stamps/dev.txt >/dev/null; \
+	$(COMPILE) --extra aws --extra postgres --extra sandbox --group test --group demo --group bench $(ARGS) -o .stamps/dev.txt >/dev/null; \
 	cp .stamps/dev.txt .stamps/run.txt; \
-	$(COMPILE) -o .stamps/run.txt >/dev/null; \
+	$(COMPILE) --extra aws --extra postgres -o .stamps/run.txt >/dev/null; \
 	if grep -n '://' .stamps/dev.txt .stamps/run.txt; then \
 		echo 'lock: an address got into the pins above; nothing was changed' >&2; exit 1; \
 	fi; \

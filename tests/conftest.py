@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from support import databases
+from support.aws import Aws, aws
+from support.postgres import remove_postgres
 from support.service import Service
 from support.vectors import FOLDER
 
@@ -15,11 +18,23 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_sessionfinish() -> None:
+    """Workers of xdist end without the functions of `atexit`."""
+    remove_postgres()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _vectors_are_there_where_they_are_required() -> None:
     """In CI the tests on published vectors must run: absence is a failure there, not a skip."""
     if os.environ.get("HYPERKMS_REQUIRE_VECTORS") and not FOLDER.is_dir():
         pytest.exit(f"the published vectors are required and {FOLDER} is absent", returncode=3)
+
+
+@pytest.fixture(params=[databases.SQLITE, databases.POSTGRESQL])
+def each_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs on each kind of database; `pytestmark` has it before whatever opens one."""
+    with databases.on(request.param):
+        yield request.param
 
 
 @pytest.fixture
@@ -34,3 +49,18 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     """The same for tests that leave nothing behind but wallets of their own names."""
     with Service.start(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def emulated_aws() -> Iterator[Aws]:
+    """An emulator of AWS KMS and Secrets Manager."""
+    with aws() as running:
+        yield running
+
+
+@pytest.fixture
+def in_aws(emulated_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """The same, found by this very process."""
+    for name, value in emulated_aws.settings().items():
+        monkeypatch.setenv(name, value)
+    return emulated_aws

@@ -7,9 +7,13 @@ pub mod digest;
 mod ed25519;
 pub mod error;
 pub mod hex;
+pub mod key_copy;
 pub mod key_file;
+#[cfg(feature = "kms")]
+pub mod kms;
 pub mod memory;
 pub mod new_file;
+pub mod recipient;
 pub mod record;
 pub mod request;
 pub mod request_key;

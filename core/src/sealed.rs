@@ -134,7 +134,7 @@ impl Context {
         out
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend([self.purpose.code(), key_type_code(self.key_type), self.network.code(), self.origin.code()]);
         out.extend(self.version.to_be_bytes());
         out.push(self.wallet.len() as u8);
@@ -274,7 +274,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn read_context(rest: &mut Reader) -> Result<Context> {
+pub(crate) fn read_context(rest: &mut Reader) -> Result<Context> {
     let purpose = Purpose::from_code(rest.byte()?)?;
     let key_type = key_type_of(rest.byte()?)?;
     let network = Binding::from_code(rest.byte()?)?;

@@ -2,6 +2,8 @@
 //!
 //! Only cosigners load this. It stands on the core: the same arena, the same seals, the same digests.
 
+pub use hyperkms_core::recipient;
+
 pub mod dkls;
 pub mod envelope;
 mod faults;
@@ -17,7 +19,6 @@ mod prepared_tests;
 pub mod protocol;
 #[cfg(feature = "python")]
 mod python;
-pub mod recipient;
 pub mod sealed_share;
 pub mod session;
 #[cfg(test)]

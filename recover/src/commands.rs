@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hyperkms_core::error::{Error, Result};
 use hyperkms_core::hex::{decode_either_case, hex};
+use hyperkms_core::key_copy::KeyCopy;
 use hyperkms_core::new_file::{io_error, publish};
 use hyperkms_core::root_file::RootFile;
 use hyperkms_core::single::{address, KeyType};
@@ -22,6 +23,7 @@ use crate::copies::Opened;
 use crate::files::{read_open, KeyPipe};
 use crate::first_system;
 use crate::identity::Identity;
+use crate::whole::Whole;
 
 /// The identity of one recovery, in the folder that `begin` was given.
 const IDENTITY_FILE: &str = "recovery.identity";
@@ -29,7 +31,7 @@ const EXPOSED: &str = "\
 THIS KEY NOW COUNTS AS EXPOSED: it was whole in one place.
   1. An agent: approve a new one at the exchange. A master account: move its funds to a new one.
   2. Retire the wallet that this key was imported into, and the one that it was recovered from.
-  3. Destroy the copies of shares, and the identity that opened them.";
+  3. Destroy the copies, and the identity that opened them.";
 
 type Words = std::vec::IntoIter<OsString>;
 
@@ -84,9 +86,31 @@ pub fn hand_over(words: Words) -> Result<()> {
 /// `check`: whether a copy opens and holds the share that it says; never the share.
 pub fn check(words: Words) -> Result<()> {
     let mut given = Arguments::read(words, &["in", "identity"])?;
-    let (copy, identity) = (given.path("in")?, Identity::open(&given.path("identity")?)?);
-    let opened = Opened::open(&read_open(&copy)?, &identity)?;
+    let (copy, identity) = (read_open(&given.path("in")?)?, Identity::open(&given.path("identity")?)?);
+    if KeyCopy::is_one(&copy) {
+        println!("{}", of_whole(&Whole::open(&copy, &identity)?));
+        return Ok(());
+    }
+    let opened = Opened::open(&copy, &identity)?;
     println!("{}", of_share(&opened.context, &opened.group_key));
+    Ok(())
+}
+
+/// `open`: the whole key of a wallet, from the copy that was made at its birth.
+pub fn open(words: Words) -> Result<()> {
+    let mut given = Arguments::read(words, &["in", "identity", "public-key"])?;
+    let expected = given.optional_text("public-key")?.as_deref().map(read_public_key).transpose()?;
+    let identity = Identity::open(&given.path("identity")?)?;
+    let copy = read_open(&given.path("in")?)?;
+    let mut output = KeyPipe::open()?;
+    let opened = Whole::open(&copy, &identity)?;
+    if expected.is_some_and(|expected| expected != opened.public_key) {
+        return Err(Error::refused("copies-of-another-key", "the copy is of another key than the public key given"));
+    }
+    output.write(&opened.key)?;
+    eprintln!("hyperkms-recover: wrote the key, from its copy");
+    eprintln!("{}", of_whole(&opened));
+    eprintln!("{EXPOSED}");
     Ok(())
 }
 
@@ -174,6 +198,21 @@ fn of_share(context: &ShareContext, group_key: &GroupKey) -> String {
     let ShareContext { index, threshold, members, .. } = context;
     let key = of_key(context, group_key);
     format!("{key}\nshare: {index} of {members}, any {threshold} make the key")
+}
+
+/// What a whole key is for, one thing a line.
+fn of_whole(opened: &Whole) -> String {
+    let Whole { context, public_key, .. } = opened;
+    let address = address(public_key).ok().filter(|_| context.key_type == KeyType::Secp256k1);
+    let address = address.map(|address| format!("\naddress: {}", shown(&address))).unwrap_or_default();
+    format!(
+        "wallet: {}\nversion: {}\nkey type: {}\nnetwork: {}\npublic key: {}{address}",
+        context.wallet,
+        context.version,
+        context.key_type.name(),
+        context.network.name(),
+        shown(public_key),
+    )
 }
 
 fn of_key(context: &ShareContext, group_key: &GroupKey) -> String {

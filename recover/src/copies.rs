@@ -10,7 +10,7 @@ use hyperkms_cosign::share_context::ShareContext;
 use hyperkms_cosign::share_copy::ShareCopy;
 use hyperkms_cosign::{dkls, frost};
 
-use crate::identity::Identity;
+use crate::identity::{Encrypted, Identity};
 
 /// A share as its cosigner holds it, with what it is for.
 pub struct Opened {
@@ -23,7 +23,7 @@ impl Opened {
     /// Opens a copy; Tampered unless the share in it is the one that its group key has at its index.
     pub fn open(copy: &[u8], identity: &Identity) -> Result<Opened> {
         let read = ShareCopy::read(copy)?;
-        let body = identity.decrypt(&read)?;
+        let body = identity.decrypt(&Encrypted::of_share(&read))?;
         let opened = Opened { context: read.context, group_key: read.group_key, body };
         opened.require_fitting()?;
         Ok(opened)

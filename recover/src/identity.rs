@@ -82,15 +82,15 @@ impl Identity {
         format!("{FIRST_WORD} {} ", self.wallet.as_deref().unwrap_or(ANY))
     }
 
-    /// The body of the share in a copy; Refused if it is not for this identity or of another wallet.
-    pub fn decrypt(&self, copy: &ShareCopy<'_>) -> Result<Secret> {
-        let wallet = &copy.context.wallet;
-        if copy.recipient != self.recipient {
-            let words = format!("the copy of a share of wallet {wallet} was encrypted to another recipient");
+    /// What is in a copy; Refused if it is not for this identity or of another wallet.
+    pub fn decrypt(&self, copy: &Encrypted<'_>) -> Result<Secret> {
+        let Encrypted { what, wallet, .. } = copy;
+        if *copy.recipient != self.recipient {
+            let words = format!("the copy of a {what} of wallet {wallet} was encrypted to another recipient");
             return Err(Error::refused("copy-for-another", words));
         }
-        if let Some(own) = self.wallet.as_ref().filter(|own| *own != wallet) {
-            let words = format!("the copy is of a share of wallet {wallet}, and this recovery is of wallet {own}");
+        if let Some(own) = self.wallet.as_ref().filter(|own| own != wallet) {
+            let words = format!("the copy is of a {what} of wallet {wallet}, and this recovery is of wallet {own}");
             return Err(Error::refused("copy-of-another-wallet", words));
         }
         let opened = on_deeply_wiped_stack(|| {
@@ -100,15 +100,41 @@ impl Identity {
                 &OpModeR::Base,
                 &key,
                 &encapsulated,
-                INFO,
+                copy.info,
                 copy.ciphertext,
                 copy.bound,
             )
         });
         opened.map(Secret::new).map_err(|_| {
-            let words = format!("the copy of a share of wallet {wallet} was changed after it was made");
+            let words = format!("the copy of a {what} of wallet {wallet} was changed after it was made");
             Error::tampered("copy-tampered", words)
         })
+    }
+}
+
+/// A copy of a share or of a key, as it is encrypted.
+pub struct Encrypted<'a> {
+    pub what: &'static str,
+    pub wallet: &'a String,
+    pub recipient: &'a Recipient,
+    pub info: &'static [u8],
+    pub encapsulated: &'a [u8; 32],
+    pub ciphertext: &'a [u8],
+    /// The bytes that the ciphertext is bound to.
+    pub bound: &'a [u8],
+}
+
+impl<'a> Encrypted<'a> {
+    pub fn of_share(copy: &'a ShareCopy<'a>) -> Encrypted<'a> {
+        Encrypted {
+            what: "share",
+            wallet: &copy.context.wallet,
+            recipient: &copy.recipient,
+            info: INFO,
+            encapsulated: copy.encapsulated,
+            ciphertext: copy.ciphertext,
+            bound: copy.bound,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod first_system_tests;
 mod identity;
 #[cfg(test)]
 mod testing;
+mod whole;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ A key that is held in shares, from copies of t of them:
 Copies that are made at birth:
   recipient new --out FILE                                 offline: makes a recipient for all wallets
   check --in FILE --identity FILE                          the drill: whether a copy opens and is whole
+  open --in FILE --identity FILE [--public-key HEX]        offline: a whole key, from its copy
 
 A key goes to a pipe and nowhere else:
   ... | hyperkms wallet import ID --key-type T --key-file - --data DIR";
@@ -71,6 +73,7 @@ fn run(words: &mut Vec<OsString>) -> Result<()> {
         "hand-over" => commands::hand_over(of_command),
         "combine" => commands::combine(of_command),
         "check" => commands::check(of_command),
+        "open" => commands::open(of_command),
         "recipient" if of_command.next().is_some_and(|word| word == "new") => commands::recipient_new(of_command),
         _ => Err(arguments::not_understood("no such command; `hyperkms-recover --help` shows them")),
     }

@@ -78,6 +78,38 @@ class LocalRootKey:
         """Open a wrapped data key; Tampered unless this root key wrapped it for this context."""
 
 @final
+class KmsClient:
+    """Sends signed requests to AWS KMS and reads its answers, which bear data keys. Nothing secret is kept."""
+
+    def __new__(cls, *, trusted: bytes, proxy: str | None, connect_ms: int) -> KmsClient:
+        """`trusted`: PEM certificates of authorities; `proxy`: an http:// address; milliseconds for a connection."""
+    def send(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, within_ms: int) -> KmsAnswer:
+        """Post it, over a connection of its own; whatever status was answered.
+
+        Unavailable `kms-unreachable` without an answer in that many milliseconds, `kms-answer-malformed` when it is
+        not one of KMS; Refused for an address that is neither https nor this machine.
+        """
+
+@final
+class KmsAnswer:
+    """What AWS KMS answered, but for messages, which name resources."""
+
+    @property
+    def status(self) -> int:
+        """That of HTTP."""
+    @property
+    def refusal(self) -> str | None:
+        """The code of an error, such as `AccessDeniedException`."""
+    @property
+    def key_id(self) -> str | None:
+        """The ARN of the KMS key that was used."""
+    @property
+    def wrapped(self) -> bytes | None:
+        """The data key, wrapped (CiphertextBlob)."""
+    def take_data_key(self) -> DataKey | None:
+        """The data key, once; None if there is none, or it was taken."""
+
+@final
 class SealedHeader:
     """What anyone can read of a sealed key; not to be trusted before it has been opened."""
 
@@ -270,6 +302,26 @@ def import_key(
 
     Refused unless the file is this user's own with mode 0600 or 0400.
     """
+
+def reseal_key(
+    sealed_key: bytes,
+    context: Context,
+    data_key: DataKey,
+    *,
+    new_data_key: DataKey,
+    wrapped: bytes,
+    root_key_id: str,
+) -> bytes:
+    """The same key sealed anew, under another data key; Tampered as for `open_sealed_key`."""
+
+def copy_key(sealed_key: bytes, context: Context, data_key: DataKey, recipient: str) -> bytes:
+    """The key in a copy that only the recovery program opens, with the key behind `recipient` (docs/recovery.md).
+
+    Malformed unless the recipient is what `hyperkms-recover` printed; Tampered as for `open_sealed_key`.
+    """
+
+def recipient_fingerprint(recipient: str) -> str:
+    """As people read it to each other: 8 groups of 4 hex digits."""
 
 def inspect_sealed_key(sealed: bytes) -> SealedHeader:
     """Read the header; Tampered if the bytes are no sealed key."""

@@ -21,6 +21,7 @@ from hyperkms.access.proxies import Proxies
 from hyperkms.audit.log import Durability
 from hyperkms.errors import Malformed, Refused, quoted
 from hyperkms.mode import Mode
+from hyperkms.state.postgresql_address import PostgresAddress, parse_postgresql
 from hyperkms.wallet import KeyType, Network
 
 MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
@@ -35,6 +36,11 @@ EMERGENCY_MB = 4
 MAX_EMERGENCY_MB = 1024
 MAX_REQUEST_WINDOW_S = 30
 MOST_COSIGNERS = 5
+KEY_LEASE_S = 300
+MAX_KEY_LEASE_S = 3600
+_SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}", re.ASCII)
+SQLITE = "sqlite:"
+DATABASE_AS_KEY_STORE = "database:"
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _DAYS = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?", re.ASCII)
 MIN_API_KEY = 16
@@ -63,7 +69,13 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_MAINNET_URL": "mainnet_url",
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
+    "HYPERKMS_DATABASE": "database",
+    "HYPERKMS_ROOT_KEY_BEFORE": "root_key_before",
     "HYPERKMS_KEY_STORE": "key_store",
+    "HYPERKMS_KEY_LEASE": "key_lease_s",
+    "AWS_REGION": "aws_region",
+    "AWS_KMS_KEY_ID": "aws_kms_key_id",
+    "SECRETS_PREFIX": "secrets_prefix",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
     "HYPERKMS_AUDIT_SEGMENT_MB": "audit_segment_mb",
@@ -75,6 +87,7 @@ SETTINGS: Mapping[str, str] = {
     "MPC_THRESHOLD_REQUIRED": "mpc_required",
     "MPC_THRESHOLD_TOTAL": "mpc_total",
     "HYPERKMS_MPC_GROUP": "mpc_group",
+    "HYPERKMS_RECOVERY_RECIPIENT": "recovery_recipient",
     "HYPERKMS_ACCEPT_UNAUDITED_ECDSA": "accept_unaudited_ecdsa",
     "HYPERKMS_REPLAY_VECTORS": "replay_vectors",
     "HYPERKMS_BEHIND_TLS_PROXY": "behind_tls_proxy",
@@ -88,8 +101,11 @@ _ELSEWHERE = frozenset(
         "HYPERKMS_API_KEY",
         "HYPERKMS_REQUEST_KEY",
         "HYPERKMS_SERVICE",
+        "HYPERKMS_REQUIRE_POSTGRES",
         "HYPERKMS_REQUIRE_VECTORS",
+        "HYPERKMS_TEST_AWS_FAULTS",
         "HYPERKMS_TEST_CALLERS",
+        "HYPERKMS_TEST_DATABASE",
         "HYPERKMS_TEST_KILLS",
         "HYPERKMS_TEST_ROTATIONS",
         "HYPERKMS_TEST_ROUNDS",
@@ -130,7 +146,17 @@ class Config:
     mainnet_url: str
     testnet_url: str
     root_key: str
+    database: PostgresAddress | None
+    """None: SQLite in the data directory."""
+    root_key_before: str | None
+    """The one that is being left: keys still open under it; None: there is none."""
     key_store: str
+    key_lease_s: int
+    """How long a key is used before a root key elsewhere is asked again; 0: for every request."""
+    aws_region: str | None
+    aws_kms_key_id: str | None
+    """The first system's setting: alone it chooses this root key, and AWS Secrets Manager as the key store."""
+    secrets_prefix: str
     memory_lock: MemoryLock
     audit_durability: Durability
     audit_segment_mb: int
@@ -146,6 +172,8 @@ class Config:
     mpc_total: int | None
     """Cosigners of the group; None: as the group says, else 3."""
     mpc_group: Path | None
+    recovery_recipient: Path | None
+    """A file with the recipient of second copies: of master keys, and of a cosigner's shares; None: there are none."""
     """The description of a group on other hosts; None: cosigners that this service starts itself, in development."""
     accept_unaudited_ecdsa: bool
     """In production: whether secp256k1 keys in shares are made and sign."""
@@ -175,7 +203,8 @@ class Config:
             value: Any = getattr(self, member.name)
             if isinstance(value, Mode | KeyType | Network):
                 value = value.value
-            shown[member.name] = str(value) if isinstance(value, Path | Proxies) else value
+            shown[member.name] = str(value) if isinstance(value, Path | Proxies | PostgresAddress) else value
+        shown["database"] = SQLITE if self.database is None else str(self.database)
         shown["api_key"] = None if self.api_key is None else "(set)"
         del shown["notes"], shown["limits"]
         return shown
@@ -210,8 +239,14 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         default_network=_word(values, "HYPERKMS_NETWORK", Network, None),
         mainnet_url=_url(values, "HYPERKMS_MAINNET_URL", "https://api.hyperliquid.xyz"),
         testnet_url=_url(values, "HYPERKMS_TESTNET_URL", "https://api.hyperliquid-testnet.xyz"),
-        root_key=values.get("HYPERKMS_ROOT_KEY") or "file:",
-        key_store=values.get("HYPERKMS_KEY_STORE") or "sqlite:",
+        root_key=values.get("HYPERKMS_ROOT_KEY") or _root_key_of_aws(values) or "file:",
+        root_key_before=values.get("HYPERKMS_ROOT_KEY_BEFORE") or None,
+        database=_database(values),
+        key_store=_key_store(values),
+        key_lease_s=_key_lease(values),
+        aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or None,
+        aws_kms_key_id=values.get("AWS_KMS_KEY_ID") or None,
+        secrets_prefix=_secrets_prefix(values),
         memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
         audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),
         audit_segment_mb=_number(
@@ -230,6 +265,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         mpc_required=_count(values, "MPC_THRESHOLD_REQUIRED"),
         mpc_total=_count(values, "MPC_THRESHOLD_TOTAL"),
         mpc_group=_path(values, flags, "HYPERKMS_MPC_GROUP"),
+        recovery_recipient=_path(values, flags, "HYPERKMS_RECOVERY_RECIPIENT"),
         accept_unaudited_ecdsa=_flag(values, "HYPERKMS_ACCEPT_UNAUDITED_ECDSA"),
         replay_vectors=_flag(values, "HYPERKMS_REPLAY_VECTORS"),
         behind_tls_proxy=bool(flags.get("behind_tls_proxy")) or _flag(values, "HYPERKMS_BEHIND_TLS_PROXY"),
@@ -238,12 +274,19 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
     )
     _check_tls(config)
     _check_mpc(config)
+    _check_database(config)
     _check(config)
     return config
 
 
 def load_from_process(flags: Mapping[str, object], env_file: Path | None = None) -> Config:
-    """`load` with this process's environment; the only place that reads it."""
+    """`load` with this process's environment; the only place that reads it.
+
+    What the file says of AWS is put into the environment: there its library looks for credentials and endpoints.
+    """
+    for name, value in _read_env_file(env_file).items():
+        if name.startswith("AWS_"):
+            os.environ.setdefault(name, value)
     return load(os.environ, flags, env_file)
 
 
@@ -330,14 +373,14 @@ def environment_of_cosigner(config: Config) -> dict[str, str]:
         "HYPERKMS_MAINNET_URL": config.mainnet_url,
         "HYPERKMS_TESTNET_URL": config.testnet_url,
         "HYPERKMS_MEMORY_LOCK": config.memory_lock,
-        "HYPERKMS_AUDIT_DURABILITY": config.audit_durability,
+        "HYPERKMS_AUDIT_DURABILITY": "fsync",  # a cosigner knows no other
         "HYPERKMS_GRACE_DAYS": f"{config.grace_days:.12f}".rstrip("0").rstrip("."),
         "LOG_LEVEL": config.log_level,
     }
 
 
 def _is_secret(name: str) -> bool:
-    return name in _ELSEWHERE or name.startswith("AWS_")
+    return name in _ELSEWHERE or name.startswith(("AWS_", "PG"))
 
 
 def default_data(environment: Mapping[str, str]) -> Path:
@@ -422,6 +465,33 @@ def _check(config: Config) -> None:
         raise Refused("bind-without-tls", f"{words}: use --tls-cert and --tls-key, or --behind-tls-proxy")
 
 
+def _check_database(config: Config) -> None:
+    if config.mode is Mode.DEVELOPMENT or config.database is None:
+        return
+    if not (config.database.is_local or config.database.proves_server):
+        words = "HYPERKMS_DATABASE is on another machine, and who is on the way could answer in its place: add"
+        raise Refused("database-without-tls", f"{words} ?sslmode=verify-full (and sslrootcert=FILE)")
+
+
+def _database(values: Mapping[str, str]) -> PostgresAddress | None:
+    text = values.get("HYPERKMS_DATABASE") or SQLITE
+    if text == SQLITE:
+        return None
+    try:
+        return parse_postgresql(text)
+    except ValueError as error:
+        raise _wrong("HYPERKMS_DATABASE", f"is neither {SQLITE} nor an address of PostgreSQL: {error}") from None
+
+
+def _key_store(values: Mapping[str, str]) -> str:
+    """What is called after one kind of database goes with that kind alone."""
+    text = values.get("HYPERKMS_KEY_STORE") or _key_store_of_aws(values) or DATABASE_AS_KEY_STORE
+    kind = SQLITE if _database(values) is None else "postgresql:"
+    if text in (SQLITE, "postgresql:") and text != kind:
+        raise _wrong("HYPERKMS_KEY_STORE", f"is {text} and the database is not: {DATABASE_AS_KEY_STORE} is due")
+    return DATABASE_AS_KEY_STORE if text == kind else text
+
+
 def _is_placeholder(key: str) -> bool:
     letters = re.sub(r"[^a-z]", "", key.lower())
     return bool(_PLACEHOLDER.search(letters)) and len(letters) > len(key) * 2 // 3
@@ -443,6 +513,29 @@ def _one_of(values: Mapping[str, str], name: str, default: str, allowed: tuple[A
     if text not in allowed:
         raise _wrong(name, f"is {quoted(text)}; one of {', '.join(allowed)} is due")
     return text
+
+
+def _root_key_of_aws(values: Mapping[str, str]) -> str | None:
+    key = values.get("AWS_KMS_KEY_ID")
+    return f"aws-kms:{key}" if key else None
+
+
+def _key_store_of_aws(values: Mapping[str, str]) -> str | None:
+    chosen = values.get("AWS_KMS_KEY_ID") and not values.get("HYPERKMS_ROOT_KEY")
+    return "aws-secrets-manager:" if chosen else None
+
+
+def _key_lease(values: Mapping[str, str]) -> int:
+    name = "HYPERKMS_KEY_LEASE"
+    text = values.get(name) or str(KEY_LEASE_S)
+    return 0 if text in ("0", "strict") else _number(text, name, MAX_KEY_LEASE_S)
+
+
+def _secrets_prefix(values: Mapping[str, str]) -> str:
+    prefix = values.get("SECRETS_PREFIX") or "hyperliquid/wallets/"
+    if not _SECRETS_PREFIX.fullmatch(prefix):
+        raise _wrong("SECRETS_PREFIX", f"is {quoted(prefix)}; up to 200 of A-Z a-z 0-9 / _ + = . @ - are due")
+    return prefix
 
 
 def _days(values: Mapping[str, str], name: str, default: float) -> float:

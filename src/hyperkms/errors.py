@@ -8,7 +8,8 @@ HyperkmsError
 ├── NotFound       there is no such thing
 ├── Conflict       it exists already, or something else came first
 ├── Unavailable    something needed is away: retry later
-│   └── Limited        too many requests: retry after the time it names
+│   ├── Limited        too many requests: retry after the time it names
+│   └── Withdrawn      somebody took a right or a key away: retry when it is given back
 └── Tampered       stored bytes are not what was stored: stop and look
 
 Messages name the wallet, key version and rule, never key bytes, tokens or request bodies.
@@ -88,6 +89,10 @@ class Limited(Unavailable):
         self.retry_after_s = retry_after_s
         self.most = most
         self.left = left
+
+
+class Withdrawn(Unavailable):
+    """A right or a key that is needed was taken away: nothing goes on before somebody gives it back."""
 
 
 class Tampered(HyperkmsError):

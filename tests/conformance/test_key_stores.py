@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from hyperkms.custody.aws.account import AwsAccount
+from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
-from hyperkms.custody.key_store import KeyStore
-from hyperkms.errors import Conflict, NotFound
+from hyperkms.custody.key_store import KeyStore, Place, ReplacingKeyStore
+from hyperkms.errors import Conflict, NotFound, Tampered
 from hyperkms.state.database import open_database
 from hyperkms.wallet import SealedKey, WalletId
+from support import databases
+from support.aws import REGION, Aws
 from support.memory_stores import MemoryKeyStore
 
 A, B = WalletId("a"), WalletId("b")
@@ -21,13 +25,28 @@ def _sqlite(folder: Path) -> KeyStore:
     return DatabaseKeyStore(open_database(folder / "keys.db"))
 
 
+def _postgresql(folder: Path) -> KeyStore:
+    with databases.on(databases.POSTGRESQL):
+        address = databases.database_at(folder / "keys.db")
+    return DatabaseKeyStore(open_database(address))
+
+
 def _memory(_folder: Path) -> KeyStore:
     return MemoryKeyStore()
 
 
-@pytest.fixture(params=[_sqlite, _memory], ids=["sqlite", "memory"])
+def _secrets_manager(folder: Path) -> KeyStore:
+    return AwsSecretsManagerKeyStore(AwsAccount(REGION), f"{folder.name}/")
+
+
+@pytest.fixture(
+    params=[_sqlite, _postgresql, _memory, _secrets_manager],
+    ids=["sqlite", "postgresql", "memory", "aws-secrets-manager"],
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> KeyStore:
     make: Callable[[Path], KeyStore] = request.param
+    if make is _secrets_manager:
+        request.getfixturevalue("in_aws")
     return make(tmp_path)
 
 
@@ -77,6 +96,44 @@ def test_of_many_creators_of_one_place_one_wins(store: KeyStore) -> None:
     assert [store.get(A, 1)] == winners
 
 
-def test_what_sqlite_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
-    _sqlite(tmp_path).create(A, 1, SEALED)
-    assert _sqlite(tmp_path).get(A, 1) == SEALED
+@pytest.mark.parametrize("opened", [_sqlite, _postgresql])
+def test_what_was_stored_is_there_for_the_next_process(opened: Callable[[Path], KeyStore], tmp_path: Path) -> None:
+    opened(tmp_path).create(A, 1, SEALED)
+    assert opened(tmp_path).get(A, 1) == SEALED
+
+
+def test_the_answer_to_a_creation_that_was_lost_is_given_again(tmp_path: Path, in_aws: Aws) -> None:
+    store = _secrets_manager(tmp_path)
+    store.create(A, 1, SEALED)
+    store.create(A, 1, SEALED)
+    assert store.get(A, 1) == SEALED
+    assert len([name for name in in_aws.secrets() if name.startswith(tmp_path.name)]) == 1
+
+
+def test_a_secret_that_is_no_sealed_key_is_tampered(tmp_path: Path, in_aws: Aws) -> None:
+    in_aws.client("secretsmanager").create_secret(Name=f"{tmp_path.name}/hyperkms/a/v1", SecretString="text")
+    with pytest.raises(Tampered):
+        _secrets_manager(tmp_path).get(A, 1)
+
+
+@pytest.mark.usefixtures("in_aws")
+def test_a_secret_that_is_being_deleted_is_gone(tmp_path: Path) -> None:
+    store = AwsSecretsManagerKeyStore(AwsAccount(REGION), f"{tmp_path.name}/", window_days=7)
+    store.create(A, 1, SEALED)
+    store.delete(A, 1)
+    store.delete(A, 1)
+    with pytest.raises(NotFound):
+        store.get(A, 1)
+
+
+def test_a_key_sealed_anew_takes_the_place_of_the_one_that_is_named_and_of_no_other(store: KeyStore) -> None:
+    assert isinstance(store, ReplacingKeyStore)
+    store.create(A, 1, SEALED)
+    store.create(B, 1, SEALED)
+    assert not store.replace(A, 1, SealedKey(b"another"), SealedKey(b"anew"))
+    assert store.get(A, 1) == SEALED
+    assert store.replace(A, 1, SEALED, SealedKey(b"anew"))
+    assert (store.get(A, 1), store.get(B, 1)) == (b"anew", SEALED)
+    store.delete(B, 1)
+    assert not store.replace(B, 1, SEALED, SealedKey(b"anew")), "what was destroyed stays so"
+    assert store.places(after=Place(WalletId(""), 0), limit=2) == [Place(A, 1)]

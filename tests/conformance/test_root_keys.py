@@ -1,15 +1,22 @@
 """What every root key promises."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hyperkms import _core
+from hyperkms.custody.aws.account import AwsAccount
+from hyperkms.custody.aws.kms import AwsKmsRootKey
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import Conflict, HyperkmsError, Malformed, Refused, Tampered
+from hyperkms.errors import Conflict, HyperkmsError, Malformed, Refused, Tampered, Withdrawn
 from hyperkms.wallet import KeyType, Network, Origin, WalletId, key_context
+from support.aws import REGION, aws_client
+
+NOT_OURS = (Tampered, Withdrawn)
+"""A KMS may call what was wrapped under another key, or names one that is not there, forbidden."""
 
 
 def _context(
@@ -23,9 +30,20 @@ def _local(folder: Path) -> RootKey:
     return LocalFileRootKey.open(path) if path.exists() else LocalFileRootKey.create(path)
 
 
-@pytest.fixture(params=[_local], ids=["file"])
+def _kms(folder: Path) -> RootKey:
+    """One key a folder, found again by its alias."""
+    alias = f"alias/{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    client = aws_client("kms")
+    if alias not in {found["AliasName"] for found in client.list_aliases()["Aliases"]}:
+        client.create_alias(AliasName=alias, TargetKeyId=client.create_key()["KeyMetadata"]["KeyId"])
+    return AwsKmsRootKey(AwsAccount(REGION), alias)
+
+
+@pytest.fixture(params=[_local, _kms], ids=["file", "aws-kms"])
 def make(request: pytest.FixtureRequest) -> Callable[[Path], RootKey]:
     maker: Callable[[Path], RootKey] = request.param
+    if maker is _kms:
+        request.getfixturevalue("in_aws")
     return maker
 
 
@@ -66,7 +84,7 @@ def test_another_root_key_does_not_unwrap(make: Callable[[Path], RootKey], tmp_p
     one, two = make(tmp_path / "one"), make(tmp_path / "two")
     assert one.id != two.id
     _, wrapped = one.new_data_key(_context())
-    with pytest.raises(Tampered):
+    with pytest.raises(NOT_OURS):
         two.unwrap(wrapped, _context())
 
 
@@ -81,7 +99,7 @@ def test_every_flipped_bit_and_every_cut_of_a_wrapped_key_is_tampered(
         for bit in range(8)
     ]
     for bad in [*changed, *(wrapped[:length] for length in range(len(wrapped))), wrapped + b"\0"]:
-        with pytest.raises(Tampered):
+        with pytest.raises(NOT_OURS):
             root_key.unwrap(bad, _context())
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from support import databases
 from support.commands import refusal, run, sandbox
 from support.service import Service
 
@@ -233,7 +234,10 @@ def _shorten_the_nonces(data: Path) -> dict[str, str]:
 
 
 def _scribble_over_the_database(data: Path) -> dict[str, str]:
-    (data / "hyperkms.db").write_bytes(b"x" * 10_000)
+    if databases.kind() == databases.POSTGRESQL:
+        databases.rows(data, "DROP TABLE facts")
+    else:
+        (data / "hyperkms.db").write_bytes(b"x" * 10_000)
     return {}
 
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 
 from support.keep_alive import Line, assert_malformed, line_to
+from support.naughty import naughty_strings
 from support.record import files_in
 from support.service import Service
-from support.vectors import load
 
 GRAMMAR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -60,10 +60,6 @@ HAND_MADE = {
 }
 
 
-def _naughty() -> list[str]:
-    return [bytes.fromhex(case["utf8_hex"]).decode() for case in load("naughty_strings.json")["cases"]]
-
-
 @pytest.fixture
 def line(shared_service: Service) -> Iterator[Line]:
     with line_to(shared_service) as opened:
@@ -102,7 +98,7 @@ def _assert_nothing_stored(service: Service) -> None:
 
 
 def test_ids_outside_the_grammar_are_refused_and_nothing_is_stored(service: Service) -> None:
-    refused = [wallet for wallet in (*HAND_MADE.values(), *_naughty()) if not GRAMMAR.fullmatch(wallet)]
+    refused = [wallet for wallet in (*HAND_MADE.values(), *naughty_strings()) if not GRAMMAR.fullmatch(wallet)]
     with line_to(service) as line:
         for wallet in refused:
             _assert_refused_everywhere(line, wallet)
@@ -111,7 +107,7 @@ def test_ids_outside_the_grammar_are_refused_and_nothing_is_stored(service: Serv
 
 
 def test_naughty_strings_of_the_grammar_are_ids_like_any_other(line: Line) -> None:
-    names = dict.fromkeys(wallet for wallet in _naughty() if GRAMMAR.fullmatch(wallet))
+    names = dict.fromkeys(wallet for wallet in naughty_strings() if GRAMMAR.fullmatch(wallet))
     assert {"null", "None", "true"} <= set(names)
     for wallet in names:
         assert line.get(f"/wallets/{wallet}/public-key").status == 404
@@ -131,7 +127,7 @@ def test_ids_that_differ_in_case_or_look_like_storage_names_are_different_wallet
 
 
 def test_naughty_strings_are_signed_as_messages_and_kept_as_metadata(line: Line) -> None:
-    texts = [text for text in _naughty() if text]
+    texts = [text for text in naughty_strings() if text]
     groups = {f"kept-{first:03}": texts[first : first + 8] for first in range(0, len(texts), 8)}
     for wallet, labels in groups.items():
         made = line.post("/wallets/generate", {"walletId": wallet, "metadata": {"labels": labels}})
@@ -143,7 +139,7 @@ def test_naughty_strings_are_signed_as_messages_and_kept_as_metadata(line: Line)
 
 
 def test_naughty_strings_in_queries_and_keys_are_no_failure(line: Line) -> None:
-    for text in (*_naughty(), *HAND_MADE.values()):
+    for text in (*naughty_strings(), *HAND_MADE.values()):
         for query in (f"after={quote(text, safe='')}", quote(text, safe="")):
             assert line.get(f"/wallets?{query}").status in (200, 400), text
         header = quote(text, safe=" !#$&'()*+,/:;=?@[]<>{}|\"\\^`~")

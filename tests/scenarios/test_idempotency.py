@@ -1,15 +1,14 @@
 """A request that is repeated under its Idempotency-Key is done once and answered the same."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hyperkms.cli.layout import DATABASE
+from support import databases
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.service import Answer, Service
 from support.signing_clients import ROOM
@@ -26,19 +25,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
+_COLUMNS = ("client", "key", "fingerprint", "request_id", "state", "plan", "answer", "created_at")
+
+
 def rows(service: Service, key: str) -> list[dict[str, Any]]:
     """What the database has of a key."""
-    with closing(sqlite3.connect(service.data / DATABASE)) as database:
-        database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute("SELECT * FROM requests WHERE key = ?", (key,))]
+    found = databases.rows(service.data, f"SELECT {', '.join(_COLUMNS)} FROM requests WHERE key = ?", key)  # noqa: S608
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in found]
 
 
 def age(service: Service, key: str, milliseconds: int) -> None:
     """Let it have come earlier, once it has its row."""
     while not rows(service, key):
         pass
-    with closing(sqlite3.connect(service.data / DATABASE)) as database, database:
-        database.execute("UPDATE requests SET created_at = created_at - ? WHERE key = ?", (milliseconds, key))
+    older = "UPDATE requests SET created_at = created_at - ? WHERE key = ?"
+    databases.rows(service.data, older, milliseconds, key)
 
 
 def client_key(service: Service, name: str, operation: str) -> str:
@@ -249,7 +250,8 @@ def test_a_client_is_made_once_and_its_key_is_neither_kept_nor_shown_again(servi
     assert first.status == 200, first.body
     assert refusal(post(service, "/clients", body, "client"), 409) == "answer-not-kept"
     assert rows(service, "client")[0]["answer"] is None
-    assert first.json["apiKey"].encode() not in (service.data / DATABASE).read_bytes()
+    if databases.kind() == databases.SQLITE:  # the pages of a server are not ours to read
+        assert first.json["apiKey"].encode() not in (service.data / DATABASE).read_bytes()
     assert [client["name"] for client in service.get("/clients").json["clients"]].count("once") == 1
 
 

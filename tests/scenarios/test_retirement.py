@@ -1,14 +1,13 @@
 """The end of a wallet, or of a version, through the door."""
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
+from support import databases
 from support.keep_alive import Line, line_to
 from support.service import START_S, Answer, Service
 
@@ -25,8 +24,7 @@ def line(shared_service: Service) -> Iterator[Line]:
 def sealed(service: Service, wallet: str) -> list[int]:
     """The versions of a wallet whose sealed keys exist."""
     query = "SELECT version FROM sealed_keys WHERE wallet = ? ORDER BY version"
-    with closing(sqlite3.connect(service.data / "hyperkms.db")) as database:
-        return [version for (version,) in database.execute(query, (wallet,))]
+    return [version for (version,) in databases.rows(service.data, query, wallet)]
 
 
 def make(line: Line, wallet: str, *, key_type: str = "secp256k1", rotations: int = 0) -> None:
@@ -169,8 +167,7 @@ def paged(line: Line, state: str) -> list[str]:
 def test_reading_could_decrypt_a_key_and_here_it_touches_none(line: Line, shared_service: Service) -> None:
     """Defect 18, for what there is to read of versions: it is answered without any sealed key."""
     make(line, "read", rotations=1)
-    with closing(sqlite3.connect(shared_service.data / "hyperkms.db")) as database, database:
-        database.execute("UPDATE sealed_keys SET sealed = x'00' WHERE wallet = 'read'")
+    databases.rows(shared_service.data, "UPDATE sealed_keys SET sealed = ? WHERE wallet = 'read'", bytes(1))
     for route in ("", "/versions", "/rotation-history", "/public-key"):
         assert line.get(f"/wallets/read{route}").status == 200
 

@@ -8,8 +8,9 @@ from hyperkms.access.administration import Clients, Issued, NewClient
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
 from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Operation, Role
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from support.databases import open_at
 
 DAY_MS = 86_400_000
 
@@ -38,7 +39,7 @@ class Access:
     api_keys: ApiKeys = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = open_database(self.folder / "state.db")
+        self.database = open_at(self.folder / "state.db")
         changes = Generation(SharedCounters.open(self.folder / "shared"), CLIENT_CHANGES)
         self.clients = Clients(self.database, changes)
         self.api_keys = ApiKeys(self.database, changes, read_keys, self.configured, self.clock)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hyperkms.client import Options, SigningClient, create_request_key
 from support.commands import run
 from support.cosigners import Line, Process
 from support.service import Service
@@ -40,6 +41,23 @@ def card(data: Path, *words: str) -> Path:
     path = data.parent / f"{data.name}.json"
     path.write_text(told("mpc", "card", "--data", str(data), *words, cwd=data.parent))
     return path
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A key that signs requests, in its file."""
+
+    key: Path
+    public: str
+    service: str
+
+    def client(self, at: Service) -> SigningClient:
+        """The library, with this key."""
+        return SigningClient(at.url, request_key=self.key, service=self.service, options=Options(read_s=60))
+
+    def settings(self) -> dict[str, str]:
+        """The same for commands."""
+        return {"HYPERKMS_REQUEST_KEY": str(self.key), "HYPERKMS_SERVICE": self.service}
 
 
 @dataclass
@@ -92,6 +110,23 @@ class Ceremony:
         for name in self.processes:
             self.know(name, signer)
         return signer
+
+    def owner(self, service: Service) -> "Owner":
+        """Who makes, rotates and refreshes keys: an administrator at the service, an operator at every cosigner."""
+        key = self.folder / "owner.key"
+        public = create_request_key(key)
+        body = {"name": "owner", "role": "administrator", "publicKey": public}
+        answer = service.post("/clients", body)
+        assert answer.status == 200, answer.body
+        made = Owner(key, public, answer.json["service"])
+        for name in self.processes:
+            self.know_owner(name, made)
+        return made
+
+    def know_owner(self, name: str, owner: "Owner") -> None:
+        """Let a cosigner know the owner, who signs nothing there."""
+        words = ("client", "create", "owner", "--public-key", owner.public, "--role", "operator")
+        told(*words, "--data", str(self.processes[name].data), cwd=self.folder)
 
     def know(self, name: str, signer: Signer) -> None:
         """Let a cosigner know the bot."""

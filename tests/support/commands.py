@@ -4,8 +4,10 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
+from support.databases import setting_for
 from support.service import START_S, command, environment
 
 KEY = "0123456789012345678901234567890123456789012345678901234567890123"
@@ -21,13 +23,21 @@ def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "su
     name, *_ = command()
     return subprocess.run(
         [name, *words],
-        env=environment(**settings),
+        env=environment(**{**_database(words, cwd), **settings}),
         cwd=cwd,
         input=stdin.encode(),
         capture_output=True,
         timeout=START_S,
         check=False,
     )
+
+
+def _database(words: tuple[str | bytes, ...], cwd: Path) -> dict[str, str]:
+    """Where the state is of the data directory that the words name."""
+    for flag, value in pairwise(words):
+        if flag in ("--data", b"--data"):
+            return setting_for(cwd / (value if isinstance(value, str) else value.decode()))
+    return {}
 
 
 def refusal(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> str:

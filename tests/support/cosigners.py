@@ -20,6 +20,7 @@ import msgspec
 
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import (
+    Activate,
     Advance,
     Answer,
     Ask,
@@ -30,10 +31,14 @@ from hyperkms.threshold.wire import (
     Condition,
     Done,
     Drop,
+    Dropped,
     Greeting,
+    Heads,
+    HeadsKnown,
     Held,
     HeldShare,
     Hello,
+    InForce,
     Intent,
     Keep,
     Kept,
@@ -46,7 +51,9 @@ from hyperkms.threshold.wire import (
     Prepare,
     Prepared,
     Problem,
+    Release,
     Retire,
+    Said,
     ShareGiven,
     ShareName,
     Shares,
@@ -72,6 +79,11 @@ _ANSWERS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     Keep: Kept,
     Prepare: Prepared,
     SignShare: ShareGiven,
+    Commit: InForce,
+    Drop: Dropped,
+    Activate: Said,
+    Retire: Said,
+    Heads: HeadsKnown,
 }
 A = TypeVar("A")
 Change: TypeAlias = Callable[[int, list[bytes]], list[bytes]]
@@ -358,16 +370,20 @@ class Cosigners:
             raise refusals[0]
         return answers
 
-    def keygen(self, wallet: str, key_type: KeyTypeName, network: NetworkName, *, version: int = 1) -> dict[int, Kept]:
+    def keygen(
+        self, wallet: str, key_type: KeyTypeName, network: NetworkName, *, version: int = 1, asker: Asker = BEARER
+    ) -> dict[int, Kept]:
         """Until every share is kept."""
         name = ShareName(wallet=wallet, version=version, epoch=0)
-        ask = OpenCeremony(kind="keygen", share=name, key_type=key_type, network=network, asker=BEARER)
+        ask = OpenCeremony(kind="keygen", share=name, key_type=key_type, network=network, asker=asker)
         opened = self.together(dict.fromkeys(self.everyone, ask))
         self.rounds(opened)
         return self.together({index: Keep(session=one.session) for index, one in opened.items()})
 
-    def refresh(self, name: ShareName, key_type: KeyTypeName, network: NetworkName) -> dict[int, Kept]:
-        ask = OpenCeremony(kind="refresh", share=name, key_type=key_type, network=network, asker=BEARER)
+    def refresh(
+        self, name: ShareName, key_type: KeyTypeName, network: NetworkName, *, asker: Asker = BEARER
+    ) -> dict[int, Kept]:
+        ask = OpenCeremony(kind="refresh", share=name, key_type=key_type, network=network, asker=asker)
         opened = self.together(dict.fromkeys(self.everyone, ask))
         self.rounds(opened)
         return self.together({index: Keep(session=one.session) for index, one in opened.items()})
@@ -375,7 +391,12 @@ class Cosigners:
     def commit(self, name: ShareName, kept: dict[int, Kept], tests: list[TestSignature]) -> None:
         acknowledgements = [kept[index].acknowledgement for index in self.everyone]
         ask = Commit(share=name, acknowledgements=acknowledgements, tests=tests)
-        self.together(dict.fromkeys(self.everyone, ask))
+        words = self.together(dict.fromkeys(self.everyone, ask))
+        self.release(name, [words[index].statement for index in self.everyone])
+
+    def release(self, name: ShareName, in_force: list[bytes]) -> None:
+        """Show everyone that all have an epoch in force."""
+        self.together(dict.fromkeys(self.everyone, Release(share=name, in_force=in_force)))
 
     def tests(self, held: HeldShare) -> list[TestSignature]:
         """A test signature of every quorum."""
@@ -386,10 +407,16 @@ class Cosigners:
         ]
 
     def generate(
-        self, wallet: str, key_type: KeyTypeName, network: NetworkName = "none", *, version: int = 1
+        self,
+        wallet: str,
+        key_type: KeyTypeName,
+        network: NetworkName = "none",
+        *,
+        version: int = 1,
+        asker: Asker = BEARER,
     ) -> HeldShare:
-        """A wallet whose key is in force everywhere."""
-        kept = self.keygen(wallet, key_type, network, version=version)
+        """A wallet whose key is in force everywhere; a version after the first waits to be activated."""
+        kept = self.keygen(wallet, key_type, network, version=version, asker=asker)
         held = self.held(1, wallet, version)
         self.commit(held.name, kept, self.tests(held))
         return self.held(1, wallet, version)
@@ -435,6 +462,9 @@ class Cosigners:
 
     def retire(self, name: ShareName, asker: Asker = BEARER) -> None:
         self.together(dict.fromkeys(self.everyone, Retire(wallet=name.wallet, version=name.version, asker=asker)))
+
+    def activate(self, wallet: str, version: int, asker: Asker = BEARER) -> None:
+        self.together(dict.fromkeys(self.everyone, Activate(wallet=wallet, version=version, asker=asker)))
 
     def witness(self, index: int, log: str, head: str) -> None:
         self.ask(index, Witness(log=log, size=json.loads(head)["size"], head=head))

@@ -1,9 +1,8 @@
 """The layers below HTTP in this process, over a real data directory, with a clock that a test sets."""
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.state.boot import boot_id
-from hyperkms.state.database import open_database
 from hyperkms.wallet import KeyType, Wallet, WalletId
+from support.databases import open_at, rows, setting_for
 from support.service import environment
 
 ACTOR = Actor("desk", "0123456789abcdef")
@@ -42,9 +41,8 @@ class Here:
         return generate(self.parts, ACTOR, NewWallet(id=WalletId(wallet), key_type=key_type))
 
     def rows(self, query: str, *values: object) -> list[Any]:
-        """What stands in the database file."""
-        with closing(sqlite3.connect(self.data / DATABASE)) as database:
-            return database.execute(query, values).fetchall()
+        """What stands in the database."""
+        return rows(self.data, query, *values)
 
     def sealed(self, wallet: str) -> list[int]:
         """The versions of a wallet that have a sealed key."""
@@ -61,9 +59,10 @@ def resolve(parts: Parts, wallet: WalletId, number: int | None) -> Signer:
 @contextmanager
 def here(data: Path, **settings: str) -> Iterator[Here]:
     """Open the data directory, made if there is none."""
-    parts = assemble(load(environment(**settings), {"data": data}), create=True, tell=lambda _: None)
+    config = load(environment(**{**setting_for(data), **settings}), {"data": data})
+    parts = assemble(config, create=True, tell=lambda _: None)
     opened = Here(parts, data, now=parts.clock())
-    database = open_database(data / DATABASE)
+    database = open_at(data / DATABASE)
     reservations = Reservations(database, Meters.open(data / METERS), lambda: opened.now, boot=boot_id())
     opened.parts = dataclasses.replace(parts, clock=lambda: opened.now, reservations=reservations)
     try:

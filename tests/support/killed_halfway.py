@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import DATABASE, SHARED
+from hyperkms.cli.layout import SHARED
 from hyperkms.cli.operator import actor
+from hyperkms.cli.state import address_of
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.generate import generate, import_key
@@ -58,7 +59,7 @@ class DyingWallets(WalletRecords):
 
     def __init__(self, data: Path, point: str) -> None:
         generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
-        super().__init__(open_database(data / DATABASE), generation)
+        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation)
         self._point = point
 
     def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import DATABASE, SHARED
+from hyperkms.cli.layout import SHARED
+from hyperkms.cli.state import address_of
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.activate import activate
@@ -72,7 +73,7 @@ class DyingWallets(WalletRecords):
 
     def __init__(self, data: Path, point: str) -> None:
         generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
-        super().__init__(open_database(data / DATABASE), generation)
+        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation)
         self._point = point
 
     def apply(self, change: Change, *, before_commit: Within) -> None:

@@ -18,7 +18,8 @@ from hyperkms._core import SharedCounters
 from hyperkms.audit.record import Record
 from hyperkms.audit.sink import Group, RecordSink, Space, Ticket
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import ADMIN_KEY, DATABASE, SHARED
+from hyperkms.cli.layout import ADMIN_KEY, SHARED
+from hyperkms.cli.state import address_of
 from hyperkms.config import load_from_process
 from hyperkms.http.app import create_app
 from hyperkms.operations.parts import Parts
@@ -129,7 +130,7 @@ class DyingWallets(WalletRecords):
 
     def __init__(self, data: Path, point: str) -> None:
         generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
-        super().__init__(open_database(data / DATABASE), generation)
+        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation)
         self._point = point
 
     def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:

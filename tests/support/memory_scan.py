@@ -80,7 +80,12 @@ def _base64_at(raw: bytes, alignment: int) -> bytes:
 
 def secrets_of(root_key: Secret, keys: Mapping[str, Opened]) -> dict[str, Secret]:
     """The secrets behind the sealed keys of a data directory, by name."""
-    named = {"root key": root_key}
+    return {"root key": root_key, **secrets_of_keys(keys)}
+
+
+def secrets_of_keys(keys: Mapping[str, Opened]) -> dict[str, Secret]:
+    """The same without a root key at hand."""
+    named: dict[str, Secret] = {}
     for wallet, opened in keys.items():
         named[f"private key of {wallet}"] = opened.private_key
         named[f"data key of {wallet}"] = opened.data_key

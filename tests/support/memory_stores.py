@@ -1,5 +1,8 @@
 """The in-memory back ends, which pass the same conformance suite as the real ones."""
 
+from collections.abc import Sequence
+
+from hyperkms.custody.key_store import Place
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.wallet import SealedKey, WalletId
 
@@ -25,3 +28,14 @@ class MemoryKeyStore:
     def delete(self, wallet: WalletId, version: int) -> None:
         """Forget it; harmless if it is not there."""
         self._sealed.pop((wallet, version), None)
+
+    def places(self, *, after: Place, limit: int) -> Sequence[Place]:
+        """At most `limit` places after `after`, in order."""
+        return [Place(*one) for one in sorted(self._sealed) if one > after][:limit]
+
+    def replace(self, wallet: WalletId, version: int, before: SealedKey, after: SealedKey) -> bool:
+        """Put the same key, sealed anew, in its place."""
+        if self._sealed.get((wallet, version)) != before:
+            return False
+        self._sealed[wallet, version] = after
+        return True

@@ -181,7 +181,11 @@ def open_sealed_key(content: bytes, root_key: Secret) -> Opened:
     """Open a sealed key with a local root key, every check of docs/formats.md included."""
     sealed = read_sealed_key(content)
     require(sealed.root_key_id == root_key_id(root_key), "another root key sealed this")
-    data_key = unwrap_data_key(sealed.wrapped, sealed.context, root_key)
+    return open_with(sealed, unwrap_data_key(sealed.wrapped, sealed.context, root_key))
+
+
+def open_with(sealed: SealedKey, data_key: Secret) -> Opened:
+    """The same with its data key, whatever root key that came from."""
     commitment = hkdf(data_key, sealed.salt, b"hyperkms sealed key v1 commitment")
     require(hmac.compare_digest(commitment, sealed.commitment), "another data key sealed this")
     encryption_key = hkdf(data_key, sealed.salt, ENCRYPTION_LABEL)

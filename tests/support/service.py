@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hyperkms.access.limits import What
+from support.databases import setting_for
 
 START_S = 30
 NOWHERE = "http://127.0.0.1:9"
@@ -85,7 +86,7 @@ class Service:
         words = command("serve", "--data", str(data), *flags)
         process = subprocess.Popen(
             words,
-            env=environment(**settings),
+            env=environment(**{**setting_for(data), **settings}),
             cwd=data.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

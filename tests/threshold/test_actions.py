@@ -129,6 +129,28 @@ def test_limits_over_time_count_a_digest_once(cosigners: Cosigners, held: HeldSh
         command(cosigners, index, "policy", "use", "none", "--wallet", "trader")
 
 
+def test_two_quorums_at_the_same_signature_count_it_once(cosigners: Cosigners, held: HeldShare) -> None:
+    """A second one is asked where the first is slow; each reserves what it counts before either comes to its end."""
+    policy = cosigners.file.parent / "twice.json"
+    rule = {"name": "twice", "max_orders": {"1h": 2}}
+    policy.write_text(json.dumps({"format": 1, "allow": ["trade-only"], "rules": [rule]}))
+    for index in cosigners.everyone:
+        command(cosigners, index, "policy", "apply", str(policy), "--wallet", "trader")
+    first = intent()
+    opened = [
+        cosigners.together(
+            dict.fromkeys(quorum, OpenSigning(share=held.name, signers=quorum, intent=first, asker=BEARER))
+        )
+        for quorum in ([1, 2], [1, 3])
+    ]
+    for sessions in opened:
+        cosigners.rounds(sessions)
+    cosigners.sign(held, intent())
+    assert refused(cosigners, held, intent()) == "policy-refused"
+    for index in cosigners.everyone:
+        command(cosigners, index, "policy", "use", "none", "--wallet", "trader")
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no expiry": ({"expires_after": None}, "expires-after-required"),
     "the other network": ({"network": "mainnet"}, "wrong-network"),

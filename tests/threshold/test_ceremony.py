@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hyperkms.threshold.wire import Held, Prepare, ShareName, Shares
-from support.ceremony import PRODUCTION, Ceremony, client_with, described, told
+from support.ceremony import PRODUCTION, Ceremony, Owner, client_with, described, told
 from support.certificates import self_signed
 from support.commands import refusal, run
 from support.cosigners import Process, Refusal
@@ -36,10 +36,9 @@ def ceremony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceremony]:
         yield held
 
 
-def generate(service: Service, wallet: str, **members: Any) -> Any:
-    answer = service.post("/mpc/wallets/generate", {"walletId": wallet, **members})
-    assert answer.status == 200, answer.body
-    return answer.json["wallet"]
+def generate(service: Service, owner: Owner, wallet: str, **members: Any) -> Any:
+    with owner.client(service) as client:
+        return client.post("/mpc/wallets/generate", {"walletId": wallet, **members})["wallet"]
 
 
 def sign(service: Service, bot: Signer, wallet: str, message: str) -> Any:
@@ -49,9 +48,9 @@ def sign(service: Service, bot: Signer, wallet: str, message: str) -> Any:
     return answer.json
 
 
-def mpc(service: Service, *words: str) -> tuple[int, Any]:
+def mpc(service: Service, owner: Owner, *words: str) -> tuple[int, Any]:
     """A command at the service as its administrator: exit status, and what it prints as JSON."""
-    done = run("mpc", *words, "--url", service.url, "--json", cwd=service.data.parent, HYPERKMS_API_KEY=service.key)
+    done = run("mpc", *words, "--url", service.url, "--json", cwd=service.data.parent, **owner.settings())
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -208,42 +207,45 @@ def test_listen_overrides_where_it_binds(ceremony: Ceremony) -> None:
 
 def test_a_group_signs_and_a_lost_cosigner_is_replaced_and_what_it_held_is_worthless(ceremony: Ceremony) -> None:
     with ceremony.service() as service:
-        bot = ceremony.bot(service)
-        made = {key_type: generate(service, key_type, keyType=key_type) for key_type in KEY_TYPES}
+        bot, owner = ceremony.bot(service), ceremony.owner(service)
+        alone = service.post("/mpc/wallets/generate", {"walletId": "ed25519"})
+        assert (alone.status, alone.json["code"]) == (403, "evidence-required"), "the service makes no key by itself"
+        made = {key_type: generate(service, owner, key_type, keyType=key_type) for key_type in KEY_TYPES}
         for key_type in KEY_TYPES:
             sign(service, bot, key_type, "before")
         bearer = service.post("/mpc/wallets/sign", {"walletId": "ed25519", "message": "m"})
         assert (bearer.status, bearer.json["code"]) == (403, "evidence-required")
-        status, seen = mpc(service, "status")
+        status, seen = mpc(service, owner, "status")
         assert status == 0
         assert seen["deployment"] == "separate"
         assert [one["wallets"] for one in seen["conditions"]] == [2, 2, 2]
         assert seen["fingerprint"] == ceremony.fingerprint
-        status, refreshed = mpc(service, "refresh", "ed25519")
+        status, refreshed = mpc(service, owner, "refresh", "ed25519")
         assert (status, refreshed["epoch"]) == (0, 1)
         sign(service, bot, "ed25519", "after a refresh")
 
         stolen = ceremony.lose("gamma")
         for key_type in KEY_TYPES:
             sign(service, bot, key_type, "one is gone")
-        status, seen = mpc(service, "status")
+        status, seen = mpc(service, owner, "status")
         assert (status, seen["quorumLeft"]) == (0, 0)
         assert "error" in seen["conditions"][2]
 
     group, fingerprint = ceremony.successor("gamma")
     follow(ceremony, group, fingerprint)
+    ceremony.know("gamma", bot)
+    ceremony.know_owner("gamma", owner)
     with ceremony.service() as service:
         assert sorted(sign(service, bot, "ed25519", "meanwhile")["receipt"]["cosigned"]["signers"]) == [1, 2]
-        status, done = mpc(service, "replace")
+        status, done = mpc(service, owner, "replace")
         assert status == 0, done
         assert {one["walletId"]: one["versions"] for one in done["wallets"]} == {
             "ed25519": [{"version": 1, "epoch": 2, "repaired": ["gamma"]}],
             "secp256k1": [{"version": 1, "epoch": 1, "repaired": ["gamma"]}],
         }
-        status, again = mpc(service, "replace")
+        status, again = mpc(service, owner, "replace")
         assert (status, [one["outcome"] for one in again["wallets"]]) == (0, ["nothing-due", "nothing-due"])
-        assert mpc(service, "refresh", "secp256k1")[1]["epoch"] == 2
-        ceremony.know("gamma", bot)
+        assert mpc(service, owner, "refresh", "secp256k1")[1]["epoch"] == 2
         for other in ("alpha", "beta"):
             ceremony.processes[other].stop()
             until(lambda: len(alive(service)) == 2)

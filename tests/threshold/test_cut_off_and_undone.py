@@ -1,15 +1,38 @@
 """A coordinator that dies in the middle of a commit, or means ill, leaves keys that sign."""
 
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import hyperkms_cosign as cosign
+import msgspec
 import pytest
 
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Key
-from hyperkms.threshold.wire import Commit, Drop, HeldShare, Intent, Retire, ShareName, Shares
+from hyperkms.threshold.wire import (
+    Activate,
+    Commit,
+    Drop,
+    Dropped,
+    HeldShare,
+    InForce,
+    Intent,
+    Keep,
+    KeyTypeName,
+    OpenCeremony,
+    Prepare,
+    Release,
+    Retire,
+    Said,
+    ShareName,
+    Shares,
+    Word,
+)
+from support.asking_cosigners import asker, known
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent, unique
 
 INTENT = Intent(form="ed25519", operation="sign-message", message=b"m")
@@ -56,17 +79,109 @@ def test_a_refresh_that_was_cut_off_is_brought_to_its_end_by_the_next(
     assert states(cosigners, held.name.wallet)[0][-1] == (1, 2, "in-force")
 
 
-def test_where_no_quorum_has_the_same_epoch_signing_brings_it_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key_type", ["ed25519", "secp256k1"])
+def test_an_epoch_put_in_force_at_one_of_two_and_dropped_at_the_other_costs_nobody_the_key(
+    tmp_path: Path, key_type: KeyTypeName
+) -> None:
     with Cosigners.running(tmp_path, threshold=2, members=2) as two:
-        held = two.generate("w", "ed25519")
-        refreshed_at(two, held, [1])
+        held = two.generate("w", key_type, "none" if key_type == "ed25519" else "testnet")
+        name = refreshed_at(two, held, [1])
+        two.ask(2, Drop(share=name))
+        assert states(two, "w") == [[(1, 0, "superseded"), (1, 1, "in-force")], [(1, 0, "in-force")]]
+        two.hang_up()
+        intent = INTENT if key_type == "ed25519" else msgspec.structs.replace(INTENT, form="eip191")
+        form = FORM if key_type == "ed25519" else cosign.Form.eip191(b"m")
+        key = Key("w", 1, held.public_key)
         coordinator = Coordinator(two.group, folder=tmp_path, coordinators=1, deployment="separate")
         try:
-            signed = coordinator.sign(Key("w", 1, held.public_key), INTENT, BEARER, FORM)
+            form.verify(held.public_key, coordinator.sign(key, intent, BEARER, form).signature)
+            assert coordinator.refresh(key, BEARER).share.epoch == 1
+            form.verify(held.public_key, coordinator.sign(key, intent, BEARER, form).signature)
         finally:
             coordinator.stop()
-        FORM.verify(held.public_key, signed.signature)
-        assert [each[-1] for each in states(two, "w")] == [(1, 1, "in-force")] * 2
+        assert states(two, "w") == [[(1, 0, "retired"), (1, 1, "in-force")]] * 2
+
+
+@pytest.mark.parametrize("committed", [[1], [1, 2]])
+def test_a_refresh_put_in_force_at_some_and_dropped_at_the_others_is_settled_by_the_next(
+    cosigners: Cosigners, coordinator: Coordinator, committed: list[int]
+) -> None:
+    held = cosigners.generate(unique(), "ed25519")
+    name = refreshed_at(cosigners, held, committed)
+    for index in {1, 2, 3}.difference(committed):
+        cosigners.ask(index, Drop(share=name))
+    key = Key(name.wallet, 1, held.public_key)
+    coordinator.sign(key, INTENT, BEARER, FORM)
+    coordinator.refresh(key, BEARER)
+    [one, two, three] = states(cosigners, name.wallet)
+    assert one == two
+    assert one[-1] == three[-1]
+    assert {state for _, _, state in [*one, *two, *three]} == {"retired", "in-force"}
+    for quorum in cosigners.quorums:
+        cosigners.sign(cosigners.held(1, name.wallet), message_intent(b"m"), signers=quorum)
+
+
+def test_the_epoch_before_signs_until_all_have_said_that_the_next_is_in_force(cosigners: Cosigners) -> None:
+    held = cosigners.generate(unique(), "ed25519")
+    name = refreshed_at(cosigners, held, [1, 2])
+    cosigners.sign(held, message_intent(b"m"), signers=[1, 3])
+    words = {index: in_force(cosigners, index, name) for index in (1, 2)}
+    forged = [words[1], words[2], words[2]]
+    for statements, code in ((forged, "signature-wrong"), ([words[1], words[2]], "malformed")):
+        with pytest.raises(Refusal) as refused:
+            cosigners.ask(1, Release(share=name, in_force=statements))
+        assert refused.value.code == code
+    with pytest.raises(Refusal) as refused:
+        cosigners.refresh(name, held.key_type, held.network)
+    assert refused.value.code in {"epoch-unsettled", "share-not-in-force"}
+    cosigners.sign(held, message_intent(b"m"), signers=[1, 3])
+    kept = cosigners.held(3, name.wallet)
+    acknowledgements = [cosigners.held(index, name.wallet).acknowledgement for index in cosigners.everyone]
+    ask = Commit(share=name, acknowledgements=acknowledgements, tests=cosigners.tests(kept))
+    word: InForce = cosigners.ask(3, ask)
+    cosigners.release(name, [words[1], words[2], word.statement])
+    with pytest.raises(Refusal) as refused:
+        cosigners.ask(1, Prepare(share=held.name, signers=[1, 3], count=1))
+    assert refused.value.code == "share-retired"
+
+
+def in_force(cosigners: Cosigners, index: int, name: ShareName) -> bytes:
+    """What one that has it in force says of it, whoever asks."""
+    word: InForce = cosigners.ask(index, Commit(share=name, acknowledgements=[], tests=[]))
+    return word.statement
+
+
+def test_an_epoch_in_force_goes_only_on_the_word_of_enough_others(cosigners: Cosigners) -> None:
+    held = cosigners.generate(unique(), "ed25519")
+    name = refreshed_at(cosigners, held, [1])
+    group_key = cosigners.held(1, name.wallet).group_key
+    words: dict[int, Dropped] = {index: cosigners.ask(index, Drop(share=name, group_key=group_key)) for index in (2, 3)}
+    two, three = (Word(member=index, statement=words[index].statement) for index in (2, 3))
+    of_another = Word(member=3, statement=two.statement)
+    for dropped, code in (
+        ([], "share-in-force"),
+        ([two, two], "share-in-force"),
+        ([two, of_another], "signature-wrong"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            cosigners.ask(1, Drop(share=name, group_key=group_key, dropped=dropped))
+        assert refused.value.code == code
+    cosigners.ask(1, Drop(share=name, group_key=group_key, dropped=[two, three]))
+    assert states(cosigners, name.wallet) == [[(1, 0, "in-force")]] * 3
+    cosigners.refresh(held.name, held.key_type, held.network)
+
+
+def test_a_share_whose_epoch_was_dropped_meanwhile_is_not_kept(cosigners: Cosigners) -> None:
+    wallet = unique()
+    name = ShareName(wallet=wallet, version=1, epoch=0)
+    ask = OpenCeremony(kind="keygen", share=name, key_type="ed25519", network="none", asker=BEARER)
+    opened = cosigners.together(dict.fromkeys(cosigners.everyone, ask))
+    cosigners.rounds(opened)
+    cosigners.ask(1, Drop(share=name))
+    with pytest.raises(Refusal) as refused:
+        cosigners.ask(1, Keep(session=opened[1].session))
+    assert refused.value.code == "session-not-done"
+    assert cosigners.ask(1, Shares(wallet=wallet)).shares == []
 
 
 def test_a_repaired_share_leaves_none_of_an_earlier_epoch(cosigners: Cosigners) -> None:
@@ -75,6 +190,8 @@ def test_a_repaired_share_leaves_none_of_an_earlier_epoch(cosigners: Cosigners) 
     cosigners.ask(3, Drop(share=name))
     new = next(one for one in cosigners.ask(1, Shares(wallet=name.wallet)).shares if one.name == name)
     cosigners.repair(new, target=3, helpers=[1, 2])
+    assert states(cosigners, name.wallet)[2] == [(1, 0, "superseded"), (1, 1, "in-force")]
+    cosigners.release(name, [in_force(cosigners, index, name) for index in cosigners.everyone])
     assert states(cosigners, name.wallet)[2] == [(1, 0, "retired"), (1, 1, "in-force")]
 
 
@@ -90,18 +207,94 @@ def test_versions_are_made_one_after_the_other(cosigners: Cosigners) -> None:
     cosigners.generate(wallet, "ed25519", version=2)
 
 
-def test_in_production_a_coordinator_alone_ends_no_key_and_makes_none_for_any_network(tmp_path: Path) -> None:
+def refusal_of(work: Callable[..., object], /, *arguments: Any, **members: Any) -> str:
+    with pytest.raises(Refusal) as refused:
+        work(*arguments, **members)
+    return refused.value.code
+
+
+def test_in_production_a_coordinator_alone_makes_uses_renews_and_ends_no_key(tmp_path: Path) -> None:
     with Cosigners.running(tmp_path, HYPERKMS_ENV="production", HYPERKMS_GRACE_DAYS="0.00001") as cosigners:
-        held = cosigners.generate("w", "ed25519")
-        cosigners.generate("w", "ed25519", version=2)
+        owner = known(cosigners, "owner", "generate", "rotate", "retire", "sign-bytes")
+        making = {"walletId": "w", "keyType": "ed25519"}
+        make, rotate = asker(owner, "/mpc/wallets/generate", making), asker(owner, "/wallets/rotate", {"walletId": "w"})
+        assert refusal_of(cosigners.generate, "w", "ed25519") == "evidence-required"
+        assert refusal_of(cosigners.generate, "x", "ed25519", asker=make) == "intent-differs"
+        assert refusal_of(cosigners.generate, "w", "secp256k1", "testnet", asker=make) == "intent-differs"
+        assert refusal_of(cosigners.generate, "w", "ed25519", asker=rotate) == "intent-differs"
+        held = cosigners.generate("w", "ed25519", asker=make)
+        for who, code in ((BEARER, "evidence-required"), (make, "intent-differs")):
+            assert refusal_of(cosigners.generate, "w", "ed25519", version=2, asker=who) == code
+            assert refusal_of(cosigners.refresh, held.name, "ed25519", "none", asker=who) == code
+        second = cosigners.generate("w", "ed25519", version=2, asker=rotate)
+        assert refusal_of(cosigners.generate, "w", "ed25519", version=3, asker=rotate) == "request-used"
+        assert refusal_of(cosigners.activate, "w", 2) == "evidence-required"
+        one = asker(owner, "/mpc/wallets/sign", {"walletId": "w", "message": "m"})
+        assert refusal_of(cosigners.sign, second, message_intent(b"m"), asker=one) == "version-pending"
+        cosigners.sign(held, message_intent(b"m"), asker=one)
+        cosigners.activate("w", 2, rotate)
+        cosigners.sign(second, message_intent(b"m"), asker=one)
         time.sleep(1.5)  # the grace of version 1 is over
+        first = asker(owner, "/mpc/wallets/sign", {"walletId": "w", "message": "m", "version": 1})
+        assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=first) == "version-retired"
         for index in cosigners.everyone:
-            with pytest.raises(Refusal) as refused:
-                cosigners.ask(index, Retire(wallet="w", version=held.name.version, asker=BEARER))
-            assert refused.value.code == "evidence-required"
-        with pytest.raises(Refusal) as refused:
-            cosigners.generate("any", "secp256k1", "any")
-        assert refused.value.code == "network-required"
+            ending = Retire(wallet="w", version=held.name.version, asker=BEARER)
+            assert refusal_of(cosigners.ask, index, ending) == "evidence-required"
+        any_network = asker(owner, "/mpc/wallets/generate", {"walletId": "any"})
+        made = refusal_of(cosigners.generate, "any", "secp256k1", "any", asker=any_network)
+        assert made == "network-required"
+
+
+def test_a_cosigner_that_was_away_is_shown_the_words_of_the_others(tmp_path: Path) -> None:
+    """That a version is in use, and that one is destroyed: once the client's request is too old to be shown again."""
+    with Cosigners.running(tmp_path, HYPERKMS_ENV="production") as cosigners:
+        owner = known(cosigners, "owner", "generate", "rotate", "retire")
+        make = asker(owner, "/mpc/wallets/generate", {"walletId": "w"})
+        rotate = asker(owner, "/wallets/rotate", {"walletId": "w"})
+        cosigners.generate("w", "ed25519", asker=make)
+        cosigners.generate("w", "ed25519", version=2, asker=rotate)
+        for ask, asked in (
+            (Activate(wallet="w", version=2, asker=rotate), Activate(wallet="w", version=2, asker=BEARER)),
+            (
+                Retire(wallet="w", version=1, asker=asker(owner, "/wallets/w/retire", {"version": 1})),
+                Retire(wallet="w", version=1, asker=BEARER),
+            ),
+        ):
+            said: dict[int, Said] = {index: cosigners.ask(index, ask) for index in (1, 2)}
+            words = [Word(member=index, statement=one.statement) for index, one in said.items()]
+            member = "active" if isinstance(ask, Activate) else "retired"
+            for few in ([], words[:1], [words[0], words[0]]):
+                shown = msgspec.structs.replace(asked, **{member: few})
+                assert refusal_of(cosigners.ask, 3, shown) == "evidence-required"
+            forged = [words[0], Word(member=2, statement=words[0].statement)]
+            shown = msgspec.structs.replace(asked, **{member: forged})
+            assert refusal_of(cosigners.ask, 3, shown) == "signature-wrong"
+            cosigners.ask(3, msgspec.structs.replace(asked, **{member: words}))
+        assert states(cosigners, "w")[2] == [(1, 0, "retired"), (2, 0, "in-force")]
+
+
+def test_a_request_that_names_no_version_is_not_signed_with_an_older_one(cosigners: Cosigners) -> None:
+    wallet = unique()
+    bot = known(cosigners, unique(), "sign-bytes")
+    held = cosigners.generate(wallet, "ed25519")
+    second = cosigners.generate(wallet, "ed25519", version=2)
+    unnamed = asker(bot, "/wallets/sign", {"walletId": wallet, "message": "m"})
+    named = asker(bot, "/wallets/sign", {"walletId": wallet, "message": "m", "version": 1})
+    assert refusal_of(cosigners.sign, second, message_intent(b"m")) == "version-pending"
+    cosigners.activate(wallet, 2)
+    cosigners.sign(held, message_intent(b"m"), asker=unnamed)  # one that was under way
+    for index in cosigners.everyone:
+        process = cosigners.processes[index]
+        cosigners.hang_up(index)
+        process.stop()
+        with closing(sqlite3.connect(process.data / "hyperkms.db")) as database, database:
+            database.execute(
+                "UPDATE key_versions SET activated_at = activated_at - 60000 WHERE wallet = ? AND number = 2", (wallet,)
+            )
+        process.start()
+    assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=unnamed) == "version-not-current"
+    cosigners.sign(held, message_intent(b"m"), asker=named)
+    cosigners.sign(second, message_intent(b"m"), asker=unnamed)
 
 
 def test_without_its_record_a_cosigner_does_not_start(tmp_path: Path) -> None:

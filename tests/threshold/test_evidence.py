@@ -170,7 +170,9 @@ def test_in_production_a_bearer_key_is_no_evidence_unless_the_cosigner_was_told(
 ) -> None:
     folder = tmp_path_factory.mktemp("production")
     with Cosigners.running(folder, threshold=2, members=2, HYPERKMS_ENV="production") as group:
-        held = group.generate("treasury", "ed25519")
+        maker = known(group, "maker", "generate")
+        made = asker(maker, "/mpc/wallets/generate", {"walletId": "treasury", "keyType": "ed25519"})
+        held = group.generate("treasury", "ed25519", asker=made)
         with pytest.raises(Refusal) as failed:
             group.sign(held, message_intent(b"m"))
         assert failed.value.code == "evidence-required"

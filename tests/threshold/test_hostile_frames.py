@@ -12,6 +12,7 @@ import pytest
 from hyperkms.threshold.cosigner.serving import MOST_CONNECTIONS
 from hyperkms.threshold.wire import (
     MOST_FRAME,
+    PROTOCOL,
     Advance,
     Begin,
     Call,
@@ -102,7 +103,7 @@ def test_nothing_is_answered_before_the_greeting(cosigners: Cosigners) -> None:
 def test_another_protocol_is_told_so(cosigners: Cosigners) -> None:
     line = raw(cosigners)
     with pytest.raises(Refusal) as refused:
-        line.ask(Hello(protocol=2))
+        line.ask(Hello(protocol=PROTOCOL + 1))
     assert refused.value.code == "malformed"
     assert line.is_closed()
     line.close()

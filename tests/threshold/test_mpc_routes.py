@@ -11,7 +11,9 @@ import pytest
 
 from hyperkms._core import verify_ed25519
 from support.commands import run, sandbox
+from support.keep_alive import line_to
 from support.mpc import check_message, generate, post_to_exchange, service_in_shares, sign
+from support.naughty import naughty_names
 from support.service import Service
 from support.signed import ask, registered
 
@@ -244,6 +246,24 @@ def test_a_wallet_with_a_single_key_is_none_here(service: Service) -> None:
     assert service.get("/mpc/wallets/single/public-key").status == 404
     assert service.get("/mpc/wallets/nobody/public-key").status == 404
     assert service.post("/mpc/wallets/sign", {"walletId": "nobody", "message": "hello"}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("route", "rest"),
+    [
+        ("generate", {}),
+        ("sign", {"message": "hello"}),
+        ("sign-order", {"orderPayload": {"a": 1}}),
+        ("rotate", {}),
+    ],
+)
+def test_a_wallet_name_that_is_none_is_refused_with_the_member_that_has_it(
+    service: Service, route: str, rest: dict[str, Any]
+) -> None:
+    with line_to(service) as line:
+        for text in naughty_names():
+            answer = line.post(f"/mpc/wallets/{route}", {"walletId": text, **rest})
+            assert (answer.status, answer.json.get("field")) == (400, "walletId"), (text, answer.body)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from hyperkms.errors import Conflict, HyperkmsError
-from hyperkms.threshold.cosigner.promises import WINDOW_FUTURE_MS, WINDOW_PAST_MS, Promise, Promises
+from hyperkms.errors import Conflict, HyperkmsError, Unavailable
+from hyperkms.state.peer_heads import Fence
+from hyperkms.threshold.cosigner.promises import (
+    MOST_BACK_MS,
+    REQUEST_KEPT_MS,
+    WINDOW_FUTURE_MS,
+    WINDOW_PAST_MS,
+    Promise,
+    Promises,
+)
 from support.access import Clock
 
 ADDRESS = "0x" + "11" * 20
@@ -16,15 +24,15 @@ OTHER = b"2" * 32
 def code(promises: Promises, promise: Promise) -> str:
     with pytest.raises(HyperkmsError) as refused:
         promises.claim(promise)
-    assert isinstance(refused.value, Conflict) or refused.value.code == "nonce-outside-window"
+    assert isinstance(refused.value, Conflict | Unavailable) or refused.value.code == "nonce-outside-window"
     return refused.value.code
 
 
 def test_the_same_digest_again_is_allowed_and_another_never_is() -> None:
     promises = Promises(Clock())
-    promises.claim(ONE)
-    promises.claim(ONE)
-    promises.claim(replace(ONE, request="0x" + "bb" * 64))
+    assert promises.claim(ONE), "what it counts is counted for the first"
+    assert not promises.claim(ONE)
+    assert not promises.claim(replace(ONE, request="0x" + "bb" * 64))
     assert code(promises, replace(ONE, digest=OTHER, request=None)) == "nonce-signed"
     assert code(promises, replace(ONE, digest=OTHER, nonce=ONE.nonce + 1)) == "request-used"
     promises.claim(replace(ONE, digest=OTHER, nonce=ONE.nonce + 1, position=1))
@@ -58,8 +66,44 @@ def test_what_was_forgotten_is_refused_should_the_clock_go_back() -> None:
     promises.claim(ONE)
     clock.now += WINDOW_PAST_MS + 60_001
     promises.claim(replace(ONE, nonce=clock.now, request=None))  # which tidies up
-    clock.now = ONE.nonce
-    assert code(promises, replace(ONE, digest=OTHER, request=None)) == "nonce-forgotten"
+    assert code(promises, replace(ONE, digest=OTHER, nonce=clock.now - WINDOW_PAST_MS, request=None)) in {
+        "nonce-outside-window",
+        "nonce-forgotten",
+    }
+    clock.now -= MOST_BACK_MS
+    again = replace(ONE, digest=OTHER, nonce=clock.now - WINDOW_PAST_MS + 1, request=None)
+    assert code(promises, again) == "nonce-forgotten"
+
+
+def test_nothing_is_signed_while_the_clock_is_behind_what_it_has_shown() -> None:
+    """A request that was let go of when its time was over would be in time again."""
+    clock = Clock()
+    promises = Promises(clock)
+    message = replace(ONE, address=None, nonce=0)
+    promises.claim(message)
+    clock.now += REQUEST_KEPT_MS + 60_000
+    promises.claim(replace(message, request="0x" + "bb" * 64))  # which lets go of the first
+    clock.now -= REQUEST_KEPT_MS
+    assert code(promises, replace(message, digest=OTHER)) == "clock-behind"
+    clock.now += REQUEST_KEPT_MS - MOST_BACK_MS
+    promises.claim(replace(message, request="0x" + "cc" * 64))
+
+
+def test_the_clock_that_was_shown_before_a_start_counts_after_it() -> None:
+    clock = Clock()
+    later = clock.now + MOST_BACK_MS + 1
+    assert code(Promises(clock, [(later, ONE)]), ONE) == "clock-behind"
+
+
+def test_after_a_fence_nothing_counts_as_remembered() -> None:
+    clock = Clock()
+    promises = Promises(clock, [(clock.now + 3_600_000, ONE)], Fence(at=clock.now, newest=clock.now + 3_600_000))
+    assert code(promises, ONE) == "record-fenced"
+    clock.now += REQUEST_KEPT_MS
+    message = replace(ONE, address=None, nonce=0, request="0x" + "cc" * 64)
+    promises.claim(message)
+    assert code(promises, replace(ONE, nonce=Clock.now + WINDOW_FUTURE_MS, request=None)) == "nonce-forgotten"
+    promises.claim(replace(ONE, nonce=Clock.now + WINDOW_FUTURE_MS + 1, request=None))
 
 
 def test_what_was_promised_before_a_start_counts_after_it() -> None:

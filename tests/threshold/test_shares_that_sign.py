@@ -55,6 +55,7 @@ def test_a_second_version_follows_the_first_and_both_sign(cosigners: Cosigners) 
     first = cosigners.generate(unique(), "ed25519")
     second = cosigners.generate(first.name.wallet, "ed25519", version=2)
     assert second.public_key != first.public_key
+    cosigners.activate(first.name.wallet, 2)
     for held in (first, second):
         signature = cosigners.sign(held, message_intent(b"m"))
         Ed25519PublicKey.from_public_bytes(held.public_key).verify(signature, b"m")

@@ -10,6 +10,8 @@ from hyperkms.access.clients import LEGACY, Client, Operation, Role, client
 from hyperkms.errors import Unauthorized
 from support.access import DAY_MS, Access
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def access(tmp_path: Path) -> Access:

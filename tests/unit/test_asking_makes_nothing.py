@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from hyperkms.access.clients import Role, client
 from hyperkms.access.policy.document import policy_of
 from hyperkms.access.policy.store import Effect, NewPolicy
@@ -12,6 +14,8 @@ from hyperkms.operations.settle import ActionRequest
 from hyperkms.operations.sign import sign_action
 from hyperkms.wallet import KeyType, WalletId
 from support.in_process import Here, here
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 ADMINISTRATOR = Caller(client("desk", Role.ADMINISTRATOR), "0123456789abcdef")
 W = WalletId("w")

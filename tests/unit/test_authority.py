@@ -18,10 +18,13 @@ from hyperkms.access.roles import Operation
 from hyperkms.errors import Forbidden, Refused, Unavailable
 from hyperkms.hyperliquid.actions import Action
 from hyperkms.hyperliquid.classes import ActionClass
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.waiting import MustWait, about_to_wait, without_waiting
 from support.books import ETH, LISTED, Book, action, order, orders
+from support.databases import open_at
 from support.policy_reference import Listed
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NOW = 1_780_000_000_000
 FIRST, SECOND = "1" * 16, "2" * 16
@@ -38,7 +41,7 @@ class Desk:
     reservations: Reservations = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = open_database(self.folder / "state.db")
+        self.database = open_at(self.folder / "state.db")
         meters = Meters.open(self.folder / "meters")
         self.reservations = Reservations(self.database, meters, lambda: self.now, boot="a boot")
 

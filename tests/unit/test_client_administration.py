@@ -11,6 +11,8 @@ from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Unavailable
 from hyperkms.wallet import WalletId
 from support.access import Access
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def access(tmp_path: Path) -> Access:

@@ -4,17 +4,23 @@ Every public name is called with keys that are known beforehand; everything that
 for them, in every form. A name that this test does not know how to call fails it.
 """
 
+import base64
 import copy
 import hashlib
 import inspect
+import json
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import botocore.httpsession
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -32,6 +38,7 @@ ROOT_KEY = Secret(hashlib.sha256(b"a known root key").digest())
 PRIVATE_KEYS = {
     kind: Secret(hashlib.sha256(b"a known key: " + kind.encode()).digest()) for kind in ("ed25519", "secp256k1")
 }
+DATA_KEY = Secret(hashlib.sha256(b"a known data key of KMS").digest())
 REQUEST_KEY = Secret(hashlib.sha256(b"a known request key").digest())
 SERVICE = "5e" * 16
 ASKED = {"method": b"POST", "target": b"/wallets/sign", "body": b"{}", "idempotency_key": b""}
@@ -79,7 +86,7 @@ class Bench:
     def secrets(self) -> dict[str, Secret]:
         """The known keys, and the data keys as the independent reader opens them."""
         known = {f"known {kind}": key for kind, key in PRIVATE_KEYS.items()}
-        return {**secrets_of(ROOT_KEY, self.opened()), **known, "request key": REQUEST_KEY}
+        return {**secrets_of(ROOT_KEY, self.opened()), **known, "request key": REQUEST_KEY, "data key": DATA_KEY}
 
     def every_handle(self) -> list[_core.KeyHandle]:
         return [*self.handles.values(), self.log_key]
@@ -100,6 +107,38 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 # ---- every public name and how to call it --------------------------------------------------------------
+
+
+class _Kms(BaseHTTPRequestHandler):
+    """Answers as AWS KMS does, with a data key that is known; `/cut` ends in the middle of it, `/long` has two more."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        key = DATA_KEY.reveal() + bytes(2 * (self.path == "/long"))
+        told = {"KeyId": "arn:aws:kms:k", "CiphertextBlob": "aGVsbG8=", "Plaintext": base64.b64encode(key).decode()}
+        body = json.dumps(told).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body[: len(body) - 5 * (self.path == "/cut")])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def kms_client(_bench: Bench | None = None) -> _core.KmsClient:
+    trusted = Path(botocore.httpsession.get_cert_path(verify=True)).read_bytes()
+    return _core.KmsClient(trusted=trusted, proxy=None, connect_ms=1000)
+
+
+def ask_kms(path: str = "/") -> _core.KmsAnswer:
+    server = HTTPServer(("127.0.0.1", 0), _Kms)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    try:
+        return kms_client().send(f"http://127.0.0.1:{server.server_port}{path}", [], b"{}", within_ms=5000)
+    finally:
+        thread.join()
+        server.server_close()
 
 
 def ask_import_key(bench: Bench) -> Iterator[object]:
@@ -123,6 +162,30 @@ def ask_open_sealed_key(bench: Bench) -> Iterator[object]:
             yield attempt(_core.open_sealed_key, wrong, context, data_key)
         for other in bench.contexts.values():
             yield attempt(_core.open_sealed_key, bench.sealed["ed25519"], other, data_key)
+
+
+def ask_reseal_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        new_data_key, wrapped = bench.root_key.new_data_key(context)
+        anew: Any = {"new_data_key": new_data_key, "wrapped": wrapped, "root_key_id": bench.root_key.id}
+        data_key, sealed = bench.fresh[kind][0], bench.sealed[kind]
+        resealed = _core.reseal_key(sealed, context, data_key, **anew)
+        assert open_sealed_key(resealed, ROOT_KEY).private_key == open_sealed_key(sealed, ROOT_KEY).private_key
+        yield resealed
+        for wrong, key in ((sealed[:-1], data_key), (b"", data_key), (sealed, new_data_key), (resealed, data_key)):
+            yield attempt(partial(_core.reseal_key, **anew), wrong, context, key)
+
+
+RECIPIENT = "hkr1-09090909-09090909-09090909-09090909-09090909-09090909-09090909-09090909-1bedb4ef"
+"""Of the point 0909...: nobody's."""
+
+
+def ask_copy_key(bench: Bench) -> Iterator[object]:
+    for kind, context in bench.contexts.items():
+        data_key, sealed = bench.fresh[kind][0], bench.sealed[kind]
+        yield _core.copy_key(sealed, context, data_key, RECIPIENT)
+        for wrong, recipient in ((sealed[:-1], RECIPIENT), (sealed, RECIPIENT[:-1]), (sealed, ""), (b"", RECIPIENT)):
+            yield attempt(_core.copy_key, wrong, context, data_key, recipient)
 
 
 def ask_sign_user_action(bench: Bench, network: Any, values: list[Any]) -> Callable[[str], tuple[str, str]]:
@@ -240,6 +303,11 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "KeyHandle": lambda bench: bench.every_handle(),
     "KeyHandle.context": lambda bench: [handle.context for handle in bench.every_handle()],
     "KeyHandle.public_key": lambda bench: [handle.public_key for handle in bench.every_handle()],
+    "KmsAnswer": lambda _: ask_kms(),
+    **{f"KmsAnswer.{name}": of(lambda _: ask_kms(), name) for name in ("status", "refusal", "key_id", "wrapped")},
+    "KmsAnswer.take_data_key": lambda _: ask_kms().take_data_key(),
+    "KmsClient": kms_client,
+    "KmsClient.send": lambda _: [attempt(ask_kms, path) for path in ("/", "/cut", "/long")],
     "LocalRootKey": lambda bench: bench.root_key,
     "LocalRootKey.create": lambda bench: [*ask_create(bench)],
     "LocalRootKey.open": lambda bench: [*ask_open(bench)],
@@ -310,6 +378,12 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "keccak256": lambda _: _core.keccak256(b"hello"),
     "memory_protection": lambda _: _core.memory_protection(),
     "open_sealed_key": lambda bench: [*ask_open_sealed_key(bench)],
+    "reseal_key": lambda bench: [*ask_reseal_key(bench)],
+    "copy_key": lambda bench: [*ask_copy_key(bench)],
+    "recipient_fingerprint": lambda _: [
+        _core.recipient_fingerprint(RECIPIENT),
+        attempt(_core.recipient_fingerprint, ""),
+    ],
     "sign_ed25519_message": lambda bench: [
         *bench.each_kind(lambda kind: _core.sign_ed25519_message(bench.handles[kind], b"hello"))
     ],

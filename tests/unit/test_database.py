@@ -10,7 +10,8 @@ from alembic.migration import MigrationContext
 
 from hyperkms.errors import Refused, Tampered, Unavailable
 from hyperkms.state import facts
-from hyperkms.state.database import SCHEMA, open_database
+from hyperkms.state.database import open_database
+from hyperkms.state.migrating import SCHEMA
 from hyperkms.state.schema import client_keys, clients, key_versions, metadata
 
 

@@ -23,6 +23,8 @@ from hyperkms.wallet import KeyType, WalletId
 from support.in_process import Here, here
 from support.record import records_in
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 ADMINISTRATOR = Caller(client("desk", Role.ADMINISTRATOR), "0123456789abcdef")
 W, TEXT = WalletId("w"), WalletId("text")
 NOOP = ActionRequest(wallet=W, action={"type": "noop"})

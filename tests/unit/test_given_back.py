@@ -32,6 +32,8 @@ from hyperkms.wallet_life import KeyFate
 from support.books import Book, order
 from support.in_process import ACTOR, Here, here
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 W = WalletId("w")
 CALLER = Caller(client("desk", Role.ADMINISTRATOR), "0123456789abcdef")
 MOST = 3

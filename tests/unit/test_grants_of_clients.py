@@ -19,6 +19,8 @@ from hyperkms.state.schema import clients, grants
 from hyperkms.wallet import WalletId
 from support.access import Access
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 W, OTHER = WalletId("w"), WalletId("other")
 LIMITS = limits_of({"format": 1, "rules": [{"name": "size", "max_order_notional": "10.5"}]})
 

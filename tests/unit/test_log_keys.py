@@ -10,31 +10,36 @@ from hyperkms.audit.log_key import LogKey
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.log_keys import open_log_key
 from hyperkms.errors import Tampered
-from hyperkms.state.database import open_database
 from hyperkms.state.schema import log_keys
+from support.databases import open_at
 from support.in_process import here
 from support.record_reader import read_logs
 from support.service import Service
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 def test_of_many_who_ask_first_all_get_one_key(tmp_path: Path) -> None:
     root_key = LocalFileRootKey.create(tmp_path / "root.key")
-    open_database(tmp_path / "state.db").close()
+    open_at(tmp_path / "state.db").close()
 
     def opened(now: int) -> bytes:
-        database = open_database(tmp_path / "state.db")
+        database = open_at(tmp_path / "state.db")
         return open_log_key(database, root_key, now=now).public_key
 
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(opened, range(16)))
     assert len(keys) == 1
-    with open_database(tmp_path / "state.db").read() as connection:
+    with open_at(tmp_path / "state.db").read() as connection:
         (row,) = connection.execute(sa.select(log_keys)).all()
     assert {row.public_key} == keys
 
 
 def test_its_name_is_that_of_its_row(tmp_path: Path) -> None:
-    root_key, database = LocalFileRootKey.create(tmp_path / "root.key"), open_database(tmp_path / "state.db")
+    root_key, database = (
+        LocalFileRootKey.create(tmp_path / "root.key"),
+        open_at(tmp_path / "state.db"),
+    )
     key = LogKey(open_log_key(database, root_key, now=1))
     with database.read() as connection:
         row = connection.execute(sa.select(log_keys)).one()
@@ -42,7 +47,7 @@ def test_its_name_is_that_of_its_row(tmp_path: Path) -> None:
 
 
 def test_it_opens_under_no_other_root_key(tmp_path: Path) -> None:
-    database = open_database(tmp_path / "state.db")
+    database = open_at(tmp_path / "state.db")
     open_log_key(database, LocalFileRootKey.create(tmp_path / "root.key"), now=1)
     with pytest.raises(Tampered) as refused:
         open_log_key(database, LocalFileRootKey.create(tmp_path / "another.key"), now=1)
@@ -53,7 +58,7 @@ def test_a_sealed_key_of_a_wallet_in_its_place_is_not_taken(tmp_path: Path) -> N
     with here(tmp_path / "data") as opened:
         opened.wallet("record")
         ((sealed,),) = opened.rows("SELECT sealed FROM sealed_keys WHERE wallet = 'record'")
-    database = open_database(tmp_path / "data" / "hyperkms.db")
+    database = open_at(tmp_path / "data" / "hyperkms.db")
     with database.write() as connection:
         connection.execute(log_keys.update().values(sealed=sealed))
     with pytest.raises(Tampered):

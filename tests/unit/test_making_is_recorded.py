@@ -14,6 +14,8 @@ from support.commands import key_file
 from support.in_process import ACTOR, Here, here
 from support.record import records_in
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def at(tmp_path: Path) -> Iterator[Here]:

@@ -1,12 +1,11 @@
 """Nonces are used once by a signer, whatever crashes, restarts or turns back the clock."""
 
 import multiprocessing
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from hyperkms import _core
 from hyperkms.errors import Conflict, Malformed, Unavailable
@@ -17,7 +16,10 @@ from hyperkms.hyperliquid.nonces import (
     WINDOW_PAST_MS,
     Nonces,
 )
-from hyperkms.state.database import open_database
+from hyperkms.state.schema import signers
+from support.databases import open_at
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SIGNER = "0x" + "11" * 20
 OTHER = "0x" + "22" * 20
@@ -35,7 +37,7 @@ class Clock:
 
 
 def _nonces(folder: Path, clock: Clock, file: str = "nonces", boot: str | None = "this boot") -> Nonces:
-    return Nonces(open_database(folder / "state.db"), _core.SharedCounters.open(folder / file), clock, boot=boot)
+    return Nonces(open_at(folder / "state.db"), _core.SharedCounters.open(folder / file), clock, boot=boot)
 
 
 @pytest.fixture
@@ -222,8 +224,9 @@ def test_a_clock_that_goes_forward_and_back_brings_no_callers_nonce_back(
 
 
 def _ceilings(folder: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(folder / "state.db")) as database:
-        return dict(database.execute("SELECT address, ceiling FROM signers"))
+    with open_at(folder / "state.db").read() as connection:
+        found = connection.execute(sa.select(signers.c.address, signers.c.ceiling)).all()
+    return {row.address: row.ceiling for row in found}
 
 
 def test_a_signer_whose_ceiling_is_near_has_it_renewed_when_another_ones_is(tmp_path: Path, clock: Clock) -> None:
@@ -283,9 +286,6 @@ def test_a_locked_database_is_waited_for_once_by_all_who_need_it(tmp_path: Path,
             nonces.allocate(SIGNER)
         return refused.value.code
 
-    with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as holder, ThreadPoolExecutor(40) as pool:
-        holder.execute("BEGIN IMMEDIATE")
+    with open_at(tmp_path / "state.db").write(), ThreadPoolExecutor(40) as pool:
         assert set(pool.map(allocate, range(40))) == {"database-unavailable"}
-        holder.execute("ROLLBACK")
-    holder.close()
     assert nonces.allocate(SIGNER) > NOW

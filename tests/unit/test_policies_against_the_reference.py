@@ -29,8 +29,8 @@ from hyperkms.access.roles import Operation
 from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.hyperliquid.wire import Numbers
-from hyperkms.state.database import open_database
 from support.books import Book
+from support.databases import open_at
 from support.policy_reference import Case, Outcome, grant_for, judge_policy, judge_rules
 from support.policy_reference import Wanted as Amount
 from support.random_policies import case_of, grants_for, limits_for, policy_for
@@ -51,7 +51,10 @@ class Meters:
 
 def test_the_same_as_the_reference_whatever_is_asked_under_whatever_policy(tmp_path: Path) -> None:
     nothing_spent = Reservations(
-        open_database(tmp_path / "state.db"), _core.Meters.open(tmp_path / "meters"), lambda: 0, boot="a boot"
+        open_at(tmp_path / "state.db"),
+        _core.Meters.open(tmp_path / "meters"),
+        lambda: 0,
+        boot="a boot",
     )
     seen: Counter[str] = Counter()
     for number in range(POLICIES):

@@ -11,12 +11,15 @@ import sqlalchemy as sa
 
 from hyperkms.errors import Conflict, Unavailable
 from hyperkms.state.completion import nothing_within
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.grouped import GroupedWork
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.state.request_rows import AnsweredRequest, KnownRequest, Request, RequestName, RequestState
 from hyperkms.state.requests import Requests
 from hyperkms.state.schema import facts
+from support.databases import open_at
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NAME = RequestName("bot", "k")
 REQUEST = Request(name=NAME, fingerprint=b"f" * 32, request_id="0123456789abcdef", created_at=1)
@@ -32,7 +35,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path / "state.db")
+    opened = open_at(tmp_path / "state.db")
     yield opened
     opened.close()
 

@@ -10,9 +10,12 @@ from hyperkms._core import Meters
 from hyperkms.access.policy.verdicts import Demand, Source
 from hyperkms.access.reservations import Lacking, Reservation, Reservations, lacking
 from hyperkms.errors import Unavailable
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.schema import facts, meters
 from hyperkms.state.waiting import MustWait, without_waiting
+from support.databases import open_at
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NOW = 1_780_000_000_000
 HOUR = 3_600_000
@@ -24,7 +27,7 @@ class Place:
 
     def __init__(self, folder: Path, boot: str | None = "boot") -> None:
         self.folder = folder
-        self.database: Database = open_database(folder / "state.db")
+        self.database: Database = open_at(folder / "state.db")
         self.meters = Meters.open(folder / "meters")
         self.now = NOW
         self.reservations = Reservations(self.database, self.meters, lambda: self.now, boot=boot)

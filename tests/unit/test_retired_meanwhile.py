@@ -20,6 +20,8 @@ from hyperkms.wallet import KeyType, WalletId
 from hyperkms.wallet_life import KeyFate
 from support.in_process import ACTOR, Here, here
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 W = WalletId("w")
 CALLER = Caller(client("desk", Role.ADMINISTRATOR), "0123456789abcdef")
 

@@ -26,6 +26,8 @@ from hyperkms.wallet import KeyType, Wallet, WalletId
 from support.in_process import Here, here
 from support.record import records_in
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 ADMINISTRATOR = Caller(client("desk", Role.ADMINISTRATOR), "0123456789abcdef")
 ON_THE_WAY = WalletId("on-the-way")
 

@@ -1,7 +1,5 @@
 """A signed request is its client's: exactly as it was signed, for this service, in time, and once."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +15,13 @@ from hyperkms.access.signed_requests import Identities, SignedRequests
 from hyperkms.errors import Conflict, HyperkmsError, Malformed, Unauthorized, Unavailable
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
 from hyperkms.state.replays import MAX_WINDOW_MS
+from hyperkms.state.schema import key_versions, wallets
 from hyperkms.state.waiting import MustWait, without_waiting
 from support.access import DAY_MS
 from support.signed import Request, Signer
 from support.signed_access import SERVICE, WINDOW_MS, SignedAccess, key_of, sent
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 TABLE = 16 * 2**20 + 4096
 
@@ -222,14 +223,13 @@ def test_a_public_key_has_one_use_for_ever(access: SignedAccess) -> None:
     assert access.clients.get("other").identities == ()
 
 
-def test_a_wallets_key_signs_no_requests(access: SignedAccess, tmp_path: Path) -> None:
+def test_a_wallets_key_signs_no_requests(access: SignedAccess) -> None:
     signer = Signer(SERVICE)
-    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
-        database.execute(
-            "INSERT INTO wallets (id, key_type, current_version, created_at, metadata) VALUES ('w','ed25519',1,1,'{}')"
-        )
-        row = "INSERT INTO key_versions (wallet, number, state, public_key, origin, created_at) VALUES (?,?,?,?,?,?)"
-        database.execute(row, ("w", 1, "retired", signer.public_key, "imported", 1))
+    wallet = {"id": "w", "key_type": "ed25519", "current_version": 1, "created_at": 1, "metadata": "{}"}
+    version = {"wallet": "w", "number": 1, "state": "retired", "origin": "imported", "created_at": 1}
+    with access.database.write() as connection:
+        connection.execute(wallets.insert().values(wallet))
+        connection.execute(key_versions.insert().values({**version, "public_key": signer.public_key}))
     access.make("bot")
     with pytest.raises(Conflict) as taken:
         access.add("bot", signer)

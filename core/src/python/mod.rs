@@ -1,6 +1,7 @@
 //! The face of the core in Python; `src/hyperkms/_core.pyi` documents it.
 
 mod ahead;
+mod kms;
 mod meters;
 mod typed;
 
@@ -18,8 +19,10 @@ use crate::root_file::RootFile;
 use crate::sealed::{self, Binding, Origin, Purpose};
 use crate::single::{self, EcdsaSignature, KeyType, Public};
 
+mod key_copy;
 mod record;
 mod request;
+mod reseal;
 mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
@@ -514,11 +517,17 @@ mod _core {
     #[pymodule_export]
     use super::ahead::allocate_ahead;
     #[pymodule_export]
+    use super::key_copy::{copy_key, recipient_fingerprint};
+    #[pymodule_export]
+    use super::kms::{KmsAnswer, KmsClient};
+    #[pymodule_export]
     use super::meters::Meters;
     #[pymodule_export]
     use super::record::{sign_manifest_entry, sign_tree_head};
     #[pymodule_export]
     use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
+    #[pymodule_export]
+    use super::reseal::reseal_key;
     #[pymodule_export]
     use super::typed::sign_user_action;
     #[pymodule_export]

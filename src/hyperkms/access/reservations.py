@@ -16,6 +16,7 @@ from hyperkms.access.policy.verdicts import Demand, Source
 from hyperkms.errors import Refused
 from hyperkms.state.database import Database
 from hyperkms.state.facts import read_within, write_within
+from hyperkms.state.full_windows import windows_full_at
 from hyperkms.state.schema import meters as table
 
 _FILE = "meters"
@@ -56,6 +57,7 @@ class Reservations:
         self._clock = clock
         self._file = None if boot is None else f"{boot} {meters.file}"
         self._numbers: dict[str, int] = {}
+        self._full_at = windows_full_at(database)
 
     def meter_of(self, name: str) -> int:
         """The number of the meter of this name, made if there is none; waits for the database once a name."""
@@ -74,6 +76,9 @@ class Reservations:
 
     def reserve(self, demands: list[Demand]) -> Reservation | Lacking:
         """Take all, or nothing. The clock is read now: the request may have waited since it came."""
+        full = self._full(demands)
+        if full is not None:
+            return full
         answer = self._meters.reserve([_bare(one) for one in demands], now=self._clock())
         if isinstance(answer, int):
             return Reservation(demands, answer)
@@ -82,6 +87,9 @@ class Reservations:
 
     def lacks(self, demands: list[Demand]) -> Lacking | None:
         """The demand that would find too little now; nothing is taken."""
+        full = self._full(demands)
+        if full is not None:
+            return full
         for one in demands:
             if one.meter == _NO_METER and one.amount > one.limit:
                 return Lacking(one, 0, None)
@@ -129,6 +137,14 @@ class Reservations:
                 counted += 1
             write_within(connection, _FILE, self._file or "")
             return counted
+
+    def _full(self, demands: list[Demand]) -> Lacking | None:
+        """The demand whose limit counts as fully used since a fence."""
+        if self._full_at is None:
+            return None
+        now = self._clock()
+        waits = ((one, self._full_at + one.period - now) for one in demands)
+        return next((Lacking(one, one.limit, wait) for one, wait in waits if wait > 0), None)
 
     def _is_whole(self, connection: sa.Connection) -> bool:
         """Whether every amount is in the file: it is the same one, since the same boot."""

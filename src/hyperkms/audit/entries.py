@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
-OPEN, SEGMENT, CLOSE, ADOPT, KEY = "open", "segment", "close", "adopt", "key"
+OPEN, SEGMENT, CLOSE, ADOPT, KEY, BACKUP = "open", "segment", "close", "adopt", "key", "backup"
 CLOSED, FOUND = "closed", "found"
 
 
@@ -62,7 +62,23 @@ class AdoptEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     sha256: str
 
 
-Entry: TypeAlias = KeyEntry | OpenEntry | SegmentEntry | CloseEntry | AdoptEntry
+class BackupEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A backup was taken: what is in it. It is signed as every entry, and is the last line of the backup's manifest."""
+
+    time: int
+    event: str = BACKUP
+    backup: str
+    """Its id: 32 hex digits."""
+    release: str
+    schema: str
+    service: str
+    root_key_id: str
+    bytes: int
+    """Of the copy of the database."""
+    sha256: str
+
+
+Entry: TypeAlias = KeyEntry | OpenEntry | SegmentEntry | CloseEntry | AdoptEntry | BackupEntry
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

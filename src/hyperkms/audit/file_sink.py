@@ -33,9 +33,10 @@ class FileSink:
     the kernel may have dropped what it was given. What was not released is taken back in both cases. Where the
     disk does not answer, who waits is refused after a while, and nothing more is taken until it does.
     With durability `os` there is no fsync: a record is durable once the operating system has it.
+    `fence` raises Unavailable while this process may release nothing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each by name)
         self,
         logs: Logs,
         *,
@@ -43,12 +44,14 @@ class FileSink:
         observer: Observer | None = None,
         keyed: KeyedLines | None = None,
         witness: HeadWitness | None = None,
+        fence: Callable[[], None] | None = None,
     ) -> None:
         make_folder(logs.manifest.folder)
         self._patience_s, self._durability = logs.writing.stuck_after_s, logs.writing.durability
         self._writer = LogWriter(logs, fsync, keyed, witness)
         self._observer = observer
         self._keyed = keyed
+        self._fence = fence or _no_fence
         self._closed = False
         self._broken: Unavailable | None = None
         """Why the writing thread has ended, if it did before its time."""
@@ -122,6 +125,7 @@ class FileSink:
 
     def check(self) -> None:
         """Unavailable once an fsync has failed, while no file can be made, and while a disk that was full still is."""
+        self._fence()
         if self._writer.failure:
             raise self._writer.failure
         if not self._thread.is_alive():
@@ -218,7 +222,9 @@ class FileSink:
         """
         records = [record for group in groups for record in group.records]
         try:
+            self._fence()
             log, written, head = self._writer.write(records, ready)
+            self._fence()  # what was lost while the disk was slow is lost
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
             failure = error if isinstance(error, Unavailable) else unwritable(error)
             if failure.code == RECORD_FULL:
@@ -241,6 +247,10 @@ class FileSink:
         if self._observer:
             self._observer.commit_failed(sum(len(group.records) for group in groups))
         self._hands.settle([(group, failure) for group in groups])
+
+
+def _no_fence() -> None:
+    """Nobody else writes."""
 
 
 def closed() -> Unavailable:

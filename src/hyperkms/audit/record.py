@@ -201,7 +201,7 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     client: str
     """Who said so."""
     operation: str
-    """join-group, describe-group (the same members, described anew), replace-cosigner."""
+    """join-group, describe-group (the same members, described anew), replace-cosigner, fence-record."""
     group: str
     """Its name."""
     group_id: str
@@ -209,6 +209,42 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     fingerprint: str
     member: int | None
     """Which member was replaced."""
+
+
+class FenceRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Signing goes on from here in a directory that was put back: what was signed before it is behind the fence."""
+
+    time: int
+    request_id: str
+    client: str
+    """Who said so."""
+    operation: str
+    """fence."""
+    backup: str | None
+    """Of which backup the directory is; None: it was put back by other means."""
+    taken_at: int | None
+    manifest: int | None
+    """How many lines the manifest of the backup has, and the hash of the last."""
+    manifest_hash: str | None
+    nonce_floor: int
+    """Every nonce from here on is above it."""
+    voided: int
+    """Requests that were unfinished and never will be."""
+
+
+class ResealRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Every key of the directory was sealed anew."""
+
+    time: int
+    request_id: str
+    client: str
+    operation: str
+    """reseal."""
+    keys: int
+    """By the last run; one that was cut off before has done others."""
+    root_key_before: str
+    root_key: str
+    """Its id; the same as before where the data keys alone are new."""
 
 
 class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -248,6 +284,8 @@ Record: TypeAlias = (
     | WitnessRecord
     | BanRecord
     | GroupRecord
+    | FenceRecord
+    | ResealRecord
     | OpeningRecord
     | HeadRecord
 )
@@ -265,6 +303,8 @@ SHARE = 19
 WITNESS = 20
 BAN = 21
 GROUP = 22
+FENCE = 23
+RESEAL = 24
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -279,6 +319,8 @@ _KINDS = {
     WitnessRecord: WITNESS,
     BanRecord: BAN,
     GroupRecord: GROUP,
+    FenceRecord: FENCE,
+    ResealRecord: RESEAL,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

@@ -5,7 +5,7 @@ import secrets
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,26 +28,26 @@ from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
+from hyperkms.cli.custody import open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
+    COPIES,
     DATABASE,
+    DATABASE_MARK,
     METERS,
     NONCES,
     RECORDS,
     REPLAYS,
     REQUESTS,
-    ROOT_KEY,
     SHARED,
 )
+from hyperkms.cli.state import has_database, open_state, take_lease
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
-from hyperkms.custody.database import DatabaseKeyStore
-from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.key_copies import KeyCopies, read_recipient
 from hyperkms.custody.keyring import Keyring
-from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.log_keys import open_log_key
-from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
+from hyperkms.errors import NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.marks import MarketPrices, Marks
 from hyperkms.hyperliquid.nonces import Nonces
@@ -59,8 +59,9 @@ from hyperkms.operations.spent import spent_lately
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.census import Census
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.durable import sync
+from hyperkms.state.frozen import frozen
 from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
 from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans
@@ -83,17 +84,19 @@ def assemble(
     one of either kind.
 
     1. The directory.  2. Locked memory.  3. The root key, which must be the one the database names.
-    4. The database and its mode.  5. Nonces, clients, the record.
+    4. The database and its mode, once this instance has the right to write.  5. Nonces, clients, the record.
     """
-    _open_directory(config.data, create=create, tell=tell)  # (1)
-    _protect_memory(config, tell)  # (2)
-    database = open_database(config.data / DATABASE)
+    _open_directory(config, create=create, tell=tell)  # (1)
+    protect_memory(config, tell)  # (2)
+    database = open_state(config)
+    counters = _core.SharedCounters.open(config.data / NONCES)
+    lease = take_lease(config, database, counters)
+    metrics = Metrics(config.data, workers=config.workers)
     _require_kind(database, kind or (Kind.SERVICE if create else None))
-    root_key = _root_key(config, database)  # (3)
+    custody = open_custody(config, database, metrics.aws_called)  # (3)
+    root_key, key_store = custody.root_key, custody.key_store
     _settle_mode(config, database)  # (4)
-    key_store = _key_store(config, database)
-    log_key = LogKey(open_log_key(database, root_key, now=clock()))
-    counters = _core.SharedCounters.open(config.data / NONCES)  # (5)
+    log_key = LogKey(open_log_key(database, root_key, now=clock(), before=custody.conditions.before))  # (5)
     shared = _core.SharedCounters.open(config.data / SHARED)
     wallet_changes = Generation(shared, WALLET_CHANGES)
     wallets = WalletRecords(database, wallet_changes)
@@ -101,7 +104,6 @@ def assemble(
     clients = Clients(database, client_changes)
     is_service = kind_of(database) is not Kind.COSIGNER
     _ensure_administrator(config, clients, tell, is_service=is_service)
-    metrics = Metrics(config.data, workers=config.workers)
     replays = Replays(database, config.data / REPLAYS, clock)
     requests = Requests(database, config.data / REQUESTS)
     anchor = _anchor(config, metrics, warn)
@@ -112,14 +114,11 @@ def assemble(
         observer=metrics,
         keyed=requests.transfers,
         witness=anchor,
+        fence=None if lease is None else lease.require,
     )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
-
-    def watch() -> None:
-        for changes in (wallet_changes, client_changes):
-            changes.watch()
-        signers.tidy()
+    keyring = Keyring(root_key, key_store, opened=metrics.key_opened, conditions=custody.conditions)
 
     def settle_changes() -> None:
         for changes in (wallet_changes, client_changes):
@@ -144,7 +143,8 @@ def assemble(
     def close() -> None:
         if in_shares:
             in_shares.coordinator.stop()
-        for part in (nonces, record, anchor, requests, database, metrics):
+        keyring.close()
+        for part in (nonces, record, anchor, requests, lease, database, metrics):
             if part is not None:
                 part.close()
 
@@ -159,7 +159,8 @@ def assemble(
         census=Census(database),
         orphans=Orphans(database),
         key_store=key_store,
-        keyring=Keyring(root_key, key_store, opened=metrics.key_opened),
+        keyring=keyring,
+        copies=_copies(config),
         signers=signers,
         in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
@@ -179,16 +180,29 @@ def assemble(
         markets=markets,
         prices=prices,
         record=record,
+        manifest=manifest,
+        frozen=frozen(database),
         requests=requests,
         metrics=metrics,
         records=config.data / RECORDS,
         durability=config.audit_durability,
         tidy_record=partial(_tidy_record, manifest, record),
         check_writable=check_writable,
-        watch=watch,
+        watch=_watch(keyring, signers, (wallet_changes, client_changes)),
         settle_changes=settle_changes,
         close=close,
     )
+
+
+def _watch(keyring: Keyring, signers: SignersAtHand, changes: Sequence[Generation]) -> Callable[[], None]:
+    def watch() -> None:
+        if keyring.keep_leases():
+            signers.forget()
+        for kind in changes:
+            kind.watch()
+        signers.tidy()
+
+    return watch
 
 
 def _require_kind(database: Database, wanted: Kind | None) -> None:
@@ -274,14 +288,15 @@ def _lifetimes(config: Config) -> Lifetimes:
     )
 
 
-def _open_directory(data: Path, *, create: bool, tell: Tell) -> None:
+def _open_directory(config: Config, *, create: bool, tell: Tell) -> None:
+    data = config.data
     if data.is_dir():
         _require_writable(data)
-    if not _has_database(data):
+    if not has_database(config):
         if not create:
             words = f"{data} is no data directory of hyperkms: name yours with --data or HYPERKMS_DATA, or make one"
             raise NotFound("no-data-directory", f"{words} with `hyperkms serve`")
-        _require_new(data)
+        _require_new(config)
         tell(f"hyperkms: making a new data directory at {data}")
         try:
             _make_directory(data)
@@ -302,16 +317,12 @@ def _require_writable(data: Path) -> None:
     raise Unavailable("data-directory-not-writable", f"{data} cannot be written to; {words}")
 
 
-def _has_database(data: Path) -> bool:
-    path = data / DATABASE
-    return path.exists() and path.stat().st_size > 0
-
-
-def _require_new(data: Path) -> None:
+def _require_new(config: Config) -> None:
     """Refuse to begin anew where a database once was: its wallets, nonces and clients would be forgotten."""
     for name in (NONCES, ADMIN_KEY):  # made after the database, so no start that was cut off leaves them without it
-        if (data / name).exists() and not _has_database(data):  # another first start may have made both now
-            words = f"{data} has the file {name} and no database: put {DATABASE} back from a backup"
+        if (config.data / name).exists() and not has_database(config):  # another first start may have made both now
+            missing = DATABASE if config.database is None else DATABASE_MARK
+            words = f"{config.data} has the file {name} and no database: put {missing} back from a backup"
             raise Tampered("database-missing", f"{words}, or name an empty directory")
 
 
@@ -324,7 +335,8 @@ def _make_directory(path: Path) -> None:
     sync(path.absolute().parent)
 
 
-def _protect_memory(config: Config, tell: Tell) -> None:
+def protect_memory(config: Config, tell: Tell) -> None:
+    """Make the memory for keys; Unavailable in production where it cannot be locked."""
     protection = _core.start_memory(config.memory_lock)
     if protection.lock != "none":
         return
@@ -334,33 +346,14 @@ def _protect_memory(config: Config, tell: Tell) -> None:
     tell(f"hyperkms: warning: {words}")
 
 
-def _root_key(config: Config, database: Database) -> RootKey:
-    scheme, _, rest = config.root_key.partition(":")
-    if scheme != "file":
-        raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {scheme}: is not one of the root keys: file:")
-    path = Path(rest) if rest else config.data / ROOT_KEY
-    named = facts.read(database, "root_key_id")
-    if not path.exists():
-        if named is not None:
-            raise Tampered("root-key-missing", f"the root key file {path} is gone; without it no key opens")
-        with suppress(Conflict):  # another process that starts here now made it
-            LocalFileRootKey.create(path)
-    root_key = LocalFileRootKey.open(path)
-    standing = facts.settle(database, "root_key_id", root_key.id)
-    if standing != root_key.id:
-        raise Tampered("wrong-root-key", f"{path} is root key {root_key.id}; this data directory is under {standing}")
-    return root_key
+def _copies(config: Config) -> KeyCopies | None:
+    if config.recovery_recipient is None:
+        return None
+    return KeyCopies(config.data / COPIES, read_recipient(config.recovery_recipient))
 
 
 def _address_salt(database: Database) -> bytes:
     return bytes.fromhex(facts.settle(database, "address_salt", secrets.token_hex(16)))
-
-
-def _key_store(config: Config, database: Database) -> KeyStore:
-    if config.key_store != "sqlite:":
-        scheme = config.key_store.partition(":")[0]
-        raise Malformed("malformed-setting", f"HYPERKMS_KEY_STORE: {scheme}: is not one of the key stores: sqlite:")
-    return DatabaseKeyStore(database)
 
 
 def _settle_mode(config: Config, database: Database) -> None:

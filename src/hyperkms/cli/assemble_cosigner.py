@@ -13,7 +13,8 @@ import hyperkms_cosign as cosign
 
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import DATABASE, RECORDS, ROOT_KEY, SHARED
+from hyperkms.cli.layout import RECORDS, ROOT_KEY, SHARED
+from hyperkms.cli.state import address_of
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
@@ -26,15 +27,19 @@ from hyperkms.state.bearer_wallets import BearerWallets
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.durable import create_file
 from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.peer_heads import PeerHeads
 from hyperkms.state.share_rows import ShareRows
 from hyperkms.threshold.cosigner.authorities import Authorities
 from hyperkms.threshold.cosigner.bans import Bans
+from hyperkms.threshold.cosigner.copies import Copies
 from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.remembering import promised_lately
 from hyperkms.threshold.cosigner.sessions import Sessions
+from hyperkms.threshold.cosigner.versions import Versions
+from hyperkms.threshold.cosigner.witnessed import Witnessed
 from hyperkms.threshold.group import Group, parse_group, read_group
 
 IDENTITY = "identity"
@@ -42,6 +47,8 @@ GROUP = "group.json"
 NEXT_GROUP = "group.next.json"
 """While a replacement is under way: the group to which the shares are being bound."""
 LOCK = "cosigner.lock"
+COPIES = "copies"
+"""A folder of second copies of shares, for an offline recipient."""
 RECORD_MARK = "cosigner"
 """A file in the folder of the record that says whose it is."""
 _RECORD = "record_mark"
@@ -110,9 +117,10 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
     Unavailable while another process serves the directory: what it has promised it alone remembers.
     """
     with opened_directory(config, tell) as directory, alone(config.data / LOCK), ExitStack() as ends:
+        _require_fsync(config)
         group = settle_group(config, given)
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
-        database = open_database(config.data / DATABASE)
+        database = open_database(address_of(config))
         ends.callback(database.close)
         _require_record(database, config.data / RECORDS)
         directory.parts.tidy_record()
@@ -120,6 +128,7 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
 
 
 def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Database) -> Cosigner:
+    heads = PeerHeads(database)
     changes = Generation(_core.SharedCounters.open(config.data / SHARED), WALLET_CHANGES)
     return Cosigner(
         mode=parts.mode,
@@ -129,9 +138,12 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Data
         ourselves=ourselves,
         holding=Holding(ourselves, ShareRows(database)),
         bans=Bans(ourselves.group, BanRows(database), parts.record, parts.clock),
-        promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock())),
+        promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock()), heads.fence()),
+        witnessed=Witnessed(heads, config.data / RECORDS),
+        copies=Copies(config.data / COPIES, config.recovery_recipient),
         sessions=Sessions(),
         wallets=parts.wallets,
+        versions=Versions(parts.wallets, changes),
         bearer=BearerWallets(database),
         signed_requests=parts.signed_requests,
         client_generation=parts.client_generation,
@@ -142,6 +154,15 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Data
         prices=parts.prices,
         record=parts.record,
     )
+
+
+def _require_fsync(config: Config) -> None:
+    """Malformed for a record that a loss of power could cut: a nonce that was signed for would be forgotten."""
+    if config.audit_durability == "os":
+        words = "a cosigner remembers by its record what it has signed, and syncs every line before its share leaves"
+        raise Malformed(
+            "malformed-setting", f"HYPERKMS_AUDIT_DURABILITY=os: {words}", {"setting": "HYPERKMS_AUDIT_DURABILITY"}
+        )
 
 
 def _require_record(database: Database, folder: Path) -> None:
@@ -190,8 +211,10 @@ def _protect_memory(config: Config, tell: Tell) -> str:
 
 
 def _root_key_path(config: Config) -> Path:
-    """A cosigner's root key is a local file: `assemble` refused any other."""
-    rest = config.root_key.partition(":")[2]
+    scheme, _, rest = config.root_key.partition(":")
+    if scheme != "file":
+        words = "HYPERKMS_ROOT_KEY of a cosigner is file: in this release, and its shares are in its own database"
+        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_ROOT_KEY"})
     return Path(rest) if rest else config.data / ROOT_KEY
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from hyperkms.cli.desk import opened
-from hyperkms.cli.layout import DATABASE
 from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
+from hyperkms.cli.state import address_of
 from hyperkms.config import Config
 from hyperkms.errors import Malformed
 from hyperkms.mode import Kind
@@ -118,7 +118,7 @@ def shares(data: Path | None, env_file: Path | None, form: Form) -> None:
 @contextmanager
 def _directory(config: Config) -> Iterator[tuple[Parts, Database]]:
     with opened(config, create=False, kind=Kind.COSIGNER) as parts:
-        database = open_database(config.data / DATABASE)
+        database = open_database(address_of(config))
         try:
             yield parts, database
         finally:

@@ -19,10 +19,12 @@ from hyperkms.config import Config, load_from_process
 @click.command()
 @with_settings
 @with_listening
+@click.option("--aws", "asks_aws", is_flag=True, help="Try each call of AWS that the service makes, with a probe.")
 @FORM
-def doctor(data: Path | None, env_file: Path | None, listening: Listening, form: Form) -> None:
+def doctor(data: Path | None, env_file: Path | None, listening: Listening, asks_aws: bool, form: Form) -> None:  # noqa: FBT001 (click's way)
     """Look at memory, files, disk, clock, settings and cosigners; exit status 1 if something is bad."""
-    findings = list(_examine(load_from_process({"data": data, **listening}, env_file)))
+    config = load_from_process({"data": data, **listening}, env_file)
+    findings = [*_examine(config), *(_examine_aws(config) if asks_aws else ())]
     if form is Form.JSON:
         show_json([asdict(finding) for finding in findings])
     else:
@@ -33,12 +35,18 @@ def doctor(data: Path | None, env_file: Path | None, listening: Listening, form:
     sys.exit(1 if any(finding.verdict is Verdict.BAD for finding in findings) else 0)
 
 
+def _examine_aws(config: Config) -> Iterator[Finding]:
+    from hyperkms.cli.checks.aws import aws  # noqa: PLC0415 (its libraries take half a second, for who asks alone)
+
+    yield from aws(config)
+
+
 def _examine(config: Config) -> Iterator[Finding]:
     yield from process.memory(config)
     yield from process.core_files()
     yield from process.descriptors()
     yield from directory.files(config)
-    yield from directory.database()
+    yield from directory.database(config)
     yield from directory.disk(config)
     yield from clock.against_the_exchange(config)
     yield from clock.synchronised()

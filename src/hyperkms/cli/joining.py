@@ -16,8 +16,8 @@ from hyperkms.cli.assemble_cosigner import (
     opened_directory,
     standing_group,
 )
-from hyperkms.cli.layout import DATABASE
 from hyperkms.cli.operator import actor
+from hyperkms.cli.state import address_of
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError, NotFound, Refused, Unavailable
 from hyperkms.state.database import open_database
@@ -65,7 +65,7 @@ def join(config: Config, group: Group, typed: str, manner: Manner) -> Joined:
         _require_certificate(config.data, group, ourselves.index)
         standing = standing_group(config.data)
         if manner is Manner.REPLACE:  # (2)
-            return _replace(config.data, directory, standing, group, ourselves.index)
+            return _replace(config, directory, standing, group, ourselves.index)
         return _join(config.data, directory, standing, group, ourselves.index)
 
 
@@ -86,7 +86,7 @@ def _join(data: Path, directory: Directory, standing: Group | None, group: Group
     return Joined(group=group, index=index, changed=True)
 
 
-def _replace(data: Path, directory: Directory, standing: Group | None, group: Group, index: int) -> Joined:
+def _replace(config: Config, directory: Directory, standing: Group | None, group: Group, index: int) -> Joined:
     """Bind every share to the group in which another member stands in the place of the lost one.
 
     1. Note the new group: from here on nothing is served until it is done.
@@ -103,9 +103,10 @@ def _replace(data: Path, directory: Directory, standing: Group | None, group: Gr
     if replaced.index == index:
         words = f"the member that is replaced, {replaced.before.name}, is this cosigner"
         raise Refused("not-a-replacement", f"{words}: its successor joins on the new host, without --replace")
+    data = config.data
     is_new = _note(data / NEXT_GROUP, group)  # (1)
     try:
-        bound = _rebind(data, directory, standing, group, replaced.index)  # (2)
+        bound = _rebind(config, directory, standing, group, replaced.index)  # (2)
     except HyperkmsError:
         if is_new:  # nothing was bound to it
             (data / NEXT_GROUP).unlink()
@@ -127,14 +128,14 @@ def _note(path: Path, group: Group) -> bool:
     return False
 
 
-def _rebind(data: Path, directory: Directory, standing: Group, group: Group, member: int) -> int:
+def _rebind(config: Config, directory: Directory, standing: Group, group: Group, member: int) -> int:
     before = Ourselves.of(standing, directory.identity, directory.root, directory.lock)
 
     def before_commit(rows: Sequence[ShareRow]) -> None:
         lines: list[Record] = [_rebound(directory, row, group) for row in rows]
         _write_down(directory, [*lines, _line(directory, "replace-cosigner", group, member)])
 
-    database = open_database(data / DATABASE)
+    database = open_database(address_of(config))
     try:
         return len(Rebinding(before, group).run(database, before_commit))
     finally:

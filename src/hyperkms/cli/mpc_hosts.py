@@ -10,11 +10,12 @@ import click
 
 from hyperkms.audit.record import LifeRecord, VersionRecord
 from hyperkms.cli.desk import opened
-from hyperkms.cli.layout import DATABASE, SOCKET
+from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.mpc import show_group
 from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.settings import settings, with_settings
+from hyperkms.cli.state import address_of
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
@@ -26,6 +27,7 @@ from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState
 from hyperkms.threshold.addresses import UNIX, parse_address
 from hyperkms.threshold.cards import Card, CoordinatorCard, CosignerCard, write_card
 from hyperkms.threshold.certificates import CERTIFICATE, make_certificate, read_certificate
+from hyperkms.threshold.cosigner.promises import REQUEST_KEPT_MS, WINDOW_FUTURE_MS
 from hyperkms.threshold.group import read_group
 from hyperkms.wallet import WalletId, parse_wallet_id
 
@@ -97,6 +99,22 @@ def join_command(
     show_group(group, form)
 
 
+@click.command("fence")
+@with_settings
+@FORM
+def fence_command(data: Path | None, env_file: Path | None, form: Form) -> None:
+    """Let a cosigner whose record misses lines (`record-behind`) sign again; it must not run meanwhile.
+
+    It signs nothing for five minutes, and for a day no action whose nonce it could have signed for before. To replace
+    it is better: what it has forgotten of limits over time stays forgotten.
+    """
+    from hyperkms.cli.fencing import fence  # noqa: PLC0415 (the module of shares)
+
+    made = fence(settings(data, env_file))
+    day, minutes = made.at + WINDOW_FUTURE_MS, made.at + REQUEST_KEPT_MS
+    show({"fencedAt": made.at, "signsFrom": minutes, "noncesAbove": day}, form)
+
+
 @click.command("export-share")
 @click.argument("wallet_id", metavar="WALLET")
 @with_settings
@@ -128,7 +146,7 @@ def export_share_command(
 
 
 def _kind(config: Config) -> Kind | None:
-    database = open_database(config.data / DATABASE)
+    database = open_database(address_of(config))
     try:
         return kind_of(database)
     finally:
@@ -164,7 +182,7 @@ def _certificate(config: Config, name: str) -> str:
 
 
 def _in_force(config: Config, wallet: WalletId, version: int | None) -> ShareRow:
-    database = open_database(config.data / DATABASE)
+    database = open_database(address_of(config))
     try:
         rows = ShareRows(database).all(wallet)
     finally:
@@ -203,4 +221,4 @@ def _write_new(out: Path, sealed: bytes) -> None:
         raise Unavailable("key-file-unavailable", f"{out}: {error.strerror}") from error
 
 
-COMMANDS = (card_command, join_command, export_share_command)
+COMMANDS = (card_command, join_command, fence_command, export_share_command)

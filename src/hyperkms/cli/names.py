@@ -1,13 +1,13 @@
 """Names that a shell completes: those of the data directory, or none if it cannot be read at once."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import click
 
-from hyperkms.cli.layout import DATABASE
+from hyperkms.cli.state import address_of
 from hyperkms.config import load_from_process, service_is_named
 from hyperkms.errors import HyperkmsError
+from hyperkms.state.database import DatabaseAddress
 from hyperkms.state.names import clients_with, wallets_with
 
 
@@ -21,13 +21,15 @@ def complete_clients(context: click.Context, _param: click.Parameter, incomplete
     return _names(context, clients_with, incomplete)
 
 
-def _names(context: click.Context, named: Callable[[Path, str], Sequence[str]], incomplete: str) -> list[str]:
+def _names(
+    context: click.Context, named: Callable[[DatabaseAddress, str], Sequence[str]], incomplete: str
+) -> list[str]:
     """None where a service is asked: a key press makes no request."""
     data, env_file = context.params.get("data"), context.params.get("env_file")
     try:
         if not data and (context.params.get("url") or service_is_named(env_file)):
             return []
         config = load_from_process({"data": data}, env_file)
-        return list(named(config.data / DATABASE, incomplete))
+        return list(named(address_of(config), incomplete))
     except HyperkmsError:
         return []

@@ -22,6 +22,7 @@ from hyperkms.operations.parts import Parts
 from hyperkms.threshold.addresses import HostPort, parse_address
 from hyperkms.threshold.certificates import server_context
 from hyperkms.threshold.cosigner.desk import answer
+from hyperkms.threshold.cosigner.dropping import sweep_kept
 from hyperkms.threshold.cosigner.handshakes import watch_handshakes
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.serving import Listener, Server
@@ -113,6 +114,7 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
         cosigner.sessions.sweep()
         if turn % _SETTLE_EVERY == 0:
             parts.settle_changes()
+            sweep_kept(cosigner)
     except HyperkmsError as error:
         _log.warning("watch-failed", code=error.code, words=error.message)
 

@@ -4,11 +4,13 @@ import json
 import re
 import select
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import click
 
+from hyperkms.cli.layout import COPIES
 from hyperkms.cli.names import complete_wallets
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.target import Target, with_target
@@ -31,6 +33,13 @@ _NETWORK = click.option(
 _METADATA = click.option("--metadata", metavar="JSON", help="""An object to keep with it, such as '{"desk": "a"}'.""")
 
 
+_MASTER = click.option(
+    "--master",
+    is_flag=True,
+    help="Of a master account: first a second copy of its key for HYPERKMS_RECOVERY_RECIPIENT.",
+)
+
+
 @click.group()
 def wallet() -> None:
     """Make wallets, sign with them, rotate and retire them.
@@ -44,15 +53,25 @@ def wallet() -> None:
 @click.option("--key-type", type=click.Choice(get_args(KeyTypeName)), default=KeyType.SECP256K1.value)
 @_NETWORK
 @_METADATA
+@_MASTER
 @with_target
 @FORM
 def generate_command(
-    wallet_id: str, key_type: str, network: str | None, metadata: str | None, target: Target, form: Form
+    wallet_id: str,
+    key_type: str,
+    network: str | None,
+    metadata: str | None,
+    master: bool,  # noqa: FBT001 (click passes a flag)
+    target: Target,
+    form: Form,
 ) -> None:
     """Make a wallet with a fresh key; secp256k1 unless told."""
     wanted = _wanted(wallet_id, key_type, network, metadata)
+    if master:
+        wanted = _of_master(wanted, target)
     with wallet_desk_for(target, wanted) as desk:
         show(desk.generate(wanted)["wallet"], form)
+    _tell_of_copy(wanted, target)
 
 
 @wallet.command("import")
@@ -63,6 +82,7 @@ def generate_command(
 )
 @_NETWORK
 @_METADATA
+@_MASTER
 @with_target
 @FORM
 def import_command(
@@ -71,6 +91,7 @@ def import_command(
     key_file: Path,
     network: str | None,
     metadata: str | None,
+    master: bool,  # noqa: FBT001 (click passes a flag)
     target: Target,
     form: Form,
 ) -> None:
@@ -87,7 +108,10 @@ def import_command(
     if str(key_file) == "-":
         _await_pipe()
     wanted = _wanted(wallet_id, key_type, network, metadata)
+    if master:
+        wanted = _of_master(wanted, target)
     show(imported(target, wanted, key_file), form)
+    _tell_of_copy(wanted, target)
 
 
 @wallet.command("list")
@@ -133,6 +157,22 @@ def _wanted(wallet_id: str, key_type: str, network: str | None, metadata: str | 
         network=Network(network) if network else None,
         metadata=_object(metadata) if metadata else {},
     )
+
+
+def _of_master(wanted: NewWallet, target: Target) -> NewWallet:
+    """Made at the directory alone, where the copy is."""
+    if target.names_service():
+        words = "a master key is made on the machine of the data directory, where its second copy is: say --data DIR"
+        raise Refused("master-needs-directory", words)
+    return replace(wanted, master=True)
+
+
+def _tell_of_copy(wanted: NewWallet, target: Target) -> None:
+    if wanted.master:
+        tell_operator(
+            f"hyperkms: the second copy is in {target.settings().data / COPIES}: carry it away, and see with "
+            "`hyperkms-recover check` that it opens, before you send funds to the address"
+        )
 
 
 def _object(text: str) -> dict[str, object]:

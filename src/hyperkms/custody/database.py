@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from hyperkms.custody.key_store import Place
+from hyperkms.custody.root_change import require_not_left
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.state.database import Database
 from hyperkms.state.schema import sealed_keys
@@ -22,6 +23,7 @@ class DatabaseKeyStore:
         """Store it, durable on return; Conflict if that place is taken."""
         try:
             with self._database.write() as connection:
+                require_not_left(connection, sealed)
                 connection.execute(sealed_keys.insert().values(wallet=wallet, version=version, sealed=sealed))
         except IntegrityError as error:
             raise Conflict("sealed-key-exists", f"wallet {wallet} version {version} has a sealed key") from error
@@ -39,6 +41,12 @@ class DatabaseKeyStore:
         """Forget it; harmless if it is not there."""
         with self._database.write() as connection:
             connection.execute(sealed_keys.delete().where(*_place(wallet, version)))
+
+    def replace(self, wallet: WalletId, version: int, before: SealedKey, after: SealedKey) -> bool:
+        """Put the same key, sealed anew, in its place; the file keeps zeros where the one before was."""
+        due = sa.and_(*_place(wallet, version), sealed_keys.c.sealed == before)
+        with self._database.write() as connection:
+            return connection.execute(sealed_keys.update().where(due).values(sealed=after)).rowcount == 1
 
     def places(self, *, after: Place, limit: int) -> Sequence[Place]:
         """At most `limit` places after `after`, in order of wallet and version."""

@@ -39,12 +39,26 @@ class ListingKeyStore(Protocol):
         """At most `limit` places after `after`, in order; one that is created meanwhile may be missing."""
 
 
+@runtime_checkable
+class ReplacingKeyStore(KeyStore, ListingKeyStore, Protocol):
+    """A key store that can put the same key, sealed anew, in the place of a sealed key."""
+
+    def replace(self, wallet: WalletId, version: int, before: SealedKey, after: SealedKey) -> bool:
+        """Atomic, durable on return, and nothing of the one before is left.
+
+        False, and nothing done, unless it is `before` that stands there.
+        """
+
+
 def require_kept(store: KeyStore, wallet: WalletId, version: int, sealed: SealedKey) -> None:
     """Unavailable unless this is what is stored; ask it in the transaction that lists the version.
 
     A process that was stopped for long after it stored a key may find that the sweep has removed it. The
-    sweep claims before it removes, and claims in a transaction: while this one is open, what is there stays.
+    sweep claims before it removes, and claims in a transaction: while this one is open, what is there stays. From a
+    store that cannot say what it has nothing is swept, and it may be far away: it is not asked.
     """
+    if not isinstance(store, ListingKeyStore):
+        return
     try:
         kept = store.get(wallet, version) == sealed
     except NotFound:

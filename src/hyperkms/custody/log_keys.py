@@ -4,26 +4,33 @@ import sqlalchemy as sa
 
 from hyperkms import _core
 from hyperkms.audit.forms import key_id_of
+from hyperkms.custody.keyring import Keyring
+from hyperkms.custody.root_change import root_key_of
 from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import Tampered
 from hyperkms.state.database import Database
 from hyperkms.state.schema import log_keys
+from hyperkms.wallet import SealedKey
 
 _CONTEXT = _core.Context.of_log_key()
 
 
-def open_log_key(database: Database, root_key: RootKey, *, now: int) -> _core.KeyHandle:
+def open_log_key(database: Database, root_key: RootKey, *, now: int, before: RootKey | None = None) -> _core.KeyHandle:
     """The handle of the data directory's log key, which is made if there is none; durable on return.
 
     Of several processes that make one at once all get the first. Tampered unless it is the one that was stored,
-    sealed under this root key for this purpose.
+    sealed under this root key, or under the one that is being left, for this purpose.
     """
     sealed = _stored(database) or _made(database, root_key, now)
     header = _core.inspect_sealed_key(sealed)
-    if header.root_key_id != root_key.id:
-        words = f"the log key was sealed under root key {header.root_key_id}, and this is root key {root_key.id}"
-        raise Tampered("wrong-root-key", words)
-    return _core.open_sealed_key(sealed, _CONTEXT, root_key.unwrap(header.wrapped, _CONTEXT))
+    data_key = root_key_of(header, _CONTEXT, root_key, before).unwrap(header.wrapped, _CONTEXT)
+    return _core.open_sealed_key(sealed, _CONTEXT, data_key)
+
+
+def reseal_log_keys_within(connection: sa.Connection, keyring: Keyring) -> None:
+    """Every log key under a new data key of the root key in force, once the transaction commits."""
+    for row in connection.execute(sa.select(log_keys.c.id, log_keys.c.sealed)).all():
+        resealed = keyring.reseal(SealedKey(row.sealed), _CONTEXT)
+        connection.execute(log_keys.update().where(log_keys.c.id == row.id).values(sealed=resealed))
 
 
 def _stored(database: Database) -> bytes | None:

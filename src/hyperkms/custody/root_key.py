@@ -16,8 +16,8 @@ class RootKey(Protocol):
     """Wraps and unwraps data keys under a context.
 
     A data key is made and kept inside the core; no implementation sees one. An implementation raises
-    Tampered when a wrapped key was made under another root key or context, and Unavailable when the
-    root key cannot be reached.
+    Tampered when a wrapped key was made under another root key or context, Unavailable when the root key cannot be
+    reached, and Withdrawn when somebody has taken it, or the right to it, away.
     """
 
     @property

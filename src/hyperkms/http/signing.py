@@ -121,6 +121,8 @@ class SigningRoutes:
         return 200, [_JSON], _encode(answer)
 
     def _require_on(self, route: SigningRoute) -> None:
+        if self.parts.frozen is not None:
+            raise self.parts.frozen.refusal()
         if route.in_shares and self.parts.in_shares is None:
             raise mpc_disabled()
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from hyperkms._core import SharedCounters
 from hyperkms.errors import Conflict, Malformed, Unavailable
 from hyperkms.state.database import Database
+from hyperkms.state.facts import read_within, write_within
 from hyperkms.state.schema import caller_nonces, signers
 from hyperkms.state.shared_turn import SharedTurn
 
@@ -37,6 +38,8 @@ WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
 WINDOW_FUTURE_MS = 24 * 3600 * 1000
 KEPT_MS = 3 * 24 * 3600 * 1000
 _TAKEN_KEPT_MS = 4 * CLOCK_AHEAD_MS
+_FLOOR = "nonce_floor"
+"""The fact below which no signer's nonces are, known or not: written by a fence."""
 
 
 _RAISE = signers.update().where(signers.c.address == sa.bindparam("of")).values(ceiling=sa.bindparam("to"))
@@ -206,9 +209,34 @@ def _row(connection: sa.Connection, address: str) -> _Row:
     query = sa.select(*columns).where(signers.c.address == address)
     row = connection.execute(query).one_or_none()
     if row is None:
-        connection.execute(signers.insert().values(address=address, ceiling=0, forgotten=0))
+        # Not a sequence's: what is undone there leaves a place in the nonce file that nobody ever uses.
+        place = 1 + (connection.execute(sa.select(sa.func.max(signers.c.counter))).scalar() or 0)
+        floor = int(read_within(connection, _FLOOR) or 0)
+        connection.execute(signers.insert().values(counter=place, address=address, ceiling=floor, forgotten=0))
         row = connection.execute(query).one()
     return _Row(row.counter, row.ceiling, row.forgotten, row.file)
+
+
+def raise_floor_within(connection: sa.Connection, now: int) -> int:
+    """Let every signer begin above this floor once the transaction commits, and answer it.
+
+    It is above all that was ever allocated: no allocation is further ahead of the clock than 60 s, whatever was lost.
+    No process may be numbering meanwhile.
+    """
+    floor = max(now + CLOCK_AHEAD_MS, int(read_within(connection, _FLOOR) or 0))
+    write_within(connection, _FLOOR, str(floor))
+    ceiling = sa.case((signers.c.ceiling < floor, floor), else_=signers.c.ceiling)
+    connection.execute(signers.update().values(ceiling=ceiling, file=None))
+    return floor
+
+
+def take_within(connection: sa.Connection, address: str, nonce: int) -> None:
+    """A nonce above the floor was used, as somebody found out: it is neither allocated nor accepted again."""
+    _row(connection, address)
+    row = {"address": address, "nonce": nonce}
+    known = sa.and_(*(caller_nonces.c[name] == value for name, value in row.items()))
+    if connection.execute(sa.select(caller_nonces.c.nonce).where(known)).first() is None:
+        connection.execute(caller_nonces.insert(), row)
 
 
 def _claimed(connection: sa.Connection, addresses: Collection[str], *, above: int, to: int) -> list[tuple[str, int]]:

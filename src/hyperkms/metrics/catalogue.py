@@ -44,6 +44,15 @@ LIMITS = tuple(what.name.lower() for what in What)
 POOLS = ("signing", "making")
 LOCKS = ("memfd_secret", "mlock", "none")
 OUTCOMES = ("done", "failed")
+AWS_OPERATIONS = (
+    ("kms", "DescribeKey"),
+    ("kms", "GenerateDataKey"),
+    ("kms", "Decrypt"),
+    ("secretsmanager", "CreateSecret"),
+    ("secretsmanager", "GetSecretValue"),
+    ("secretsmanager", "DeleteSecret"),
+)
+AWS_OUTCOMES = ("ok", "refused", "failed")
 STAGE_NAMES = ("parse", "access", "policy", "nonce", "sign", "record")
 """In their order."""
 
@@ -131,6 +140,13 @@ KEYS_OPENED = Family(
     kind=Kind.COUNTER,
     words="Sealed keys that were opened, each at its first use in a process.",
 )
+AWS_CALLS = Family(
+    name="hyperkms_aws_calls_total",
+    kind=Kind.COUNTER,
+    words="Calls of AWS, by service, operation and outcome: ok, refused (AWS said no) or failed (away, busy, late).",
+    labels=("service", "operation", "outcome"),
+    series=tuple((*called, outcome) for called in AWS_OPERATIONS for outcome in AWS_OUTCOMES),
+)
 SWEEPS = Family(
     name="hyperkms_sweeps_total",
     kind=Kind.COUNTER,
@@ -158,6 +174,7 @@ STORED = (
     RECORD_FAILURES,
     ANCHOR_FAILURES,
     KEYS_OPENED,
+    AWS_CALLS,
     SWEEPS,
     LOG_LINES_LOST,
 )

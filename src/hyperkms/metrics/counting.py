@@ -91,6 +91,10 @@ class Metrics:
         """A sealed key was opened."""
         self._count(names.KEYS_OPENED)
 
+    def aws_called(self, service: str, operation: str, outcome: str) -> None:
+        """AWS was called; the names are those of the catalogue."""
+        self._count(names.AWS_CALLS, service, operation, outcome)
+
     def committed(self, size: int) -> None:
         """So many records are durable, by one fsync."""
         bucket = self._groups.first + bisect_left(names.GROUP_SIZES.bounds, size)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hyperkms import wallet_life
 from hyperkms.operations.changing import Actor, Deed, commit
+from hyperkms.operations.in_shares import activate_in_shares
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.wallet import KeyVersion, Wallet, WalletId
@@ -36,7 +37,8 @@ def activate(  # noqa: PLR0913 (what the route takes, by name)
 ) -> Rotated:
     """The version is current when this returns, and the one before it in grace. Asked for again, it answers the same.
 
-    1. Read the wallet.  2. Make the change in one transaction, if the wallet is as it was at 1.
+    1. Read the wallet.  2. Of one in shares the cosigners sign with the version from here on.  3. Make the change in
+    one transaction, if the wallet is as it was at 1.
     """
     history = parts.wallets.history(wallet)  # (1)
     require_live(history.wallet)
@@ -45,7 +47,8 @@ def activate(  # noqa: PLR0913 (what the route takes, by name)
         old, new = history.version(rotation.from_version), history.wallet.current
         return Rotated(wallet=history.wallet, old=old, new=new)
     change = wallet_life.activate(history, number, now=parts.clock(), grace_ms=parts.lifetimes.grace_ms)
+    activate_in_shares(parts, history.wallet, number, actor.asker)  # (2)
     rotated = Rotated.of(history, change, number)
     deed = Deed(operation="activate", reason=reason)
-    commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))  # (2)
+    commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))  # (3)
     return rotated

@@ -9,8 +9,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hyperkms import _core
+from hyperkms.custody.key_copies import KeyCopies
 from hyperkms.custody.key_store import require_kept
-from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
+from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.changing import Actor, Deed, write_down
 from hyperkms.operations.in_shares import cosigners_of
@@ -116,7 +117,7 @@ def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, com
     1. Settle key type and network; refuse an id that is taken.
     2. Make and seal the key; refuse one that another wallet has, or ever had.
     3. Store the sealed key: durable, and never in the place of another.
-    4. Open what is stored, as a later signature will.
+    4. Open what is stored, as a later signature will; of a master key make the second copy, durable.
     5. List the wallet: the one insert that decides who made it, if its key is still what is stored, and once
        the line of the record is durable.
 
@@ -128,6 +129,7 @@ def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, com
     metadata = _check_metadata(request.metadata)
     if parts.wallets.find(request.id):
         raise wallet_exists(request.id)
+    copies = _copies_for(parts, request, key_type)
     context = key_context(request.id, key_type, network, source.origin, version=_FIRST)
     made = source.make(context)  # (2)
     parts.wallets.require_new_key(request.id, PublicKey(_core.inspect_sealed_key(made).public_key))
@@ -135,6 +137,9 @@ def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, com
     header = _core.inspect_sealed_key(stored)
     _require_asked(header, context, made)
     parts.keyring.open(stored, context)  # (4)
+    if copies is not None:
+        copy = parts.keyring.copy(stored, context, copies.recipient)
+        copies.keep(copy, copies.path_of(request.id, _FIRST, header.public_key))
     wallet = _wallet(request.id, header, metadata, parts.clock())
 
     def complete(connection: sa.Connection, listed: Wallet, /) -> None:
@@ -144,6 +149,18 @@ def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, com
 
     parts.wallets.create(wallet, complete)  # (5)
     return wallet
+
+
+def _copies_for(parts: Parts, request: NewWallet, key_type: KeyType) -> KeyCopies | None:
+    """Where the second copy of a master key goes; Refused before the key is made if there is no recipient."""
+    if not request.master:
+        return None
+    if key_type is not KeyType.SECP256K1:
+        raise Malformed.at("master", "a master account has a secp256k1 key", "wrong-key-type")
+    if parts.copies is None:
+        words = "a master key is made with a second copy for a recipient who is offline, and none is set"
+        raise Refused("no-recovery-recipient", f"{words}: set HYPERKMS_RECOVERY_RECIPIENT (docs/recovery.md)")
+    return parts.copies
 
 
 def _require_asked(stored: _core.SealedHeader, context: _core.Context, made: SealedKey) -> None:

@@ -102,6 +102,12 @@ def cosigners_of(parts: "Parts", key_type: KeyType) -> InShares:
     return here
 
 
+def activate_in_shares(parts: "Parts", wallet: Wallet, number: int, asker: Asker) -> None:
+    """Of a wallet in shares, the cosigners sign with this version from here on; nothing is done for another."""
+    if wallet.is_mpc:
+        cosigners_of(parts, wallet.key_type).coordinator.activate(wallet.id, number, asker)
+
+
 def shares_are_destroyed(parts: "Parts", asker: Asker, wallet: Wallet, number: int) -> bool:
     """Have every cosigner destroy its share; False, and it is tried again later, if one has not."""
     if parts.in_shares is None:

@@ -14,3 +14,5 @@ class NewWallet:
     key_type: KeyType | None = None
     network: Network | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    master: bool = False
+    """Of a master account: a second copy of its key is made for the recovery recipient before the wallet is listed."""

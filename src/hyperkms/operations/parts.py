@@ -12,7 +12,9 @@ from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
 from hyperkms.access.signed_requests import SignedRequests
 from hyperkms.audit.log import Durability
+from hyperkms.audit.manifest import Manifest
 from hyperkms.audit.sink import RecordSink
+from hyperkms.custody.key_copies import KeyCopies
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.hyperliquid.market import Market
@@ -22,6 +24,7 @@ from hyperkms.mode import Mode
 from hyperkms.operations.at_hand import SignersAtHand
 from hyperkms.operations.in_shares import InShares
 from hyperkms.state.census import Census
+from hyperkms.state.frozen import Frozen
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
@@ -64,6 +67,8 @@ class Parts:
     orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
+    copies: KeyCopies | None
+    """Second copies of master keys; None where no recovery recipient is set."""
     signers: SignersAtHand
     in_shares: InShares | None
     """The cosigners; None where MPC is not enabled."""
@@ -79,6 +84,9 @@ class Parts:
     markets: dict[Network, Market]
     prices: dict[Network, Prices]
     record: RecordSink
+    manifest: Manifest
+    frozen: Frozen | None
+    """Why nothing is signed here; None: it may be."""
     requests: Requests
     metrics: Metrics
     records: Path

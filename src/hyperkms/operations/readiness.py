@@ -6,7 +6,9 @@ from hyperkms.operations.parts import Parts
 
 
 def require_ready(parts: Parts) -> None:
-    """Unavailable unless records and the database can be written and the secret arena stands."""
+    """Unavailable unless records and the database can be written, the secret arena stands and nothing is frozen."""
+    if parts.frozen is not None:
+        raise parts.frozen.refusal()
     parts.record.check()
     parts.check_writable()
     _core.memory_protection()

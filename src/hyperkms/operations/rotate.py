@@ -9,7 +9,7 @@ from hyperkms.custody.key_store import KeyStore, require_kept
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
-from hyperkms.operations.in_shares import cosigners_of, require_mpc, require_own_group
+from hyperkms.operations.in_shares import activate_in_shares, cosigners_of, require_mpc, require_own_group
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.threshold.coordinator.ceremonies import NewKey
@@ -95,6 +95,8 @@ def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, comple
         )
         made = here.coordinator.generate(wanted, actor.asker)
         change = _plan(parts, actor, request, history, PublicKey(made.public_key))
+        if _is_at_once(request, history):
+            activate_in_shares(parts, wallet, history.next_number, actor.asker)
         rotated = Rotated.of(history, change, history.next_number)
         deed = Deed(operation="rotate", reason=request.reason)
         commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))

@@ -1,5 +1,7 @@
 """Who signs: a wallet, one of its key versions, and the handle of its key."""
 
+import msgspec
+
 from hyperkms.access.authority import Authority, ReadyGrant
 from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
@@ -22,17 +24,31 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
 
     NotFound if there is no such wallet or version, or it is not the client's; Forbidden if the client may
     not do this with a wallet of its kind; Refused if it does not sign now: the wallet or the version is
-    retired, its grace has ended, or it is pending.
+    retired, its grace has ended, or it is pending. Unavailable in a directory that was restored and not fenced.
     """
-    found = parts.signers.get(
-        (id(client), wallet_id, number, operation), lambda: _find(parts, client, wallet_id, number, operation)
-    )
-    signer = found.signer
+    if parts.frozen is not None:
+        raise parts.frozen.refusal()
+    is_fresh = False
+
+    def find() -> Found:
+        nonlocal is_fresh
+        is_fresh = True
+        return _find(parts, client, wallet_id, number, operation)
+
+    signer = parts.signers.get((id(client), wallet_id, number, operation), find).signer
     if signer.wallet.is_mpc:
         about_to_wait()  # for cosigners: before anything is numbered or reserved
+    elif parts.keyring.has_leases and not is_fresh:
+        signer = _under_lease(parts, signer)
     if signer.version.expires_at is not None:  # its grace may have ended since
         require_signing(signer.wallet, signer.version, now=parts.clock())
     return signer
+
+
+def _under_lease(parts: Parts, signer: Signer) -> Signer:
+    """The same with the handle that its root key stands by now."""
+    handle = parts.keyring.handle(signer.wallet, signer.version)
+    return signer if handle is signer.handle else msgspec.structs.replace(signer, handle=handle)
 
 
 def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None, operation: str) -> Found:

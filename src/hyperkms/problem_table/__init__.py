@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from hyperkms.problem_table.access import ACCESS
 from hyperkms.problem_table.actions import ACTIONS
 from hyperkms.problem_table.auditing import AUDIT_FILES, AUDITING
+from hyperkms.problem_table.aws import AWS
 from hyperkms.problem_table.coordinating import CONNECTING, COORDINATING
 from hyperkms.problem_table.cosigners import COSIGNING, GROUPS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
 from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
 from hyperkms.problem_table.key_versions import KEY_VERSIONS
+from hyperkms.problem_table.loss import LOSS
 from hyperkms.problem_table.nonces import NONCES
 from hyperkms.problem_table.requests import REQUESTS
 from hyperkms.problem_table.rules import RULES
@@ -36,6 +38,7 @@ SITUATIONS: tuple[Situation, ...] = (
     RULES,
     NONCES,
     RUNNING,
+    AWS,
     STORED,
     AUDITING,
     AUDIT_FILES,
@@ -46,6 +49,7 @@ SITUATIONS: tuple[Situation, ...] = (
     DECIDING,
     HOLDING,
     COSIGNER_STARTING,
+    LOSS,
     STARTING,
     GUARDS,
 )

@@ -321,6 +321,21 @@ COSIGNING = Situation(
             next_step=_RESTORE,
         ),
         Problem(
+            code="recipient-not-found",
+            family=NotFound,
+            title="The file of the recovery recipient is not there",
+            cause="HYPERKMS_RECOVERY_RECIPIENT of a cosigner names a file that is not there.",
+            next_step="Put the line there that `hyperkms-recover recipient new` has printed, or unset it.",
+        ),
+        Problem(
+            code="share-copy-failed",
+            family=Unavailable,
+            title="The second copy of a share was not written",
+            cause="The folder `copies` of the cosigner's directory did not take it, and so no share is kept.",
+            next_step="Look at the disk and the rights of that folder, and ask for the wallet again.",
+            retry=Retry.YES,
+        ),
+        Problem(
             code="malformed-recipient",
             family=Malformed,
             title="The recovery recipient is not of its form",

@@ -84,6 +84,47 @@ RUNNING = Situation(
             shown_by='curl -i "$URL/ready"; hyperkms doctor --data DIR',
         ),
         Problem(
+            code="database-not-durable",
+            family=Unavailable,
+            title="The PostgreSQL server could lose what it commits",
+            cause="synchronous_commit is off or local for this user, or, in production, fsync is off.",
+            next_step="ALTER ROLE user SET synchronous_commit = on; in postgresql.conf fsync = on; restart the server.",
+            shown_by='psql "$DATABASE" -c "SHOW synchronous_commit" -c "SHOW fsync"',
+        ),
+        Problem(
+            code="lease-expired",
+            family=Unavailable,
+            title="The lease on the database has ended",
+            cause="PostgreSQL has not answered for so long (15 s) that another instance may have taken over.",
+            next_step="Look at the server. Once it answers, and nobody has taken over, signing goes on by itself.",
+            retry=Retry.YES,
+            shown_by='curl -i "$URL/ready"',
+        ),
+        Problem(
+            code="lease-lost",
+            family=Unavailable,
+            title="Another instance has taken over",
+            cause="This one could not renew its lease on the database, and another was started meanwhile.",
+            next_step="Let the other one serve, or stop it and restart this one. Nothing is signed here until then.",
+            retry=Retry.NO,
+            shown_by='curl -i "$URL/ready"',
+        ),
+        Problem(
+            code="frozen-after-restore",
+            family=Unavailable,
+            title="The data directory was restored and not fenced",
+            cause=(
+                "It was put back from a backup, which does not know what was signed after it was taken: nonces, limits "
+                "and requests of that time are missing. Until a person has fenced them off nothing is signed."
+            ),
+            next_step=(
+                "Make sure that the service which was lost never signs again. Stop this one, run `hyperkms recover "
+                "fence --data DIR`, and start it."
+            ),
+            retry=Retry.NO,
+            shown_by='curl -i "$URL/ready"; hyperkms status --data DIR',
+        ),
+        Problem(
             code="market-unavailable",
             family=Unavailable,
             title="The exchange's list of coins is not known",

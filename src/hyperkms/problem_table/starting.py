@@ -142,6 +142,57 @@ STARTING = Situation(
             shown_by="hyperkms --version",
         ),
         Problem(
+            code="schema-too-old",
+            family=Refused,
+            title="The PostgreSQL database is not at this release's schema",
+            cause="It is new, or an older release made it. Only `hyperkms migrate` changes the schema there.",
+            next_step="Make a backup (pg_dump) if it is not empty, then `hyperkms migrate` with the same settings.",
+            shown_by="hyperkms migrate --help",
+        ),
+        Problem(
+            code="wrong-database",
+            family=Refused,
+            title="The database and the data directory do not belong together",
+            cause=(
+                "Nonces, amounts of limits and the record are files of one data directory, and go with one database: "
+                "HYPERKMS_DATABASE names another one, or none, or the directory is another."
+            ),
+            next_step="Set HYPERKMS_DATABASE and HYPERKMS_DATA as they were; for a new start take both empty.",
+            shown_by="hyperkms config; ls DIR",
+        ),
+        Problem(
+            code="another-instance",
+            family=Refused,
+            title="Another instance uses the database",
+            cause="A service or command on another machine, or on a copy of the directory, has the lease.",
+            next_step=(
+                "Stop the one that `detail` names; its lease ends with it, or 15 s after it was killed. Then start "
+                "this one again. Two at a time are not possible yet."
+            ),
+        ),
+        Problem(
+            code="database-unsuitable",
+            family=Refused,
+            title="The PostgreSQL database cannot be used",
+            cause="Its encoding is not UTF8, or this user has no schema on its search_path.",
+            next_step="CREATE DATABASE name OWNER user ENCODING 'UTF8' TEMPLATE template0.",
+            shown_by='psql "$DATABASE" -c "SHOW server_encoding" -c "SELECT current_schema()"',
+        ),
+        Problem(
+            code="driver-not-installed",
+            family=Unavailable,
+            title="The driver of PostgreSQL is not installed",
+            cause="HYPERKMS_DATABASE names a PostgreSQL database and the package psycopg is not there.",
+            next_step="pip install 'hyperkms[postgres]'.",
+        ),
+        Problem(
+            code="database-without-tls",
+            family=Refused,
+            title="The way to the database is open",
+            cause="In production a database on another machine must prove who it is: others could answer for it.",
+            next_step="Add ?sslmode=verify-full&sslrootcert=FILE to HYPERKMS_DATABASE.",
+        ),
+        Problem(
             code="database-missing",
             family=Tampered,
             title="The database is gone",

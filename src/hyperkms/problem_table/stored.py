@@ -100,10 +100,31 @@ STORED = Situation(
             next_step="Point HYPERKMS_ROOT_KEY at the root key whose id `detail` names. A new one opens nothing old.",
         ),
         Problem(
+            code="wrong-key-store",
+            family=Tampered,
+            title="This is another key store",
+            cause="The sealed keys of this data directory are in the key store that it was made with.",
+            next_step="Set HYPERKMS_KEY_STORE, and SECRETS_PREFIX with it, to what `detail` names.",
+        ),
+        Problem(
+            code="sealed-key-foreign",
+            family=Tampered,
+            title="A secret is no sealed key of hyperkms",
+            cause="The secret of this name in AWS Secrets Manager was written or changed by something else.",
+            next_step="Look at the secret's versions in AWS and in CloudTrail: who wrote it? Put the first one back.",
+        ),
+        Problem(
+            code="kms-key-mismatch",
+            family=Tampered,
+            title="AWS KMS answered for another key",
+            cause="The answer names another KMS key than the one that was asked: something stands in between.",
+            next_step="Look at AWS_ENDPOINT_URL and at the proxies on the way to AWS KMS.",
+        ),
+        Problem(
             code="database-damaged",
             family=Tampered,
             title="The database is damaged",
-            cause="SQLite says that the file is no sound database any more.",
+            cause="SQLite says that the file is no sound database, or PostgreSQL that a page or a table is not.",
             next_step="Copy the data directory aside, look at the disk, restore the database from a backup.",
         ),
         Problem(

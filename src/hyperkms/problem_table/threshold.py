@@ -131,8 +131,9 @@ HOLDING = Situation(
         Problem(
             code="share-not-in-force",
             family=Refused,
-            title="The share is not in force yet",
-            cause="Not every cosigner keeps its share yet, or not every quorum has signed the test message.",
+            title="The share is not in force",
+            cause="A later epoch has followed it, or not every cosigner keeps its share yet, or not every quorum has "
+            "signed the test message.",
             next_step="Ask for the same wallet again: the service finishes what was begun.",
         ),
         Problem(
@@ -167,8 +168,50 @@ HOLDING = Situation(
             code="share-in-force",
             family=Conflict,
             title="A share in force is not dropped",
-            cause="Only what was never put in force is dropped.",
-            next_step="Retire the version or the wallet instead.",
+            cause="What is in force goes only while an epoch before it is held, and once more than n - t others have "
+            "signed that they hold none of it.",
+            next_step="Retire the version or the wallet instead, or let the next refresh settle it.",
+        ),
+        Problem(
+            code="version-not-current",
+            family=Refused,
+            title="The request does not mean this version",
+            cause="It names no version, and at the cosigner another one is the current one; or the service has asked "
+            "with an older one of its own accord.",
+            next_step="Name the version in the request, or repeat the rotation that was cut off.",
+        ),
+        Problem(
+            code="record-behind",
+            family=Tampered,
+            title="The record of a cosigner is shorter than it was",
+            cause="The cosigner was shown its own signed word of a longer record: its directory was put back to an "
+            "older state, or files of the record are gone, and what was signed since is forgotten.",
+            next_step="Replace the cosigner; or stop it, `hyperkms mpc fence`, and start it (docs/mpc.md).",
+        ),
+        Problem(
+            code="record-fenced",
+            family=Unavailable,
+            title="The cosigner waits after a fence",
+            cause="Requests that it may have signed before are in time for some minutes more.",
+            next_step="Wait as long as is said; the other cosigners sign meanwhile.",
+            retry=Retry.YES,
+        ),
+        Problem(
+            code="clock-behind",
+            family=Unavailable,
+            title="The clock of a cosigner was set back",
+            cause="It is more than 5 s before a time that it has shown when a share was given: requests that were "
+            "forgotten because they were old could come again.",
+            next_step="Set its clock right (NTP). If it was ahead before, wait until then or replace the cosigner.",
+            retry=Retry.YES,
+        ),
+        Problem(
+            code="epoch-unsettled",
+            family=Conflict,
+            title="The epoch before is not destroyed yet",
+            cause="A refresh was cut off before every cosigner was known to have its outcome in force.",
+            next_step="Refresh again: the service brings that one to its end first.",
+            retry=Retry.YES,
         ),
         Problem(
             code="share-changed",

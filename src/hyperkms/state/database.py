@@ -1,51 +1,71 @@
-"""The database behind the service: SQLite in the data directory, durable on commit.
+"""The database behind the service: SQLite in the data directory, or PostgreSQL. Both keep the same promises.
 
-journal_mode=DELETE with synchronous=EXTRA: a commit survives the loss of power, and the WAL defect of
-SQLite before 3.51.3 cannot occur. Writers take their lock at BEGIN, so none fails half-way.
+What is committed is durable. A writer has the write lock from the start of its transaction, so that what it has read
+holds until it commits and none fails half-way. A reader sees one moment. Text is compared byte by byte.
 """
 
 import secrets
-import shutil
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
-from hyperkms.errors import Refused, Tampered, Unavailable
-from hyperkms.state.journal_ahead import JournalAhead
+from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.state.postgresql_address import PostgresAddress
 from hyperkms.state.schema import facts
 from hyperkms.state.waiting import about_to_wait
 
-if TYPE_CHECKING:
-    from alembic.config import Config as AlembicConfig
+DatabaseAddress: TypeAlias = Path | PostgresAddress
+"""The file of a SQLite database, or a PostgreSQL database."""
+
+BUSY_TIMEOUT_MS = 5000
+"""So long a statement waits for a lock, whoever holds it."""
+_CHECKED_S = 5.0
+_PROBE = "last_write_check"
+_BEGIN = "hyperkms_begin"
 
 T = TypeVar("T")
 
-SCHEMA = "0007"
-"""The newest migration; a database with another one that is not older is refused."""
 
-BUSY_TIMEOUT_MS = 5000
-_CHECKED_S = 5.0
-_PROBE = "last_write_check"
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+class Dialect(Protocol):
+    """How one kind of database keeps the promises."""
+
+    def begin_write(self, connection: sa.Connection) -> None:
+        """Begin a transaction that has the write lock."""
+
+    def begin_read(self, connection: sa.Connection) -> None:
+        """Begin one that reads one moment."""
+
+    def begin_beside(self, connection: sa.Connection) -> None:
+        """Begin one that writes without the write lock."""
+
+    def fault_of(self, error: DBAPIError) -> HyperkmsError | None:
+        """What an error means for the caller; None: it is a mistake of our own."""
+
+    def room_after(self, error: BaseException | None) -> AbstractContextManager[None] | None:
+        """Room for a transaction that changes rows in place, where this error was for want of it; None: there is none.
+
+        Entered by who holds the write lock and has written nothing yet.
+        """
 
 
 class Database:
-    """Connections with the promises above; every database error leaves as Unavailable."""
+    """Connections with the promises above; what goes wrong leaves as Unavailable, or as Tampered of damaged data."""
 
-    def __init__(self, engine: sa.Engine, journal: JournalAhead | None = None) -> None:
+    def __init__(self, engine: sa.Engine, dialect: Dialect, address: DatabaseAddress) -> None:
+        self.address = address
         self._engine = engine
-        self._journal = journal
-        """The space of its journal; None for a database that has it elsewhere."""
+        self.dialect = dialect
         self._checking = threading.Lock()
         self._writable_until = 0.0
+        event.listen(engine, "begin", _begin)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -53,7 +73,7 @@ class Database:
 
         IntegrityError passes through: the caller knows what it collided with.
         """
-        with self._connection("BEGIN IMMEDIATE") as connection:
+        with self._connection(self.dialect.begin_write) as connection:
             yield connection
 
     def write_in_place(self, work: Callable[[sa.Connection], T]) -> T:
@@ -65,15 +85,22 @@ class Database:
             with self.write() as connection:
                 return work(connection)
         except Unavailable as error:
-            if self._journal is None or not _is_full(error.__cause__):
+            room = self.dialect.room_after(error.__cause__)
+            if room is None:
                 raise
-        with self.write() as connection, self._journal.in_place():
+        with self.write() as connection, room:
             return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent view."""
-        with self._connection("BEGIN") as connection:
+        with self._connection(self.dialect.begin_read) as connection:
+            yield connection
+
+    @contextmanager
+    def beside(self) -> Iterator[sa.Connection]:
+        """One transaction that waits for no writer: for a single statement that means the same before and after any."""
+        with self._connection(self.dialect.begin_beside) as connection:
             yield connection
 
     def check_writable(self) -> None:
@@ -89,37 +116,22 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _connection(self, begin: str) -> Iterator[sa.Connection]:
+    def _connection(self, begin: Callable[[sa.Connection], None]) -> Iterator[sa.Connection]:
         about_to_wait()
         try:
-            with self._engine.connect().execution_options(hyperkms_begin=begin) as connection, connection.begin():
-                yield connection
+            with self._engine.connect() as fresh:
+                connection = fresh.execution_options(**{_BEGIN: begin})
+                with connection.begin():
+                    yield connection
         except IntegrityError:
             raise
+        except NoConnectionLeft as error:
+            raise Unavailable("database-unavailable", "every connection to the database is in use") from error
         except DBAPIError as error:
-            cause = error.orig
-            if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
-                words = f"the database is damaged ({cause}): stop, and put a backup in its place"
-                raise Tampered("database-damaged", words) from error
-            raise Unavailable("database-unavailable", f"the database did not answer: {cause}") from error
-
-
-def open_database(path: Path) -> Database:
-    """Open or make the database, brought to this release's schema.
-
-    A database of an older release is copied beside itself before it is migrated; one of a newer
-    release is refused.
-    """
-    engine, journal = _engine(path), JournalAhead(path)
-    database = Database(engine, journal)
-    found = _schema_of(database)
-    if found != SCHEMA:
-        if found is not None:
-            _require_known(found)
-            shutil.copy2(path, path.with_name(f"{path.name}.before-{SCHEMA}"))
-        _migrate(database)
-    journal.provide()
-    return database
+            fault = self.dialect.fault_of(error)
+            if fault is None:
+                raise
+            raise fault from error
 
 
 def _probe(connection: sa.Connection) -> None:
@@ -127,60 +139,41 @@ def _probe(connection: sa.Connection) -> None:
     connection.execute(facts.insert().values(name=_PROBE, value=secrets.token_hex(8)))
 
 
-def _is_full(error: BaseException | None) -> bool:
-    """Whether the disk has no room: SQLite says so, or cannot make its journal."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in _FULL
+def _begin(connection: sa.Connection) -> None:
+    connection.get_execution_options()[_BEGIN](connection)
 
 
-def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(sa.URL.create("sqlite+pysqlite", database=str(path)))
+def open_database(address: DatabaseAddress) -> Database:
+    """Open the database at this release's schema, and make or migrate the file of a SQLite one.
 
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # the driver would begin transactions by its own rules
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode = DELETE")
-        cursor.execute("PRAGMA synchronous = EXTRA")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA secure_delete = ON")  # a sealed key that is destroyed leaves zeros, not itself
-        cursor.close()
+    One of a newer release is refused; so is a PostgreSQL one of an older, which `hyperkms migrate` brings up.
+    """
+    # Each is imported where it is needed: the driver of PostgreSQL is an extra.
+    if isinstance(address, PostgresAddress):
+        _require_driver()
+        from hyperkms.state.postgresql import open_postgresql  # noqa: PLC0415
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options()["hyperkms_begin"])
+        return open_postgresql(address)
+    from hyperkms.state.sqlite import open_sqlite  # noqa: PLC0415
 
-    return engine
+    return open_sqlite(address)
 
 
-def _schema_of(database: Database) -> str | None:
-    with database.read() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        found: Any = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-        return None if found is None else str(found)
+def migrate_database(address: DatabaseAddress) -> tuple[str | None, str]:
+    """Bring the database to this release's schema, as the operator asks; the schemas before (None: new) and after."""
+    if isinstance(address, PostgresAddress):
+        _require_driver()
+        from hyperkms.state.postgresql import migrate_postgresql  # noqa: PLC0415
+
+        return migrate_postgresql(address)
+    from hyperkms.state.sqlite import migrate_sqlite  # noqa: PLC0415
+
+    return migrate_sqlite(address)
 
 
-def _require_known(found: str) -> None:
-    if found > SCHEMA:
-        raise Refused(
-            "schema-too-new",
-            f"the database has schema {found}, this release knows {SCHEMA}: run the newer release of hyperkms",
-        )
-
-
-def _migrate(database: Database) -> None:
-    from alembic import command  # noqa: PLC0415 (a third of a second that most starts do not need)
-
-    with database.write() as connection:
-        command.upgrade(_alembic(connection), "head")
-
-
-def _alembic(connection: sa.Connection) -> "AlembicConfig":
-    from alembic.config import Config  # noqa: PLC0415 (as above)
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+def _require_driver() -> None:
+    try:
+        import psycopg  # noqa: F401, PLC0415 (an extra)
+    except ImportError as missing:
+        words = f"PostgreSQL needs the package psycopg ({missing}): pip install 'hyperkms[postgres]'"
+        raise Unavailable("driver-not-installed", words) from missing

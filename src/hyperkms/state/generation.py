@@ -7,12 +7,12 @@ change, a start or a sweep finishes it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
-from hyperkms.errors import Unavailable
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.state.database import Database
 
 WALLET_CHANGES = 0
@@ -46,10 +46,13 @@ class Generation:
                 yield connection
                 self._counters.require_in_place()
                 ticket = self._counters.add(self._taken, amount=1)
-        finally:
-            # Whether it was committed or not: the database is settled now, and who reads it reads what holds.
+        except BaseException:
+            # A server that was asked to commit and has not answered may do it yet: the write lock says that it is over.
             if ticket is not None:
-                self._counters.raise_to(self._finished, floor=ticket)
+                with suppress(HyperkmsError):  # else the next change, start or sweep finishes it
+                    self.settle(database)
+            raise
+        self._counters.raise_to(self._finished, floor=ticket)
 
     def settle(self, database: Database) -> None:
         """Finish the ticket of a process that died with it: under the write lock every ticket's change has ended."""

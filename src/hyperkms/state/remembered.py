@@ -45,6 +45,10 @@ class Remembered(Generic[K, V]):
                 values[key] = found
         return found
 
+    def forget(self) -> None:
+        """Let go of all of it."""
+        self._under = (None, {})
+
     def tidy(self) -> None:
         """Let go of what does not hold any more, also where nobody asks for it."""
         if self._under[0] != self._generation.current():

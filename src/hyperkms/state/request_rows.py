@@ -130,6 +130,11 @@ def recover(connection: sa.Connection, answered: Iterable[AnsweredRequest]) -> N
             transfer(connection, [one])
 
 
+def void_within(connection: sa.Connection) -> int:
+    """Forget requests that were begun and not answered: none is resumed, and what it had reserved stays taken."""
+    return connection.execute(requests.delete().where(requests.c.state == RequestState.RESERVED.value)).rowcount
+
+
 def in_progress() -> Conflict:
     """The refusal of a request that another one is doing."""
     words = "a request with this Idempotency-Key is under way: ask again with the same key, and get its answer"

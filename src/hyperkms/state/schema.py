@@ -237,7 +237,7 @@ shares = Table(
     Column("wallet", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("state", String(16), nullable=False, comment="kept, in-force or retired"),
+    Column("state", String(16), nullable=False, comment="kept, in-force, superseded or retired"),
     Column("key_type", String(16), nullable=False),
     Column("network", String(16), nullable=False),
     Column("sealed", LargeBinary, comment="none once it is retired"),
@@ -271,6 +271,16 @@ ceremonies = Table(
     Column("started_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("wallet", "version", "epoch"),
     comment="a coordinator's: what is under way among its cosigners",
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", String(255), primary_key=True, comment="the boot and the nonce file of its processes"),
+    Column("epoch", BigInteger, nullable=False, comment="one more with every instance that takes over"),
+    Column("host", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, comment="by the clock of the database"),
+    comment="who may write, of a PostgreSQL database: one",
 )
 
 bearer_wallets = Table(

@@ -1,7 +1,8 @@
 """A cosigner's shares in the database: kept when they are made, in force once all cosigners keep theirs, then retired.
 
-An epoch of a key version is one set of shares. At most one epoch of a version is in force; what is retired has no
-sealed share any more, and nothing of it is left in the file.
+An epoch of a key version is one set of shares. At most one epoch of a version is in force; the one before it is
+superseded, and signs on, until every cosigner has said that the next is in force there. What is retired has no sealed
+share any more, and nothing of it is left in the file.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ class ShareState(StrEnum):
     KEPT = "kept"
     """Sealed and durable; it signs nothing but the test message."""
     IN_FORCE = "in-force"
+    SUPERSEDED = "superseded"
+    """The next epoch is in force here, and nobody has shown yet that it is everywhere: this one signs too."""
     RETIRED = "retired"
     """It is destroyed."""
 
@@ -88,6 +91,12 @@ class ShareRows:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def kept_before(self, time: int) -> Sequence[ShareRow]:
+        """Those that were made before this moment, and are not in force yet."""
+        due = sa.and_(shares.c.state == ShareState.KEPT, shares.c.created_at < time)
+        with self._database.read() as connection:
+            return [_row(row) for row in connection.execute(sa.select(shares).where(due))]
+
     def drop(self, wallet: WalletId, version: int, epoch: int, before_commit: Callable[[], None]) -> bool:
         """Forget a share that is kept and not in force; False if there is none. Nothing of it is left."""
         due = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)
@@ -97,14 +106,14 @@ class ShareRows:
                 before_commit()
         return bool(done)
 
-    def retire(self, within: Callable[[sa.Connection], None]) -> None:
-        """Shares of a version that no wallet lists: one transaction for `retire_within`."""
+    def change(self, within: Callable[[sa.Connection], None]) -> None:
+        """One transaction for what changes shares and no wallet."""
         with self._database.write() as connection:
             within(connection)
 
 
 def put_in_force_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
-    """The kept epoch takes the place of the one in force, whose share is destroyed; Conflict unless it is kept."""
+    """The kept epoch takes the place of the one in force, whose share is superseded; Conflict unless it is kept."""
     supersede_within(connection, wallet, version, epoch)
     kept = sa.and_(_is(wallet, version, epoch), shares.c.state == ShareState.KEPT)
     if connection.execute(shares.update().where(kept).values(state=ShareState.IN_FORCE)).rowcount != 1:
@@ -112,13 +121,31 @@ def put_in_force_within(connection: sa.Connection, wallet: WalletId, version: in
 
 
 def supersede_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
-    """Shares of earlier epochs are destroyed; Conflict if a later one is in force, behind which this would lead."""
+    """What is in force of earlier epochs is superseded; Conflict if a later one is, behind which this would lead."""
     same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
     later = sa.select(shares.c.epoch).where(same, shares.c.state == ShareState.IN_FORCE, shares.c.epoch > epoch)
     if connection.execute(later).first() is not None:
         raise Conflict("share-exists", f"a later epoch of wallet {wallet}, version {version}, than {epoch} is in force")
-    earlier = sa.and_(same, shares.c.epoch < epoch)
+    earlier = sa.and_(same, shares.c.epoch < epoch, shares.c.state == ShareState.IN_FORCE)
+    connection.execute(shares.update().where(earlier).values(state=ShareState.SUPERSEDED))
+
+
+def release_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
+    """The shares of every earlier epoch are destroyed."""
+    earlier = sa.and_(shares.c.wallet == wallet, shares.c.version == version, shares.c.epoch < epoch)
     connection.execute(shares.update().where(earlier).values(state=ShareState.RETIRED, sealed=None))
+
+
+def give_up_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
+    """Nothing is left of the epoch in force, and the one that it has superseded is in force again."""
+    connection.execute(shares.delete().where(_is(wallet, version, epoch)))
+    before = sa.and_(shares.c.wallet == wallet, shares.c.version == version, shares.c.state == ShareState.SUPERSEDED)
+    connection.execute(shares.update().where(before).values(state=ShareState.IN_FORCE))
+    earlier = sa.select(shares.c.epoch).where(
+        shares.c.wallet == wallet, shares.c.version == version, shares.c.state == ShareState.IN_FORCE
+    )
+    named = sa.and_(key_versions.c.wallet == wallet, key_versions.c.number == version)
+    connection.execute(key_versions.update().where(named).values(epoch=earlier.scalar_subquery()))
 
 
 def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> None:

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 MOST_FRAME: Final = 2 * 1024 * 1024
 """Bytes of a frame; the largest message of key generation stays far under it."""
 
@@ -156,7 +156,10 @@ class TestSignature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="commit"):
-    """Put the kept epoch in force: with the acknowledgements of all n and a test signature of every set of t."""
+    """Put the kept epoch in force: with the acknowledgements of all n and a test signature of every set of t.
+
+    The answer is the cosigner's signed word that it is in force there. The epoch before stays, and signs too.
+    """
 
     share: ShareName
     acknowledgements: list[bytes]
@@ -164,18 +167,46 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tests: list[TestSignature]
 
 
-class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="drop"):
-    """Let go of a kept epoch that is not in force."""
+class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="release"):
+    """Destroy the shares of the epochs before: with the signed word of all n that this one is in force there."""
 
     share: ShareName
+    in_force: list[bytes]
+    """In the order of the members."""
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a member says under its identity key, as another one is shown it."""
+
+    member: int
+    statement: bytes
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="drop"):
+    """Let go of a kept epoch; of one in force only with the word of so many others that too few are left to use it."""
+
+    share: ShareName
+    group_key: bytes = b""
+    """Of the epoch that is meant; empty: of whatever is kept."""
+    dropped: list[Word] = []
 
 
 class Retire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="retire"):
-    """Destroy the share of a version, for ever."""
+    """Destroy the share of a version, for ever: on the client's request, or the words of t that they have."""
 
     wallet: str
     version: int
     asker: Asker
+    retired: list[Word] = []
+
+
+class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="activate"):
+    """Sign with a version that waits: on the client's request, or the words of t that they do."""
+
+    wallet: str
+    version: int
+    asker: Asker
+    active: list[Word] = []
 
 
 class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="witness"):
@@ -184,6 +215,24 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     log: str
     size: int
     head: str
+
+
+class RecordHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a member's record had come, as it said itself, for purpose "record head"."""
+
+    member: int
+    log: str
+    """32 hex digits."""
+    size: int
+    """Lines of this log that were durable."""
+    time: int
+    statement: bytes
+
+
+class Heads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="heads"):
+    """Heads of records of members, for the others to keep; and, of its own, for a cosigner to compare."""
+
+    heads: list[RecordHead]
 
 
 Ask: TypeAlias = (
@@ -198,9 +247,12 @@ Ask: TypeAlias = (
     | Prepare
     | SignShare
     | Commit
+    | Release
     | Drop
     | Retire
+    | Activate
     | Witness
+    | Heads
 )
 
 
@@ -218,7 +270,7 @@ class HeldShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A share as the cosigner holds it."""
 
     name: ShareName
-    state: Literal["kept", "in-force", "retired"]
+    state: Literal["kept", "in-force", "superseded", "retired"]
     key_type: KeyTypeName
     network: NetworkName
     public_key: bytes
@@ -284,8 +336,33 @@ class ShareGiven(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     share: bytes
 
 
+class InForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Commit`: the cosigner's signed word, for purpose "share in force"."""
+
+    statement: bytes
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Drop`: the cosigner's signed word, for purpose "share dropped"; empty where no epoch was named."""
+
+    statement: bytes
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Activate` and `Retire`: the signed word, for purpose "version active" or "version retired"."""
+
+    statement: bytes
+
+
+class HeadsKnown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to `Heads`: that of its own record now, and the newest that it keeps of others."""
+
+    own: RecordHead | None
+    seen: list[RecordHead]
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Answer to `Commit`, `Drop`, `Retire` and `Witness`."""
+    """Answer to `Release` and `Witness`."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -320,3 +397,21 @@ def acknowledgement_statement(share: ShareName, session: bytes, group_key: bytes
     parts = (share.wallet.encode(), session, group_key)
     numbers = share.version.to_bytes(4, "big") + share.epoch.to_bytes(4, "big")
     return numbers + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def standing_statement(share: ShareName, group_key: bytes) -> bytes:
+    """What a member signs of an epoch, for purpose "share in force" or "share dropped".
+
+    It names the group key, which no two sessions make alike, and no session: a repaired share has one of its own.
+    """
+    return acknowledgement_statement(share, b"", group_key)
+
+
+def head_statement(head: RecordHead) -> bytes:
+    """What a member signs of its record, for purpose "record head"."""
+    return head.log.encode() + head.size.to_bytes(8, "big") + head.time.to_bytes(8, "big")
+
+
+def version_statement(wallet: str, version: int, public_key: bytes) -> bytes:
+    """What a member signs of a key version, for purpose "version active" or "version retired"."""
+    return acknowledgement_statement(ShareName(wallet=wallet, version=version, epoch=0), b"", public_key)

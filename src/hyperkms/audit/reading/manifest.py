@@ -74,7 +74,19 @@ class AdoptEntry(_Entry, frozen=True, kw_only=True, tag="adopt"):
     sha256: Hash
 
 
-Entry: TypeAlias = KeyEntry | OpenEntry | SegmentEntry | CloseEntry | AdoptEntry
+class BackupEntry(_Entry, frozen=True, kw_only=True, rename="camel", tag="backup"):
+    """A backup was taken."""
+
+    backup: LogId
+    release: str
+    schema: str
+    service: str
+    root_key_id: str
+    bytes: Count
+    sha256: Hash
+
+
+Entry: TypeAlias = KeyEntry | OpenEntry | SegmentEntry | CloseEntry | AdoptEntry | BackupEntry
 _read_entry = msgspec.json.Decoder(Entry).decode
 
 
@@ -114,6 +126,8 @@ class Manifest:
     logs: dict[str, Listed] = field(default_factory=dict)
     adopted: dict[str, AdoptEntry] = field(default_factory=dict)
     """By file."""
+    backups: dict[int, BackupEntry] = field(default_factory=dict)
+    """By the place of the entry."""
     leaves: list[bytes] = field(default_factory=list)
     """The hash of each line."""
     stands: bool = False
@@ -255,6 +269,8 @@ class _Reader:
                 logs.setdefault(entry.log, Listed()).close = (place, entry)
             case AdoptEntry():
                 self.manifest.adopted[entry.file] = entry
+            case BackupEntry():
+                self.manifest.backups[place] = entry
 
 
 def _ends_in_half_a_line(path: Path) -> bool:

@@ -7,6 +7,7 @@ from hyperkms.audit.reading.decisions import Decision
 from hyperkms.audit.record import (
     ADMINISTRATION,
     BAN,
+    FENCE,
     GROUP,
     HEAD,
     KEYED_SIGNATURE,
@@ -15,6 +16,7 @@ from hyperkms.audit.record import (
     OPENING,
     POLICY,
     REFUSAL,
+    RESEAL,
     SHARE,
     SIGNATURE,
     WITNESS,
@@ -95,6 +97,17 @@ def _group(record: Mapping[str, Any]) -> str:
     return f"{record.get('operation')} {record.get('group')} ({record.get('fingerprint')}){replaced}"
 
 
+def _fence(record: Mapping[str, Any]) -> str:
+    backup = record.get("backup")
+    of = "a directory that was put back" if backup is None else f"a restore of backup {str(backup)[:8]}"
+    return f"FENCE after {of}: nonces above {record.get('nonceFloor')}, {record.get('voided')} requests void"
+
+
+def _reseal(record: Mapping[str, Any]) -> str:
+    before, after = record.get("rootKeyBefore"), record.get("rootKey")
+    return f"every key was sealed anew, {record.get('keys')} now: root key {before} -> {after}"
+
+
 def _change(record: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{one.get('version')} {one.get('state')}" for one in _dicts(record, "versions"))
     reason = f" ({record['reason']})" if record.get("reason") else ""
@@ -136,6 +149,8 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     WITNESS: _witness,
     BAN: _ban,
     GROUP: _group,
+    FENCE: _fence,
+    RESEAL: _reseal,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,
@@ -153,6 +168,8 @@ _NAMES: Mapping[int, str] = {
     WITNESS: "head of the coordinator's record",
     BAN: "ban of a cosigner",
     GROUP: "group of a cosigner",
+    FENCE: "fence after a restore",
+    RESEAL: "keys sealed anew",
     REFUSAL: "refusal",
     OPENING: "opening",
     HEAD: "tree head",

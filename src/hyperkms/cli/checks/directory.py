@@ -6,13 +6,17 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.checks.finding import Finding, bad, good, note
-from hyperkms.cli.layout import DATABASE, RECORDS
+from hyperkms.cli.layout import RECORDS
+from hyperkms.cli.state import has_database
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
+from hyperkms.state.database import open_database
+from hyperkms.state.postgresql_address import PostgresAddress
 
 MIB = 1024 * 1024
 LITTLE_ROOM = 1024 * MIB
@@ -26,7 +30,12 @@ _MAKE_ROOM = "make room or move the directory: without it no signature leaves"
 
 def files(config: Config) -> Iterator[Finding]:
     """Who may read it, and whether a service would start on it."""
-    if not (config.data / DATABASE).exists():
+    try:
+        is_there = has_database(config)
+    except HyperkmsError as error:
+        yield bad("data directory", str(error), f"docs/troubleshooting.md has an entry {error.code}")
+        return
+    if not is_there:
         yield note(
             "data directory", f"{config.data} does not exist", "`hyperkms serve` makes it; or name yours: --data"
         )
@@ -44,10 +53,30 @@ def files(config: Config) -> Iterator[Finding]:
     yield good("data directory", f"{config.data} opens as {config.mode.value}")
 
 
-def database() -> Iterator[Finding]:
-    """The SQLite that this Python brings."""
+def database(config: Config) -> Iterator[Finding]:
+    """The SQLite that this Python brings, or the PostgreSQL server."""
+    if config.database is not None:
+        yield from _server(config.database)
+        return
     words = f"SQLite {sqlite3.sqlite_version}, journal_mode=DELETE, synchronous=EXTRA"
     yield good("sqlite", f"{words}: the WAL defect of versions before 3.51.3 does not touch it")
+
+
+def _server(address: PostgresAddress) -> Iterator[Finding]:
+    try:
+        with closing(open_database(address)) as opened, opened.read() as connection:
+            names = ("server_version", "synchronous_commit", "fsync")
+            version, synchronous, fsync = (connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names)
+    except HyperkmsError as error:
+        yield bad("postgresql", f"{address}: {error}", f"docs/troubleshooting.md has an entry {error.code}")
+        return
+    words = f"PostgreSQL {version} at {address}, synchronous_commit={synchronous}, fsync={fsync}"
+    if fsync == "on":
+        yield good("postgresql", words)
+    else:
+        yield bad("postgresql", words, "set fsync to on: what is committed could be lost")
+    if not (address.is_local or address.proves_server):
+        yield note("postgresql", f"who answers at {address.host} shows no certificate", "add ?sslmode=verify-full")
 
 
 def disk(config: Config) -> Iterator[Finding]:

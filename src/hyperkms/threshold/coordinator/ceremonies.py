@@ -3,10 +3,11 @@
 1. Every cosigner opens a session; their messages are handed on until all are done.
 2. Every cosigner seals its share and says so under its identity key: it is kept, and not in force.
 3. Every set of t signs the test message of the epoch.
-4. Every cosigner is given all of this, verifies it, and puts its share in force.
+4. Every cosigner is given all of this, verifies it, and puts its share in force; the epoch before signs on.
+5. Every cosigner is shown that all have it in force, and destroys its shares of the epochs before.
 
-What is cut off before 4 is dropped everywhere, or finished by who asks for the same again; from the first cosigner on
-that has it in force it is only ever finished. A key is shown to nobody before 4 has come to its end.
+What is cut off before 4 is dropped everywhere, or finished by who asks for the same again; later it is settled by the
+next refresh (`settling`). A key is shown to nobody before 5 has come to its end.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from hyperkms.threshold.wire import (
     Commit,
     Done,
     Drop,
+    Dropped,
     Held,
     HeldShare,
+    InForce,
     Intent,
     Keep,
     Kept,
@@ -37,6 +40,7 @@ from hyperkms.threshold.wire import (
     NetworkName,
     OpenCeremony,
     Opened,
+    Release,
     ShareName,
     Shares,
     TestSignature,
@@ -58,7 +62,7 @@ class NewKey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Made:
+class Made:
     """An epoch that every cosigner keeps, or has in force."""
 
     target: Target
@@ -75,7 +79,7 @@ class Ceremonies:
 
     async def generate(self, wanted: NewKey, asker: Asker, *, within: float) -> Target:
         """A new key, in force at all cosigners; or the one that a cut-off call for exactly this has left."""
-        everybody = await self._everybody(within)
+        everybody = await self.everybody(within)
         name = ShareName(wallet=wanted.wallet, version=wanted.version, epoch=0)
         left = await self._left(everybody, name)
         for held in left.values():
@@ -88,7 +92,7 @@ class Ceremonies:
 
     async def refresh(self, target: Target, asker: Asker, *, within: float) -> Target:
         """The same key in the next epoch; the shares of this one are destroyed."""
-        everybody = await self._everybody(within)
+        everybody = await self.everybody(within)
         following = ShareName(wallet=target.share.wallet, version=target.share.version, epoch=target.share.epoch + 1)
         ask = OpenCeremony(
             kind="refresh", share=target.share, key_type=target.key_type, network=target.network, asker=asker
@@ -99,59 +103,34 @@ class Ceremonies:
             raise Tampered("cosigners-disagree", words)
         return made
 
-    async def settle(self, wallet: str, version: int, *, within: float) -> Target | None:
-        """Put in force at all what a cut-off call has put in force at some; None where there is nothing of the kind."""
-        everybody = await self._everybody(within)
-        answers = await everybody.ask_all(Shares(wallet=wallet), Held)
-        rows = [(index, held) for index, answer in answers.items() for held in answer.shares]
-        in_force = [held for _, held in rows if held.name.version == version and held.state == "in-force"]
-        if not in_force:
-            return None
-        newest = max(in_force, key=lambda held: held.name.epoch)
-        left = {index: held for index, held in rows if held.name == newest.name}
-        if all(held.state == "in-force" for held in left.values()) and left.keys() == everybody.members:
-            return None
-        ask = OpenCeremony(
-            kind="refresh",
-            share=newest.name,
-            key_type=newest.key_type,
-            network=newest.network,
-            asker=Asker(client="-", request_id="-"),
-        )
-        made = _whole(left, everybody.members, ask, newest.name)
-        if made is None:
-            return None
-        await self._commit(everybody, made, await self._test(everybody, made.target))
-        return replace(made.target, prepared=False)
-
     async def _finish(
         self, everybody: Attempt, ask: OpenCeremony, name: ShareName, left: Mapping[int, HeldShare]
     ) -> Target:
-        made = _whole(left, everybody.members, ask, name)
+        made = whole(left, everybody.members, ask, name)
         if made is None:
             _require_droppable(left)
             if left:
                 await self._drop(everybody, name)
         try:
             made = made or await self._make(everybody, ask, name)  # (1) (2)
-            tests = await self._test(everybody, made.target)  # (3)
+            tests = await self.test(everybody, made.target)  # (3)
         except BaseException:
             if all(held.state == "kept" for held in left.values()):
                 await self._drop(everybody, name)
             raise
-        await self._commit(everybody, made, tests)  # (4)
+        await self.commit(everybody, made, tests)  # (4) (5)
         return replace(made.target, prepared=False)
 
-    async def _make(self, everybody: Attempt, ask: OpenCeremony, name: ShareName) -> _Made:
+    async def _make(self, everybody: Attempt, ask: OpenCeremony, name: ShareName) -> Made:
         opened = await everybody.ask_all(ask, Opened)
         await run_rounds(everybody, opened)  # (1)
         keeps = {index: Keep(session=mine.session) for index, mine in opened.items()}
         kept = await everybody.ask_each(keeps, Kept)  # (2)
         keys = {answer.group_key for answer in kept.values()}
         target = _target(ask, name, _only(keys, name))
-        return _Made(target=target, acknowledgements={index: one.acknowledgement for index, one in kept.items()})
+        return Made(target=target, acknowledgements={index: one.acknowledgement for index, one in kept.items()})
 
-    async def _test(self, everybody: Attempt, target: Target) -> list[TestSignature]:
+    async def test(self, everybody: Attempt, target: Target) -> list[TestSignature]:
         """A test signature of every set of t, each verified."""
         form = cosign.Form.test(target.context(self.group, 1))
         asker = Asker(client="-", request_id="-")
@@ -163,12 +142,17 @@ class Ceremonies:
 
         return list(await asyncio.gather(*(one(members) for members in self.quorums.every())))
 
-    async def _commit(self, everybody: Attempt, made: _Made, tests: list[TestSignature]) -> None:
+    async def commit(self, everybody: Attempt, made: Made, tests: list[TestSignature]) -> None:
+        """In force at all, and nothing left of the epochs before."""
         acknowledgements = [made.acknowledgements[index] for index in sorted(made.acknowledgements)]
         share = made.target.share
-        await everybody.ask_all(Commit(share=share, acknowledgements=acknowledgements, tests=tests), Done)
+        ask = Commit(share=share, acknowledgements=acknowledgements, tests=tests)
+        words = await everybody.ask_all(ask, InForce)
+        if share.epoch:
+            in_force = [words[index].statement for index in sorted(words)]
+            await everybody.ask_all(Release(share=share, in_force=in_force), Done)
 
-    async def _everybody(self, within: float) -> Attempt:
+    async def everybody(self, within: float) -> Attempt:
         """All n, once they answer; Unavailable naming who does not."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(within, PATIENCE_S)
@@ -197,12 +181,12 @@ class Ceremonies:
 
         async def one(index: int) -> None:
             with suppress(HyperkmsError):
-                await attempt.ask(index, Drop(share=name), Done)
+                await attempt.ask(index, Drop(share=name), Dropped)
 
         await asyncio.gather(*(one(index) for index in everybody.members))
 
 
-def _whole(left: Mapping[int, HeldShare], members: frozenset[int], ask: OpenCeremony, name: ShareName) -> _Made | None:
+def whole(left: Mapping[int, HeldShare], members: frozenset[int], ask: OpenCeremony, name: ShareName) -> Made | None:
     """What a cut-off call has left, if it was kept by all."""
     if left.keys() != members or any(held.state == "retired" for held in left.values()):
         return None
@@ -210,7 +194,7 @@ def _whole(left: Mapping[int, HeldShare], members: frozenset[int], ask: OpenCere
     if len(keys) != 1:
         return None
     target = _target(ask, name, keys.pop())
-    return _Made(target=target, acknowledgements={index: held.acknowledgement for index, held in left.items()})
+    return Made(target=target, acknowledgements={index: held.acknowledgement for index, held in left.items()})
 
 
 def _require_droppable(left: Mapping[int, HeldShare]) -> None:

@@ -18,22 +18,24 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import msgspec
 import uvloop
 
-from hyperkms.errors import HyperkmsError, NotFound, Unavailable
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.receipt import TreeHead
 from hyperkms.state.waiting import about_to_wait
-from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.ceremonies import Ceremonies, NewKey
 from hyperkms.threshold.coordinator.connecting import Way
+from hyperkms.threshold.coordinator.heads import Carried
 from hyperkms.threshold.coordinator.learning import Learnt
 from hyperkms.threshold.coordinator.link import Link
 from hyperkms.threshold.coordinator.prepared import Pools
 from hyperkms.threshold.coordinator.quorum import Quorums
 from hyperkms.threshold.coordinator.repairing import Repairs
+from hyperkms.threshold.coordinator.settling import Settling
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Cosigned, Target
+from hyperkms.threshold.coordinator.versions import Versions
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.protocols import cosign
-from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Retire, Status, Witness
+from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Status, Witness
 
 T = TypeVar("T")
 Deployment: TypeAlias = Literal["embedded", "separate"]
@@ -99,11 +101,14 @@ class Coordinator:
         }
         self._quorums.links = self._links
         self._pools = Pools(self._links, coordinators)
-        signing = Signing(self._quorums, known, self._pools)
+        self._versions = Versions(self._quorums)
+        signing = Signing(self._quorums, known, self._pools, self._versions)
         self._signing = signing
         self._ceremonies = Ceremonies(self._quorums, known, signing)
         self._repairs = Repairs(self._quorums)
+        self._settling = Settling(self._ceremonies, self._repairs)
         self._learnt = Learnt(self._quorums)
+        self._carried = Carried(self._quorums)
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coordinator", daemon=True)
         self._witnessed = b""
@@ -155,6 +160,10 @@ class Coordinator:
         """Have every cosigner destroy its share; Unavailable, with who has not, until all have."""
         self._wait(self._retire(wallet, version, asker), RETIRE_S)
 
+    def activate(self, wallet: str, version: int, asker: Asker) -> None:
+        """Have the cosigners sign with a version that waits; durable at t of them on return, or it is not done."""
+        self._wait(self._activate(wallet, version, asker), RETIRE_S)
+
     def witness(self, log: str, head: bytes) -> None:
         """Show the cosigners a head of this service's record (JSON, as receipts have it), once; waits for nothing."""
         if head in (self._witnessed, NO_HEAD) or not self._thread.is_alive():
@@ -201,9 +210,10 @@ class Coordinator:
     async def _until_stopped(self) -> None:
         for link in self._links.values():
             link.start()
-        filling = asyncio.ensure_future(self._pools.keep_filled())
+        keeping = [asyncio.ensure_future(work) for work in (self._pools.keep_filled(), self._carried.keep())]
         await self._stopping.wait()
-        filling.cancel()
+        for task in keeping:
+            task.cancel()
         for link in self._links.values():
             await link.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -221,7 +231,7 @@ class Coordinator:
     async def _sign(self, key: Key, intent: Intent, asker: Asker, form: cosign.Form) -> Cosigned:
         until = self._loop.time() + SIGN_S
         await self._connected()
-        target = await self._find_or_settle(key, until)
+        target = await self._find(key, until)
         try:
             return await self._signing.sign(target, intent, asker, form, within=until - self._loop.time())
         except HyperkmsError as error:
@@ -233,17 +243,6 @@ class Coordinator:
                 raise
         return await self._signing.sign(following, intent, asker, form, within=until - self._loop.time())
 
-    async def _find_or_settle(self, key: Key, until: float) -> Target:
-        """The epoch in force; a refresh that was cut off so that no t have the same is brought to its end first."""
-        try:
-            return await self._find(key, until)
-        except NotFound:
-            finished = await self._ceremonies.settle(key.wallet, key.version, within=until - self._loop.time())
-            if finished is None or finished.public_key != key.public_key:
-                raise
-            self._learnt.knows(finished)
-            return finished
-
     async def _find(self, key: Key, until: float) -> Target:
         return await self._learnt.find(
             key.wallet, key.version, key.public_key, within=max(0.001, until - self._loop.time())
@@ -253,10 +252,10 @@ class Coordinator:
         until = self._loop.time() + MAKE_S
         await self._connected()
         self._learnt.forget(key.wallet, key.version)
-        finished = await self._ceremonies.settle(key.wallet, key.version, within=until - self._loop.time())
-        if finished is not None:  # a refresh that was cut off has come to its end
-            self._learnt.knows(finished)
-            return finished
+        settled = await self._settling.settle(key.wallet, key.version, asker, within=until - self._loop.time())
+        if settled.finished is not None:  # a refresh that was cut off has come to its end
+            self._learnt.knows(settled.finished)
+            return settled.finished
         target = await self._find(key, until)
         try:
             made = await self._ceremonies.refresh(target, asker, within=until - self._loop.time())
@@ -269,9 +268,10 @@ class Coordinator:
         until = self._loop.time() + MAKE_S
         await self._connected()
         self._learnt.forget(key.wallet, key.version)
+        settled = await self._settling.settle(key.wallet, key.version, asker, within=until - self._loop.time())
         target = await self._find(key, until)
         repaired = await self._repairs.complete(target, asker, within=until - self._loop.time())
-        return tuple(self.group.by_index[index].name for index in repaired)
+        return tuple(self.group.by_index[index].name for index in sorted({*settled.repaired, *repaired}))
 
     async def _look(self) -> Sequence[Seen]:
         await self._connected()
@@ -287,19 +287,11 @@ class Coordinator:
     async def _retire(self, wallet: str, version: int, asker: Asker) -> None:
         await self._connected()
         self._learnt.forget(wallet, version)
-        attempt = Attempt(self._links, self._links.keys(), within=RETIRE_S - FIRST_CONNECTION_S)
-        ask = Retire(wallet=wallet, version=version, asker=asker)
-        tries = [attempt.ask(index, ask, Done) for index in self._links]
-        outcomes = await asyncio.gather(*tries, return_exceptions=True)
-        failed = {
-            index: outcome
-            for index, outcome in zip(self._links, outcomes, strict=True)
-            if isinstance(outcome, BaseException)
-        }
-        if failed:
-            names = [self.group.by_index[index].name for index in sorted(failed)]
-            words = f"wallet {wallet}, version {version}: its shares are not destroyed yet at {', '.join(names)}"
-            raise Unavailable("shares-left", f"{words}; that is tried again until it is done", {"missing": names})
+        await self._versions.retire(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
+
+    async def _activate(self, wallet: str, version: int, asker: Asker) -> None:
+        await self._connected()
+        await self._versions.activate(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
 
     def _show(self, ask: Witness) -> None:
         task = self._loop.create_task(self._witness(ask))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hyperkms.errors import HyperkmsError, NotFound
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.quorum import Quorums
-from hyperkms.threshold.coordinator.target import Target
+from hyperkms.threshold.coordinator.target import Target, target_of
 from hyperkms.threshold.wire import Held, HeldShare, Shares
 
 MOST = 10_000
@@ -57,7 +57,7 @@ class Learnt:
                 for held in _in_force(answer, version, public_key):
                     said[held] += 1
                     if said[held] >= self._quorums.group.threshold:
-                        return _target(held)
+                        return target_of(held)
         finally:
             for task in waiting:
                 task.cancel()
@@ -78,26 +78,20 @@ def _missing(links: Mapping[int, object], waiting: list["asyncio.Task[Held]"]) -
 
 
 def _in_force(answer: Held, version: int, public_key: bytes) -> list[HeldShare]:
-    """Each as it is said of the key, without what is each member's own."""
+    """Each as it is said of the key, without what is each member's own; the newest epoch first.
+
+    One that is superseded signs as well, until it is destroyed.
+    """
+    signing = [held for held in answer.shares if held.state in {"in-force", "superseded"}]
     return [
         HeldShare(
             name=held.name,
-            state=held.state,
+            state="in-force",
             key_type=held.key_type,
             network=held.network,
             public_key=held.public_key,
             group_key=held.group_key,
         )
-        for held in answer.shares
-        if held.name.version == version and held.state == "in-force" and held.public_key == public_key
+        for held in sorted(signing, key=lambda held: -held.name.epoch)
+        if held.name.version == version and held.public_key == public_key
     ]
-
-
-def _target(held: HeldShare) -> Target:
-    return Target(
-        share=held.name,
-        key_type=held.key_type,
-        network=held.network,
-        group_key=held.group_key,
-        public_key=held.public_key,
-    )

@@ -8,7 +8,7 @@ from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.quorum import Quorums
 from hyperkms.threshold.coordinator.relay import run_rounds
 from hyperkms.threshold.coordinator.target import Target
-from hyperkms.threshold.wire import Asker, Done, Drop, Held, HeldShare, Keep, Kept, OpenCeremony, Opened, Shares
+from hyperkms.threshold.wire import Asker, Drop, Dropped, Held, HeldShare, Keep, Kept, OpenCeremony, Opened, Shares
 
 IN_FORCE = "in-force"
 
@@ -38,7 +38,7 @@ class Repairs:
             index for index, mine in sorted(held.items()) if not _has(mine, target) and not _is_later(mine, target)
         ]
         for index in missing:  # (2)
-            await self._repair(everybody, target, self._helpers(holders, share.wallet), index, asker)
+            await self.repair(everybody, target, self._helpers(holders, share.wallet), index, asker)
         return tuple(missing)
 
     def _helpers(self, holders: list[int], wallet: str) -> list[int]:
@@ -48,8 +48,11 @@ class Repairs:
             raise Unavailable("insufficient-shares", f"{words} needed to make the share of another (docs/recovery.md)")
         return holders[:threshold]
 
-    async def _repair(self, everybody: Attempt, target: Target, helpers: list[int], lost: int, asker: Asker) -> None:
-        await everybody.ask(lost, Drop(share=target.share), Done)  # what a refresh that was cut off left of this epoch
+    async def repair(self, everybody: Attempt, target: Target, helpers: list[int], lost: int, asker: Asker) -> None:
+        """The share of one member, by these others."""
+        await everybody.ask(
+            lost, Drop(share=target.share), Dropped
+        )  # what a refresh that was cut off left of this epoch
         attempt = Attempt(self.quorums.links, {*helpers, lost}, within=everybody.left_s)
         asks = {index: _opening(target, helpers, lost, index, asker) for index in sorted(attempt.members)}
         opened: Mapping[int, Opened] = await attempt.ask_each(asks, Opened)

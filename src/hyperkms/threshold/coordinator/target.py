@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from hyperkms.errors import Tampered
 from hyperkms.threshold.protocols import cosign
-from hyperkms.threshold.wire import KeyTypeName, NetworkName, ShareName
+from hyperkms.threshold.wire import HeldShare, KeyTypeName, NetworkName, ShareName
 
 Protocol: TypeAlias = Literal["FROST(Ed25519, SHA-512)", "DKLs23"]
 FROST: Protocol = "FROST(Ed25519, SHA-512)"
@@ -67,3 +67,14 @@ def read_public_key(group_key: bytes) -> bytes:
     if not isinstance(found, bytes):
         raise Tampered("group-key-malformed", "the group key has no public key in it")
     return found
+
+
+def target_of(held: HeldShare) -> Target:
+    """What is signed with, as a cosigner holds it in force."""
+    return Target(
+        share=held.name,
+        key_type=held.key_type,
+        network=held.network,
+        group_key=held.group_key,
+        public_key=held.public_key,
+    )

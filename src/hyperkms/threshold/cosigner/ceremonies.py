@@ -6,17 +6,19 @@ from typing import cast
 import hyperkms_cosign as cosign
 import sqlalchemy as sa
 
+from hyperkms.access.clients import Operation
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.state.share_rows import ShareRow, ShareState, share_exists
-from hyperkms.threshold.cosigner.evidence import named
+from hyperkms.threshold.cosigner.asked_changes import AskedChange
 from hyperkms.threshold.cosigner.holding import Held
 from hyperkms.threshold.cosigner.listing import list_repaired
+from hyperkms.threshold.cosigner.mandate import claim_once, require_mandate
 from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
 from hyperkms.threshold.cosigner.sessions import Running
-from hyperkms.threshold.wire import Asker, Done, Drop, Keep, Kept, OpenCeremony, Opened, acknowledgement_statement
+from hyperkms.threshold.wire import Asker, Keep, Kept, OpenCeremony, Opened, acknowledgement_statement
 from hyperkms.wallet import KeyType
 from hyperkms.wallet_life import require_live
 
@@ -40,9 +42,12 @@ class Making:
 def open_ceremony(cosigner: Cosigner, ask: OpenCeremony) -> Opened:
     """Begin it; Conflict if the share that it makes is there already, or was."""
     cosigner.sessions.require_room()
-    asker, place = named(ask.asker), Place.of(ask.share)
+    cosigner.openings.take("ceremonies that a cosigner begins")
+    place = Place.of(ask.share)
+    asker = _mandated(cosigner, ask, place)
     if ask.kind == "keygen":
         session, making = _generation(cosigner, ask, place, asker)
+        claim_once(cosigner, place, ask.asker.signed)
     elif ask.kind == "refresh":
         session, making = _refresh(cosigner, place, asker)
     elif ask.kind == "repair-helper":
@@ -54,6 +59,29 @@ def open_ceremony(cosigner: Cosigner, ask: OpenCeremony) -> Opened:
     return Opened(session=running.token, opening=session.opening)
 
 
+def _mandated(cosigner: Cosigner, ask: OpenCeremony, place: Place) -> Asker:
+    """Who wants it, as far as that is known; a coordinator alone makes no key and no shares."""
+    if ask.kind != "keygen":
+        may = (Operation.ROTATE, Operation.ADMINISTER)
+        return require_mandate(cosigner, place, ask.asker, *may, fits=lambda asked: _remakes(asked, place))
+    needed = Operation.GENERATE if place.version == 1 else Operation.ROTATE
+    return require_mandate(cosigner, place, ask.asker, needed, fits=lambda asked: _makes(asked, ask))
+
+
+def _remakes(asked: AskedChange, place: Place) -> bool:
+    """Whether shares are to be made anew: of the version that it names, or of whichever."""
+    return asked.wanted == "replace" or (asked.wanted == "refresh" and asked.version in {None, place.version})
+
+
+def _makes(asked: AskedChange, ask: OpenCeremony) -> bool:
+    """Whether this very key is to be made; what the request leaves out the service may fill."""
+    if ask.share.version > 1:
+        return asked.wanted == "rotate"
+    wishes = {"keyType": ask.key_type, "network": ask.network}
+    said = {name: value for name, value in asked.members.items() if name in wishes and value is not None}
+    return asked.wanted == "generate" and all(wishes[name] == value for name, value in said.items())
+
+
 def keep(cosigner: Cosigner, ask: Keep) -> Kept:
     """Seal what the session made, durable on return, and say so under the identity key."""
     running = cosigner.sessions.take(ask.session)
@@ -62,29 +90,14 @@ def keep(cosigner: Cosigner, ask: Keep) -> Kept:
         if not isinstance(making, Making) or making.kind == "repair-helper":
             raise Refused("session-not-done", "this session makes no share")
         row = _sealed(cosigner, running.session, making)
-        _store(cosigner, row, making)
+        cosigner.copies.make(cosigner.ourselves, row)
+        with cosigner.turn:
+            if running.is_void:
+                raise Refused("session-not-done", f"{making.place}: the share was dropped before it was kept")
+            _store(cosigner, row, making)
     finally:
         cosigner.sessions.end(running)
     return Kept(acknowledgement=row.acknowledgement, public_key=row.public_key, group_key=row.group_key)
-
-
-def drop(cosigner: Cosigner, ask: Drop) -> Done:
-    """Let go of a kept share; nothing is done where none is kept. One in force is never dropped."""
-    place = Place.of(ask.share)
-    row = cosigner.holding.rows.find(place.wallet, place.version, place.epoch)
-    if row is None or row.state is ShareState.RETIRED:
-        return Done()
-    if row.state is ShareState.IN_FORCE:
-        raise Conflict("share-in-force", f"{place}: the share is in force, and is retired rather than dropped")
-    asker = Asker(client="-", request_id="-")
-    cosigner.holding.rows.drop(
-        place.wallet,
-        place.version,
-        place.epoch,
-        lambda: write(cosigner, changed(cosigner, asker, row, "drop-share", "dropped")),
-    )
-    cosigner.holding.forget(place.wallet, place.version)
-    return Done()
 
 
 def _generation(cosigner: Cosigner, ask: OpenCeremony, place: Place, asker: Asker) -> tuple[cosign.Session, Making]:
@@ -107,6 +120,7 @@ def _generation(cosigner: Cosigner, ask: OpenCeremony, place: Place, asker: Aske
 
 def _refresh(cosigner: Cosigner, place: Place, asker: Asker) -> tuple[cosign.Session, Making]:
     held = cosigner.holding.in_force(place)
+    _require_settled(cosigner, place)
     following = Place(wallet=place.wallet, version=place.version, epoch=place.epoch + 1)
     _require_free(cosigner, following)
     cosigner.bans.require_none(cosigner.ourselves.group.by_index)
@@ -202,6 +216,14 @@ def _require_new_version(cosigner: Cosigner, place: Place, key_type: KeyType, ne
     if same != (key_type, network):
         words = f"wallet {place.wallet} has keys of type {wallet.key_type.value} for {same[1]}"
         raise Conflict("wallet-exists", f"{words}, and no version of another kind")
+
+
+def _require_settled(cosigner: Cosigner, place: Place) -> None:
+    """Conflict while the epoch before is still held: it goes once all have said that this one is in force."""
+    rows = cosigner.holding.rows.all(place.wallet)
+    if any(row.version == place.version and row.state is ShareState.SUPERSEDED for row in rows):
+        words = f"{place}: the shares of the epoch before are not destroyed yet, since not every cosigner is known"
+        raise Conflict("epoch-unsettled", f"{words} to have this one in force; that is brought to its end first")
 
 
 def _require_free(cosigner: Cosigner, place: Place) -> None:

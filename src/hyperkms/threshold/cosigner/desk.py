@@ -8,20 +8,33 @@ import msgspec
 import structlog
 
 from hyperkms.errors import HyperkmsError
-from hyperkms.threshold.cosigner import ceremonies, committing, retiring, signing, stepping, telling
+from hyperkms.threshold.cosigner import (
+    activating,
+    ceremonies,
+    committing,
+    dropping,
+    heads,
+    retiring,
+    signing,
+    stepping,
+    telling,
+)
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.wire import (
+    Activate,
     Advance,
     Ask,
     Begin,
     Commit,
     Drop,
+    Heads,
     Hello,
     Keep,
     OpenCeremony,
     OpenSigning,
     Prepare,
     Problem,
+    Release,
     Retire,
     Shares,
     SignShare,
@@ -43,9 +56,12 @@ _ANSWERS: Mapping[type[msgspec.Struct], Callable[[Cosigner, Any], msgspec.Struct
     Prepare: signing.prepare,
     SignShare: signing.sign_share,
     Commit: committing.commit,
-    Drop: ceremonies.drop,
+    Release: committing.release,
+    Drop: dropping.drop,
     Retire: retiring.retire,
+    Activate: activating.activate,
     Witness: telling.witness,
+    Heads: heads.exchange,
 }
 
 

@@ -36,12 +36,14 @@ class Holding:
         """The share, if it is in force; NotFound, or Refused with what it is instead."""
         held = self._held(place)
         if held.row.state is not ShareState.IN_FORCE:
-            raise Refused("share-not-in-force", f"{place}: the share is kept here, and not in force yet")
+            raise not_in_force(place)
         return held
 
     def signing(self, place: Place, *, for_test: bool) -> Held:
-        """The share to sign with: one in force, or, for the test message of its epoch, one that is kept."""
-        held = self._held(place) if for_test else self.in_force(place)
+        """The share to sign with: in force, or superseded and not destroyed; for the test message one that is kept."""
+        held = self._held(place)
+        if held.row.state is ShareState.KEPT and not for_test:
+            raise not_in_force(place)
         if held.share.is_hollow:
             words = f"{place}: the share was repaired, and signs after the next refresh"
             raise Refused("share-hollow", words)
@@ -75,6 +77,11 @@ class Holding:
         if (share.public_key, share.group_key) != (row.public_key, row.group_key):
             raise Tampered("share-tampered", f"{place}: the database names another key than the share is of")
         return Held(place, row, share)
+
+
+def not_in_force(place: Place) -> Refused:
+    """The refusal of a share that is kept, or that another epoch has followed."""
+    return Refused("share-not-in-force", f"{place}: the share is here, and is not in force")
 
 
 def no_such_share(place: Place) -> NotFound:

@@ -1,9 +1,11 @@
 """Will this cosigner give its share of a signature: decided by what it verifies itself.
 
+0. Its record is whole, as far as the others know.
 1. It holds the share, and the share is in force (or kept, for the test message of its epoch).
 2. None of the signers is banned.
 3. The client's signed request is true, in time and for this group's coordinator, and its client has a grant here.
    Without one only the rules count that hold for everybody, and in production only where this cosigner was told so.
+   The version is one that signs now, and the one that the request means.
 4. What is to be signed is read in full: the action is known, fits the network, ends in time, and is what the client's
    request asks for.
 5. The wallet's policy at this cosigner allows it, and what counts over time is reserved.
@@ -53,6 +55,7 @@ class Judged:
 
 def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
     """Steps 1 to 6; each refusal names its rule."""
+    cosigner.witnessed.require_whole()
     generations = cosigner.wallets.generation(), cosigner.client_generation()
     place, asker, intent = Place.of(ask.share), named(ask.asker), ask.intent
     for_test = intent.form == "test"
@@ -62,9 +65,11 @@ def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
     signers = cosigner.ourselves.quorum(ask.signers)
     cosigner.bans.require_none(signers)  # (2)
     if for_test:
+        cosigner.test_messages.take("test messages that a cosigner signs")
         evidence = Evidence(kind="test", client=asker.client, request_id=asker.request_id)
     else:
         evidence = to_sign(cosigner, held.row, intent, asker)  # (3)
+        cosigner.versions.require(held.row, evidence.asked, cosigner.clock())
     read = read_intent(intent, held.row, held.share.context)  # (4)
     require_expiry(read, cosigner.clock())
     if evidence.asked is not None:
@@ -98,6 +103,7 @@ def require_still(cosigner: Cosigner, judged: Judged) -> None:
     The share is in force and no signer banned; the client is, with the grant that permitted it; the policy is the same.
     """
     place, evidence, decision = judged.held.place, judged.evidence, judged.decision
+    cosigner.witnessed.require_whole()
     held = cosigner.holding.signing(place, for_test=evidence.kind == "test")
     if held.share is not judged.held.share and held.row.session != judged.held.row.session:
         raise Conflict("share-changed", f"{place}: the share was made anew while this was being signed")
@@ -106,6 +112,8 @@ def require_still(cosigner: Cosigner, judged: Judged) -> None:
     wallets, clients = cosigner.wallets.generation(), cosigner.client_generation()
     if (wallets, clients) == judged.generations and None not in judged.generations:
         return
+    if evidence.kind != "test":
+        cosigner.versions.require(held.row, evidence.asked, cosigner.clock())
     if evidence.key is not None:
         _require_client(cosigner, judged, evidence.key)
     if decision is None:

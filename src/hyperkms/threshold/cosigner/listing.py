@@ -64,7 +64,10 @@ def _new(cosigner: Cosigner, row: ShareRow) -> Wallet:
 
 
 def _change(history: WalletHistory, row: ShareRow, now: int, grace_ms: int) -> Change:
-    """A version that is known goes on; a new one becomes the current one, and the one before it is in grace."""
+    """A version that is known goes on; a new one waits until its client has it activated.
+
+    One that comes after a later one, to a cosigner that took another's place, is in grace.
+    """
     wallet = require_live(history.wallet)
     revised = replace(wallet, revision=wallet.revision + 1)
     known = next((version for version in history.versions if version.number == row.version), None)
@@ -75,9 +78,8 @@ def _change(history: WalletHistory, row: ShareRow, now: int, grace_ms: int) -> C
         return Change(wallet=revised, versions=())
     made = _version(row, now)
     if row.version < wallet.current.number:
-        return Change(wallet=revised, versions=(replace(made, state=VersionState.RETIRING),))
-    before = replace(wallet.current, state=VersionState.RETIRING, expires_at=now + grace_ms)
-    return Change(wallet=replace(revised, current=made), versions=(before, made))
+        return Change(wallet=revised, versions=(replace(made, state=VersionState.RETIRING, expires_at=now + grace_ms),))
+    return Change(wallet=revised, versions=(replace(made, state=VersionState.PENDING, activated_at=None),))
 
 
 def _version(row: ShareRow, now: int) -> KeyVersion:

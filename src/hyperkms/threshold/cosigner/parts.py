@@ -16,10 +16,13 @@ from hyperkms.threshold.cosigner.asked import ReadAsked
 from hyperkms.threshold.cosigner.authorities import Authorities
 from hyperkms.threshold.cosigner.bans import Bans
 from hyperkms.threshold.cosigner.bucket import Bucket
+from hyperkms.threshold.cosigner.copies import Copies
 from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.sessions import Sessions
+from hyperkms.threshold.cosigner.versions import Versions
+from hyperkms.threshold.cosigner.witnessed import Witnessed
 from hyperkms.wallet import Network
 
 
@@ -66,7 +69,10 @@ class Cosigner:
     bans: Bans
     promises: Promises
     sessions: Sessions
+    witnessed: Witnessed
+    copies: Copies
     wallets: WalletRecords
+    versions: Versions
     bearer: BearerWallets
     signed_requests: SignedRequests
     client_generation: Callable[[], int | None]
@@ -76,6 +82,14 @@ class Cosigner:
     markets: dict[Network, Market]
     prices: dict[Network, Prices]
     record: RecordSink
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a share comes into another state: what is said of one under the identity key is true."""
     lines: Bucket = field(default_factory=lambda: Bucket(per_s=20, burst=200))
-    """For lines that whoever connects can cause without a client: refusals, heads that are witnessed."""
+    """For refusals, whose lines whoever connects can cause without a client."""
+    witnessing: Bucket = field(default_factory=lambda: Bucket(per_s=2, burst=20))
+    """For heads of the service's record: they take no room from what was refused, nor the other way round."""
+    openings: Bucket = field(default_factory=lambda: Bucket(per_s=10, burst=200))
+    """For ceremonies, each of which takes this process a second or so of its time."""
+    test_messages: Bucket = field(default_factory=lambda: Bucket(per_s=50, burst=1_000))
+    """For signatures of test messages, which ask for no client: of ten quorums after each ceremony."""
     counts: Counts = field(default_factory=Counts)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hyperkms.errors import Conflict, Malformed, Unavailable
+from hyperkms.state.peer_heads import Fence
 
 WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
 WINDOW_FUTURE_MS = 24 * 3600 * 1000
@@ -17,6 +18,8 @@ KEPT_MS = WINDOW_PAST_MS + WINDOW_FUTURE_MS
 """A line so old is of a nonce that nobody takes any more."""
 REQUEST_KEPT_MS = 300_000
 """Longer than a signed request can be in time and a session of it can last, with room for a clock that is set."""
+MOST_BACK_MS = 5_000
+"""How far the clock may be behind the latest time that it has shown: more is a clock that was set back."""
 MOST = 2_000_000
 _TIDY_MS = 60_000
 
@@ -37,15 +40,21 @@ class Promise:
 class Promises:
     """Every promise that still counts."""
 
-    def __init__(self, clock: Callable[[], int], earlier: Iterable[tuple[int, Promise]] = ()) -> None:
+    def __init__(
+        self, clock: Callable[[], int], earlier: Iterable[tuple[int, Promise]] = (), fence: Fence | None = None
+    ) -> None:
         self._clock = clock
         self._turn = threading.Lock()
         self._nonces: dict[tuple[str, int], bytes] = {}
         self._requests: dict[tuple[str, int], tuple[bytes, int]] = {}
-        self._forgotten = 0
+        self._resumes = 0 if fence is None else fence.at + REQUEST_KEPT_MS
+        self._forgotten = 0 if fence is None else fence.at + WINDOW_FUTURE_MS
         self._tidied = clock()
+        self._latest = 0
         for time, promise in earlier:
             self._note(promise, time)
+            if fence is None or not fence.at < time <= fence.newest:
+                self._latest = max(self._latest, time)
         self._tidy(clock())
 
     def require(self, promise: Promise) -> None:
@@ -58,8 +67,8 @@ class Promises:
         with self._turn:
             return promise.address is not None and self._nonces.get((promise.address, promise.nonce)) == promise.digest
 
-    def claim(self, promise: Promise) -> None:
-        """The same as `require`, and from now on it is the only one."""
+    def claim(self, promise: Promise) -> bool:
+        """The same as `require`, and from now on it is the only one; False if a share of it was claimed before."""
         now = self._clock()
         with self._turn:
             if now - self._tidied >= _TIDY_MS:
@@ -68,9 +77,12 @@ class Promises:
             if len(self._nonces) + len(self._requests) >= MOST:
                 words = f"{MOST} nonces are remembered, and no further one can be: it would be signed unremembered"
                 raise Unavailable("nonce-memory-full", words)
+            is_new = promise.address is None or (promise.address, promise.nonce) not in self._nonces
             self._note(promise, now)
+        return is_new
 
     def _require(self, promise: Promise) -> None:
+        self._require_clock(self._clock())
         if promise.address is not None:
             self._require_nonce(promise.address, promise.nonce, promise.digest)
         if promise.request is not None:
@@ -79,13 +91,24 @@ class Promises:
                 words = "this signed request was used for something else: one request signs one thing"
                 raise Conflict("request-used", words)
 
+    def _require_clock(self, now: int) -> None:
+        """Unavailable where the clock was set back: what was let go of because of its time could come again."""
+        if now < self._latest - MOST_BACK_MS:
+            words = f"the clock here is {self._latest - now} ms behind a time that it has shown before: set it right"
+            raise Unavailable("clock-behind", f"{words}; if it was ahead before, wait, or replace this cosigner")
+        if now < self._resumes:
+            words = f"requests that were signed before `mpc fence` could come again for {self._resumes - now} ms more"
+            raise Unavailable("record-fenced", f"{words}; nothing is signed here until then")
+        self._latest = max(self._latest, now)
+
     def _require_nonce(self, address: str, nonce: int, digest: bytes) -> None:
         now = self._clock()
         if not now - WINDOW_PAST_MS < nonce < now + WINDOW_FUTURE_MS:
             words = f"{nonce} is outside the exchange's window of 2 days back to 1 day ahead of now, {now}"
             raise Malformed.at("nonce", words, "nonce-outside-window")
         if nonce <= self._forgotten:
-            raise Conflict("nonce-forgotten", f"nonce {nonce} is so old that its use is no longer remembered")
+            words = f"nonce {nonce} is so old, or of before an `mpc fence`, that its use is no longer remembered"
+            raise Conflict("nonce-forgotten", words)
         if self._nonces.get((address, nonce), digest) != digest:
             words = f"signer {address} has signed something else with nonce {nonce}: a nonce is for one action"
             raise Conflict("nonce-signed", words)

@@ -31,6 +31,8 @@ class Running:
     """Called once if it comes to nothing."""
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     since: float = field(default_factory=time.monotonic)
+    is_void: bool = False
+    """What it makes was dropped before it was kept, and is never kept."""
 
 
 class Sessions:
@@ -39,13 +41,13 @@ class Sessions:
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._waiting: dict[str, Running] = {}
-        self._taken = 0
+        self._taken: dict[str, Running] = {}
 
     def require_room(self) -> None:
         """Unavailable if no further one can be."""
         self.sweep()
         with self._turn:
-            if len(self._waiting) + self._taken >= MOST:
+            if len(self._waiting) + len(self._taken) >= MOST:
                 words = f"{MOST} sessions are under way at this cosigner; they end within {LONGEST_S:.0f} s"
                 raise Unavailable("cosigner-busy", words)
 
@@ -67,25 +69,30 @@ class Sessions:
             if running is None:
                 words = "there is no such session here: it ended, failed, is too old, or another call is at it"
                 raise NotFound("session-unknown", words)
-            self._taken += 1
+            self._taken[token] = running
         return running
 
     def put_back(self, running: Running) -> None:
         """It waits for its next step."""
         with self._turn:
-            self._taken -= 1
+            self._taken.pop(running.token, None)
             self._waiting[running.token] = running
 
     def end(self, running: Running) -> None:
         """It came to its end, and nothing has to be given back."""
-        del running
         with self._turn:
-            self._taken -= 1
+            self._taken.pop(running.token, None)
 
     def fail(self, running: Running) -> None:
         """It came to nothing."""
         self.end(running)
         running.drop()
+
+    def void(self, is_meant: Callable[[Purpose], bool]) -> None:
+        """Nothing that these make is kept, wherever they are."""
+        with self._turn:
+            for running in (*self._waiting.values(), *self._taken.values()):
+                running.is_void = running.is_void or is_meant(running.purpose)
 
     def sweep(self) -> None:
         """End those that are too old."""

@@ -115,13 +115,18 @@ def _make(cosigner: Cosigner, judged: Judged, commitments: Sequence[bytes]) -> t
 
 
 def _claim(cosigner: Cosigner, judged: Judged) -> None:
-    """From here on nothing else is signed for this nonce, or this request."""
+    """From here on nothing else is signed for this nonce, or this request.
+
+    Of two quorums that are at the same signature each has reserved what it counts: the second gives it back.
+    """
     try:
         require_still(cosigner, judged)
-        cosigner.promises.claim(judged.promise)
+        is_new = cosigner.promises.claim(judged.promise)
     except BaseException:
         judged.give_back()
         raise
+    if not is_new:
+        judged.give_back()
 
 
 def _nothing() -> None:

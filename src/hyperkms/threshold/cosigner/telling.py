@@ -28,6 +28,8 @@ from hyperkms.wallet import parse_wallet_id
 _LOG = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LONGEST_HEAD = 2_000
 MOST_SIZE = 2**53 - 1
+MOST_SHOWN = 1_000
+"""Shares of one answer: each takes less than 1 KiB, and a frame has 2 MiB."""
 
 
 def greet(cosigner: Cosigner, ask: Hello) -> Greeting:
@@ -62,9 +64,14 @@ def status(cosigner: Cosigner, _ask: Status) -> Condition:
 
 
 def shares(cosigner: Cosigner, ask: Shares) -> Held:
-    """The shares it holds or held; of no use to sign with."""
+    """The shares it holds, and the newest of those it held, as many as a frame has room for; of no use to sign with."""
     wallet = None if ask.wallet is None else parse_wallet_id(ask.wallet)
-    return Held(shares=[_held(row) for row in cosigner.holding.rows.all(wallet)])
+    rows = cosigner.holding.rows.all(wallet)
+    held = [row for row in rows if row.sealed is not None]
+    room = max(0, MOST_SHOWN - len(held))
+    past = sorted((row for row in rows if row.sealed is None), key=lambda row: row.created_at)[-room:] if room else []
+    shown = sorted([*held[:MOST_SHOWN], *past], key=lambda row: (row.wallet, row.version, row.epoch))
+    return Held(shares=[_held(row) for row in shown])
 
 
 def witness(cosigner: Cosigner, ask: Witness) -> Done:
@@ -77,7 +84,7 @@ def witness(cosigner: Cosigner, ask: Witness) -> Done:
         raise Malformed.at("head", "a tree head as receipts have it is due") from error
     if head.size != ask.size:
         raise Malformed.at("size", f"the head is of {head.size} lines")
-    cosigner.lines.take("heads that a cosigner witnesses")
+    cosigner.witnessing.take("heads that a cosigner witnesses")
     write(cosigner, WitnessRecord(time=cosigner.clock(), log=ask.log, size=ask.size, head=ask.head))
     return Done()
 

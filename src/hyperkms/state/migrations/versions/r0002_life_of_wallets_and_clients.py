@@ -48,6 +48,9 @@ def _wallets() -> None:
 
 def _clients() -> None:
     op.rename_table("clients", "clients_of_0001")
+    if op.get_bind().dialect.name == "postgresql":  # where the names of constraints are those of the whole schema
+        for name in ("pk_clients", "uq_clients_name"):
+            op.execute(f"ALTER INDEX {name} RENAME TO {name}_of_0001")
     op.create_table(
         "clients",
         sa.Column("id", sa.String(32), nullable=False),

@@ -1,8 +1,9 @@
-//! Who a copy of a share is encrypted to: an X25519 public key, as a line that can be read out.
+//! Who a copy of a key or of a share is encrypted to: an X25519 public key, as a line that can be read out.
 
-use hyperkms_core::error::{Error, Result};
-use hyperkms_core::hex::{decode_either_case, hex};
 use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+use crate::hex::{decode_either_case, hex};
 
 const PREFIX: &str = "hkr1";
 const LABEL: &[u8] = b"hyperkms recovery recipient v1";
@@ -50,7 +51,8 @@ impl Recipient {
     }
 }
 
-pub(crate) fn malformed(words: &str) -> Error {
+/// The refusal of what is no recipient.
+pub fn malformed(words: &str) -> Error {
     Error::malformed("malformed-recipient", words)
 }
 

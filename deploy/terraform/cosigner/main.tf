@@ -1,0 +1,153 @@
+# One cosigner in an account of its own, run by its own operators with their own state of Terraform.
+# Its root key is a file on the volume: this release knows no other, and so the host has no role.
+terraform {
+  required_version = ">= 1.6"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.60, < 7.0"
+    }
+  }
+}
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account]
+  default_tags {
+    tags = { program = "hyperkms-cosigner" }
+  }
+}
+
+variable "account" {
+  description = "The account of this cosigner, and of nothing else."
+  type        = string
+}
+
+variable "region" {
+  description = "Its region; another one than the other cosigners'."
+  type        = string
+}
+
+variable "vpc" {
+  description = "The VPC, and the subnet of the host with its zone."
+  type = object({
+    id     = string
+    subnet = string
+    zone   = string
+  })
+}
+
+variable "service" {
+  description = "The address of the service, as a network of one: nobody else may connect."
+  type        = string
+  validation {
+    condition     = endswith(var.service, "/32")
+    error_message = "One address (/32)."
+  }
+}
+
+variable "proxy" {
+  description = "Networks of the proxy that lets api.hyperliquid.xyz pass; empty: policies use no prices and no names of coins."
+  type        = list(string)
+  default     = []
+}
+
+variable "host_image" {
+  description = "The id of an AMI of your own, with the package installed and its hashes compared."
+  type        = string
+}
+
+variable "trail_bucket" {
+  description = "The bucket of another account, with Object Lock, that takes the trail."
+  type        = string
+}
+
+# The volume is sealed under a key of this account, so that no other account can read a copy of it.
+resource "aws_kms_key" "volume" {
+  description             = "The volume of a cosigner of hyperkms"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  multi_region            = false
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_ebs_volume" "data" {
+  availability_zone = var.vpc.zone
+  type              = "gp3"
+  size              = 20
+  encrypted         = true
+  kms_key_id        = aws_kms_key.volume.arn
+
+  tags = { Name = "hyperkms-cosigner-data" }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_security_group" "cosigner" {
+  name        = "hyperkms-cosigner"
+  description = "A cosigner of hyperkms"
+  vpc_id      = var.vpc.id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "service" {
+  security_group_id = aws_security_group.cosigner.id
+  description       = "The service"
+  cidr_ipv4         = var.service
+  ip_protocol       = "tcp"
+  from_port         = 7443
+  to_port           = 7443
+}
+
+resource "aws_vpc_security_group_egress_rule" "exchange" {
+  for_each          = toset(var.proxy)
+  security_group_id = aws_security_group.cosigner.id
+  description       = "To the proxy that lets api.hyperliquid.xyz pass"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_instance" "cosigner" {
+  ami                    = var.host_image
+  instance_type          = "c7i.large"
+  subnet_id              = var.vpc.subnet
+  vpc_security_group_ids = [aws_security_group.cosigner.id]
+  monitoring             = true
+
+  metadata_options {
+    http_endpoint = "disabled"
+  }
+
+  root_block_device {
+    encrypted  = true
+    kms_key_id = aws_kms_key.volume.arn
+  }
+
+  tags = { Name = "hyperkms-cosigner" }
+}
+
+resource "aws_volume_attachment" "data" {
+  device_name                    = "/dev/sdf"
+  volume_id                      = aws_ebs_volume.data.id
+  instance_id                    = aws_instance.cosigner.id
+  stop_instance_before_detaching = true
+}
+
+resource "aws_cloudtrail" "account" {
+  name                          = "hyperkms-cosigner"
+  s3_bucket_name                = var.trail_bucket
+  is_multi_region_trail         = true
+  include_global_service_events = true
+  enable_log_file_validation    = true
+}
+
+output "address" {
+  description = "Where the service connects, for the card (docs/mpc.md)."
+  value       = "${aws_instance.cosigner.private_ip}:7443"
+}

@@ -1,0 +1,92 @@
+"""Which root key and which key store stand behind their Protocols, by the settings."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperkms.cli.layout import ROOT_KEY
+from hyperkms.cli.root_key import standing_root_key
+from hyperkms.config import DATABASE_AS_KEY_STORE, Config
+from hyperkms.custody.aws.account import AwsAccount
+from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
+from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
+from hyperkms.custody.database import DatabaseKeyStore
+from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.keyring import Conditions
+from hyperkms.custody.leases import Terms
+from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.root_change import require_known
+from hyperkms.custody.root_key import RootKey
+from hyperkms.errors import Conflict, Malformed, Tampered
+from hyperkms.state import facts
+from hyperkms.state.database import Database
+
+
+@dataclass(frozen=True)
+class Custody:
+    """Where keys come from, and for how long one that was opened is used."""
+
+    root_key: RootKey
+    key_store: KeyStore
+    conditions: Conditions
+
+
+def open_custody(config: Config, database: Database, observer: Observer) -> Custody:
+    """Open both; Tampered unless the root key is the one under which this directory was made."""
+    uses_aws = config.root_key.startswith("aws-") or config.key_store.startswith("aws-")
+    account = AwsAccount(config.aws_region) if uses_aws else None
+    scheme, _, rest = config.root_key.partition(":")
+    before = _before(config)
+    root_key: RootKey
+    if scheme == "file":
+        root_key = _root_file(Path(rest) if rest else config.data / ROOT_KEY, database)
+    elif scheme == "aws-kms" and account and rest:
+        root_key = AwsKmsRootKey(account, rest, observer=observer)
+    else:
+        words = f"{scheme}: is not one of the root keys: file:, aws-kms:KEY"
+        raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {words}", {"setting": "HYPERKMS_ROOT_KEY"})
+    _settle(database, root_key, before)
+    terms = None if scheme == "file" else Terms(config.key_lease_s)
+    return Custody(root_key, _key_store(config, database, account, observer), Conditions(before, terms))
+
+
+def _root_file(path: Path, database: Database) -> RootKey:
+    if not path.exists():
+        if facts.read(database, "root_key_id") is not None:
+            raise Tampered("root-key-missing", f"the root key file {path} is gone; without it no key opens")
+        with suppress(Conflict):  # another process that starts here now made it
+            LocalFileRootKey.create(path)
+    return LocalFileRootKey.open(path)
+
+
+def _before(config: Config) -> RootKey | None:
+    if config.root_key_before is None:
+        return None
+    return standing_root_key(config.root_key_before, config.data, "HYPERKMS_ROOT_KEY_BEFORE")
+
+
+def _settle(database: Database, root_key: RootKey, before: RootKey | None) -> None:
+    standing = facts.settle(database, "root_key_id", root_key.id)
+    require_known(database, root_key, before)
+    if standing not in {root_key.id, before.id if before else None}:
+        words = f"HYPERKMS_ROOT_KEY is root key {root_key.id}; this data directory is under {standing}"
+        raise Tampered("wrong-root-key", words)
+
+
+def _key_store(config: Config, database: Database, account: AwsAccount | None, observer: Observer) -> KeyStore:
+    """The one that was used from the first key on: in another one no key of this directory would be found."""
+    scheme, _, rest = config.key_store.partition(":")
+    store: KeyStore
+    if config.key_store == DATABASE_AS_KEY_STORE:
+        store, name = DatabaseKeyStore(database), config.key_store
+    elif scheme == "aws-secrets-manager" and account:
+        prefix = rest or config.secrets_prefix
+        store, name = AwsSecretsManagerKeyStore(account, prefix, observer=observer), f"{scheme}:{prefix}"
+    else:
+        words = f"{scheme}: is not one of the key stores: database:, aws-secrets-manager:[PREFIX]"
+        raise Malformed("malformed-setting", f"HYPERKMS_KEY_STORE: {words}", {"setting": "HYPERKMS_KEY_STORE"})
+    standing = facts.settle(database, "key_store", name)
+    if standing != name:
+        words = f"HYPERKMS_KEY_STORE is {name}; the keys of this data directory are in {standing}"
+        raise Tampered("wrong-key-store", words)
+    return store

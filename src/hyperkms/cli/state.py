@@ -1,0 +1,108 @@
+"""The database of a data directory: its file, or the PostgreSQL database that belongs to it and to no other."""
+
+import secrets
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hyperkms import _core
+from hyperkms.cli.layout import DATABASE, DATABASE_MARK, INSTANCE
+from hyperkms.config import Config
+from hyperkms.errors import Conflict, Refused
+from hyperkms.mode import Mode
+from hyperkms.state import facts
+from hyperkms.state.boot import boot_id
+from hyperkms.state.database import Database, DatabaseAddress, open_database
+from hyperkms.state.durable import create_file, sync
+
+if TYPE_CHECKING:
+    from hyperkms.state.instances import Lease
+
+_FACT = "data_directory"
+
+
+def address_of(config: Config) -> DatabaseAddress:
+    """Where the state of this data directory is."""
+    return config.data / DATABASE if config.database is None else config.database
+
+
+def has_database(config: Config) -> bool:
+    """Whether the directory has its SQLite database, or the mark of a PostgreSQL one; Refused if it has the other."""
+    path, mark = config.data / DATABASE, config.data / DATABASE_MARK
+    has_file = path.exists() and path.stat().st_size > 0
+    if config.database is not None and has_file:
+        words = f"{config.data} has its state in {DATABASE}, and HYPERKMS_DATABASE names {config.database}"
+        raise Refused("wrong-database", f"{words}: leave it unset, or name an empty directory")
+    if config.database is None and mark.exists():
+        words = f"{config.data} has its state in PostgreSQL, and HYPERKMS_DATABASE names none"
+        raise Refused("wrong-database", f"{words}: set it as it was")
+    return has_file if config.database is None else mark.exists()
+
+
+def open_state(config: Config) -> Database:
+    """The database, made for this directory or by it; Refused for one that belongs to another directory."""
+    database = open_database(address_of(config))
+    try:
+        if config.database is not None:
+            _settle_directory(database, config.data / DATABASE_MARK)
+            _require_fsync(config, database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def take_lease(config: Config, database: Database, counters: _core.SharedCounters) -> "Lease | None":
+    """The right to write to a PostgreSQL database; the file's own lock is all that SQLite needs."""
+    if config.database is None:
+        return None
+    from hyperkms.state.instances import Lease  # noqa: PLC0415 (as in `open_database`)
+
+    lease = Lease(
+        database,
+        instance=f"{boot_id() or '-'} {counters.file}",
+        host=socket.gethostname(),
+        lock=config.data / INSTANCE,
+    )
+    try:
+        lease.acquire()
+        lease.keep()
+    except BaseException:
+        lease.close()
+        raise
+    return lease
+
+
+def _settle_directory(database: Database, mark: Path) -> None:
+    """What is in the files of a directory (counters, amounts, the record) goes with one database alone."""
+    if not mark.exists():
+        _mark_new(database, mark)
+    standing = facts.read(database, _FACT)
+    if not mark.exists() or mark.read_text("ascii") != standing:
+        words = f"the database {database.address} belongs to another data directory than {mark.parent}"
+        raise Refused("wrong-database", f"{words}: its nonces, limits and record are there; move that directory here")
+
+
+def _mark_new(database: Database, mark: Path) -> None:
+    """Give the directory its mark if the database belongs to none yet, or to this one since a start that was cut off.
+
+    1. A draft of the mark.  2. The fact.  3. The mark: with it the fact must be there.
+    """
+    draft = mark.with_name(f"{mark.name}.new")
+    with suppress(Conflict):  # of a start that was cut off
+        create_file(draft, secrets.token_hex(16).encode())  # (1)
+    with suppress(FileNotFoundError):  # another first start of this moment has finished
+        if facts.settle(database, _FACT, draft.read_text("ascii")) == draft.read_text("ascii"):  # (2)
+            draft.replace(mark)  # (3)
+            sync(mark.parent)
+        else:
+            draft.unlink()
+
+
+def _require_fsync(config: Config, database: Database) -> None:
+    if config.mode is not Mode.PRODUCTION:
+        return
+    from hyperkms.state.postgresql import require_fsync  # noqa: PLC0415 (as in `open_database`)
+
+    require_fsync(database)

@@ -1,0 +1,94 @@
+"""Let a directory that was put back sign again, behind everything that may have been signed since its backup."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperkms import _core
+from hyperkms.audit.merkle import leaf_hash
+from hyperkms.audit.reading.decisions import Query, decisions
+from hyperkms.audit.reading.folder import lines_of
+from hyperkms.audit.record import FenceRecord
+from hyperkms.audit.segments import MANIFEST
+from hyperkms.hyperliquid.nonces import WINDOW_FUTURE_MS, raise_floor_within, take_within
+from hyperkms.operations.changing import Actor
+from hyperkms.operations.parts import Parts
+from hyperkms.operations.restore import FOLDER
+from hyperkms.state.database import Database
+from hyperkms.state.frozen import thaw_within
+from hyperkms.state.full_windows import fill_windows_within
+from hyperkms.state.request_rows import void_within
+
+_SECP256K1 = re.compile(r"0x[0-9a-f]{66}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fenced:
+    """What stands behind the fence."""
+
+    nonce_floor: int
+    """Milliseconds; every nonce from here on is above it."""
+    voided: int
+    """Requests that were unfinished."""
+    at: int
+    """Milliseconds; limits over time are fully used until their period has passed since then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """What is put behind the fence."""
+
+    data: Path
+    record: Path | None
+    """A folder with the record of what was signed since the backup, as far as it is left."""
+
+
+def fence(parts: Parts, database: Database, behind: Behind, actor: Actor) -> Fenced:
+    """Signing goes on after the next start; nobody may be signing on the directory. It is one transaction.
+
+    1. Nonces begin above all that may have been allocated (`raise_floor_within`); those further ahead, which callers
+       chose, are taken as far as a record has them.
+    2. Requests that were begun and not answered are void.
+    3. Limits over time are fully used, since what was signed after the backup is not known.
+    4. The line of it in the record is durable; then all of it holds.
+    A process killed between the line and the commit has left a line of a fence that does not stand: run it again.
+    """
+    now = parts.clock()
+    with database.write() as connection:
+        floor = raise_floor_within(connection, now)  # (1)
+        for address, nonce in _used_ahead(behind.record, now, floor):
+            take_within(connection, address, nonce)
+        voided = void_within(connection)  # (2)
+        fill_windows_within(connection, now)  # (3)
+        thaw_within(connection)
+        parts.record.append(_record(parts, behind.data, actor, floor, voided)).wait()  # (4)
+    return Fenced(nonce_floor=floor, voided=voided, at=now)
+
+
+def _used_ahead(folder: Path | None, now: int, floor: int) -> Iterator[tuple[str, int]]:
+    """Signers and nonces above the floor that stand in a record; a caller's own is at most a day ahead."""
+    if folder is None or not folder.is_dir():
+        return
+    for decision in decisions(folder, Query(since=now - WINDOW_FUTURE_MS, refused=False)):
+        signed, public_key = decision.record.get("signed"), str(decision.record.get("publicKey"))
+        nonce = signed.get("nonce") if isinstance(signed, dict) else None
+        if isinstance(nonce, int) and nonce > floor and _SECP256K1.fullmatch(public_key):
+            yield "0x" + _core.address(bytes.fromhex(public_key[2:])).hex(), nonce
+
+
+def _record(parts: Parts, data: Path, actor: Actor, floor: int, voided: int) -> FenceRecord:
+    why, path = parts.frozen, data / FOLDER / MANIFEST
+    lines = [leaf_hash(text).hex() for text in lines_of(path)] if why is not None and path.exists() else []
+    return FenceRecord(
+        time=parts.clock(),
+        request_id=actor.request_id,
+        client=actor.client,
+        operation="fence",
+        backup=None if why is None else why.backup,
+        taken_at=None if why is None else why.taken_at,
+        manifest=len(lines) if lines else None,
+        manifest_hash=lines[-1] if lines else None,
+        nonce_floor=floor,
+        voided=voided,
+    )

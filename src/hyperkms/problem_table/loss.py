@@ -1,0 +1,125 @@
+"""Backups, restores and what follows on a loss."""
+
+from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
+from hyperkms.problem_table.entry import Problem, Retry, Situation
+
+LOSS = Situation(
+    title="Backups, restores and fences",
+    words="docs/recovery.md has a runbook for each loss. Nothing of a backup is in force before all of it is verified.",
+    shown_by="hyperkms status --data DIR",
+    over_http=False,
+    problems=(
+        Problem(
+            code="backup-elsewhere",
+            family=Refused,
+            title="What is to be backed up is kept elsewhere",
+            cause="The state is in PostgreSQL, or the keys are in AWS: these have backups of their own.",
+            next_step=(
+                "Back up PostgreSQL (pg_dump, snapshots) and the data directory; after putting them back, run "
+                "`hyperkms recover fence --rolled-back`."
+            ),
+        ),
+        Problem(
+            code="backup-unavailable",
+            family=Unavailable,
+            title="The file of the backup cannot be read or written",
+            cause="The folder does not allow it, or the disk is full or failing.",
+            next_step="Make room, or name another place. Nothing was left behind.",
+            retry=Retry.YES,
+            shown_by="df -h FOLDER; ls -ld FOLDER",
+        ),
+        Problem(
+            code="no-backup",
+            family=NotFound,
+            title="There is no such file",
+            cause="`hyperkms restore` was given the name of a file that is not there.",
+            next_step="Correct the name.",
+            shown_by="ls -l FILE",
+        ),
+        Problem(
+            code="backup-malformed",
+            family=Malformed,
+            title="The file is no backup",
+            cause="It is not of the form in docs/formats.md: another file, or one that was cut short.",
+            next_step="Take another copy of it, or an older backup.",
+            shown_by="tar -tvf FILE",
+        ),
+        Problem(
+            code="backup-tampered",
+            family=Tampered,
+            title="The backup is not what was taken",
+            cause=(
+                "The manifest in it is not whole, is not signed by the log key that opens under this root key, or has "
+                "another hash for the database: the backup was changed, or put together from two."
+            ),
+            next_step="Do not use it. Take an older one, and find out who could write to this one.",
+        ),
+        Problem(
+            code="directory-not-empty",
+            family=Conflict,
+            title="The directory is not empty",
+            cause="A backup is put into an empty directory, which may have the file of the root key and nothing else.",
+            next_step="Name another one with --data. What is in this one is not touched.",
+            shown_by="ls -la DIR",
+        ),
+        Problem(
+            code="cosigner-not-copied",
+            family=Refused,
+            title="A cosigner is not backed up",
+            cause=(
+                "A copy would bring back shares that a refresh has destroyed, and a cosigner that forgot what it has "
+                "signed. Its group goes on without it and gives a new one its place."
+            ),
+            next_step="Replace a lost cosigner (docs/mpc.md). Second copies of shares: docs/recovery.md.",
+        ),
+        Problem(
+            code="reseal-unfinished",
+            family=Refused,
+            title="Keys are being sealed under another root key",
+            cause="`hyperkms wallet reseal` was begun with a new root key and cut off: some keys are under each.",
+            next_step=(
+                "Run the same command again; it goes on where it was. Or start the service with HYPERKMS_ROOT_KEY the "
+                "new root key and HYPERKMS_ROOT_KEY_BEFORE the old one: it opens keys under both."
+            ),
+        ),
+        Problem(
+            code="root-key-left",
+            family=Refused,
+            title="This process still has the root key that was left",
+            cause="All keys were sealed anew under another root key while it ran. It makes none under the old one.",
+            next_step="Set HYPERKMS_ROOT_KEY to the new root key and restart it.",
+        ),
+        Problem(
+            code="key-store-keeps",
+            family=Refused,
+            title="This key store replaces nothing",
+            cause="Sealing anew puts one sealed key in the place of another, which this key store does not do.",
+            next_step="Rotate the wallets instead: a new version has a new key under a new data key.",
+        ),
+        Problem(
+            code="no-recovery-recipient",
+            family=Refused,
+            title="There is no recipient for the second copy of a master key",
+            cause="A master key is made together with a copy that only an offline recipient opens, and none is set.",
+            next_step=(
+                "Make one offline (`hyperkms-recover recipient new`), put what it prints into a file and name that "
+                "with HYPERKMS_RECOVERY_RECIPIENT. Agent wallets need none: leave out --master."
+            ),
+        ),
+        Problem(
+            code="master-needs-directory",
+            family=Refused,
+            title="A master key is not made through a service",
+            cause="`--master` was given with --url or HYPERKMS_URL. The copy of the key is on the directory's machine.",
+            next_step="Run it there, as the service's user, with --data DIR; the service may run meanwhile.",
+        ),
+        Problem(
+            code="service-running",
+            family=Conflict,
+            title="A service runs on the directory",
+            cause="The command changes what a running service has read at its start.",
+            next_step="Stop the service with all its workers, run the command, and start it again.",
+            shown_by="hyperkms status --data DIR",
+        ),
+    ),
+)

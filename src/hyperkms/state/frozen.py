@@ -1,0 +1,49 @@
+"""Whether a data directory was put back from a backup and not fenced since: then nothing in it signs."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from hyperkms.errors import Unavailable
+from hyperkms.state import facts
+from hyperkms.state.database import Database
+from hyperkms.state.schema import facts as table
+
+_FACT = "frozen"
+_COMMAND = "hyperkms recover fence"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """Of which backup the directory is, and since when."""
+
+    backup: str
+    """Its id: 32 hex digits."""
+    taken_at: int
+    """Milliseconds."""
+    restored_at: int
+    """Milliseconds."""
+
+    def refusal(self) -> Unavailable:
+        """What a signature is refused with."""
+        words = "this data directory was restored from a backup, and what was signed since is not in it"
+        return Unavailable(
+            "frozen-after-restore", f"{words}: nothing is signed until `{_COMMAND}` has run, then start again"
+        )
+
+
+def frozen(database: Database) -> Frozen | None:
+    """Why nothing signs here; None: it may. It does not change while a service runs."""
+    found = facts.read(database, _FACT)
+    return None if found is None else Frozen(**json.loads(found))
+
+
+def freeze_within(connection: sa.Connection, why: Frozen) -> None:
+    """From the commit on nothing signs."""
+    facts.write_within(connection, _FACT, json.dumps(asdict(why)))
+
+
+def thaw_within(connection: sa.Connection) -> None:
+    """From the commit on it may sign."""
+    connection.execute(table.delete().where(table.c.name == _FACT))

@@ -1,0 +1,130 @@
+"""Which instance may write to a PostgreSQL database: one, as long as it renews its lease.
+
+An instance is the processes of one machine, since its boot, on one data directory: they share counters in mapped
+files, which those of another machine do not see. Its row says until when, by the clock of the database, nobody else
+takes its place. Who does gets the next epoch and removes the row; from then on whatever the one before still writes
+is refused (`Postgresql.begin_write`), and it never comes back without a restart: it does not know what has changed.
+
+(no row) --acquire--> held --renew--> held --release--> (no row)
+                      held --time--> expired --renew, if nobody came--> held
+                                     expired --acquire of another--> (no row)
+"""
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from hyperkms.errors import HyperkmsError, Refused, Unavailable
+from hyperkms.state.database import Database
+from hyperkms.state.facts import read_within, write_within
+from hyperkms.state.postgresql import fence, lease_lost
+from hyperkms.state.schema import instances
+
+LEASE_S: Final = 15.0
+RENEW_S: Final = 3.0
+_EPOCH: Final = "instance_epoch"
+_NOW: Final = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+_BOOT_TIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A machine that slept has not renewed meanwhile."""
+
+
+class Lease:
+    """This process's part in the lease of its instance; each process renews it for all of them."""
+
+    def __init__(self, database: Database, *, instance: str, host: str, lock: Path, lease_s: float = LEASE_S) -> None:
+        self._database = database
+        self._instance = instance
+        self._host = host
+        self._lease_s = lease_s
+        self._epoch = 0
+        self._until = 0.0
+        """By this machine's clock, and before the moment that the database has."""
+        self._is_lost = False
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def acquire(self) -> None:
+        """Take or join it; Refused while another instance has it."""
+        fcntl.flock(self._lock, fcntl.LOCK_SH)  # a process that releases has it alone: then this one waits
+        asked = _moment()
+        with self._database.write() as connection:
+            self._epoch = self._take(connection)
+        self._until = asked + self._lease_s
+        fence(self._database, self._instance, self._epoch)
+
+    def keep(self) -> None:
+        """Renew it from now on."""
+        self._thread.start()
+
+    def require(self) -> None:
+        """Unavailable unless it is held now; waits for nothing."""
+        if self._is_lost:
+            raise lease_lost()
+        if _moment() >= self._until:
+            words = f"the lease on the database could not be renewed for {self._lease_s:g} s: nothing is signed until"
+            raise Unavailable("lease-expired", f"{words} the database answers")
+
+    def close(self) -> None:
+        """The last process of the instance gives the lease back, so that another one need not wait for its end."""
+        self._ending.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        with suppress(BlockingIOError, HyperkmsError):  # others go on; or the lease ends by itself
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._database.beside() as connection:
+                connection.execute(instances.delete().where(*self._ours))
+        os.close(self._lock)
+
+    def renew(self) -> None:
+        """Once: put off its end. Unavailable if the database does not answer, or another instance has taken over."""
+        asked = _moment()
+        with self._database.beside() as connection:
+            until = connection.execute(_NOW).scalar_one() + round(self._lease_s * 1000)
+            renewed = connection.execute(instances.update().where(*self._ours).values(expires_at=until)).rowcount
+        if not renewed:
+            self._is_lost = True
+            raise lease_lost()
+        self._until = asked + self._lease_s
+
+    @property
+    def _ours(self) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        return instances.c.id == self._instance, instances.c.epoch == self._epoch
+
+    def _take(self, connection: sa.Connection) -> int:
+        """The epoch of this instance's row, made or renewed in this transaction."""
+        now: int = connection.execute(_NOW).scalar_one()
+        until = now + round(self._lease_s * 1000)
+        mine = instances.c.id == self._instance
+        standing = connection.execute(instances.update().where(mine).values(expires_at=until).returning(instances))
+        for row in standing:
+            return int(row.epoch)
+        connection.execute(instances.delete().where(instances.c.expires_at <= now))
+        other = connection.execute(sa.select(instances)).first()
+        if other is not None:
+            left = _seconds(other.expires_at - now)
+            words = f"instance {other.host} has the database, and its lease ends in {left} s"
+            raise Refused("another-instance", f"{words} unless it is renewed: one instance at a time uses a database")
+        epoch = 1 + int(read_within(connection, _EPOCH) or 0)
+        write_within(connection, _EPOCH, str(epoch))
+        connection.execute(instances.insert().values(id=self._instance, epoch=epoch, host=self._host, expires_at=until))
+        return epoch
+
+    def _run(self) -> None:
+        while not self._ending.wait(min(RENEW_S, self._lease_s / 5)) and not self._is_lost:
+            with suppress(HyperkmsError):  # `require` refuses once it is too late
+                self.renew()
+
+
+def _moment() -> float:
+    return time.clock_gettime(_BOOT_TIME)
+
+
+def _seconds(milliseconds: int) -> int:
+    return max(1, -(-milliseconds // 1000))

@@ -1,0 +1,54 @@
+"""Which schema a database has, and how it is brought to this release's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hyperkms.errors import Refused
+from hyperkms.state.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config as AlembicConfig
+
+SCHEMA = "0008"
+"""The newest migration; a database with another one that is not older is refused."""
+
+
+def schema_of(database: Database) -> str | None:
+    """The newest migration that it has had; None of an empty one."""
+    with database.read() as connection:
+        return schema_within(connection)
+
+
+def schema_within(connection: sa.Connection) -> str | None:
+    """The same as this transaction sees it."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: Any = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def require_known(found: str) -> None:
+    """Refused if a newer release has migrated it."""
+    if found > SCHEMA:
+        raise Refused(
+            "schema-too-new",
+            f"the database has schema {found}, this release knows {SCHEMA}: run the newer release of hyperkms",
+        )
+
+
+def migrate_within(connection: sa.Connection) -> None:
+    """Every migration that is missing, if this transaction commits."""
+    from alembic import command  # noqa: PLC0415 (a third of a second that most starts do not need)
+
+    command.upgrade(_alembic(connection), "head")
+
+
+def _alembic(connection: sa.Connection) -> "AlembicConfig":
+    from alembic.config import Config  # noqa: PLC0415 (as above)
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config

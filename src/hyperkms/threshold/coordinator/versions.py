@@ -1,0 +1,74 @@
+"""Versions that come into use, or to their end, at every cosigner: who was away is shown the words of the others."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.threshold.coordinator.attempt import Attempt
+from hyperkms.threshold.coordinator.quorum import Quorums
+from hyperkms.threshold.wire import Activate, Asker, Retire, Said, SignedRequest, Word
+
+_NOBODY = Asker(client="-", request_id="-", signed=SignedRequest(authorization=b"", method=b"", target=b"", body=b""))
+"""No client asks: a cosigner that would take the service's word for one is not given it either."""
+Ask = Callable[[list[Word]], Activate | Retire]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Those of one group's keys."""
+
+    quorums: Quorums
+
+    async def activate(self, wallet: str, version: int, asker: Asker, *, within: float) -> None:
+        """Current at t cosigners at least; the refusal of one, or Unavailable with who is missing, otherwise."""
+        failed = await self._tell(
+            lambda words: Activate(wallet=wallet, version=version, asker=asker, active=words), within=within
+        )
+        if len(failed) <= len(self.quorums.links) - self.quorums.group.threshold:
+            return
+        for error in failed.values():
+            if not isinstance(error, Unavailable):
+                raise error
+        raise self.quorums.insufficient(failed)
+
+    async def spread(self, wallet: str, version: int, refusal: HyperkmsError, *, within: float) -> None:
+        """Show a cosigner that was away that t others have the version current; the refusal, if they do not say so."""
+        try:
+            await self.activate(wallet, version, _NOBODY, within=within)
+        except HyperkmsError:
+            raise refusal from None
+
+    async def retire(self, wallet: str, version: int, asker: Asker, *, within: float) -> None:
+        """Destroyed at all of them; Unavailable, with who has not, otherwise."""
+        failed = await self._tell(
+            lambda words: Retire(wallet=wallet, version=version, asker=asker, retired=words), within=within
+        )
+        if failed:
+            names = [self.quorums.group.by_index[index].name for index in sorted(failed)]
+            words = f"wallet {wallet}, version {version}: its shares are not destroyed yet at {', '.join(names)}"
+            raise Unavailable("shares-left", f"{words}; that is tried again until it is done", {"missing": names})
+
+    async def _tell(self, ask: Ask, *, within: float) -> Mapping[int, HyperkmsError]:
+        """Ask all of them, then those that refused once more with the words of the others; who failed, and how."""
+        links = self.quorums.links
+        attempt = Attempt(links, links.keys(), within=within)
+        said, failed = await _ask_each(attempt, ask([]), [*links])
+        due = [index for index, error in failed.items() if not isinstance(error, Unavailable)]
+        if not due or len(said) < self.quorums.group.threshold:
+            return failed
+        words = [Word(member=index, statement=one.statement) for index, one in sorted(said.items())]
+        late, refused = await _ask_each(attempt, ask(words), due)
+        return {index: error for index, error in {**failed, **refused}.items() if index not in late}
+
+
+async def _ask_each(
+    attempt: Attempt, ask: Activate | Retire, members: list[int]
+) -> tuple[dict[int, Said], dict[int, HyperkmsError]]:
+    tries = [attempt.ask(index, ask, Said) for index in members]
+    outcomes = dict(zip(members, await asyncio.gather(*tries, return_exceptions=True), strict=True))
+    for outcome in outcomes.values():
+        if isinstance(outcome, BaseException) and not isinstance(outcome, HyperkmsError):
+            raise outcome
+    said = {index: outcome for index, outcome in outcomes.items() if isinstance(outcome, Said)}
+    return said, {index: outcome for index, outcome in outcomes.items() if isinstance(outcome, HyperkmsError)}

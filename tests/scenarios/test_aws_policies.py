@@ -1,0 +1,91 @@
+"""A service lives under the policies of docs/aws.md and needs every right that they give."""
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyperkms.metrics.catalogue import AWS_OPERATIONS
+from support.aws import Aws
+from support.aws_gate import Gate, guarded
+from support.commands import run
+from support.iam import policy
+from support.service import Service
+
+CALLED = {f"{service}:{operation}" for service, operation in AWS_OPERATIONS}
+
+
+@contextmanager
+def policies_around(aws: Aws, folder: Path, *, without: str = "") -> Iterator[tuple[Gate, dict[str, str]]]:
+    """All policies that judge a call of the service, and the settings with which it meets them."""
+    names = {"key_id": aws.key_id, "prefix": f"{folder.name}/"}
+    role: Any = copy.deepcopy(policy("service-role.json", **names))
+    for statement in role["Statement"]:
+        actions = statement["Action"]
+        statement["Action"] = [each for each in ([actions] if isinstance(actions, str) else actions) if each != without]
+    guard = policy("account-guard.json", **names)
+    policies = {
+        "kms": [role, policy("root-key-policy.json", **names), policy("endpoint-kms.json", **names), guard],
+        "secretsmanager": [role, policy("endpoint-secretsmanager.json", **names), guard],
+    }
+    with guarded(aws.url, policies) as gate:
+        yield gate, aws.settings(SECRETS_PREFIX=names["prefix"], AWS_ENDPOINT_URL=gate.url, HYPERKMS_KEY_LEASE="strict")
+
+
+@contextmanager
+def under_the_policies(aws: Aws, folder: Path, *, without: str = "") -> Iterator[tuple[Service, Gate]]:
+    """A service whose calls all of them judge."""
+    with (
+        policies_around(aws, folder, without=without) as (gate, settings),
+        Service.start(folder / "data", **settings) as service,
+    ):
+        yield service, gate
+
+
+def test_the_whole_life_of_wallets_passes_and_uses_every_right(emulated_aws: Aws, tmp_path: Path) -> None:
+    with under_the_policies(emulated_aws, tmp_path) as (service, gate):
+        service.generate("bytes")
+        service.generate("bot", keyType="secp256k1")
+        for done in (
+            service.post("/wallets/sign", {"walletId": "bytes", "message": "hello"}),
+            service.post("/hyperliquid/sign", {"walletId": "bot", "action": {"type": "noop"}}),
+            service.post("/wallets/rotate", {"walletId": "bytes"}),
+            service.post("/wallets/sign", {"walletId": "bytes", "message": "hello"}),
+            service.post("/wallets/bytes/retire", {"destroy": True}),
+        ):
+            assert done.status == 200, done.body
+    assert gate.stopped == set()
+    assert gate.passed == CALLED
+
+
+@pytest.mark.parametrize("right", ["kms:GenerateDataKey", "kms:Decrypt", "kms:DescribeKey"])
+def test_without_a_right_on_the_key_nothing_starts(emulated_aws: Aws, tmp_path: Path, right: str) -> None:
+    with (
+        pytest.raises(AssertionError, match="kms-access-denied"),
+        under_the_policies(emulated_aws, tmp_path, without=right),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("right", ["secretsmanager:CreateSecret", "secretsmanager:GetSecretValue"])
+def test_without_a_right_on_the_secrets_the_answer_names_it(emulated_aws: Aws, tmp_path: Path, right: str) -> None:
+    with under_the_policies(emulated_aws, tmp_path, without=right) as (service, _):
+        made = service.post("/wallets/generate", {"walletId": "bytes"})
+        refused = (
+            made if made.status != 200 else service.post("/wallets/sign", {"walletId": "bytes", "message": "hello"})
+        )
+    assert (refused.status, refused.json["code"], refused.json["right"]) == (503, "secrets-access-denied", right)
+
+
+def test_the_doctor_finds_every_right_under_the_policies(emulated_aws: Aws, tmp_path: Path) -> None:
+    with policies_around(emulated_aws, tmp_path) as (gate, settings):
+        with Service.start(tmp_path / "data", **settings):
+            pass
+        words = ("doctor", "--aws", "--json", "--data", str(tmp_path / "data"))
+        found = json.loads(run(*words, cwd=tmp_path, **settings).stdout)
+    assert {each["what"] for each in found if each["what"] in CALLED and each["verdict"] == "good"} == CALLED
+    assert gate.stopped == set()

@@ -1,0 +1,96 @@
+"""AWS as an emulator plays it (moto, in a process of its own), and what a service is told to find it."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+from support.until import until
+
+REGION = "eu-west-1"
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "no-secret-of-anybody"}
+
+
+@dataclass
+class Aws:
+    """A running emulator with one KMS key."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    key_id: str = ""
+
+    def settings(self, **more: str) -> dict[str, str]:
+        """For a service that keeps its keys there, by the names that the first system used."""
+        found = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url, "AWS_KMS_KEY_ID": self.key_id}
+        return {**found, **_CREDENTIALS, "AWS_EC2_METADATA_DISABLED": "true", **more}
+
+    def client(self, service: str) -> Any:
+        """An administrator's view."""
+        return aws_client(service, self.url)
+
+    def make_key(self) -> str:
+        """The id of a fresh KMS key."""
+        return str(self.client("kms").create_key()["KeyMetadata"]["KeyId"])
+
+    def secrets(self) -> Mapping[str, str]:
+        """The names of all secrets, and their ARNs."""
+        pages = self.client("secretsmanager").get_paginator("list_secrets").paginate()
+        return {secret["Name"]: secret["ARN"] for page in pages for secret in page["SecretList"]}
+
+
+@contextmanager
+def aws() -> Iterator[Aws]:
+    """Start it on a free port of 127.0.0.1, and stop it."""
+    port = free_port()
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    running = Aws(f"http://127.0.0.1:{port}", process)
+    try:
+        until(lambda: answers(port))
+        running.key_id = running.make_key()
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
+def aws_client(service: str, url: str | None = None) -> Any:
+    """A client of the emulator at `url`, or of the one that the environment names."""
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
+    return botocore.session.get_session().create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=url,
+        aws_access_key_id="AKIAADMIN",
+        aws_secret_access_key="none",  # noqa: S106 (an emulator asks for no secret)
+        config=config,
+    )
+
+
+def free_port() -> int:
+    """One that nobody has now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,231 @@
+"""The policies for AWS give what the code calls and no more, and docs/aws.md shows what deploy/aws has."""
+
+import json
+import re
+import statistics
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from hyperkms._core import Context
+from hyperkms.config import SETTINGS
+from hyperkms.custody.aws.kms import encryption_context
+from hyperkms.custody.leases import Terms
+from hyperkms.metrics.catalogue import AWS_OPERATIONS
+from support.iam import BREAK_GLASS, ENDPOINT, FOLDER, NAMES, SERVICE, Call, context_keys, is_allowed, listed, policy
+
+PAGE = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
+FILES = sorted(path.name for path in FOLDER.glob("*.json"))
+BLOCKS: list[Any] = [json.loads(found) for found in re.findall(r"```json\n(.+?)```", PAGE, re.DOTALL)]
+CALLED = {f"{service}:{operation}" for service, operation in AWS_OPERATIONS}
+OF_KMS = {action for action in CALLED if action.startswith("kms:")}
+KEY = f"arn:aws:kms:eu-west-1:123456789012:key/{NAMES['key_id']}"
+SEALED = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:desk/hyperkms/w1/v1-AbCdEf"
+ADMINISTRATOR = NAMES["admin_role"]
+NO_OPERATION = {"iam:PassRole"}
+"""Actions that are no call by themselves."""
+
+
+def _granted(document: Mapping[str, Any], *, to: str | None = None) -> set[str]:
+    found = [each for each in document["Statement"] if each["Effect"] == "Allow"]
+    if to is not None:
+        found = [each for each in found if to in listed(each["Principal"]["AWS"])]
+    return {action for each in found for action in listed(each["Action"])}
+
+
+# ---- the page and the files -----------------------------------------------------------------------------
+
+
+def test_every_policy_of_the_page_is_a_file_and_every_file_is_on_the_page() -> None:
+    files = {name: json.loads((FOLDER / name).read_text()) for name in FILES}
+    shown = [block for block in BLOCKS if "Statement" in block]
+    assert len(shown) >= 5
+    assert all(block in files.values() for block in shown)
+    for name, document in files.items():
+        assert document in shown or f"(../deploy/aws/{name})" in PAGE, name
+
+
+def test_every_setting_of_the_page_is_one() -> None:
+    names = set(re.findall(r"\b(HYPERKMS_[A-Z_]+[A-Z]|SECRETS_PREFIX|AWS_KMS_KEY_ID|AWS_REGION)\b", PAGE))
+    assert names <= {*SETTINGS, "HYPERKMS_LIMIT"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_action_is_an_operation_of_aws_and_every_statement_has_its_name(name: str) -> None:
+    statements = policy(name)["Statement"]
+    assert len({each["Sid"] for each in statements}) == len(statements)
+    models = botocore.session.get_session()
+    for action in {action for each in statements for action in listed(each["Action"])} - NO_OPERATION:
+        service, _, operation = action.partition(":")
+        known = models.get_service_model(service).operation_names
+        assert any(fnmatchcase(each, operation) for each in known), action
+
+
+@pytest.mark.parametrize("name", ["account-guard.json", "cosigner-account-guard.json"])
+def test_what_lies_over_an_account_denies_alone_and_is_short_enough(name: str) -> None:
+    document = policy(name)
+    assert {each["Effect"] for each in document["Statement"]} == {"Deny"}
+    assert len(json.dumps(document, separators=(",", ":"))) <= 5120
+
+
+def test_containers_get_locked_memory_and_no_core_files() -> None:
+    (task,) = [block for block in BLOCKS if "containerDefinitions" in block]
+    (container,) = task["containerDefinitions"]
+    limits = {each["name"]: each["hardLimit"] for each in container["ulimits"]}
+    assert (limits["memlock"], limits["core"]) == (1024 * 1024, 0)
+    assert container["readonlyRootFilesystem"]
+    assert {each["name"] for each in container["environment"]} <= {*SETTINGS}
+    assert not any("KEY_ID" in each["name"] or "SECRET" in each["name"] for each in container["environment"])
+
+
+# ---- what is given --------------------------------------------------------------------------------------
+
+
+def test_the_role_may_what_the_code_calls_and_nothing_else() -> None:
+    assert _granted(policy("service-role.json")) == CALLED
+    assert _granted(policy("root-key-policy.json"), to=SERVICE) == OF_KMS
+    assert _granted(policy("endpoint-kms.json")) == OF_KMS
+    assert _granted(policy("endpoint-secretsmanager.json")) == CALLED - OF_KMS
+    assert _granted(policy("cosigner-role.json")) <= CALLED
+
+
+def test_nobody_but_the_service_may_use_the_key() -> None:
+    document = policy("root-key-policy.json")
+    for action in _granted(document, to=ADMINISTRATOR) | _granted(document, to=BREAK_GLASS):
+        assert (
+            not re.search("Decrypt|Encrypt|Generate|Grant|Replicate|Delet", action) or action == "kms:CancelKeyDeletion"
+        )
+
+
+WALLET = Context(wallet="w1", version=2, key_type="secp256k1", network="mainnet", origin="imported")
+ED25519 = Context(wallet="w2", version=1, key_type="ed25519", network="none", origin="generated")
+ANY_NETWORK = Context(wallet="w3", version=1, key_type="secp256k1", network="any", origin="generated")
+OF_WALLET = encryption_context(WALLET)
+UNWRAPS = {
+    "a wallet's key": (OF_WALLET, True),
+    "an Ed25519 wallet's": (encryption_context(ED25519), True),
+    "the log key": (encryption_context(Context.of_log_key()), True),
+    "a key for any network, which is for development": (encryption_context(ANY_NETWORK), False),
+    "no context": ({}, False),
+    "another purpose": ({**OF_WALLET, "hyperkms:purpose": "cosigner-identity"}, False),
+    "one member more": ({**OF_WALLET, "more": "1"}, False),
+    **{f"without {name}": ({key: OF_WALLET[key] for key in OF_WALLET if key != name}, False) for name in OF_WALLET},
+}
+
+
+@pytest.mark.parametrize("case", UNWRAPS)
+def test_the_role_unwraps_under_a_context_of_ours_alone(case: str) -> None:
+    context, allowed = UNWRAPS[case]
+    keys = {**context_keys(context), "aws:SourceVpce": ENDPOINT}
+    policies = (policy("service-role.json"), policy("root-key-policy.json"))
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert is_allowed(Call(action, KEY, keys=keys), *policies) is allowed
+
+
+OTHER = "arn:aws:iam::123456789012:role/other"
+GRANTED_ALL: Mapping[str, Any] = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+"""What an administrator of the account has."""
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "principal", "endpoint", "allowed"),
+    [
+        ("kms:Decrypt", KEY, SERVICE, ENDPOINT, True),
+        ("kms:Decrypt", KEY, SERVICE, "vpce-other", False),
+        ("kms:Decrypt", KEY, SERVICE, None, False),
+        ("kms:Decrypt", KEY, OTHER, ENDPOINT, False),
+        ("kms:Decrypt", KEY, BREAK_GLASS, ENDPOINT, False),
+        ("kms:DisableKey", KEY, ADMINISTRATOR, None, True),
+        ("kms:PutKeyPolicy", KEY, ADMINISTRATOR, None, False),
+        ("kms:PutKeyPolicy", KEY, BREAK_GLASS, None, True),
+        ("kms:ScheduleKeyDeletion", KEY, BREAK_GLASS, None, False),
+        ("kms:CreateGrant", KEY, SERVICE, ENDPOINT, False),
+    ],
+)
+def test_who_may_what_with_the_root_key(
+    action: str, resource: str, principal: str, endpoint: str | None, *, allowed: bool
+) -> None:
+    keys = {**context_keys(OF_WALLET), **({"aws:SourceVpce": endpoint} if endpoint else {})}
+    policies = (GRANTED_ALL, policy("root-key-policy.json"), policy("account-guard.json"))
+    assert is_allowed(Call(action, resource, principal, keys), *policies) is allowed
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "principal", "allowed"),
+    [
+        ("secretsmanager:GetSecretValue", SEALED, SERVICE, True),
+        ("secretsmanager:GetSecretValue", SEALED, ADMINISTRATOR, False),
+        ("secretsmanager:GetSecretValue", SEALED.replace("hyperkms", "web"), ADMINISTRATOR, True),
+        ("secretsmanager:PutSecretValue", SEALED, SERVICE, False),
+        ("secretsmanager:ReplicateSecretToRegions", SEALED, BREAK_GLASS, False),
+        ("iam:PutRolePolicy", SERVICE, ADMINISTRATOR, False),
+        ("iam:PutRolePolicy", OTHER, ADMINISTRATOR, True),
+        ("iam:PassRole", SERVICE, ADMINISTRATOR, False),
+        ("iam:PassRole", SERVICE, NAMES["deploy_role"], True),
+        ("ecs:ExecuteCommand", "arn:aws:ecs:eu-west-1:123456789012:task/1", ADMINISTRATOR, False),
+        ("cloudtrail:StopLogging", "arn:aws:cloudtrail:eu-west-1:123456789012:trail/1", ADMINISTRATOR, False),
+    ],
+)
+def test_an_administrator_of_the_account_gets_at_nothing(
+    action: str, resource: str, principal: str, *, allowed: bool
+) -> None:
+    assert is_allowed(Call(action, resource, principal), GRANTED_ALL, policy("account-guard.json")) is allowed
+
+
+COSIGNER = NAMES["cosigner_role"]
+
+
+@pytest.mark.parametrize(
+    ("action", "principal", "keys", "allowed"),
+    [
+        ("kms:ScheduleKeyDeletion", ADMINISTRATOR, {}, False),
+        ("kms:ReplicateKey", ADMINISTRATOR, {}, False),
+        ("kms:CreateGrant", ADMINISTRATOR, {}, False),
+        ("kms:CreateGrant", ADMINISTRATOR, {"kms:GrantIsForAWSResource": "false"}, False),
+        ("kms:CreateGrant", ADMINISTRATOR, {"kms:GrantIsForAWSResource": "true"}, True),
+        ("secretsmanager:DeleteSecret", ADMINISTRATOR, {}, False),
+        ("secretsmanager:DeleteSecret", COSIGNER, {}, True),
+        ("secretsmanager:ReplicateSecretToRegions", ADMINISTRATOR, {}, False),
+        ("iam:PutRolePolicy", ADMINISTRATOR, {}, False),
+        ("iam:CreateRole", ADMINISTRATOR, {}, False),
+        ("ec2:CreateSnapshot", BREAK_GLASS, {}, False),
+        ("ssm:StartSession", ADMINISTRATOR, {}, False),
+        ("ssm:StartSession", BREAK_GLASS, {}, True),
+    ],
+)
+def test_an_account_of_a_cosigner_gives_nothing_away(
+    action: str, principal: str, keys: Mapping[str, str], *, allowed: bool
+) -> None:
+    call = Call(action, "*", principal, keys)
+    assert is_allowed(call, GRANTED_ALL, policy("cosigner-account-guard.json")) is allowed
+
+
+def test_the_role_of_a_cosigner_unwraps_for_no_other_cosigner_and_not_for_the_service() -> None:
+    document = policy("cosigner-role.json")
+    own = {**OF_WALLET, "hyperkms:cosigner": NAMES["cosigner"]}
+    for context, allowed in ((own, True), ({**own, "hyperkms:cosigner": "another"}, False), (OF_WALLET, False)):
+        assert is_allowed(Call("kms:Decrypt", KEY, COSIGNER, context_keys(context)), document) is allowed
+
+
+# ---- what it costs --------------------------------------------------------------------------------------
+
+
+def test_a_lease_of_300_seconds_is_renewed_as_often_as_the_page_counts() -> None:
+    every = statistics.fmean(Terms(300).begin(0).renew_at for _ in range(20_000))
+    assert every == pytest.approx(216, rel=0.01)
+    assert f"every {216} s" in PAGE
+    row = r"^\| lease 300 s \| ([\d,]+) \| ([\d,]+)/s \| [\d,]+ s \| ([\d,]+) \| ([\d.]+) \|$"
+    rows = re.findall(row, PAGE, re.MULTILINE)
+    assert len(rows) == 3
+    for wallets, rate, decrypts, dollars in rows:
+        count = 1_000_000 / _number(rate) / 216 * _number(wallets)
+        assert _number(decrypts) == pytest.approx(count, rel=0.01)
+        assert _number(dollars) == pytest.approx(count * 0.000003, rel=0.05)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
