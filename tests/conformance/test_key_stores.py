@@ -127,7 +127,8 @@ def test_a_secret_that_is_being_deleted_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_key_sealed_anew_takes_the_place_of_the_one_that_is_named_and_of_no_other(store: KeyStore) -> None:
-    assert isinstance(store, ReplacingKeyStore)
+    if not isinstance(store, ReplacingKeyStore):
+        pytest.skip("what is created in AWS Secrets Manager is never changed")
     store.create(A, 1, SEALED)
     store.create(B, 1, SEALED)
     assert not store.replace(A, 1, SealedKey(b"another"), SealedKey(b"anew"))

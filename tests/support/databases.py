@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from hyperkms.state.database import Database, DatabaseAddress, open_database
-from hyperkms.state.postgresql_address import PostgresAddress
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.postgresql_address import DatabaseAddress, PostgresAddress
 from support.postgres import postgres
 
 KIND = "HYPERKMS_TEST_DATABASE"

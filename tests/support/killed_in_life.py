@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hyperkms._core import SharedCounters
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import SHARED
-from hyperkms.cli.state import address_of
+from hyperkms.cli.places import address_of
 from hyperkms.config import load_from_process
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.operations.activate import activate

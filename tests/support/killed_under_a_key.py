@@ -19,7 +19,7 @@ from hyperkms.audit.record import Record
 from hyperkms.audit.sink import Group, RecordSink, Space, Ticket
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import ADMIN_KEY, SHARED
-from hyperkms.cli.state import address_of
+from hyperkms.cli.places import address_of
 from hyperkms.config import load_from_process
 from hyperkms.http.app import create_app
 from hyperkms.operations.parts import Parts

@@ -41,7 +41,8 @@ from hyperkms.cli.layout import (
     REQUESTS,
     SHARED,
 )
-from hyperkms.cli.state import has_database, open_state, take_lease
+from hyperkms.cli.places import has_database
+from hyperkms.cli.state import open_state, take_lease
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.key_copies import KeyCopies, read_recipient

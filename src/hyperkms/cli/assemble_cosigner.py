@@ -14,7 +14,7 @@ import hyperkms_cosign as cosign
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import RECORDS, ROOT_KEY, SHARED
-from hyperkms.cli.state import address_of
+from hyperkms.cli.places import address_of
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable

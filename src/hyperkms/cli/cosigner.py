@@ -9,9 +9,9 @@ import click
 
 from hyperkms.cli.desk import opened
 from hyperkms.cli.operator import actor
+from hyperkms.cli.places import address_of
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.cli.state import address_of
 from hyperkms.config import Config
 from hyperkms.errors import Malformed
 from hyperkms.mode import Kind

@@ -6,7 +6,7 @@ from hyperkms.audit.record import GroupRecord
 from hyperkms.cli.assemble_cosigner import LOCK, alone, opened_directory, standing_group
 from hyperkms.cli.layout import RECORDS
 from hyperkms.cli.operator import actor
-from hyperkms.cli.state import address_of
+from hyperkms.cli.places import address_of
 from hyperkms.config import Config
 from hyperkms.errors import NotFound
 from hyperkms.state.database import open_database

@@ -17,7 +17,7 @@ from hyperkms.cli.assemble_cosigner import (
     standing_group,
 )
 from hyperkms.cli.operator import actor
-from hyperkms.cli.state import address_of
+from hyperkms.cli.places import address_of
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError, NotFound, Refused, Unavailable
 from hyperkms.state.database import open_database

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from hyperkms.cli.places import address_of, has_database
 from hyperkms.cli.printing import FORM, Form, show_json
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.cli.state import address_of, has_database
 from hyperkms.config import Config
 from hyperkms.errors import NotFound
 from hyperkms.state.database import migrate_database

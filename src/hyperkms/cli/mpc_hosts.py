@@ -13,9 +13,9 @@ from hyperkms.cli.desk import opened
 from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.mpc import show_group
 from hyperkms.cli.operator import actor
+from hyperkms.cli.places import address_of
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.cli.state import address_of
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable

@@ -7,10 +7,10 @@ import click
 
 from hyperkms.cli.desk import opened
 from hyperkms.cli.layout import RECORDS
+from hyperkms.cli.places import has_database
 from hyperkms.cli.printing import FORM, Form, show
 from hyperkms.cli.running import held_alone
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.cli.state import has_database
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import NotFound, Refused

@@ -1,4 +1,4 @@
-"""The database of a data directory: its file, or the PostgreSQL database that belongs to it and to no other."""
+"""Opening the database of a data directory, which belongs to it and to no other."""
 
 import secrets
 import socket
@@ -7,37 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperkms import _core
-from hyperkms.cli.layout import DATABASE, DATABASE_MARK, INSTANCE
+from hyperkms.cli.layout import DATABASE_MARK, INSTANCE
+from hyperkms.cli.places import address_of
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Refused
 from hyperkms.mode import Mode
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
-from hyperkms.state.database import Database, DatabaseAddress, open_database
+from hyperkms.state.database import Database, open_database
 from hyperkms.state.durable import create_file, sync
 
 if TYPE_CHECKING:
     from hyperkms.state.instances import Lease
 
 _FACT = "data_directory"
-
-
-def address_of(config: Config) -> DatabaseAddress:
-    """Where the state of this data directory is."""
-    return config.data / DATABASE if config.database is None else config.database
-
-
-def has_database(config: Config) -> bool:
-    """Whether the directory has its SQLite database, or the mark of a PostgreSQL one; Refused if it has the other."""
-    path, mark = config.data / DATABASE, config.data / DATABASE_MARK
-    has_file = path.exists() and path.stat().st_size > 0
-    if config.database is not None and has_file:
-        words = f"{config.data} has its state in {DATABASE}, and HYPERKMS_DATABASE names {config.database}"
-        raise Refused("wrong-database", f"{words}: leave it unset, or name an empty directory")
-    if config.database is None and mark.exists():
-        words = f"{config.data} has its state in PostgreSQL, and HYPERKMS_DATABASE names none"
-        raise Refused("wrong-database", f"{words}: set it as it was")
-    return has_file if config.database is None else mark.exists()
 
 
 def open_state(config: Config) -> Database:

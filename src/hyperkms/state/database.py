@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -18,12 +17,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from hyperkms.errors import HyperkmsError, Unavailable
-from hyperkms.state.postgresql_address import PostgresAddress
+from hyperkms.state.postgresql_address import DatabaseAddress, PostgresAddress
 from hyperkms.state.schema import facts
 from hyperkms.state.waiting import about_to_wait
-
-DatabaseAddress: TypeAlias = Path | PostgresAddress
-"""The file of a SQLite database, or a PostgreSQL database."""
 
 BUSY_TIMEOUT_MS = 5000
 """So long a statement waits for a lock, whoever holds it."""

@@ -6,8 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hyperkms.errors import Unavailable
-from hyperkms.state.database import DatabaseAddress
-from hyperkms.state.postgresql_address import PostgresAddress
+from hyperkms.state.postgresql_address import DatabaseAddress, PostgresAddress
 
 MOST = 200
 _BUSY_S = 0.2

@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEME: Final = "postgresql"
@@ -86,3 +87,7 @@ def _options(query: str) -> dict[str, str]:
     if found.get("sslmode", "prefer") not in _SSL_MODES:
         raise ValueError(f"its sslmode is not one of {', '.join(sorted(_SSL_MODES))}")
     return found
+
+
+DatabaseAddress: TypeAlias = Path | PostgresAddress
+"""The file of a SQLite database, or a PostgreSQL database."""

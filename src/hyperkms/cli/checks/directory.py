@@ -12,7 +12,7 @@ from pathlib import Path
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.checks.finding import Finding, bad, good, note
 from hyperkms.cli.layout import RECORDS
-from hyperkms.cli.state import has_database
+from hyperkms.cli.places import has_database
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
 from hyperkms.state.database import open_database
