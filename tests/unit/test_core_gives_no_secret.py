@@ -141,6 +141,11 @@ def ask_kms(path: str = "/") -> _core.KmsAnswer:
         server.server_close()
 
 
+def ask_allocate(bench: Bench) -> Iterator[object]:
+    with (bench.folder / "ahead").open("wb") as file:
+        yield attempt(_core.allocate_ahead, file.fileno(), 4096)
+
+
 def ask_import_key(bench: Bench) -> Iterator[object]:
     for kind, context in bench.contexts.items():
         yield _core.import_key(bench.folder / kind, context, *bench.fresh[kind], bench.root_key.id)
@@ -362,6 +367,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     **{f"Protection.{name}": of(lambda _: _core.memory_protection(), name) for name in ("lock", "private", "size")},
     "SealedHeader": ask_header,
     **{f"SealedHeader.{name}": of(ask_header, name) for name in ("context", "public_key", "root_key_id", "wrapped")},
+    "allocate_ahead": lambda bench: [*ask_allocate(bench)],
     "address": lambda bench: [*bench.each_kind(lambda kind: _core.address(bench.handles[kind].public_key))],
     "generate_key": lambda bench: [
         *bench.each_kind(lambda kind: _core.generate_key(bench.contexts[kind], *bench.fresh[kind], bench.root_key.id))

@@ -21,6 +21,7 @@ from hyperkms.access.clients import Client, Operation, Role
 from hyperkms.errors import Forbidden, NotFound, Unauthorized
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from hyperkms.state.migrating import SCHEMA
 from hyperkms.wallet import WalletId
 
 O = Operation  # noqa: E741 (a table is read better narrow)
@@ -64,7 +65,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     path = tmp_path_factory.mktemp("old") / "state.db"
     _make_old(path)
     opened = open_database(path)
-    assert path.with_name("state.db.before-0007").exists()
+    assert path.with_name(f"state.db.before-{SCHEMA}").exists()
     yield opened
     opened.close()
 

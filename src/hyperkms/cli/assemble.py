@@ -161,7 +161,7 @@ def assemble(
         orphans=Orphans(database),
         key_store=key_store,
         keyring=keyring,
-        copies=_copies(config),
+        copies=_copies(config) if is_service else None,
         signers=signers,
         in_shares=in_shares,
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
