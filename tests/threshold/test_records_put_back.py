@@ -15,6 +15,9 @@ from support.commands import refusal
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent
 from support.until import until
 
+CARRIED_S = 100
+"""Heads are carried every ten seconds, by a coordinator that first has to find the cosigner again."""
+
 
 @pytest.fixture(scope="module")
 def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cosigners]:
@@ -86,6 +89,7 @@ def test_it_signs_nothing_until_its_operator_has_fenced_it(group: Cosigners, tmp
     assert line["record"]["operation"] == "fence-record"
 
 
+@pytest.mark.timeout(300)
 def test_a_segment_that_is_gone_is_noticed_once_the_coordinator_carries_what_the_others_keep(
     group: Cosigners, tmp_path: Path
 ) -> None:
@@ -93,14 +97,14 @@ def test_a_segment_that_is_gone_is_noticed_once_the_coordinator_carries_what_the
     coordinator = Coordinator(group.group, folder=tmp_path, coordinators=1, deployment="separate")
     coordinator.start()
     try:
-        until(lambda: any(head.member == 2 for head in group.ask(1, Heads(heads=[])).seen))
+        until(lambda: any(head.member == 2 for head in group.ask(1, Heads(heads=[])).seen), within_s=CARRIED_S)
         group.hang_up(2)
         process.stop()
         for path in (process.data / "records").glob("*"):
             if path.is_file() and group_log(group) in path.name:
                 path.unlink()
         process.start()
-        until(lambda: "record-behind" in [line.get("event") for line in process.lines])
+        until(lambda: "record-behind" in [line.get("event") for line in process.lines], within_s=CARRIED_S)
     finally:
         coordinator.stop()
     name = ShareName(wallet="w", version=1, epoch=0)
