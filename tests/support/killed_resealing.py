@@ -13,14 +13,12 @@ from typing import cast
 from hyperkms.audit.record import Record
 from hyperkms.audit.sink import RecordSink, Ticket
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import DATABASE
 from hyperkms.cli.operator import actor
 from hyperkms.cli.root_key import standing_root_key
 from hyperkms.config import load_from_process
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import Place
 from hyperkms.operations.reseal import reseal
-from hyperkms.state.database import open_database
 from hyperkms.wallet import SealedKey, WalletId
 from support.forked import fork_for_each
 
@@ -86,12 +84,11 @@ def main(data: str, point: str, number: str) -> None:
     folder, death = Path(data), Death(point, int(number))
     config = load_from_process({"data": folder})
     parts = assemble(config, create=False)
-    database = open_database(folder / DATABASE)
-    store = DyingStore(database)
+    store = DyingStore(parts.database)
     store.death = death
     dying = dataclasses.replace(parts, key_store=store, record=cast("RecordSink", DyingRecord(parts.record, death)))
     to = standing_root_key(config.root_key, folder).id
-    reseal(dying, database, to, actor(), lambda: death.at(AFTER_NOTE))
+    reseal(dying, to, actor(), lambda: death.at(AFTER_NOTE))
     death.at(AFTER_COMMIT)
 
 

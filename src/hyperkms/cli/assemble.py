@@ -155,6 +155,7 @@ def assemble(
         lifetimes=_lifetimes(config),
         replay_vectors=config.replay_vectors,
         clock=clock,
+        database=database,
         wallets=wallets,
         upkeep=Upkeep(database),
         census=Census(database),

@@ -4,7 +4,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,6 @@ import hyperkms_cosign as cosign
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import RECORDS, ROOT_KEY, SHARED
-from hyperkms.cli.places import address_of
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
@@ -24,7 +23,7 @@ from hyperkms.operations.parts import Parts
 from hyperkms.state import facts
 from hyperkms.state.ban_rows import BanRows
 from hyperkms.state.bearer_wallets import BearerWallets
-from hyperkms.state.database import Database, open_database
+from hyperkms.state.database import Database
 from hyperkms.state.durable import create_file
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.peer_heads import PeerHeads
@@ -116,18 +115,17 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
 
     Unavailable while another process serves the directory: what it has promised it alone remembers.
     """
-    with opened_directory(config, tell) as directory, alone(config.data / LOCK), ExitStack() as ends:
+    with opened_directory(config, tell) as directory, alone(config.data / LOCK):
         _require_fsync(config)
         group = settle_group(config, given)
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
-        database = open_database(address_of(config))
-        ends.callback(database.close)
-        _require_record(database, config.data / RECORDS)
+        _require_record(directory.parts.database, config.data / RECORDS)
         directory.parts.tidy_record()
-        yield _cosigner(config, directory.parts, ourselves, database), directory.parts
+        yield _cosigner(config, directory.parts, ourselves), directory.parts
 
 
-def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, database: Database) -> Cosigner:
+def _cosigner(config: Config, parts: Parts, ourselves: Ourselves) -> Cosigner:
+    database = parts.database
     heads = PeerHeads(database)
     changes = Generation(_core.SharedCounters.open(config.data / SHARED), WALLET_CHANGES)
     return Cosigner(

@@ -31,19 +31,16 @@ def backup(to: Path, data: Path | None, env_file: Path | None, form: Form) -> No
     with opened(config, create=False) as parts:
         from hyperkms.operations.backup import Source, back_up  # noqa: PLC0415 (as in `desk.opened`)
         from hyperkms.state import facts  # noqa: PLC0415 (as above)
-        from hyperkms.state.database import open_database  # noqa: PLC0415 (as above)
         from hyperkms.state.kind import kind_of  # noqa: PLC0415 (as above)
 
-        database = open_database(config.data / DATABASE)
-        if kind_of(database) is Kind.COSIGNER:
+        if kind_of(parts.database) is Kind.COSIGNER:
             words = "a cosigner is not restored from a copy, which would bring back shares that a refresh destroyed"
             raise Refused("cosigner-not-copied", f"{words}: replace a lost one (docs/mpc.md)")
         source = Source(
             database=config.data / DATABASE,
-            root_key_id=str(facts.read(database, "root_key_id")),
-            service=str(facts.read(database, "service_id")),
+            root_key_id=str(facts.read(parts.database, "root_key_id")),
+            service=str(facts.read(parts.database, "service_id")),
         )
-        database.close()
         taken = back_up(parts, source, to)
     tell_operator(
         f"hyperkms: the root key is not in it and nothing in it opens without that key: keep a copy of "

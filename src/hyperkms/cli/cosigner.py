@@ -1,7 +1,5 @@
 """`hyperkms cosigner`: init, serve, allow-bearer, shares."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +7,12 @@ import click
 
 from hyperkms.cli.desk import opened
 from hyperkms.cli.operator import actor
-from hyperkms.cli.places import address_of
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
-from hyperkms.config import Config
 from hyperkms.errors import Malformed
 from hyperkms.mode import Kind
 from hyperkms.operations.changing import Deed, write_down
-from hyperkms.operations.parts import Parts
 from hyperkms.state.bearer_wallets import BearerWallets
-from hyperkms.state.database import Database, open_database
 from hyperkms.state.share_rows import ShareRow, ShareRows
 from hyperkms.threshold.addresses import parse_host_port
 from hyperkms.wallet import parse_wallet_id
@@ -90,8 +84,8 @@ def allow_bearer(
     client's name for a wallet of which it does not.
     """
     wallet = parse_wallet_id(wallet_id)
-    with _directory(settings(data, env_file)) as (parts, database):
-        bearer, deed = BearerWallets(database), Deed(operation="end-bearer" if end else "allow-bearer")
+    with opened(settings(data, env_file), create=False, kind=Kind.COSIGNER) as parts:
+        bearer, deed = BearerWallets(parts.database), Deed(operation="end-bearer" if end else "allow-bearer")
         who = actor()
 
         def before_commit(_connection: object) -> None:
@@ -106,23 +100,13 @@ def allow_bearer(
 @FORM
 def shares(data: Path | None, env_file: Path | None, form: Form) -> None:
     """List the shares that this cosigner holds or held."""
-    with _directory(settings(data, env_file)) as (_, database):
-        rows = [_view(row) for row in ShareRows(database).all()]
+    with opened(settings(data, env_file), create=False, kind=Kind.COSIGNER) as parts:
+        rows = [_view(row) for row in ShareRows(parts.database).all()]
     if form is Form.JSON:
         show_json(rows)
         return
     names = ("walletId", "version", "epoch", "state", "keyType", "network", "publicKey")
     show_rows([tuple(name.upper() for name in names), *([row[name] for name in names] for row in rows)])
-
-
-@contextmanager
-def _directory(config: Config) -> Iterator[tuple[Parts, Database]]:
-    with opened(config, create=False, kind=Kind.COSIGNER) as parts:
-        database = open_database(address_of(config))
-        try:
-            yield parts, database
-        finally:
-            database.close()
 
 
 def _view(row: ShareRow) -> dict[str, Any]:

@@ -6,10 +6,8 @@ from hyperkms.audit.record import GroupRecord
 from hyperkms.cli.assemble_cosigner import LOCK, alone, opened_directory, standing_group
 from hyperkms.cli.layout import RECORDS
 from hyperkms.cli.operator import actor
-from hyperkms.cli.places import address_of
 from hyperkms.config import Config
 from hyperkms.errors import NotFound
-from hyperkms.state.database import open_database
 from hyperkms.state.peer_heads import Fence, PeerHeads
 from hyperkms.threshold.cosigner.remembering import promised_lately
 
@@ -39,9 +37,5 @@ def fence(config: Config) -> Fence:
         def before_commit(_connection: sa.Connection) -> None:
             directory.parts.record.append(line).wait()
 
-        database = open_database(address_of(config))
-        try:
-            PeerHeads(database).set_fence(made, before_commit)
-        finally:
-            database.close()
+        PeerHeads(directory.parts.database).set_fence(made, before_commit)
         return made

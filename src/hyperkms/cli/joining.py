@@ -17,10 +17,8 @@ from hyperkms.cli.assemble_cosigner import (
     standing_group,
 )
 from hyperkms.cli.operator import actor
-from hyperkms.cli.places import address_of
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError, NotFound, Refused, Unavailable
-from hyperkms.state.database import open_database
 from hyperkms.state.durable import create_file, sync
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.certificates import CERTIFICATE, read_certificate
@@ -106,7 +104,7 @@ def _replace(config: Config, directory: Directory, standing: Group | None, group
     data = config.data
     is_new = _note(data / NEXT_GROUP, group)  # (1)
     try:
-        bound = _rebind(config, directory, standing, group, replaced.index)  # (2)
+        bound = _rebind(directory, standing, group, replaced.index)  # (2)
     except HyperkmsError:
         if is_new:  # nothing was bound to it
             (data / NEXT_GROUP).unlink()
@@ -128,18 +126,14 @@ def _note(path: Path, group: Group) -> bool:
     return False
 
 
-def _rebind(config: Config, directory: Directory, standing: Group, group: Group, member: int) -> int:
+def _rebind(directory: Directory, standing: Group, group: Group, member: int) -> int:
     before = Ourselves.of(standing, directory.identity, directory.root, directory.lock)
 
     def before_commit(rows: Sequence[ShareRow]) -> None:
         lines: list[Record] = [_rebound(directory, row, group) for row in rows]
         _write_down(directory, [*lines, _line(directory, "replace-cosigner", group, member)])
 
-    database = open_database(address_of(config))
-    try:
-        return len(Rebinding(before, group).run(database, before_commit))
-    finally:
-        database.close()
+    return len(Rebinding(before, group).run(directory.parts.database, before_commit))
 
 
 def _require_certificate(data: Path, group: Group, index: int) -> None:

@@ -13,7 +13,6 @@ from hyperkms.cli.desk import opened
 from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.mpc import show_group
 from hyperkms.cli.operator import actor
-from hyperkms.cli.places import address_of
 from hyperkms.cli.printing import FORM, Form, show, show_json
 from hyperkms.cli.settings import settings, with_settings
 from hyperkms.cli.telling import tell_operator
@@ -21,7 +20,6 @@ from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.mode import Kind
 from hyperkms.operations.parts import Parts
-from hyperkms.state.database import open_database
 from hyperkms.state.kind import kind_of
 from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState
 from hyperkms.threshold.addresses import UNIX, parse_address
@@ -49,7 +47,7 @@ def card_command(data: Path | None, env_file: Path | None, name: str | None, add
     """
     config = settings(data, env_file)
     with opened(config, create=False) as parts:
-        kind = _kind(config)
+        kind = kind_of(parts.database)
         if kind is not Kind.COSIGNER and (name or address):
             words = "is for the card of a cosigner, and this is the directory of a service, which is not connected to"
             raise Malformed.at("--name" if name else "--address", words)
@@ -130,7 +128,7 @@ def export_share_command(
     """
     wallet, config = parse_wallet_id(wallet_id), settings(data, env_file)
     with opened(config, create=False, kind=Kind.COSIGNER) as parts:
-        row = _in_force(config, wallet, version)
+        row = _in_force(parts, wallet, version)
         _write_down(parts, row)
         _write_new(out, row.sealed or b"")
     show(
@@ -143,14 +141,6 @@ def export_share_command(
         },
         form,
     )
-
-
-def _kind(config: Config) -> Kind | None:
-    database = open_database(address_of(config))
-    try:
-        return kind_of(database)
-    finally:
-        database.close()
 
 
 def _of_service(config: Config, parts: Parts) -> Card:
@@ -181,12 +171,8 @@ def _certificate(config: Config, name: str) -> str:
     return made
 
 
-def _in_force(config: Config, wallet: WalletId, version: int | None) -> ShareRow:
-    database = open_database(address_of(config))
-    try:
-        rows = ShareRows(database).all(wallet)
-    finally:
-        database.close()
+def _in_force(parts: Parts, wallet: WalletId, version: int | None) -> ShareRow:
+    rows = ShareRows(parts.database).all(wallet)
     found = [row for row in rows if row.state is ShareState.IN_FORCE and version in (None, row.version)]
     if not found:
         which = "" if version is None else f", version {version}"

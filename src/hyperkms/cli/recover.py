@@ -57,13 +57,10 @@ def fence(
         if not yes:
             _confirm(config)
         from hyperkms.cli.operator import actor  # noqa: PLC0415 (as in `desk.opened`)
-        from hyperkms.cli.state import open_state  # noqa: PLC0415 (as above)
         from hyperkms.operations.fence import Behind  # noqa: PLC0415 (as above)
         from hyperkms.operations.fence import fence as put_behind  # noqa: PLC0415 (as above)
 
-        database = open_state(config)
-        fenced = put_behind(parts, database, Behind(data=config.data, record=record or config.data / RECORDS), actor())
-        database.close()
+        fenced = put_behind(parts, Behind(data=config.data, record=record or config.data / RECORDS), actor())
     view = {
         "directory": str(config.data),
         "fenced": True,

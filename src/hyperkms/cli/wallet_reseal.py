@@ -65,20 +65,15 @@ def _leaving(config: Config, uri: str) -> Config:
 def _reseal(config: Config, *, changes: bool) -> "Resealed":
     with opened(config, create=False, kind=Kind.SERVICE) as parts:
         from hyperkms.cli.operator import actor  # noqa: PLC0415 (as in `desk.opened`)
-        from hyperkms.cli.state import open_state  # noqa: PLC0415 (as above)
         from hyperkms.custody.root_change import begun  # noqa: PLC0415 (as above)
         from hyperkms.operations.reseal import Resealed, count_due, reseal  # noqa: PLC0415 (as above)
         from hyperkms.state import facts  # noqa: PLC0415 (as above)
 
-        database = open_state(config)
         to = parts.keyring.root_key_id
-        try:
-            if changes and begun(database) is None and facts.read(database, "root_key_id") == to:
-                return Resealed(keys=0, before=to, root_key_id=to)  # an earlier run has done it
-            with _bar(count_due(parts, database, to)) as bar:
-                return reseal(parts, database, to, actor(), lambda: bar.update(1))
-        finally:
-            database.close()
+        if changes and begun(parts.database) is None and facts.read(parts.database, "root_key_id") == to:
+            return Resealed(keys=0, before=to, root_key_id=to)  # an earlier run has done it
+        with _bar(count_due(parts, to)) as bar:
+            return reseal(parts, to, actor(), lambda: bar.update(1))
 
 
 @contextmanager

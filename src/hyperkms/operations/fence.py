@@ -15,7 +15,6 @@ from hyperkms.hyperliquid.nonces import WINDOW_FUTURE_MS, raise_floor_within, ta
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.restore import FOLDER
-from hyperkms.state.database import Database
 from hyperkms.state.frozen import thaw_within
 from hyperkms.state.full_windows import fill_windows_within
 from hyperkms.state.request_rows import void_within
@@ -44,7 +43,7 @@ class Behind:
     """A folder with the record of what was signed since the backup, as far as it is left."""
 
 
-def fence(parts: Parts, database: Database, behind: Behind, actor: Actor) -> Fenced:
+def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
     """Signing goes on after the next start; nobody may be signing on the directory. It is one transaction.
 
     1. Nonces begin above all that may have been allocated (`raise_floor_within`); those further ahead, which callers
@@ -55,7 +54,7 @@ def fence(parts: Parts, database: Database, behind: Behind, actor: Actor) -> Fen
     A process killed between the line and the commit has left a line of a fence that does not stand: run it again.
     """
     now = parts.clock()
-    with database.write() as connection:
+    with parts.database.write() as connection:
         floor = raise_floor_within(connection, now)  # (1)
         for address, nonce in _used_ahead(behind.record, now, floor):
             take_within(connection, address, nonce)

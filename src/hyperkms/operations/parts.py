@@ -24,6 +24,7 @@ from hyperkms.mode import Mode
 from hyperkms.operations.at_hand import SignersAtHand
 from hyperkms.operations.in_shares import InShares
 from hyperkms.state.census import Census
+from hyperkms.state.database import Database
 from hyperkms.state.frozen import Frozen
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
@@ -61,6 +62,8 @@ class Parts:
     """Development only: a caller's action is signed without nonce window, expiry and number checks."""
     clock: Callable[[], int]
     """Milliseconds since 1970."""
+    database: Database
+    """The one that all of these stand on, for what has no part of its own: a second one would be fenced by nothing."""
     wallets: WalletRecords
     upkeep: Upkeep
     census: Census

@@ -11,7 +11,6 @@ from hyperkms.custody.root_change import Reseal, begun, finish_within, note_with
 from hyperkms.errors import NotFound, Refused, Tampered
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
-from hyperkms.state.database import Database
 from hyperkms.state.facts import read
 from hyperkms.wallet import SealedKey, WalletId
 
@@ -29,14 +28,14 @@ class Resealed:
     root_key_id: str
 
 
-def count_due(parts: Parts, database: Database, to: str) -> int:
+def count_due(parts: Parts, to: str) -> int:
     """How many keys are still to be sealed anew."""
-    under_way = begun(database) or _start(to)
-    changes = read(database, "root_key_id") != to
+    under_way = begun(parts.database) or _start(to)
+    changes = read(parts.database, "root_key_id") != to
     return sum(1 for _ in _due(_store(parts), under_way, is_another=changes))
 
 
-def reseal(parts: Parts, database: Database, to: str, actor: Actor, progress: Callable[[], None]) -> Resealed:
+def reseal(parts: Parts, to: str, actor: Actor, progress: Callable[[], None]) -> Resealed:
     """Do it; a service that knows both root keys may run and sign meanwhile. Killed anywhere, it is run again.
 
     1. Note what is under way: from now on nobody opens the directory who does not know the new root key.
@@ -45,7 +44,7 @@ def reseal(parts: Parts, database: Database, to: str, actor: Actor, progress: Ca
     3. In one transaction: see that no key was made under the old root key meanwhile (else 2 once more), seal the log
        key anew, let the new root key be the directory's, write the line in the record.
     """
-    store, done = _store(parts), 0
+    database, store, done = parts.database, _store(parts), 0
     with database.write() as connection:  # (1)
         note_within(connection, _require_same(begun(database), to) or _start(to))
     is_another = read(database, "root_key_id") != to
