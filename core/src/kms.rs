@@ -38,7 +38,7 @@ pub struct Answer {
     pub data_key: Option<Slot>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Body {
     #[serde(rename = "__type", alias = "code")]
     refusal: Option<String>,
@@ -115,11 +115,11 @@ fn require_encrypted(url: &str) -> Result<()> {
 
 fn read(status: u16, body: &[u8]) -> Result<Answer> {
     let malformed = || Error::unavailable("kms-answer-malformed", "what answered is not AWS KMS, or was cut off");
-    if status >= 500 && serde_json::from_slice::<Body>(body).is_err() {
-        // A load balancer's page.
-        return Ok(Answer { status, refusal: None, key_id: None, wrapped: None, data_key: None });
-    }
-    let body: Body = serde_json::from_slice(body).map_err(|_| malformed())?;
+    let body = match serde_json::from_slice(body) {
+        Ok(found) => found,
+        Err(_) if status >= 500 => Body::default(), // a load balancer's page
+        Err(_) => return Err(malformed()),
+    };
     let wrapped = body.wrapped.map(|text| Base64::decode_vec(&text)).transpose().map_err(|_| malformed())?;
     let data_key = body.data_key.map(|text| decode(&text)).transpose()?;
     Ok(Answer { status, refusal: body.refusal.map(|text| code_of(&text)), key_id: body.key_id, wrapped, data_key })
@@ -138,7 +138,7 @@ fn decode(text: &str) -> Result<Slot> {
 
 /// `com.amazonaws.kms#AccessDeniedException` and `AccessDeniedException:...` name the same.
 fn code_of(text: &str) -> String {
-    let name = text.rsplit('#').next().unwrap_or_default();
+    let name = text.rsplit_once('#').map_or(text, |(_, name)| name);
     name.chars().take_while(char::is_ascii_alphanumeric).take(64).collect()
 }
 

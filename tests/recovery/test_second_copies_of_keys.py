@@ -108,8 +108,8 @@ def test_a_recipient_with_a_wrong_digit_or_none_stops_the_start(
     digit = "0" if recipient.text[10] != "0" else "1"
     for text, code in (
         (recipient.text[:10] + digit + recipient.text[11:], "malformed-recipient"),
-        ("", "malformed-setting"),
-        (f"{recipient.text} {recipient.text}", "malformed-setting"),
+        ("", "malformed-recipient"),
+        (f"{recipient.text} {recipient.text}", "malformed-recipient"),
     ):
         (tmp_path / "named").write_text(text)
         named = {"HYPERKMS_RECOVERY_RECIPIENT": str(tmp_path / "named")}

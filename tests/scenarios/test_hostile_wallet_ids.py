@@ -1,6 +1,5 @@
 """Ids outside the grammar: refused in bodies and paths, and nothing is stored for them."""
 
-import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
@@ -10,11 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from support.keep_alive import Line, assert_malformed, line_to
-from support.naughty import naughty_strings
+from support.naughty import NAME, naughty_strings
 from support.record import files_in
 from support.service import Service
-
-GRAMMAR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 HAND_MADE = {
     "full-width letters, which NFKC makes plain": "\uff42\uff4f\uff54",
@@ -98,7 +95,7 @@ def _assert_nothing_stored(service: Service) -> None:
 
 
 def test_ids_outside_the_grammar_are_refused_and_nothing_is_stored(service: Service) -> None:
-    refused = [wallet for wallet in (*HAND_MADE.values(), *naughty_strings()) if not GRAMMAR.fullmatch(wallet)]
+    refused = [wallet for wallet in (*HAND_MADE.values(), *naughty_strings()) if not NAME.fullmatch(wallet)]
     with line_to(service) as line:
         for wallet in refused:
             _assert_refused_everywhere(line, wallet)
@@ -107,7 +104,7 @@ def test_ids_outside_the_grammar_are_refused_and_nothing_is_stored(service: Serv
 
 
 def test_naughty_strings_of_the_grammar_are_ids_like_any_other(line: Line) -> None:
-    names = dict.fromkeys(wallet for wallet in naughty_strings() if GRAMMAR.fullmatch(wallet))
+    names = dict.fromkeys(wallet for wallet in naughty_strings() if NAME.fullmatch(wallet))
     assert {"null", "None", "true"} <= set(names)
     for wallet in names:
         assert line.get(f"/wallets/{wallet}/public-key").status == 404

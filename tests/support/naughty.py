@@ -4,7 +4,8 @@ import re
 
 from support.vectors import load
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""What a wallet or a client may be called, as docs/api.md says."""
 
 
 def naughty_strings() -> list[str]:
@@ -14,6 +15,6 @@ def naughty_strings() -> list[str]:
 
 def naughty_names() -> list[str]:
     """Those that are no name of a wallet or client, more than 150."""
-    refused = [text for text in naughty_strings() if not _NAME.fullmatch(text)]
+    refused = [text for text in naughty_strings() if not NAME.fullmatch(text)]
     assert len(refused) > 150
     return refused

@@ -13,7 +13,8 @@ import hyperkms_cosign as cosign
 
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import RECORDS, ROOT_KEY, SHARED
+from hyperkms.cli.layout import RECORDS, SHARED
+from hyperkms.cli.root_key import file_of
 from hyperkms.cli.telling import Tell, tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
@@ -70,7 +71,7 @@ def opened_directory(config: Config, tell: Tell = tell_operator, *, create: bool
     parts = assemble(config, create=create, tell=tell, kind=Kind.COSIGNER)
     try:
         lock = _protect_memory(config, tell)
-        root = cosign.LocalRootKey.open(_root_key_path(config))
+        root = cosign.LocalRootKey.open(file_of(config.root_key, config.data))
         yield Directory(parts, root, _identity(config.data / IDENTITY, root), lock)
     finally:
         parts.close()
@@ -206,14 +207,6 @@ def _protect_memory(config: Config, tell: Tell) -> str:
             raise Unavailable("memory-unprotected", words)
         tell(f"hyperkms: warning: {words}")
     return lock
-
-
-def _root_key_path(config: Config) -> Path:
-    scheme, _, rest = config.root_key.partition(":")
-    if scheme != "file":
-        words = "HYPERKMS_ROOT_KEY of a cosigner is file: in this release, and its shares are in its own database"
-        raise Malformed("malformed-setting", words, {"setting": "HYPERKMS_ROOT_KEY"})
-    return Path(rest) if rest else config.data / ROOT_KEY
 
 
 def _identity(path: Path, root: cosign.LocalRootKey) -> cosign.Identity:

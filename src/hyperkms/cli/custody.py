@@ -4,8 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyperkms.cli.layout import ROOT_KEY
-from hyperkms.cli.root_key import standing_root_key
+from hyperkms.cli.root_key import file_of, standing_root_key
 from hyperkms.config import DATABASE_AS_KEY_STORE, Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
@@ -39,7 +38,7 @@ def open_custody(config: Config, database: Database, observer: Observer) -> Cust
     before = _before(config)
     root_key: RootKey
     if scheme == "file":
-        root_key = _root_file(Path(rest) if rest else config.data / ROOT_KEY, database)
+        root_key = _root_file(file_of(config.root_key, config.data), database)
     elif scheme == "aws-kms" and account and rest:
         root_key = AwsKmsRootKey(account, rest, observer=observer)
     else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperkms import _core
-from hyperkms.errors import Conflict, Malformed, Unavailable
+from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
 from hyperkms.state.durable import create_file, sync
 from hyperkms.wallet import WalletId
 
@@ -41,15 +41,20 @@ class KeyCopies:
 
 
 def read_recipient(path: Path) -> str:
-    """The recipient in a file with what `hyperkms-recover recipient new` printed; Malformed if there is none."""
+    """The recipient in a file with what `hyperkms-recover recipient new` printed, with its fingerprint or without.
+
+    NotFound if there is no such file, Malformed unless it has one recipient whose digits are right.
+    """
     try:
         text = path.read_bytes()[:_LONGEST].decode("ascii", "replace")
+    except FileNotFoundError as error:
+        raise NotFound("recipient-not-found", f"there is no file {path} (HYPERKMS_RECOVERY_RECIPIENT)") from error
     except OSError as error:
         words = f"HYPERKMS_RECOVERY_RECIPIENT: {path} cannot be read: {error.strerror}"
         raise Malformed("malformed-setting", words) from error
     found = [word for word in text.split() if word.lower().startswith(_FIRST_WORD)]
     if len(found) != 1:
-        words = f"HYPERKMS_RECOVERY_RECIPIENT: {path} has no recipient, or several: hkr1- and nine groups of digits"
-        raise Malformed("malformed-setting", words)
+        words = f"{path} has no recipient, or several: hkr1- and nine groups of digits (HYPERKMS_RECOVERY_RECIPIENT)"
+        raise Malformed("malformed-recipient", words)
     _core.recipient_fingerprint(found[0])
     return found[0]

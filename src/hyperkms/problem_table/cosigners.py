@@ -324,7 +324,7 @@ COSIGNING = Situation(
             code="recipient-not-found",
             family=NotFound,
             title="The file of the recovery recipient is not there",
-            cause="HYPERKMS_RECOVERY_RECIPIENT of a cosigner names a file that is not there.",
+            cause="HYPERKMS_RECOVERY_RECIPIENT names a file that is not there.",
             next_step="Put the line there that `hyperkms-recover recipient new` has printed, or unset it.",
         ),
         Problem(

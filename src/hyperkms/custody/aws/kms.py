@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from hyperkms._core import Context, DataKey, KmsAnswer, KmsClient
 from hyperkms.custody.aws.account import ATTEMPTS, CONNECT_S, READ_S, AwsAccount
@@ -24,10 +24,6 @@ _HURRIED_S = 1.0
 
 Observer = Callable[[str, str, str], None]
 """Told of every call: service, operation, outcome (`ok`, `refused`, `failed`)."""
-
-
-class _DescribesKeys(Protocol):
-    def describe_key(self, *, KeyId: str) -> Mapping[str, Any]: ...  # noqa: N803 (AWS's name)
 
 
 class AwsKmsRootKey:
@@ -126,9 +122,8 @@ class AwsKmsRootKey:
     def _resolve(self, key: str) -> str:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
 
-        client: _DescribesKeys = self._describer
         try:
-            found = client.describe_key(KeyId=key)["KeyMetadata"]
+            found = self._describer.describe_key(KeyId=key)["KeyMetadata"]
             arn, state = str(found["Arn"]), str(found["KeyState"])
             usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
         except ClientError as error:

@@ -4,17 +4,15 @@ No epoch comes into force, and no address is shown, before all n have said so: w
 recipient has its copy.
 """
 
-import re
 from pathlib import Path
 
 import hyperkms_cosign as cosign
 
-from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
+from hyperkms.custody.key_copies import read_recipient
+from hyperkms.errors import Conflict, Unavailable
 from hyperkms.state.durable import create_file, sync
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
-
-_RECIPIENT = re.compile(r"hkr1-[0-9a-z-]+")
 
 
 class Copies:
@@ -22,7 +20,7 @@ class Copies:
 
     def __init__(self, folder: Path, recipient: Path | None) -> None:
         self._folder = folder
-        self._recipient = None if recipient is None else _read(recipient)
+        self._recipient = None if recipient is None else read_recipient(recipient)
 
     def make(self, ourselves: Ourselves, row: ShareRow) -> None:
         """The copy of this share, durable on return; Unavailable or Malformed where there can be none."""
@@ -52,17 +50,3 @@ class Copies:
 
 def _stem(row: ShareRow) -> str:
     return f"{row.wallet}-v{row.version}-e{row.epoch}"
-
-
-def _read(path: Path) -> str:
-    """The recipient, as `hyperkms-recover recipient new` printed it, with its fingerprint or without."""
-    try:
-        found = _RECIPIENT.findall(path.read_text("ascii"))
-    except FileNotFoundError as error:
-        raise NotFound("recipient-not-found", f"there is no file {path} (HYPERKMS_RECOVERY_RECIPIENT)") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable("share-copy-failed", f"{path} cannot be read (HYPERKMS_RECOVERY_RECIPIENT)") from error
-    if len(found) != 1:
-        raise Malformed("malformed-recipient", f"{path} has no recipient, or several: one `hkr1-...` is due")
-    recipient: str = found[0]
-    return recipient
