@@ -1,7 +1,6 @@
 """The file of a backup: a tar archive of two members, in this order (docs/formats.md)."""
 
 import os
-import secrets
 import tarfile
 import time
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from hyperkms.errors import Conflict, Malformed, NotFound, Unavailable
-from hyperkms.state.durable import sync
+from hyperkms.state.durable import new_file
 
 MANIFEST_MEMBER = "manifest.jsonl"
 DATABASE_MEMBER = "hyperkms.db"
@@ -19,22 +18,14 @@ _PART = 1 << 20
 
 def write_backup(to: Path, members: Mapping[str, Path]) -> None:
     """Make the file of these, of mode 0600, complete and durable on return; Conflict if it is there."""
-    draft = to.with_name(f"{to.name}.{secrets.token_hex(8)}.draft")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-                for name in MEMBERS:
-                    _add(archive, name, members[name])
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, to)
-        sync(to.absolute().parent)
+        with new_file(to) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for name in MEMBERS:
+                _add(archive, name, members[name])
     except FileExistsError as error:
         raise Conflict("file-exists", f"{to} is there already, and nothing is overwritten") from error
     except OSError as error:
         raise Unavailable("backup-unavailable", f"{to} cannot be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from hyperkms.errors import Conflict, Unavailable
 
@@ -16,20 +19,31 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def create_file(path: Path, content: bytes) -> None:
-    """Make the file, of mode 0600, complete and durable on return; Conflict if it is there."""
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file of mode 0600 that is written within the block: complete and durable at its end, or not there at all.
+
+    FileExistsError if it is there; another OSError as the disk says.
+    """
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync(path.absolute().parent)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Make the file, of mode 0600, complete and durable on return; Conflict if it is there."""
+    try:
+        with new_file(path) as file:
+            file.write(content)
     except FileExistsError as error:
         raise Conflict("file-exists", f"{path} is there already") from error
     except OSError as error:
         raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    sync(path.parent)

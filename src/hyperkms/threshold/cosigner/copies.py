@@ -9,8 +9,8 @@ from pathlib import Path
 import hyperkms_cosign as cosign
 
 from hyperkms.custody.key_copies import read_recipient
-from hyperkms.errors import Conflict, Unavailable
-from hyperkms.state.durable import create_file, sync
+from hyperkms.errors import Unavailable
+from hyperkms.state.durable import new_file, sync
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
 
@@ -33,9 +33,8 @@ class Copies:
             if not self._folder.exists():
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 sync(self._folder.parent)
-            create_file(self._folder / f"{_stem(row)}-{row.session.hex()[:16]}.copy", copy)
-        except Conflict as error:
-            raise Unavailable("share-copy-failed", f"{place}: {error.message}") from error
+            with new_file(self._folder / f"{_stem(row)}-{row.session.hex()[:16]}.copy") as file:
+                file.write(copy)
         except OSError as error:
             raise Unavailable("share-copy-failed", f"{self._folder}: {error.strerror}") from error
 
