@@ -217,8 +217,14 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     head: str
 
 
+HEAD_PURPOSE = "record head"
+HEADS_KEPT = 8
+"""Logs of one member that others remember: it begins a new one at every start, and the word of the last must not hide
+those before."""
+
+
 class RecordHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far a member's record had come, as it said itself, for purpose "record head"."""
+    """How far a member's record had come, as it said itself, for HEAD_PURPOSE."""
 
     member: int
     log: str
@@ -408,7 +414,7 @@ def standing_statement(share: ShareName, group_key: bytes) -> bytes:
 
 
 def head_statement(head: RecordHead) -> bytes:
-    """What a member signs of its record, for purpose "record head"."""
+    """What a member signs of its record, for HEAD_PURPOSE."""
     return head.log.encode() + head.size.to_bytes(8, "big") + head.time.to_bytes(8, "big")
 
 

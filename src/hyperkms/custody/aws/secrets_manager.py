@@ -20,16 +20,13 @@ class AwsSecretsManagerKeyStore:
     """The secret `<prefix>hyperkms/<wallet>/v<version>`, whose binary value is the sealed key.
 
     A slash is in no wallet id, so that no two places share a name, nor one with the names that the first system used.
-    CreateSecret is the put-if-absent. A deleted secret can be had back for `window_days` by an administrator of the
-    account (0: at once gone); meanwhile its place stays taken.
+    CreateSecret is the put-if-absent. A secret that an administrator has deleted, and could have back, is gone
+    to this service, and its place stays taken.
     """
 
-    def __init__(
-        self, account: AwsAccount, prefix: str, *, window_days: int = 0, observer: Observer = lambda *_: None
-    ) -> None:
+    def __init__(self, account: AwsAccount, prefix: str, *, observer: Observer = lambda *_: None) -> None:
         self._client: Any = account.client("secretsmanager")
         self._prefix = prefix
-        self._window_days = window_days
         self._observe = observer
 
     def create(self, wallet: WalletId, version: int, sealed: SealedKey) -> None:
@@ -63,11 +60,8 @@ class AwsSecretsManagerKeyStore:
     def delete(self, wallet: WalletId, version: int) -> None:
         """Forget it; harmless if it is not there. Gone for this service at once."""
         name = self._name(wallet, version)
-        how: dict[str, object] = {"ForceDeleteWithoutRecovery": True}
-        if self._window_days:
-            how = {"RecoveryWindowInDays": self._window_days}
         try:
-            self._ask("DeleteSecret", name, SecretId=name, **how)
+            self._ask("DeleteSecret", name, SecretId=name, ForceDeleteWithoutRecovery=True)
         except (NotFound, _Exists):  # it is not there, or is being deleted already
             return
 

@@ -10,14 +10,12 @@ from hyperkms.errors import HyperkmsError
 from hyperkms.threshold.coordinator.link import Link
 from hyperkms.threshold.coordinator.quorum import Quorums
 from hyperkms.threshold.protocols import cosign
-from hyperkms.threshold.wire import Heads, HeadsKnown, RecordHead, head_statement
+from hyperkms.threshold.wire import HEAD_PURPOSE, HEADS_KEPT, Heads, HeadsKnown, RecordHead, head_statement
 
 EVERY_S = 10.0
 PAUSE_S = 1.0
 """Between two rounds at the least, however often cosigners come and go."""
 ANSWER_S = 3.0
-_KEPT = 8
-_PURPOSE = "record head"
 
 
 class Carried:
@@ -52,7 +50,7 @@ class Carried:
         if known is not None and known.size >= head.size:
             return
         with suppress(HyperkmsError, OverflowError):
-            cosign.verify_statement(member.identity, _PURPOSE, head_statement(head), head.statement)
+            cosign.verify_statement(member.identity, HEAD_PURPOSE, head_statement(head), head.statement)
             mine[head.log] = head
-            for log in sorted(mine, key=lambda log: mine[log].time)[:-_KEPT]:
+            for log in sorted(mine, key=lambda log: mine[log].time)[:-HEADS_KEPT]:
                 del mine[log]

@@ -13,12 +13,10 @@ import msgspec
 from hyperkms.errors import HyperkmsError, Malformed
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.parts import Cosigner
-from hyperkms.threshold.cosigner.witnessed import KEPT
 from hyperkms.threshold.group import MOST_MEMBERS
-from hyperkms.threshold.wire import Heads, HeadsKnown, RecordHead, head_statement
+from hyperkms.threshold.wire import HEAD_PURPOSE, HEADS_KEPT, Heads, HeadsKnown, RecordHead, head_statement
 
-HEAD_PURPOSE = "record head"
-MOST_HEADS = (KEPT + 1) * MOST_MEMBERS
+MOST_HEADS = (HEADS_KEPT + 1) * MOST_MEMBERS
 
 
 def exchange(cosigner: Cosigner, ask: Heads) -> HeadsKnown:

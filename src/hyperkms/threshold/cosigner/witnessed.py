@@ -11,10 +11,8 @@ from hyperkms.audit.reading.folder import Folder, lines_of
 from hyperkms.audit.reading.line_form import parse_line
 from hyperkms.errors import Tampered
 from hyperkms.state.peer_heads import PeerHeads
-from hyperkms.threshold.wire import RecordHead
+from hyperkms.threshold.wire import HEADS_KEPT, RecordHead
 
-KEPT = 8
-"""Logs of one member: it begins a new one at every start, and the word of the last must not hide those before."""
 _log = structlog.stdlib.get_logger("hyperkms.cosigner")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[RecordHead]).decode
@@ -61,7 +59,7 @@ class Witnessed:
                 known = longest.get(head.log)
                 if known is None or head.size > known.size:
                     longest[head.log] = head
-            after = sorted(longest.values(), key=lambda head: head.time)[-KEPT:]
+            after = sorted(longest.values(), key=lambda head: head.time)[-HEADS_KEPT:]
             if after != before:
                 self._rows.keep(identity, _encode(after).decode())
 
