@@ -26,6 +26,13 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cosigners]:
         yield running
 
 
+@pytest.fixture
+def another_group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cosigners]:
+    """One in which nobody was fenced."""
+    with Cosigners.running(tmp_path_factory.mktemp("gone"), threshold=2, members=2) as running:
+        yield running
+
+
 def carried(group: Cosigners, heads: list[RecordHead]) -> list[RecordHead]:
     """What a coordinator has after it went from one to the other with what it knows."""
     for index in group.everyone:
@@ -91,13 +98,18 @@ def test_it_signs_nothing_until_its_operator_has_fenced_it(group: Cosigners, tmp
 
 @pytest.mark.timeout(300)
 def test_a_segment_that_is_gone_is_noticed_once_the_coordinator_carries_what_the_others_keep(
-    group: Cosigners, tmp_path: Path
+    another_group: Cosigners, tmp_path: Path
 ) -> None:
+    group = another_group
+    group.generate("w", "ed25519")  # a record with lines
     process = group.processes[2]
     coordinator = Coordinator(group.group, folder=tmp_path, coordinators=1, deployment="separate")
     coordinator.start()
     try:
-        until(lambda: any(head.member == 2 for head in group.ask(1, Heads(heads=[])).seen), within_s=CARRIED_S)
+        until(
+            lambda: any(head.member == 2 and head.size for head in group.ask(1, Heads(heads=[])).seen),
+            within_s=CARRIED_S,
+        )
         group.hang_up(2)
         process.stop()
         for path in (process.data / "records").glob("*"):
