@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hyperkms.errors import HyperkmsError, NotFound
 from hyperkms.threshold.coordinator.attempt import Attempt
-from hyperkms.threshold.coordinator.quorum import Quorums
+from hyperkms.threshold.coordinator.quorum import PATIENCE_S, Quorums
 from hyperkms.threshold.coordinator.target import Target, target_of
 from hyperkms.threshold.wire import Held, HeldShare, Shares
 
@@ -33,10 +33,11 @@ class Learnt:
     async def find(self, wallet: str, version: int, public_key: bytes, *, within: float) -> Target:
         """The epoch in force of the key that is recorded here; NotFound if t cosigners hold no such key.
 
-        Unavailable if too few answer.
+        Unavailable if too few answer; where too few are connected it waits up to PATIENCE_S for them, as signing does.
         """
         known = self._targets.get((wallet, version))
         if known is None or known.public_key != public_key:
+            await self._quorums.connected(within=min(within, PATIENCE_S))
             known = await self._ask(wallet, version, public_key, within)
             self.knows(known)
         return known

@@ -83,6 +83,15 @@ class Quorums:
         """Who cannot be asked, or does not answer."""
         return [index for index, link in sorted(self.links.items()) if not link.alive]
 
+    async def connected(self, *, within: float) -> bool:
+        """Wait until there is a set of t that is connected; False if there is none in time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while not self.ranked():
+            if not await self.change(until - loop.time()):
+                return False
+        return True
+
     async def change(self, within: float) -> bool:
         """Wait until something changes; False if nothing does."""
         with self.watched() as event:
