@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import aws, client, core, machine, mpc, scale, signing, workers
+from bench import aws, client, core, instances, machine, mpc, scale, signing, workers
 from bench.results import Report
 from bench.rounds import Pace
 from bench.signing import Places
 
-PARTS = ("core", "http", "mpc", "workers", "scale", "client", "aws")
+PARTS = ("core", "http", "mpc", "workers", "scale", "client", "aws", "instances")
 ROUTES = ("sign", "order", "rules", "keyed", "sign-order", "batch", "public-key", "health")
 _SHM = Path("/dev/shm")  # noqa: S108 (tmpfs is what is measured; the folder in it has a random name and mode 0700)
 
@@ -66,6 +66,8 @@ def _part(report: Report, part: str, places: Places, pace: Pace, asked: argparse
             scale.measure(report, places.tmpfs, medium=medium, many=many, pace=pace)
         case "aws":
             aws.measure(report, places.tmpfs, pace=pace)
+        case "instances":
+            instances.measure(report, places.tmpfs, pace=pace)
         case "client":
             client.measure(report, places.tmpfs, rounds=5 if asked.quick else 20)
 

@@ -246,6 +246,9 @@ class RequestSignature:
     @property
     def time(self) -> int:
         """Milliseconds since 1970."""
+    @property
+    def id(self) -> str:
+        """Which request of that key and moment: 16 to 64 characters."""
     def verify(self, public_key: bytes, *, method: bytes, target: bytes, body: bytes, idempotency_key: bytes) -> None:
         """Tampered with code `signature-wrong` unless this key signed exactly this request."""
 

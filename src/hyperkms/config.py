@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
@@ -70,6 +71,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_TESTNET_URL": "testnet_url",
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_DATABASE": "database",
+    "HYPERKMS_INSTANCES": "instances",
     "HYPERKMS_ROOT_KEY_BEFORE": "root_key_before",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_KEY_LEASE": "key_lease_s",
@@ -106,6 +108,7 @@ _ELSEWHERE = frozenset(
         "HYPERKMS_TEST_AWS_FAULTS",
         "HYPERKMS_TEST_CALLERS",
         "HYPERKMS_TEST_DATABASE",
+        "HYPERKMS_TEST_INSTANCES",
         "HYPERKMS_TEST_KILLS",
         "HYPERKMS_TEST_ROTATIONS",
         "HYPERKMS_TEST_ROUNDS",
@@ -113,6 +116,14 @@ _ELSEWHERE = frozenset(
     }
 )
 """Names of that form that clients and tests read."""
+
+
+class Instances(StrEnum):
+    """How many instances may use the database at the same time."""
+
+    ONE = "one"
+    SEVERAL = "several"
+
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -147,6 +158,7 @@ class Config:
     testnet_url: str
     root_key: str
     database: PostgresAddress | None
+    instances: Instances
     """None: SQLite in the data directory."""
     root_key_before: str | None
     """The one that is being left: keys still open under it; None: there is none."""
@@ -242,6 +254,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         root_key=values.get("HYPERKMS_ROOT_KEY") or _root_key_of_aws(values) or "file:",
         root_key_before=values.get("HYPERKMS_ROOT_KEY_BEFORE") or None,
         database=_database(values),
+        instances=_word(values, "HYPERKMS_INSTANCES", Instances, Instances.ONE),
         key_store=_key_store(values),
         key_lease_s=_key_lease(values),
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or None,
@@ -432,6 +445,9 @@ def _check_tls(config: Config) -> None:
 
 
 def _check_mpc(config: Config) -> None:
+    if config.instances is Instances.SEVERAL and config.mpc_enabled and config.mpc_group is None:
+        words = f"is {Instances.SEVERAL.value}, and cosigners that a service starts itself are of one data directory"
+        raise _wrong("HYPERKMS_INSTANCES", f"{words}: describe a group by HYPERKMS_MPC_GROUP")
     if config.mode is Mode.PRODUCTION and config.mpc_enabled and config.mpc_group is None:
         words = "MPC_ENABLED=true without HYPERKMS_MPC_GROUP would start every cosigner on this machine, which protects"
         raise Refused("embedded-in-production", f"{words} against one process alone: describe a group on other hosts")
@@ -466,6 +482,9 @@ def _check(config: Config) -> None:
 
 
 def _check_database(config: Config) -> None:
+    if config.instances is Instances.SEVERAL and config.database is None:
+        words = f"is {Instances.SEVERAL.value}: that takes a database that they share, by HYPERKMS_DATABASE"
+        raise _wrong("HYPERKMS_INSTANCES", words)
     if config.mode is Mode.DEVELOPMENT or config.database is None:
         return
     if not (config.database.is_local or config.database.proves_server):

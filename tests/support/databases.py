@@ -13,6 +13,8 @@ from hyperkms.state.postgresql_address import DatabaseAddress, PostgresAddress
 from support.postgres import postgres
 
 KIND = "HYPERKMS_TEST_DATABASE"
+INSTANCES = "HYPERKMS_TEST_INSTANCES"
+"""`several`: a service on PostgreSQL counts in the database, as if others were beside it."""
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _opened: list[Database] = []
 
@@ -55,7 +57,8 @@ def setting_for(data: Path) -> dict[str, str]:
     """What tells a process which database belongs to the data directory."""
     if kind() == SQLITE:
         return {}
-    return {"HYPERKMS_DATABASE": str(postgres().migrated(_name(data / "hyperkms.db")))}
+    several = {"HYPERKMS_INSTANCES": os.environ[INSTANCES]} if os.environ.get(INSTANCES) else {}
+    return {"HYPERKMS_DATABASE": str(postgres().migrated(_name(data / "hyperkms.db"))), **several}
 
 
 def rows(data: Path, query: str, *values: object) -> list[Any]:

@@ -9,7 +9,7 @@ import os
 import signal
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from starlette.types import Message
@@ -33,6 +33,8 @@ from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Wallet
 from hyperkms.wallet_life import Change
 from support.forked import fork_for_each
+
+T = TypeVar("T")
 
 BEFORE_RESERVE = "before-the-reservation"
 IN_RESERVE = "before-the-reservation-is-committed"
@@ -73,7 +75,7 @@ class DyingRequests(Requests):
             self._work.write(lambda connection: _transfer_and_die(connection, one.answered)).result()
         super().transfer(dataclasses.replace(one, done=has_its_row))
 
-    def reserve(self, request: Request, plan: str, also: Within) -> "Future[None]":
+    def reserve(self, request: Request, plan: str | None, also: Within) -> "Future[int | None]":
         def die_after_it(connection: sa.Connection) -> None:
             also(connection)
             _die_at(IN_RESERVE, self._point)
@@ -81,13 +83,13 @@ class DyingRequests(Requests):
         _die_at(BEFORE_RESERVE, self._point)
         return self._then(super().reserve(request, plan, die_after_it), AFTER_RESERVE)
 
-    def record(self, name: RequestName, answer: str) -> "Future[None]":
+    def record(self, name: RequestName, answer: str, epoch: int | None = None) -> "Future[None]":
         _die_at(AFTER_RECORD, self._point)
         if self._point == IN_RECORDED:
             self._work.write(lambda connection: _record_and_die(connection, name, answer))
-        return self._then(super().record(name, answer), AFTER_RECORDED)
+        return self._then(super().record(name, answer, epoch), AFTER_RECORDED)
 
-    def _then(self, done: "Future[None]", point: str) -> "Future[None]":
+    def _then(self, done: "Future[T]", point: str) -> "Future[T]":
         done.add_done_callback(lambda _: _die_at(point, self._point))
         return done
 

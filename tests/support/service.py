@@ -101,7 +101,8 @@ class Service:
                 lines.append(line)
                 event = json.loads(line)
                 if event["event"] == "listening":
-                    key = (data / "admin.key").read_text().strip()
+                    made = data / "admin.key"  # by the first instance on a database alone
+                    key = made.read_text().strip() if made.exists() else ""
                     service = cls(process, data, event["url"], key, lines)
                     service.reader = threading.Thread(target=service._drain, daemon=True)
                     service.reader.start()

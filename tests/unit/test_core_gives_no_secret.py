@@ -338,7 +338,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "RequestKey.sign": lambda bench: [*ask_sign_request(bench)],
     "RequestSignature": ask_signature,
     "RequestSignature.read": lambda _: [_core.RequestSignature.read(wrong) for wrong in (b"", b"v1 key=", b"v2 ")],
-    **{f"RequestSignature.{name}": of(ask_signature, name) for name in ("key", "service", "time")},
+    **{f"RequestSignature.{name}": of(ask_signature, name) for name in ("key", "service", "time", "id")},
     "RequestSignature.verify": lambda bench: [*ask_verify_request(bench)],
     "SharedReplays": ask_replays,
     "SharedReplays.create": lambda bench: _core.SharedReplays.create(bench.folder / "r", bytes(16), now=5, floor=4),

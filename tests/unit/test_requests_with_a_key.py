@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -79,7 +81,10 @@ def test_a_request_is_reserved_then_recorded(requests: Requests) -> None:
 
 def test_nothing_is_reserved_or_recorded_twice(requests: Requests) -> None:
     requests.reserve(REQUEST, "plan", nothing_within).result()
-    again = [requests.reserve(REQUEST, "other", nothing_within), requests.record_alone(REQUEST, "other")]
+    again: list[Future[Any]] = [
+        requests.reserve(REQUEST, "other", nothing_within),
+        requests.record_alone(REQUEST, "other"),
+    ]
     requests.record(NAME, "answer").result()
     for refused in [*again, requests.record(NAME, "other")]:
         with pytest.raises(Conflict, match="request-in-progress"):

@@ -82,7 +82,7 @@ class RequestsOnTheWay(Requests):
 
     then: Callable[[], None]
 
-    def reserve(self, request: Request, plan: str, also: Within) -> "Future[None]":
+    def reserve(self, request: Request, plan: str | None, also: Within) -> "Future[int | None]":
         self.then()
         return super().reserve(request, plan, also)
 

@@ -81,6 +81,11 @@ impl RequestSignature {
         self.0.claim.time
     }
 
+    #[getter]
+    fn id(&self) -> String {
+        String::from_utf8_lossy(&self.0.claim.id).into_owned()
+    }
+
     #[pyo3(signature = (public_key, *, method, target, body, idempotency_key))]
     fn verify(
         &self,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from hyperkms._core import SharedCounters
 from hyperkms.errors import Limited, Malformed, Unavailable, quoted
@@ -125,13 +125,25 @@ class _Rule(NamedTuple):
         return cls(limit, 1, limit.burst, interval)
 
 
+class Cells(Protocol):
+    """Where takes are counted: as hyperkms._core.SharedCounters."""
+
+    def take_window(self, counter: int, *, amount: int, now: int, limit: int, period: int) -> tuple[bool, int, int]:
+        """Take `amount` of the `limit` of a window; (granted, what is left, milliseconds until it ends)."""
+
+    def take_bucket(self, counter: int, *, amount: int, now: int, interval: int, burst: int) -> tuple[bool, int, int]:
+        """Take tokens of a bucket; (granted, what is left, nanoseconds until it would be granted)."""
+
+
 class Limits:
     """Counts what each client does, and refuses what is too much; `refused` is told of it.
 
-    The clock is of nanoseconds since 1970, which all processes of a host share, also after a restart.
+    The clock is of nanoseconds since 1970, which all processes of a host share, also after a restart. What clients do
+    is counted in `shared`, if there is one. Failed authentications never are: whoever may send any number of them
+    would have any number of things written.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each by name)
         self,
         counters: SharedCounters,
         limits: Mapping[What, Limit],
@@ -139,8 +151,10 @@ class Limits:
         clock_ns: Callable[[], int],
         *,
         refused: Callable[[What], None] = lambda _: None,
+        shared: Cells | None = None,
     ) -> None:
-        self._counters = counters
+        self._counters: Cells = counters
+        self._of_clients: Cells = shared or counters
         self._rules = {what: _Rule.of(limit) for what, limit in limits.items()}
         self._salt = salt
         self._clock_ns = clock_ns
@@ -151,18 +165,18 @@ class Limits:
         if not 0 <= client_number < MAX_CLIENTS:
             words = f"client number {client_number}: there is room for the limits of {MAX_CLIENTS} clients only"
             raise Unavailable("limits-full", words)
-        self._take(_FIRST_CLIENT + client_number * _CELLS + what, what, amount)
+        self._take(self._of_clients, _FIRST_CLIENT + client_number * _CELLS + what, what, amount)
 
     def failed(self, address: str) -> None:
         """Count a failed authentication; Limited when there were too many from this address."""
         network = _network(address)
         place = hashlib.blake2b(network.encode(), key=self._salt, digest_size=8).digest()
         cell = _FIRST_ADDRESS + int.from_bytes(place, "big") % ADDRESSES
-        self._take(cell, What.FAILED_AUTHENTICATION, 1)
+        self._take(self._counters, cell, What.FAILED_AUTHENTICATION, 1)
 
-    def _take(self, cell: int, what: What, amount: int) -> None:
+    def _take(self, counters: Cells, cell: int, what: What, amount: int) -> None:
         rule = self._rules[what]
-        now, most, counters = self._clock_ns() // rule.unit_ns, rule.most, self._counters
+        now, most = self._clock_ns() // rule.unit_ns, rule.most
         if rule.interval is None:
             taken = counters.take_window(cell, amount=amount, now=now, limit=most, period=rule.limit.period_ms)
         else:

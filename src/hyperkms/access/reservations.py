@@ -6,7 +6,7 @@ of every signature (`Reservations.ensure_whole`); until that is done nothing is 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
@@ -18,11 +18,13 @@ from hyperkms.state.database import Database
 from hyperkms.state.facts import read_within, write_within
 from hyperkms.state.full_windows import windows_full_at
 from hyperkms.state.schema import meters as table
+from hyperkms.state.shared_meters import SharedMeters
 
 _FILE = "meters"
 """The fact that says in which file, since which boot, the amounts are whole."""
 _UNITS = {"max_notional": "USD", "max_outstanding": "USD outstanding", "max_transfers": "USDC", "max_orders": "orders"}
 _MICRO = 10**6
+Bare: TypeAlias = tuple[int, int, int | None, int, int]
 _NO_METER = 0
 """Numbers are from 1."""
 
@@ -51,7 +53,9 @@ class Lacking(NamedTuple):
 class Reservations:
     """The meters of a data directory."""
 
-    def __init__(self, database: Database, meters: Meters, clock: Callable[[], int], *, boot: str | None) -> None:
+    def __init__(
+        self, database: Database, meters: Meters | SharedMeters, clock: Callable[[], int], *, boot: str | None
+    ) -> None:
         self._database = database
         self._meters = meters
         self._clock = clock
@@ -128,12 +132,13 @@ class Reservations:
         with self._database.write() as connection:
             if self._is_whole(connection):
                 return None
-            self._meters.clear()
+            meters = self._meters.within(connection) if isinstance(self._meters, SharedMeters) else self._meters
+            meters.clear()
             counted, latest = 0, 0
             for time, reserved in spent() if _has_any(connection) else ():
                 latest = max(latest, time)  # an amount that is counted late counts for longer
                 demands = [(meter, period, end or None, amount, 0) for meter, period, amount, end in reserved]
-                self._meters.count(demands, now=latest)
+                meters.count(demands, now=latest)
                 counted += 1
             write_within(connection, _FILE, self._file or "")
             return counted
@@ -196,7 +201,7 @@ def lacking(whose: Source, short: Lacking) -> Refused:
     return Refused("policy-refused", words, details)
 
 
-def _bare(demand: Demand) -> tuple[int, int, int | None, int, int]:
+def _bare(demand: Demand) -> Bare:
     return demand.meter, demand.period, demand.end, demand.amount, demand.limit
 
 

@@ -16,6 +16,7 @@ from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.replays import Replays
+from hyperkms.state.shared_replays import SharedReplays
 from hyperkms.state.shared_turn import SharedTurn
 
 _NOBODYS = bytes.fromhex("58" + "66" * 31)
@@ -56,11 +57,14 @@ class Identities:
         self._read = read
         self._clock = clock
         self._turn = SharedTurn()
+        self._generation = generation
         self._remembered: Remembered[str, dict[str, IdentityInForce]] = Remembered(generation)
 
     def find(self, fingerprint: str) -> IdentityInForce | None:
         """The key, if it is in force now. May wait for the database."""
         identities = self._remembered.get("", self._load)
+        if fingerprint not in identities and self._generation.look_elsewhere():
+            identities = self._remembered.get("", self._load)
         found, now = identities.get(fingerprint), self._clock()
         if found is None or now >= found.not_after:
             return None
@@ -79,7 +83,13 @@ class SignedRequests:
     """
 
     def __init__(
-        self, identities: Identities, replays: Replays, *, service: str, window_ms: int, clock: Callable[[], int]
+        self,
+        identities: Identities,
+        replays: Replays | SharedReplays,
+        *,
+        service: str,
+        window_ms: int,
+        clock: Callable[[], int],
     ) -> None:
         self.service = service
         self.replays = replays

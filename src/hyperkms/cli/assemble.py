@@ -4,7 +4,6 @@ import os
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -15,7 +14,6 @@ from hyperkms.access.administration import Clients
 from hyperkms.access.api_keys import ApiKeys, ConfiguredKey
 from hyperkms.access.client_records import read_identities, read_keys
 from hyperkms.access.clients import CONFIGURED, LEGACY, Role, client
-from hyperkms.access.limits import Limits
 from hyperkms.access.policy.facts import Prices
 from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
@@ -28,18 +26,15 @@ from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
+from hyperkms.cli.counting import Counting, bring_into_the_database, open_counting
 from hyperkms.cli.custody import open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     COPIES,
     DATABASE,
     DATABASE_MARK,
-    METERS,
     NONCES,
     RECORDS,
-    REPLAYS,
-    REQUESTS,
-    SHARED,
 )
 from hyperkms.cli.places import has_database
 from hyperkms.cli.state import open_state, take_lease
@@ -51,7 +46,6 @@ from hyperkms.custody.log_keys import open_log_key
 from hyperkms.errors import NotFound, Refused, Tampered, Unavailable
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.marks import MarketPrices, Marks
-from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Kind, Mode
 from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
@@ -63,12 +57,10 @@ from hyperkms.state.census import Census
 from hyperkms.state.database import Database
 from hyperkms.state.durable import sync
 from hyperkms.state.frozen import frozen
-from hyperkms.state.generation import CLIENT_CHANGES, WALLET_CHANGES, Generation
+from hyperkms.state.generation import Generation
 from hyperkms.state.kind import kind_of, require_kind
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
-from hyperkms.state.replays import Replays
-from hyperkms.state.requests import Requests
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
@@ -98,15 +90,13 @@ def assemble(
     root_key, key_store = custody.root_key, custody.key_store
     _settle_mode(config, database)  # (4)
     log_key = LogKey(open_log_key(database, root_key, now=clock(), before=custody.conditions.before))  # (5)
-    shared = _core.SharedCounters.open(config.data / SHARED)
-    wallet_changes = Generation(shared, WALLET_CHANGES)
+    counting = open_counting(config, database, counters, lease, clock)
+    wallet_changes, client_changes = counting.wallet_changes, counting.client_changes
     wallets = WalletRecords(database, wallet_changes)
-    client_changes = Generation(shared, CLIENT_CHANGES)
     clients = Clients(database, client_changes)
     is_service = kind_of(database) is not Kind.COSIGNER
     _ensure_administrator(config, clients, tell, is_service=is_service)
-    replays = Replays(database, config.data / REPLAYS, clock)
-    requests = Requests(database, config.data / REQUESTS)
+    requests = counting.requests
     anchor = _anchor(config, metrics, warn)
     manifest = Manifest(config.data / RECORDS, log_key, clock, anchor)
     record = FileSink(
@@ -115,7 +105,7 @@ def assemble(
         observer=metrics,
         keyed=requests.transfers,
         witness=anchor,
-        fence=None if lease is None else lease.require,
+        fence=counting.fence,
     )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
@@ -124,32 +114,30 @@ def assemble(
     def settle_changes() -> None:
         for changes in (wallet_changes, client_changes):
             changes.settle(database)
+        counting.forget_old()
 
     settle_changes()
 
     def check_writable() -> None:
         database.check_writable()
-        counters.require_in_place()
-        shared.require_in_place()
+        counting.require_in_place()
         reservations.require_in_place()
-        replays.check()
         root_key.check()
 
     service = facts.settle(database, "service_id", secrets.token_hex(16))
     in_shares = in_shares_of(config, service, tell, create=create) if is_service else None
-    nonces = Nonces(database, counters, clock, boot=boot_id())
-    reservations = _reservations(config, database, tell)
+    reservations = _reservations(config, database, counting, tell)
     markets, prices = _markets(config)
 
     def close() -> None:
         if in_shares:
             in_shares.coordinator.stop()
         keyring.close()
-        for part in (nonces, record, anchor, requests, lease, database, metrics):
+        for part in (record, anchor, requests, counting, lease, database, metrics):
             if part is not None:
                 part.close()
 
-    return Parts(
+    parts = Parts(
         mode=config.mode,
         defaults=defaults_of(config),
         lifetimes=_lifetimes(config),
@@ -168,15 +156,15 @@ def assemble(
         api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
         signed_requests=SignedRequests(
             Identities(database, client_changes, read_identities, clock),
-            replays,
+            counting.replays,
             service=service,
             window_ms=config.request_window_s * 1000,
             clock=clock,
         ),
         clients=clients,
         client_generation=client_changes.current,
-        limits=Limits(shared, config.limits, _address_salt(database), time.time_ns, refused=metrics.limited),
-        nonces=nonces,
+        limits=counting.limits(config, _address_salt(database), metrics.limited),
+        nonces=counting.nonces,
         policies=Policies(database, wallet_changes),
         reservations=reservations,
         markets=markets,
@@ -190,10 +178,13 @@ def assemble(
         durability=config.audit_durability,
         tidy_record=partial(_tidy_record, manifest, record),
         check_writable=check_writable,
+        is_sweeper=counting.is_sweeper,
         watch=_watch(keyring, signers, (wallet_changes, client_changes)),
         settle_changes=settle_changes,
         close=close,
     )
+    bring_into_the_database(config, parts)
+    return parts
 
 
 def _watch(keyring: Keyring, signers: SignersAtHand, changes: Sequence[Generation]) -> Callable[[], None]:
@@ -212,10 +203,9 @@ def _require_kind(database: Database, wanted: Kind | None) -> None:
         require_kind(database, wanted)
 
 
-def _reservations(config: Config, database: Database, tell: Tell) -> Reservations:
+def _reservations(config: Config, database: Database, counting: Counting, tell: Tell) -> Reservations:
     """The meters of limits over time, with everything counted that the record of the last days has."""
-    meters = _core.Meters.open(config.data / METERS)
-    reservations = Reservations(database, meters, clock, boot=boot_id())
+    reservations = Reservations(database, counting.meters, clock, boot=counting.meters_since)
     counted = reservations.ensure_whole(lambda: spent_lately(config.data / RECORDS, clock()))
     if counted:
         tell(f"hyperkms: limits over time were counted again from the record: {counted} signatures")

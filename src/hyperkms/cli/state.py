@@ -2,14 +2,16 @@
 
 import secrets
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperkms import _core
+from hyperkms.cli.directories import OWNER, join_directory, require_for_one
 from hyperkms.cli.layout import DATABASE_MARK, INSTANCE
 from hyperkms.cli.places import address_of
-from hyperkms.config import Config
+from hyperkms.config import Config, Instances
 from hyperkms.errors import Conflict, Refused
 from hyperkms.mode import Mode
 from hyperkms.state import facts
@@ -20,20 +22,26 @@ from hyperkms.state.durable import create_file, sync
 if TYPE_CHECKING:
     from hyperkms.state.instances import Lease
 
-_FACT = "data_directory"
-
 
 def open_state(config: Config) -> Database:
     """The database, made for this directory or by it; Refused for one that belongs to another directory."""
     database = open_database(address_of(config))
     try:
         if config.database is not None:
-            _settle_directory(database, config.data / DATABASE_MARK)
+            if config.instances is Instances.SEVERAL:
+                join_directory(database, config.data / DATABASE_MARK, now=time.time_ns() // 10**6)
+            else:
+                _settle_directory(database, config.data / DATABASE_MARK)
             _require_fsync(config, database)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def directory_of(config: Config) -> str:
+    """The id of a directory whose state is in PostgreSQL."""
+    return (config.data / DATABASE_MARK).read_text("ascii")
 
 
 def take_lease(config: Config, database: Database, counters: _core.SharedCounters) -> "Lease | None":
@@ -47,6 +55,7 @@ def take_lease(config: Config, database: Database, counters: _core.SharedCounter
         instance=f"{boot_id() or '-'} {counters.file}",
         host=socket.gethostname(),
         lock=config.data / INSTANCE,
+        shares=directory_of(config) if config.instances is Instances.SEVERAL else None,
     )
     try:
         lease.acquire()
@@ -59,9 +68,10 @@ def take_lease(config: Config, database: Database, counters: _core.SharedCounter
 
 def _settle_directory(database: Database, mark: Path) -> None:
     """What is in the files of a directory (counters, amounts, the record) goes with one database alone."""
+    require_for_one(database)
     if not mark.exists():
         _mark_new(database, mark)
-    standing = facts.read(database, _FACT)
+    standing = facts.read(database, OWNER)
     if not mark.exists() or mark.read_text("ascii") != standing:
         words = f"the database {database.address} belongs to another data directory than {mark.parent}"
         raise Refused("wrong-database", f"{words}: its nonces, limits and record are there; move that directory here")
@@ -76,7 +86,7 @@ def _mark_new(database: Database, mark: Path) -> None:
     with suppress(Conflict):  # of a start that was cut off
         create_file(draft, secrets.token_hex(16).encode())  # (1)
     with suppress(FileNotFoundError):  # another first start of this moment has finished
-        if facts.settle(database, _FACT, draft.read_text("ascii")) == draft.read_text("ascii"):  # (2)
+        if facts.settle(database, OWNER, draft.read_text("ascii")) == draft.read_text("ascii"):  # (2)
             draft.replace(mark)  # (3)
             sync(mark.parent)
         else:

@@ -64,7 +64,7 @@ class Sweeper:
 
     def _once(self) -> None:
         self._drop_handles()
-        if not self._turn.is_ours():
+        if not self._turn.is_ours() or not self._parts.is_sweeper():
             return
         for done in self._due():
             _log.info(done.event, wallet=done.wallet, version=done.version)

@@ -95,16 +95,19 @@ class AtOnce:
         caller = Caller(client, request.facts.request_id, None, generation)
         try:
             client.require(*route.operations)
-            self._parts.limits.take(client.number, What.SIGN)
-            counted = COUNTED
-            work = route.work(body)
-            request.facts.wallet = work.wallet
             with _WITHOUT_WAITING:
+                self._parts.limits.take(client.number, What.SIGN)
+                counted = COUNTED
+                work = route.work(body)
+                request.facts.wallet = work.wallet
                 pending = decided(turn.parts, caller, route.kind, work)
         except MustWait:
             return counted
         except Forbidden as error:
-            request.forbid(caller, error)
+            try:
+                request.forbid(caller, error)
+            except MustWait:
+                return counted
         except Exception as error:  # noqa: BLE001 (nothing may reach the server's own log with its text)
             request.refuse(error)
         else:
@@ -144,7 +147,8 @@ class _Request:
     def forbid(self, caller: Caller, error: Forbidden) -> None:
         """The client may not ask for this at all: that is written down, and answered then."""
         try:
-            pending = forbidden(self._turn.parts, caller, self._route.kind, error)
+            with _WITHOUT_WAITING:
+                pending = forbidden(self._turn.parts, caller, self._route.kind, error)
         except HyperkmsError as limited:
             self.refuse(limited)
         else:

@@ -14,6 +14,7 @@ from hyperkms.access.limits import What
 from hyperkms.access.signed_requests import invalid_signature
 from hyperkms.errors import Forbidden, Unauthorized
 from hyperkms.http.facts import facts_of
+from hyperkms.http.limiting import take_limit
 from hyperkms.http.request import parts_of
 from hyperkms.http.signed import HEADER, SIGNED, InThread, SignedRequest, sent_key
 from hyperkms.operations.parts import Parts
@@ -65,7 +66,7 @@ async def _client(parts: Parts, scope: Scope, in_thread: InThread) -> Client | N
         return await signed.client(parts, in_thread)
     key = sent_key(scope["headers"])
     client = parts.api_keys.known(key)
-    if isinstance(client, Loading):
+    if isinstance(client, Loading) or (client is None and parts.requests.are_shared):
         try:
             client = await in_thread(parts.api_keys.authenticate, key)
         except Unauthorized:
@@ -103,7 +104,7 @@ def client_with(
         if everywhere is not None:
             client.require_everywhere(everywhere)
         if limit is not None:
-            parts_of(request).limits.take(client.number, limit)
+            await take_limit(parts_of(request), run_in_threadpool, client, limit)
         return client
 
     return authenticated

@@ -13,6 +13,7 @@ from hyperkms.errors import HyperkmsError, Malformed, Unauthorized, Unavailable
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts
 from hyperkms.http.idempotency import Answered, Asked, Attempt, Done, fingerprint
+from hyperkms.http.limiting import take_limit
 from hyperkms.http.problems import problem_of
 from hyperkms.http.quick_body import read_quickly
 from hyperkms.http.signing_table import SigningRoute, View
@@ -56,7 +57,7 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
     """
     body: Any = read_quickly(batch.raw, route.body) or await read_struct(batch.raw, route.body, route.required)
     await _require_few_in_shares(routes, body.requests)
-    routes.parts.limits.take(batch.client.number, What.SIGN, len(body.requests))
+    await take_limit(routes.parts, routes.threads.sign, batch.client, What.SIGN, len(body.requests))
     if batch.key is None:
         return Answered(await _all(routes, route, batch, body.requests), replayed=False)
     name = RequestName(batch.client.name, batch.key)

@@ -4,6 +4,8 @@
 2. Over processes: who works on a request has taken its name (state/requests.py).
 3. What a killed process had answered is recovered from its record.
 4. Then the database says what is known of the request: answered, reserved, or nothing.
+5. Over instances that share the database: every request is reserved there before it is done, and its answer leaves
+   when it is recorded there. What an instance had reserved that is gone another one goes on with.
 
 The answer of a signature leaves when its line in the record is durable, since that has the key in it; its row follows,
 and until then 1 and 2 hold. A refusal is not kept: a request that was refused has consumed nothing. Without the
@@ -15,7 +17,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -27,6 +29,7 @@ from hyperkms.operations.caller import KeyOfRequest
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Within
 from hyperkms.state.request_rows import (
+    IN_PROGRESS,
     AnsweredRequest,
     KnownRequest,
     Request,
@@ -43,6 +46,7 @@ HONOURED_MS = 24 * 3600 * 1000
 WAIT_S = 2.0
 """So long one waits for another's work on the same request."""
 _POLL_S = 0.01
+_POLL_ELSEWHERE_S = 0.02
 _KEY = re.compile(rb"[!-~]{1,255}")
 
 
@@ -66,24 +70,31 @@ class Answered:
 class Attempt:
     """The work on a request that this one alone does now; it ends with its answer recorded."""
 
-    def __init__(self, parts: Parts, request: Request, plan: str | None) -> None:
-        self.plan = plan
+    def __init__(self, parts: Parts, request: Request, known: KnownRequest | None = None) -> None:
+        self.plan = None if known is None else known.plan
         """What an earlier attempt reserved, or None."""
         self.key = KeyOfRequest(request.name.key, request.fingerprint)
         """For the line of the record."""
         self.request = request
         self._requests = parts.requests
-        self._state = RequestState.RESERVED if plan is not None else None
+        self._state = None if known is None else RequestState.RESERVED
+        self._epoch = None if known is None else known.epoch
 
     @property
     def is_reserved(self) -> bool:
         """It has a row that waits for its answer."""
         return self._state is RequestState.RESERVED
 
-    async def reserve(self, plan: str, also: Within) -> None:
-        """Durable when it returns."""
-        await asyncio.wrap_future(self._requests.reserve(self.request, plan, also))
-        self._state = RequestState.RESERVED
+    async def reserve(self, plan: str | None, also: Within) -> None:
+        """Durable when it returns. Without a plan it is for what comes to the same whoever does it, and how often."""
+        self._epoch = await asyncio.wrap_future(self._requests.reserve(self.request, plan, also))
+        self._state, self.plan = RequestState.RESERVED, plan
+
+    async def drop(self) -> None:
+        """It came to nothing: what was reserved without a plan is forgotten."""
+        if self.is_reserved and self.plan is None and self._epoch is not None:
+            with suppress(HyperkmsError):  # the next one to ask finds it reserved, and does it
+                await asyncio.wrap_future(self._requests.drop(self.request.name, self._epoch))
 
     def record_within(self, connection: sa.Connection, answer: bytes | None) -> None:
         """Recorded if this transaction commits; None for an answer that is not to be kept."""
@@ -93,7 +104,7 @@ class Attempt:
     async def record(self, answer: bytes | None) -> None:
         """Recorded and durable when it returns, if it is not already."""
         if self._state is RequestState.RESERVED and answer is not None:
-            await asyncio.wrap_future(self._requests.record(self.request.name, answer.decode()))
+            await asyncio.wrap_future(self._requests.record(self.request.name, answer.decode(), self._epoch))
         elif self._state is not RequestState.RECORDED:
             await asyncio.wrap_future(self._requests.record_alone(self.request, _text(answer)))
 
@@ -170,27 +181,43 @@ class Once:
     async def _alone(self, asked: Asked, work: Work, mine: _UnderWay, until: float) -> Answered:
         await self._take(asked.name, until)
         try:
-            known = await self._known(asked.name)
-            if known and self._is_answered(known, asked):
-                return _replay(None if known.answer is None else known.answer.encode())
-            attempt = self._attempt(asked, known)
-            done = await work(attempt)
-            if done.line is None:
-                await attempt.record(done.kept)
-            else:
-                self._transfer(attempt.request, done, done.line)
-                mine.is_in_transfer = True
-            mine.outcome = done
-            return Answered(done.body, replayed=False)
+            while True:
+                known = await self._known(asked.name, until)
+                if known and self._is_answered(known, asked):
+                    return _replay(None if known.answer is None else known.answer.encode())
+                try:
+                    return await self._done(asked, known, work, mine)
+                except Conflict as error:  # another instance was a moment faster
+                    if error.code != IN_PROGRESS or not self._parts.requests.are_shared:
+                        raise
+                    await _pause(until)
         finally:
             if not mine.is_in_transfer:
                 self._parts.requests.give_back(asked.name)
 
-    async def _known(self, name: RequestName) -> KnownRequest | None:
+    async def _done(self, asked: Asked, known: KnownRequest | None, work: Work, mine: _UnderWay) -> Answered:
+        attempt = await self._attempt(asked, known)
+        try:
+            done = await work(attempt)
+        except HyperkmsError:
+            await attempt.drop()
+            raise
+        if done.line is None:
+            await attempt.record(done.kept)
+        else:
+            self._transfer(attempt.request, done, done.line)
+            mine.is_in_transfer = True
+        mine.outcome = done
+        return Answered(done.body, replayed=False)
+
+    async def _known(self, name: RequestName, until: float) -> KnownRequest | None:
         requests = self._parts.requests
-        while (found := await asyncio.wrap_future(requests.find(name))).left:
-            async with self._recovering:  # one reads it, and those who waited find nothing left
-                await asyncio.to_thread(recover_left, self._parts)
+        while (found := await asyncio.wrap_future(requests.find(name))).left or found.is_elsewhere:
+            if found.left:
+                async with self._recovering:  # one reads it, and those who waited find nothing left
+                    await asyncio.to_thread(recover_left, self._parts)
+            else:
+                await _pause(until)
         return found.known
 
     def _transfer(self, request: Request, done: Done, line: Position) -> None:
@@ -218,17 +245,25 @@ class Once:
             raise _reused()
         return known.state is RequestState.RECORDED
 
-    def _attempt(self, asked: Asked, known: KnownRequest | None) -> Attempt:
+    async def _attempt(self, asked: Asked, known: KnownRequest | None) -> Attempt:
         if known:
             asked.facts.request_id = known.request.request_id  # the request goes on under its own id
-            return Attempt(self._parts, known.request, known.plan)
+            epoch = await asyncio.wrap_future(self._parts.requests.take_over(known))
+            return Attempt(self._parts, known.request, replace(known, epoch=epoch))
         request = Request(
             name=asked.name,
             fingerprint=asked.fingerprint,
             request_id=asked.facts.request_id,
             created_at=self._parts.clock(),
         )
-        return Attempt(self._parts, request, None)
+        return Attempt(self._parts, request)
+
+
+async def _pause(until: float) -> None:
+    """Before one looks again what another instance has done; Conflict once it is too late."""
+    if asyncio.get_running_loop().time() >= until:
+        raise in_progress()
+    await asyncio.sleep(_POLL_ELSEWHERE_S)
 
 
 def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

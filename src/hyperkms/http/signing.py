@@ -25,6 +25,7 @@ from hyperkms.http.batch import Batch, answer_batch
 from hyperkms.http.body import read_struct
 from hyperkms.http.facts import Facts, begin
 from hyperkms.http.idempotency import REPLAYED, Answered, Asked, Attempt, Done, Once, fingerprint, key_of
+from hyperkms.http.limiting import take_limit
 from hyperkms.http.lines import RequestLines
 from hyperkms.http.log import describe
 from hyperkms.http.problems import PROBLEM_TYPE, internal_error, method_not_allowed, problem_of
@@ -36,7 +37,8 @@ from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.refusals import decided, forbidden, is_decision, refused
-from hyperkms.operations.sign_once import plan_action, resume
+from hyperkms.operations.sign_once import Planned, resume
+from hyperkms.state.completion import nothing_within
 from hyperkms.state.request_rows import RequestName
 from hyperkms.state.waiting import MustWait, without_waiting
 
@@ -56,7 +58,7 @@ class SigningRoutes:
         self._app = app
         self.once = once
         self.parts = parts
-        self._threads = threads
+        self.threads = threads
         self._turn: Turn | None = None
         self._routes = {route.path: route for route in SIGNING_ROUTES}
 
@@ -102,7 +104,7 @@ class SigningRoutes:
                 again = partial(self._caller, require_in_force, facts, scope)
                 return _given(await answer_batch(self, route, Batch(caller.client, facts, raw, key, again)))
             if COUNTED not in scope:
-                self.parts.limits.take(caller.client.number, What.SIGN)
+                await take_limit(self.parts, self.threads.sign, caller.client, What.SIGN)
             if key:
                 asked = Asked(RequestName(caller.client.name, key), fingerprint(route.path, raw), facts)
 
@@ -129,7 +131,7 @@ class SigningRoutes:
     async def _caller(self, who: Who, facts: Facts, scope: Scope) -> Caller:
         """Who asks, known to be in force from here on until a client changes."""
         generation = self.parts.client_generation()
-        client = await who(self.parts, scope, self._threads.sign)
+        client = await who(self.parts, scope, self.threads.sign)
         facts.client = client.name
         return Caller(client, facts.request_id, None, generation, evidence_of(scope))
 
@@ -155,7 +157,7 @@ class SigningRoutes:
 
     async def begin_in_a_thread(self, route: SigningRoute, work: Work, caller: Caller) -> Pending[Any]:
         """The same for what is known to wait."""
-        return await self._threads.sign(decided, self.parts, caller, route.kind, work)
+        return await self.threads.sign(decided, self.parts, caller, route.kind, work)
 
     async def _require_permission(self, route: SigningRoute, caller: Caller, scope: Scope) -> None:
         """Forbidden, and written down, for a client that may ask for nothing of this kind, or not from here."""
@@ -163,7 +165,8 @@ class SigningRoutes:
             require_network(caller.client, scope)
             caller.client.require(*route.operations)
         except Forbidden as error:
-            await forbidden(self.turn().parts, caller, route.kind, error).released()
+            pending = await self._here_or_in_a_thread(forbidden, caller, route.kind, error)
+            await pending.released()
 
     async def _begin_once(self, attempt: Attempt, route: SigningRoute, work: Work, caller: Caller) -> Pending[Any]:
         """Begin it; a refusal is in the pending answer, as `decided` has it."""
@@ -178,17 +181,25 @@ class SigningRoutes:
         """Sign with the key in the record's line; where the nonce is chosen, by a plan that is written down first."""
         if attempt.plan is not None:
             return await self._here_or_in_a_thread(resume, caller, attempt.plan)
-        if work.has_own_nonce:
-            planned = await self._here_or_in_a_thread(plan_action, caller.client, *work.arguments)
-            try:
-                await attempt.reserve(planned.text, planned.claim)
-            except BaseException:
-                planned.drop()
-                raise
-            return await self._here_or_in_a_thread(planned.sign, caller)
+        if work.plan is not None and (work.has_own_nonce or self.parts.requests.are_shared):
+            planned = await self._here_or_in_a_thread(work.plan, caller.client, *work.arguments)
+            if planned is not None:
+                return await self._by(planned, attempt, caller)
+        if self.parts.requests.are_shared:
+            if not attempt.is_reserved:
+                await attempt.reserve(None, nothing_within)
+            return await self.begin(route, work, caller)
         if not self.parts.record.is_announced:
-            await self._threads.sign(self.parts.record.announce)
+            await self.threads.sign(self.parts.record.announce)
         return await self.begin(route, work, msgspec.structs.replace(caller, under=attempt.key))
+
+    async def _by(self, planned: Planned, attempt: Attempt, caller: Caller) -> Pending[Any]:
+        try:
+            await attempt.reserve(planned.text, planned.claim)
+        except BaseException:
+            planned.drop()
+            raise
+        return await self._here_or_in_a_thread(planned.sign, caller)
 
     async def _here_or_in_a_thread(self, work: Callable[..., T], *arguments: object) -> T:
         at_hand = self._turn.parts if self._turn else self.parts
@@ -196,7 +207,7 @@ class SigningRoutes:
             with without_waiting():
                 return work(at_hand, *arguments)
         except MustWait:
-            return await self._threads.sign(work, self.parts, *arguments)
+            return await self.threads.sign(work, self.parts, *arguments)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations.refusals import ACTION, MESSAGE, ORDER, Asked, Kind
 from hyperkms.operations.settle import ActionRequest
 from hyperkms.operations.sign import sign_action, sign_message
-from hyperkms.operations.sign_in_shares import sign_message_in_shares, sign_order_in_shares
+from hyperkms.operations.sign_in_shares import plan_order_in_shares, sign_message_in_shares, sign_order_in_shares
+from hyperkms.operations.sign_once import Planned, plan_action, plan_order
 from hyperkms.operations.sign_order import sign_order
 from hyperkms.wallet import Network, parse_wallet_id
 
@@ -36,6 +37,8 @@ class Work(Asked, frozen=True):
     """What a body asks for, and how its result is shown."""
 
     view: View
+    plan: Callable[..., Planned | None] | None = None
+    """Settles what is signed before it is; None where that is settled by the body alone."""
     has_own_nonce: bool = False
     """Its caller chose the nonce, so that it cannot be signed twice."""
 
@@ -74,7 +77,7 @@ def _message(body: SignRequest) -> Work:
 
 def _order(body: SignOrderRequest) -> Work:
     wallet = _wallet_id(body.wallet_id)
-    return Work(wallet, sign_order, (wallet, body.order_payload, body.version), signed_view)
+    return Work(wallet, sign_order, (wallet, body.order_payload, body.version), signed_view, plan_order)
 
 
 def _mpc_message(body: SignRequest) -> Work:
@@ -84,7 +87,9 @@ def _mpc_message(body: SignRequest) -> Work:
 
 def _mpc_order(body: SignOrderRequest) -> Work:
     wallet = _wallet_id(body.wallet_id)
-    return Work(wallet, sign_order_in_shares, (wallet, body.order_payload, body.version), signed_view)
+    return Work(
+        wallet, sign_order_in_shares, (wallet, body.order_payload, body.version), signed_view, plan_order_in_shares
+    )
 
 
 def _action(body: SignActionRequest) -> Work:
@@ -97,7 +102,7 @@ def _action(body: SignActionRequest) -> Work:
         network=Network(body.network) if body.network else None,
         version=body.version,
     )
-    return Work(wanted.wallet, sign_action, (wanted,), action_view, has_own_nonce=body.nonce is not None)
+    return Work(wanted.wallet, sign_action, (wanted,), action_view, plan_action, has_own_nonce=body.nonce is not None)
 
 
 _MESSAGE = SigningRoute(

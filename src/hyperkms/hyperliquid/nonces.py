@@ -45,7 +45,9 @@ _FLOOR = "nonce_floor"
 _RAISE = signers.update().where(signers.c.address == sa.bindparam("of")).values(ceiling=sa.bindparam("to"))
 
 
-class _Row(NamedTuple):
+class SignerRow(NamedTuple):
+    """What the database has of a signer's numbers."""
+
     counter: int
     ceiling: int
     forgotten: int
@@ -64,19 +66,60 @@ class _Drawn(NamedTuple):
     nonce: int
 
 
-class Nonces:
+class ChosenNonces:
+    """Accepts the nonces that callers choose; durable before it returns."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+        self._turn = SharedTurn()
+
+    def claim(self, address: str, nonce: int) -> None:
+        """Accept a caller's own nonce, once.
+
+        Malformed outside the exchange's window (2 days back, 1 day ahead); Conflict when it was used,
+        or may have been allocated or forgotten.
+        """
+        self.require_in_window(nonce)
+        self._turn.take(partial(self._claim, address, nonce))
+
+    def require_in_window(self, nonce: int) -> None:
+        """Malformed outside the exchange's window (2 days back, 1 day ahead)."""
+        now = self._clock()
+        if not now - WINDOW_PAST_MS <= nonce <= now + WINDOW_FUTURE_MS:
+            words = f"{nonce} is outside the exchange's window: 2 days back to 1 day ahead of {now}"
+            raise Malformed.at("nonce", words, "nonce-outside-window")
+
+    def claim_within(self, connection: sa.Connection, address: str, nonce: int) -> None:
+        """Accept a caller's own nonce if this transaction commits; Conflict as for `claim`."""
+        row = signer_row(connection, address)
+        if nonce <= row.ceiling:
+            raise Conflict("nonce-allocated", _below_ceiling(nonce, row.ceiling))
+        if nonce <= row.forgotten:
+            words = f"nonce {nonce} is so old that its use is no longer remembered; leave out `nonce`"
+            raise Conflict("nonce-forgotten", words)
+        try:
+            connection.execute(caller_nonces.insert().values(address=address, nonce=nonce))
+        except IntegrityError as error:
+            raise Conflict("nonce-reused", f"nonce {nonce} was used by this signer before") from error
+        _forget(connection, address, max(row.forgotten, self._clock() - KEPT_MS))
+
+    def _claim(self, address: str, nonce: int) -> None:
+        with self._database.write() as connection:
+            self.claim_within(connection, address, nonce)
+
+
+class Nonces(ChosenNonces):
     """Allocates nonces and accepts those that callers choose; durable before either returns."""
 
     def __init__(
         self, database: Database, counters: SharedCounters, clock: Callable[[], int], *, boot: str | None
     ) -> None:
-        self._database = database
+        super().__init__(database, clock)
         self._counters = counters
         self._file = None if boot is None else f"{boot} {counters.file}"
         """None: no counter is gone on from."""
-        self._clock = clock
         self._signers: dict[str, _Signer] = {}
-        self._turn = SharedTurn()
         self._renewals = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nonces")
         self._renewing = False
         self._low: dict[str, _Drawn] = {}
@@ -118,36 +161,6 @@ class Nonces:
         finally:
             self._renewing = False
 
-    def claim(self, address: str, nonce: int) -> None:
-        """Accept a caller's own nonce, once.
-
-        Malformed outside the exchange's window (2 days back, 1 day ahead); Conflict when it was used,
-        or may have been allocated or forgotten.
-        """
-        self.require_in_window(nonce)
-        self._turn.take(partial(self._claim, address, nonce))
-
-    def require_in_window(self, nonce: int) -> None:
-        """Malformed outside the exchange's window (2 days back, 1 day ahead)."""
-        now = self._clock()
-        if not now - WINDOW_PAST_MS <= nonce <= now + WINDOW_FUTURE_MS:
-            words = f"{nonce} is outside the exchange's window: 2 days back to 1 day ahead of {now}"
-            raise Malformed.at("nonce", words, "nonce-outside-window")
-
-    def claim_within(self, connection: sa.Connection, address: str, nonce: int) -> None:
-        """Accept a caller's own nonce if this transaction commits; Conflict as for `claim`."""
-        row = _row(connection, address)
-        if nonce <= row.ceiling:
-            raise Conflict("nonce-allocated", _below_ceiling(nonce, row.ceiling))
-        if nonce <= row.forgotten:
-            words = f"nonce {nonce} is so old that its use is no longer remembered; leave out `nonce`"
-            raise Conflict("nonce-forgotten", words)
-        try:
-            connection.execute(caller_nonces.insert().values(address=address, nonce=nonce))
-        except IntegrityError as error:
-            raise Conflict("nonce-reused", f"nonce {nonce} was used by this signer before") from error
-        _forget(connection, address, max(row.forgotten, self._clock() - KEPT_MS))
-
     def _load(self, address: str) -> _Signer:
         if address not in self._signers:
             self._counters.require_in_place()
@@ -155,14 +168,14 @@ class Nonces:
         return self._signers[address]
 
     def _loaded(self, address: str, connection: sa.Connection) -> _Signer:
-        row = _row(connection, address)
+        row = signer_row(connection, address)
         if not self._is_whole(row):
             self._counters.raise_to(row.counter, floor=row.ceiling)
             connection.execute(signers.update().where(signers.c.address == address).values(file=self._file))
-        taken = _claimed(connection, [address], above=self._counters.read(row.counter), to=row.ceiling)
+        taken = claimed_within(connection, [address], above=self._counters.read(row.counter), to=row.ceiling)
         return _Signer(row.counter, row.ceiling, frozenset(number for _, number in taken))
 
-    def _is_whole(self, row: _Row) -> bool:
+    def _is_whole(self, row: SignerRow) -> bool:
         """Whether the counter is at or above every nonce that was ever drawn.
 
         One that is further below the ceiling than a ceiling is ever written ahead has been put back.
@@ -196,14 +209,10 @@ class Nonces:
         ceilings = {row.address: max(row.ceiling, low[row.address].nonce + CEILING_AHEAD_MS) for row in rows}
         connection.execute(_RAISE, [{"of": address, "to": ceiling} for address, ceiling in ceilings.items()])
         lowest = min(drawn.signer.ceiling for drawn in low.values())
-        return ceilings, _claimed(connection, low, above=lowest, to=max(ceilings.values()))
-
-    def _claim(self, address: str, nonce: int) -> None:
-        with self._database.write() as connection:
-            self.claim_within(connection, address, nonce)
+        return ceilings, claimed_within(connection, low, above=lowest, to=max(ceilings.values()))
 
 
-def _row(connection: sa.Connection, address: str) -> _Row:
+def signer_row(connection: sa.Connection, address: str) -> SignerRow:
     """Counter, ceiling and what is forgotten of a signer, made if there is none."""
     columns = signers.c.counter, signers.c.ceiling, signers.c.forgotten, signers.c.file
     query = sa.select(*columns).where(signers.c.address == address)
@@ -214,7 +223,7 @@ def _row(connection: sa.Connection, address: str) -> _Row:
         floor = int(read_within(connection, _FLOOR) or 0)
         connection.execute(signers.insert().values(counter=place, address=address, ceiling=floor, forgotten=0))
         row = connection.execute(query).one()
-    return _Row(row.counter, row.ceiling, row.forgotten, row.file)
+    return SignerRow(row.counter, row.ceiling, row.forgotten, row.file)
 
 
 def raise_floor_within(connection: sa.Connection, now: int) -> int:
@@ -232,14 +241,16 @@ def raise_floor_within(connection: sa.Connection, now: int) -> int:
 
 def take_within(connection: sa.Connection, address: str, nonce: int) -> None:
     """A nonce above the floor was used, as somebody found out: it is neither allocated nor accepted again."""
-    _row(connection, address)
+    signer_row(connection, address)
     row = {"address": address, "nonce": nonce}
     known = sa.and_(*(caller_nonces.c[name] == value for name, value in row.items()))
     if connection.execute(sa.select(caller_nonces.c.nonce).where(known)).first() is None:
         connection.execute(caller_nonces.insert(), row)
 
 
-def _claimed(connection: sa.Connection, addresses: Collection[str], *, above: int, to: int) -> list[tuple[str, int]]:
+def claimed_within(
+    connection: sa.Connection, addresses: Collection[str], *, above: int, to: int
+) -> list[tuple[str, int]]:
     """Nonces that callers have taken: the address, and the number."""
     between = sa.and_(
         caller_nonces.c.address.in_(addresses), caller_nonces.c.nonce > above, caller_nonces.c.nonce <= to

@@ -19,6 +19,7 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
+from hyperkms.hyperliquid.shared_nonces import SharedNonces
 from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Mode
 from hyperkms.operations.at_hand import SignersAtHand
@@ -83,7 +84,7 @@ class Parts:
     limits: Limits
     policies: Policies
     reservations: Reservations
-    nonces: Nonces
+    nonces: Nonces | SharedNonces
     markets: dict[Network, Market]
     prices: dict[Network, Prices]
     record: RecordSink
@@ -100,6 +101,8 @@ class Parts:
     """At the start of a service: list what the release before wrote, close what dead processes left."""
     check_writable: Callable[[], None]
     """Unavailable if the database cannot be written now, or the nonce file was replaced."""
+    is_sweeper: Callable[[], bool]
+    """Whether this instance sweeps, of those that share the database."""
     watch: Callable[[], None]
     """Once a second: let go of keys that no longer sign, and stop remembering if changes of other processes would go
     unseen. Waits for nothing."""

@@ -6,6 +6,7 @@ from hyperkms.operations.in_shares import require_mpc
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.sign import SignedAction, SignedMessage, sign_message
+from hyperkms.operations.sign_once import Planned, plan_order
 from hyperkms.operations.sign_order import sign_order
 from hyperkms.state.waiting import about_to_wait
 from hyperkms.wallet import WalletId
@@ -25,6 +26,14 @@ def sign_order_in_shares(
     """`sign_order`; NotFound for a wallet with a single key."""
     _require(parts, caller.client, wallet_id)
     return sign_order(parts, caller, wallet_id, payload, version)
+
+
+def plan_order_in_shares(
+    parts: Parts, client: Client, wallet_id: WalletId, payload: dict[str, object], version: int | None = None
+) -> Planned | None:
+    """`plan_order`; NotFound for a wallet with a single key."""
+    _require(parts, client, wallet_id)
+    return plan_order(parts, client, wallet_id, payload, version)
 
 
 def _require(parts: Parts, client: Client, wallet_id: WalletId) -> None:

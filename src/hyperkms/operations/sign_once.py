@@ -1,4 +1,4 @@
-"""Sign an action whose nonce its caller chose, under an Idempotency-Key.
+"""Sign an action under an Idempotency-Key by a plan: one whose nonce its caller chose; any, where instances share.
 
 What goes into the digest is settled first, and written down in the transaction that takes the nonce: the request
 could not take it a second time. One that was cut off there is resumed from its plan. A single key's
@@ -20,6 +20,7 @@ from hyperkms.errors import Conflict
 from hyperkms.hyperliquid.action_type import ActionKind
 from hyperkms.hyperliquid.actions import ACTIONS, Action
 from hyperkms.hyperliquid.explain import explain
+from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
@@ -32,10 +33,11 @@ from hyperkms.operations.settle import (
     settle_action,
 )
 from hyperkms.operations.sign import SignedAction, sign_or_give_back, sign_settled
+from hyperkms.operations.sign_order import order_request
 from hyperkms.operations.signer import resolve
 from hyperkms.state.completion import Within
 from hyperkms.state.waiting import MustWait
-from hyperkms.wallet import Network, WalletId
+from hyperkms.wallet import KeyType, Network, WalletId
 
 FORMATS = {ActionKind.L1: 1, ActionKind.USER: 2}
 """Of a plan, by how its action is hashed: a release that knows only the first must not resume one of the second."""
@@ -68,8 +70,8 @@ class Planned:
     """Gives back what was reserved, where the plan was not written down."""
 
 
-def plan_action(parts: Parts, client: Client, request: ActionRequest) -> Planned:
-    """Settle what `sign_action` signs; the nonce is checked here and taken with the reservation."""
+def plan_action(parts: Parts, client: Client, request: ActionRequest, *, known: Signer | None = None) -> Planned:
+    """Settle what `sign_action` signs; a nonce that the caller chose is taken with the reservation."""
     chosen: list[tuple[str, int]] = []
 
     def note(address: str, nonce: int) -> None:
@@ -80,9 +82,19 @@ def plan_action(parts: Parts, client: Client, request: ActionRequest) -> Planned
         for address, nonce in chosen:
             parts.nonces.claim_within(connection, address, nonce)
 
-    settled = settle_action(parts, client, request, None, note)
+    settled = settle_action(parts, client, request, known, note)
     text = msgspec.json.encode(_plan_of(settled)).decode()
     return Planned(text, claim, partial(_sign_planned, settled), partial(give_back, parts, settled.decision))
+
+
+def plan_order(
+    parts: Parts, client: Client, wallet_id: WalletId, payload: dict[str, object], version: int | None = None
+) -> Planned | None:
+    """Settle what `sign_order` signs; None where that is bytes, which need no plan."""
+    signer = resolve(parts, client, wallet_id, version, operation="sign-order")
+    if signer.wallet.key_type is KeyType.ED25519:
+        return None
+    return plan_action(parts, client, order_request(parts, signer, payload), known=signer)
 
 
 def _sign_planned(settled: SettledAction, parts: Parts, caller: Caller) -> Pending[SignedAction]:

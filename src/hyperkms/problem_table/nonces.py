@@ -49,6 +49,15 @@ NONCES = Situation(
             shown_by="timedatectl",
         ),
         Problem(
+            code="clocks-apart",
+            family=Unavailable,
+            title="This machine's clock and the database's differ",
+            cause="Instances share the database and number by its clock; this machine's is more than 5 s away.",
+            next_step="Let both follow NTP. The other instances go on meanwhile.",
+            retry=Retry.YES,
+            shown_by="timedatectl; psql -c 'SELECT now()'",
+        ),
+        Problem(
             code="counter-file-unavailable",
             family=Unavailable,
             title="The counter file cannot be used",

@@ -110,6 +110,18 @@ RUNNING = Situation(
             shown_by='curl -i "$URL/ready"',
         ),
         Problem(
+            code="changes-unconfirmed",
+            family=Unavailable,
+            title="It is not known what other instances have changed",
+            cause=(
+                "Instances share the database, and it has not answered for 2 s: a wallet or client may have been "
+                "retired or revoked elsewhere, so that nothing is signed by what is remembered here."
+            ),
+            next_step="Look at the server and the way to it. Once it answers, signing goes on by itself.",
+            retry=Retry.YES,
+            shown_by='curl -i "$URL/ready"',
+        ),
+        Problem(
             code="frozen-after-restore",
             family=Unavailable,
             title="The data directory was restored and not fenced",

@@ -167,8 +167,22 @@ STARTING = Situation(
             cause="A service or command on another machine, or on a copy of the directory, has the lease.",
             next_step=(
                 "Stop the one that `detail` names; its lease ends with it, or 15 s after it was killed. Then start "
-                "this one again. Two at a time are not possible yet."
+                "this one again. For two at a time give each a directory of its own and HYPERKMS_INSTANCES=several."
             ),
+        ),
+        Problem(
+            code="wrong-instances",
+            family=Refused,
+            title="The database is used by several instances, or is not yet",
+            cause=(
+                "What one instance alone counts is in the files of its directory; what several count is in the "
+                "database. The first start with HYPERKMS_INSTANCES=several carries it over, and there is no way back."
+            ),
+            next_step=(
+                "Where `detail` says so, start the directory that had the database alone with "
+                "HYPERKMS_INSTANCES=several first; else set that here."
+            ),
+            shown_by="hyperkms config",
         ),
         Problem(
             code="database-unsuitable",

@@ -69,7 +69,7 @@ class Database:
 
         IntegrityError passes through: the caller knows what it collided with.
         """
-        with self._connection(self.dialect.begin_write) as connection:
+        with self.begun(self.dialect.begin_write) as connection:
             yield connection
 
     def write_in_place(self, work: Callable[[sa.Connection], T]) -> T:
@@ -90,13 +90,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent view."""
-        with self._connection(self.dialect.begin_read) as connection:
+        with self.begun(self.dialect.begin_read) as connection:
             yield connection
 
     @contextmanager
     def beside(self) -> Iterator[sa.Connection]:
         """One transaction that waits for no writer: for a single statement that means the same before and after any."""
-        with self._connection(self.dialect.begin_beside) as connection:
+        with self.begun(self.dialect.begin_beside) as connection:
             yield connection
 
     def check_writable(self) -> None:
@@ -112,7 +112,8 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _connection(self, begin: Callable[[sa.Connection], None]) -> Iterator[sa.Connection]:
+    def begun(self, begin: Callable[[sa.Connection], None]) -> Iterator[sa.Connection]:
+        """One transaction that begins so."""
         about_to_wait()
         try:
             with self._engine.connect() as fresh:

@@ -1,5 +1,7 @@
 """Whether what a process remembers of the database still holds: one number for all processes of a host.
 
+Where instances share the database, theirs is added: neither of the two ever falls, so that their sum tells of both.
+
 A change takes a ticket under the database's write lock, just before it commits, and marks the ticket as
 finished after. What was read while every ticket was finished holds until the next ticket is taken. A
 process that dies in between leaves a ticket unfinished: nothing is remembered then until the next
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 
 from hyperkms._core import SharedCounters
 from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.state.confirmed import Elsewhere
 from hyperkms.state.database import Database
 
 WALLET_CHANGES = 0
@@ -23,8 +26,10 @@ CLIENT_CHANGES = 2
 class Generation:
     """The changes of one kind of record, counted in two cells of the shared counters."""
 
-    def __init__(self, counters: SharedCounters, cell: int) -> None:
+    def __init__(self, counters: SharedCounters, cell: int, elsewhere: Elsewhere | None = None) -> None:
         self._counters = counters
+        self._elsewhere = elsewhere
+        """None where no other instance may be."""
         self._taken, self._finished = cell, cell + 1
         self._is_lost = False
 
@@ -35,7 +40,21 @@ class Generation:
         """
         if self._is_lost:
             return None
-        return self._counters.settled(self._taken, self._finished)
+        here = self._counters.settled(self._taken, self._finished)
+        if here is None or self._elsewhere is None:
+            return here
+        there = self._elsewhere.number()
+        return None if there is None else here + there
+
+    def look_elsewhere(self) -> bool:
+        """Whether there are other instances: then what they have changed by now is seen. Waits for the database.
+
+        For who does not find what may have been made elsewhere a moment ago.
+        """
+        if self._elsewhere is None:
+            return False
+        self._elsewhere.confirmed.ask()
+        return True
 
     @contextmanager
     def change(self, database: Database) -> Iterator[sa.Connection]:
@@ -44,6 +63,8 @@ class Generation:
         try:
             with database.write() as connection:
                 yield connection
+                if self._elsewhere is not None:
+                    self._elsewhere.change_within(connection)
                 self._counters.require_in_place()
                 ticket = self._counters.add(self._taken, amount=1)
         except BaseException:
@@ -56,7 +77,7 @@ class Generation:
 
     def settle(self, database: Database) -> None:
         """Finish the ticket of a process that died with it: under the write lock every ticket's change has ended."""
-        if self._is_lost or self.current() is not None:
+        if self._is_lost or self._counters.settled(self._taken, self._finished) is not None:
             return
         with database.write():
             self._counters.raise_to(self._finished, floor=self._counters.read(self._taken))

@@ -1,9 +1,12 @@
-"""Which instance may write to a PostgreSQL database: one, as long as it renews its lease.
+"""Which instance may write to a PostgreSQL database: one, as long as it renews its lease; or several that share it.
 
 An instance is the processes of one machine, since its boot, on one data directory: they share counters in mapped
 files, which those of another machine do not see. Its row says until when, by the clock of the database, nobody else
 takes its place. Who does gets the next epoch and removes the row; from then on whatever the one before still writes
 is refused (`Postgresql.begin_write`), and it never comes back without a restart: it does not know what has changed.
+
+Several bear each other if every one of them shares, each on a directory of its own: then what the mapped files count
+is counted in the database. One of those that lost its lease takes a new one, with a new epoch, as soon as it can.
 
 (no row) --acquire--> held --renew--> held --release--> (no row)
                       held --time--> expired --renew, if nobody came--> held
@@ -16,20 +19,21 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from hyperkms.errors import HyperkmsError, Refused, Unavailable
 from hyperkms.state.database import Database
+from hyperkms.state.database_clock import milliseconds_within
 from hyperkms.state.facts import read_within, write_within
-from hyperkms.state.postgresql import fence, lease_lost
+from hyperkms.state.instance_rows import end_expired_within
+from hyperkms.state.postgresql import fence, lease_lost, unfenced
 from hyperkms.state.schema import instances
 
 LEASE_S: Final = 15.0
 RENEW_S: Final = 3.0
 _EPOCH: Final = "instance_epoch"
-_NOW: Final = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 _BOOT_TIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A machine that slept has not renewed meanwhile."""
 
@@ -37,8 +41,19 @@ _BOOT_TIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 class Lease:
     """This process's part in the lease of its instance; each process renews it for all of them."""
 
-    def __init__(self, database: Database, *, instance: str, host: str, lock: Path, lease_s: float = LEASE_S) -> None:
+    def __init__(  # noqa: PLR0913 (each by name)
+        self,
+        database: Database,
+        *,
+        instance: str,
+        host: str,
+        lock: Path,
+        shares: str | None = None,
+        lease_s: float = LEASE_S,
+    ) -> None:
         self._database = database
+        self._shares = shares
+        """The id of its directory, if it bears others beside it."""
         self._instance = instance
         self._host = host
         self._lease_s = lease_s
@@ -52,12 +67,29 @@ class Lease:
 
     def acquire(self) -> None:
         """Take or join it; Refused while another instance has it."""
+        is_alone = self._is_alone()
         fcntl.flock(self._lock, fcntl.LOCK_SH)  # a process that releases has it alone: then this one waits
         asked = _moment()
-        with self._database.write() as connection:
+        with unfenced(self._database) as connection:
+            if is_alone:  # what a killed process of this directory had would be in the way of another kind
+                others = instances.c.shares != (self._shares is not None)
+                connection.execute(instances.delete().where(instances.c.id == self._instance, others))
             self._epoch = self._take(connection)
         self._until = asked + self._lease_s
         fence(self._database, self._instance, self._epoch)
+        self._is_lost = False
+
+    @property
+    def epoch(self) -> int:
+        """Its number; no other acquisition ever has the same."""
+        return self._epoch
+
+    def is_first(self) -> bool:
+        """Whether it is the one that sweeps: of those that share, the one that has been there for the longest."""
+        if self._shares is None:
+            return True
+        with self._database.read() as connection:
+            return bool(connection.execute(sa.select(sa.func.min(instances.c.epoch))).scalar() == self._epoch)
 
     def keep(self) -> None:
         """Renew it from now on."""
@@ -83,15 +115,28 @@ class Lease:
         os.close(self._lock)
 
     def renew(self) -> None:
-        """Once: put off its end. Unavailable if the database does not answer, or another instance has taken over."""
+        """Once: put off its end, and end the leases of those that are gone.
+
+        Unavailable if the database does not answer, or another instance has taken over.
+        """
         asked = _moment()
         with self._database.beside() as connection:
-            until = connection.execute(_NOW).scalar_one() + round(self._lease_s * 1000)
+            until = milliseconds_within(connection) + round(self._lease_s * 1000)
             renewed = connection.execute(instances.update().where(*self._ours).values(expires_at=until)).rowcount
+            if self._shares is not None:
+                end_expired_within(connection)
         if not renewed:
             self._is_lost = True
             raise lease_lost()
         self._until = asked + self._lease_s
+
+    def _is_alone(self) -> bool:
+        """Whether no other process of this directory has the lease."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     @property
     def _ours(self) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -99,27 +144,42 @@ class Lease:
 
     def _take(self, connection: sa.Connection) -> int:
         """The epoch of this instance's row, made or renewed in this transaction."""
-        now: int = connection.execute(_NOW).scalar_one()
+        now = milliseconds_within(connection)
         until = now + round(self._lease_s * 1000)
         mine = instances.c.id == self._instance
         standing = connection.execute(instances.update().where(mine).values(expires_at=until).returning(instances))
         for row in standing:
+            if row.shares != (self._shares is not None):
+                words = "processes of this directory run with another HYPERKMS_INSTANCES: stop them first"
+                raise Refused("another-instance", words)
             return int(row.epoch)
-        connection.execute(instances.delete().where(instances.c.expires_at <= now))
-        other = connection.execute(sa.select(instances)).first()
-        if other is not None:
-            left = _seconds(other.expires_at - now)
-            words = f"instance {other.host} has the database, and its lease ends in {left} s"
-            raise Refused("another-instance", f"{words} unless it is renewed: one instance at a time uses a database")
+        end_expired_within(connection)
+        for other in connection.execute(sa.select(instances)):
+            self._require_bearable(other, now)
         epoch = 1 + int(read_within(connection, _EPOCH) or 0)
         write_within(connection, _EPOCH, str(epoch))
-        connection.execute(instances.insert().values(id=self._instance, epoch=epoch, host=self._host, expires_at=until))
+        made = {"id": self._instance, "epoch": epoch, "host": self._host, "expires_at": until}
+        connection.execute(instances.insert().values(**made, shares=self._shares is not None, directory=self._shares))
         return epoch
 
+    def _require_bearable(self, other: sa.Row[Any], now: int) -> None:
+        """Refused unless both share, and not one directory."""
+        if self._shares is not None and other.shares and other.directory != self._shares:
+            return
+        left = _seconds(other.expires_at - now)
+        words = f"instance {other.host} has the database, and its lease ends in {left} s unless it is renewed"
+        if self._shares is not None and other.shares:
+            raise Refused("another-instance", f"{words}; it is on a copy of this data directory: make another one")
+        both = "both need HYPERKMS_INSTANCES=several to use it at the same time"
+        raise Refused("another-instance", f"{words}: {both}")
+
     def _run(self) -> None:
-        while not self._ending.wait(min(RENEW_S, self._lease_s / 5)) and not self._is_lost:
+        while not self._ending.wait(min(RENEW_S, self._lease_s / 5)):
             with suppress(HyperkmsError):  # `require` refuses once it is too late
-                self.renew()
+                if not self._is_lost:
+                    self.renew()
+                elif self._shares is not None:  # it remembers nothing that others could have changed meanwhile
+                    self.acquire()
 
 
 def _moment() -> float:

@@ -4,6 +4,7 @@ With that lock every writer sees what all before it have committed, and nothing 
 (READ COMMITTED: a snapshot from before the wait would be out of date). Readers wait for nobody.
 """
 
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import psycopg
@@ -53,10 +54,14 @@ class Postgresql:
         self._lock: int | None = None
         self._holder: tuple[str, int] | None = None
 
-    def begin_write(self, connection: sa.Connection) -> None:
-        """Wait for the lock; Unavailable if another instance has taken over."""
+    def begin_unfenced(self, connection: sa.Connection) -> None:
+        """Wait for the lock, whoever has taken over."""
         # One way to the server and back for the two.
         connection.exec_driver_sql(f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {self._lock})")
+
+    def begin_write(self, connection: sa.Connection) -> None:
+        """Wait for the lock; Unavailable if another instance has taken over."""
+        self.begin_unfenced(connection)
         if self._holder is not None:
             name, epoch = self._holder
             ours = sa.select(instances.c.epoch).where(instances.c.id == name, instances.c.epoch == epoch)
@@ -162,6 +167,12 @@ def fence(database: Database, name: str, epoch: int) -> None:
     dialect = database.dialect
     if isinstance(dialect, Postgresql):
         dialect.fence(name, epoch)
+
+
+def unfenced(database: Database) -> AbstractContextManager[sa.Connection]:
+    """`Database.write` for who takes the right to write."""
+    dialect = database.dialect
+    return database.begun(dialect.begin_unfenced) if isinstance(dialect, Postgresql) else database.write()
 
 
 def session_arguments(address: PostgresAddress) -> dict[str, Any]:

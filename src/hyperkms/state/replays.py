@@ -19,7 +19,8 @@ from hyperkms.state.shared_turn import SharedTurn
 
 MAX_WINDOW_MS = 30_000
 """How far from the clock a request's time may be at most, under any setting of any process."""
-_FACT = "replays"
+FACT = "replays"
+"""The fact that is there once any request was accepted."""
 
 
 class Replays:
@@ -51,7 +52,7 @@ class Replays:
 
     def prepare(self) -> None:
         """Open the memory now if there ever was one, so that what a new one has to refuse is soon over."""
-        if facts.read(self._database, _FACT) is not None:
+        if facts.read(self._database, FACT) is not None:
             self._turn.take(self._open)
 
     def check(self) -> None:
@@ -69,12 +70,12 @@ class Replays:
 
     def _made(self, connection: sa.Connection, boot: bytes) -> SharedReplays:
         now = self._clock()
-        was_made = facts.read_within(connection, _FACT) is not None
+        was_made = facts.read_within(connection, FACT) is not None
         # An earlier file may have accepted what is signed for a moment ahead, up to now, on whatever machine.
         floor = now + MAX_WINDOW_MS if was_made or self._path.exists() else 0
         SharedReplays.create(self._path, boot, now=now, floor=floor)
         if not was_made:
-            facts.write_within(connection, _FACT, "made")
+            facts.write_within(connection, FACT, "made")
         made = SharedReplays.open(self._path, boot)
         if made is None:
             raise Unavailable("replay-memory-unavailable", f"{self._path} is not what was written a moment ago")

@@ -2,6 +2,12 @@
 
 (none) --reserve--> reserved --record--> recorded
 (none) --insert, transfer or recover--> recorded
+
+Where several instances share the database a reserved row has the epoch of the one that works on it. Only that one
+records it, until it is gone and another one has taken the row over:
+
+reserved --drop--> (none)            what was reserved without a plan was refused
+reserved --take over--> reserved     by the next instance that is asked for it
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,14 +31,18 @@ class RequestState(StrEnum):
 
 IN_PROGRESS = "request-in-progress"
 _IS = sa.and_(requests.c.client == sa.bindparam("of_client"), requests.c.key == sa.bindparam("of_key"))
+_OF_EPOCH = requests.c.epoch.is_not_distinct_from(sa.bindparam("of_epoch", type_=sa.BigInteger))
 _FIND = sa.select(requests).where(_IS)
 _INSERT = requests.insert()
 _DELETE = requests.delete().where(_IS)
 _RECORD = (
     requests.update()
-    .where(_IS, requests.c.state == RequestState.RESERVED.value)
+    .where(_IS, requests.c.state == RequestState.RESERVED.value, _OF_EPOCH)
     .values(state=RequestState.RECORDED.value, answer=sa.bindparam("new_answer"))
 )
+_RESERVED_BY = sa.and_(_IS, requests.c.state == RequestState.RESERVED.value, _OF_EPOCH)
+_TAKE_OVER = requests.update().where(_RESERVED_BY).values(epoch=sa.bindparam("new_epoch", type_=sa.BigInteger))
+_DROP = requests.delete().where(_RESERVED_BY)
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ class KnownRequest:
     plan: str | None
     answer: str | None
     """The body of the answer; None for one that shows a secret and is not kept."""
+    epoch: int | None = None
+    """Of the instance that has reserved it."""
 
 
 @dataclass(frozen=True)
@@ -86,29 +98,44 @@ def find(connection: sa.Connection, name: RequestName) -> KnownRequest | None:
     request = Request(
         name=name, fingerprint=bytes(row.fingerprint), request_id=row.request_id, created_at=row.created_at
     )
-    return KnownRequest(request=request, state=RequestState(row.state), plan=row.plan, answer=row.answer)
+    return KnownRequest(
+        request=request, state=RequestState(row.state), plan=row.plan, answer=row.answer, epoch=row.epoch
+    )
 
 
-def insert(
+def insert(  # noqa: PLR0913 (each by name)
     connection: sa.Connection,
     request: Request,
     state: RequestState,
     *,
     plan: str | None = None,
     answer: str | None = None,
+    epoch: int | None = None,
 ) -> None:
     """A new row; Conflict if there is one of this name."""
     try:
-        connection.execute(_INSERT, _row(request, state, plan=plan, answer=answer))
+        connection.execute(_INSERT, {**_row(request, state, plan=plan, answer=answer), "epoch": epoch})
     except IntegrityError as error:
         raise in_progress() from error
 
 
-def record(connection: sa.Connection, name: RequestName, answer: str) -> None:
-    """A reserved request is done; Conflict if it is not reserved."""
-    done = connection.execute(_RECORD, {**_named(name), "new_answer": answer})
+def record(connection: sa.Connection, name: RequestName, answer: str, epoch: int | None = None) -> None:
+    """A reserved request is done; Conflict if it is not reserved, or not by this epoch."""
+    done = connection.execute(_RECORD, {**_named(name), "new_answer": answer, "of_epoch": epoch})
     if done.rowcount != 1:  # its lock was lost, and somebody else has answered
         raise in_progress()
+
+
+def take_over(connection: sa.Connection, name: RequestName, *, before: int | None, epoch: int) -> None:
+    """Let this epoch work on what one had reserved that is gone; Conflict if somebody else was faster."""
+    taken = connection.execute(_TAKE_OVER, {**_named(name), "of_epoch": before, "new_epoch": epoch})
+    if taken.rowcount != 1:
+        raise in_progress()
+
+
+def drop(connection: sa.Connection, name: RequestName, epoch: int) -> None:
+    """Forget what this epoch had reserved and did not do."""
+    connection.execute(_DROP, {**_named(name), "of_epoch": epoch})
 
 
 def transfer(connection: sa.Connection, answered: Sequence[AnsweredRequest]) -> None:

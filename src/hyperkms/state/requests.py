@@ -5,9 +5,10 @@ with its answer. Any other signature has its key in its line of the record, and 
 change of the database needs neither: its own transaction writes the recorded row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from hyperkms.state import request_rows as rows
 from hyperkms.state.completion import Within
 from hyperkms.state.database import Database
 from hyperkms.state.grouped import GroupedWork
+from hyperkms.state.instance_rows import end_expired_within, is_alive_within
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.state.request_rows import AnsweredRequest, KnownRequest, Request, RequestName, RequestState
 from hyperkms.state.transfers import LeftLog, Transfer, Transfers, forget
@@ -27,16 +29,26 @@ class Found:
 
     known: KnownRequest | None
     left: Sequence[LeftLog]
+    is_elsewhere: bool = False
+    """Another instance works on it."""
 
 
 class Requests:
     """The rows, and the right to work on one: whoever does has taken its name."""
 
-    def __init__(self, database: Database, locks: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        locks: Path,
+        *,
+        epoch: Callable[[], int] | None = None,
+    ) -> None:
+        self._epoch = epoch
+        """Of this instance; None where it has the database alone."""
         self._work = GroupedWork(database, name="requests")
         self._locks = NameLocks(locks)
         self.transfers = Transfers(self._work, self._locks)
-        """Those of signatures, from the record."""
+        """Those of signatures, from the record; none where instances share."""
 
     def take(self, name: RequestName) -> bool:
         """Whether no other process works on this request, and from now on this one does; never waits."""
@@ -46,10 +58,33 @@ class Requests:
         """The end of the work on it, whatever came of it."""
         self._locks.give_back(name.to_bytes())
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether other instances may be asked for the same: then every request is reserved before it is done."""
+        return self._epoch is not None
+
     def find(self, name: RequestName) -> "Future[Found]":
         """What is known of it. Unavailable while the database takes no answers."""
         self.transfers.require_room()
-        return self._work.read(lambda connection: Found(rows.find(connection, name), self.transfers.left(connection)))
+        return self._work.read(partial(self._found, name))
+
+    def take_over(self, known: KnownRequest) -> "Future[int | None]":
+        """Go on with what was reserved: by an instance that is gone, too. Conflict while it is not.
+
+        Its own epoch, with which the request is now reserved; None where instances do not share.
+        """
+        name, before = known.request.name, known.epoch
+
+        def write(connection: sa.Connection) -> int | None:
+            if self._epoch is None or before == (mine := self._epoch()):
+                return before
+            end_expired_within(connection)  # from here on it records nothing
+            if before is not None and is_alive_within(connection, before):
+                raise rows.in_progress()
+            rows.take_over(connection, name, before=before, epoch=mine)
+            return mine
+
+        return self._work.write(write)
 
     def left(self) -> "Future[Sequence[LeftLog]]":
         """Logs of dead processes whose requests are to be recovered."""
@@ -68,18 +103,27 @@ class Requests:
         """An answer that is durable in the record gets its row soon."""
         self.transfers.put(one)
 
-    def reserve(self, request: Request, plan: str, also: Within) -> "Future[None]":
-        """Write down what will be done, and what `also` writes with it; durable before it is done."""
+    def reserve(self, request: Request, plan: str | None, also: Within) -> "Future[int | None]":
+        """Write down what will be done, and what `also` writes with it; durable before it is done.
 
-        def write(connection: sa.Connection) -> None:
-            rows.insert(connection, request, RequestState.RESERVED, plan=plan)
+        The epoch with which it is reserved; None where instances do not share.
+        """
+
+        def write(connection: sa.Connection) -> int | None:
+            epoch = None if self._epoch is None else self._epoch()
+            rows.insert(connection, request, RequestState.RESERVED, plan=plan, epoch=epoch)
             also(connection)
+            return epoch
 
         return self._work.write(write)
 
-    def record(self, name: RequestName, answer: str) -> "Future[None]":
+    def record(self, name: RequestName, answer: str, epoch: int | None = None) -> "Future[None]":
         """A reserved request is done, and this was its answer."""
-        return self._work.write(lambda connection: rows.record(connection, name, answer))
+        return self._work.write(lambda connection: rows.record(connection, name, answer, epoch))
+
+    def drop(self, name: RequestName, epoch: int) -> "Future[None]":
+        """A request that was reserved without a plan is not done."""
+        return self._work.write(lambda connection: rows.drop(connection, name, epoch))
 
     def record_alone(self, request: Request, answer: str | None) -> "Future[None]":
         """A request that changed nothing in the database, or nothing any more, is done."""
@@ -88,6 +132,12 @@ class Requests:
     def record_within(self, connection: sa.Connection, request: Request, answer: str | None) -> None:
         """A request is done if the transaction that makes its change commits."""
         rows.insert(connection, request, RequestState.RECORDED, answer=answer)
+
+    def _found(self, name: RequestName, connection: sa.Connection) -> Found:
+        known, left = rows.find(connection, name), self.transfers.left(connection)
+        if self._epoch is None or known is None or known.state is RequestState.RECORDED or known.epoch is None:
+            return Found(known, left)
+        return Found(known, left, known.epoch != self._epoch() and is_alive_within(connection, known.epoch))
 
     def close(self) -> None:
         """Write what was taken, then take no more; the record is closed before."""

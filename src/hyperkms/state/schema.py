@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -201,6 +203,7 @@ requests = Table(
     Column("plan", Text, comment="all that goes into the digest, settled before signing"),
     Column("answer", Text, comment="the body of the answer, once it is recorded; none if it showed a secret"),
     Column("created_at", BigInteger, nullable=False),
+    Column("epoch", BigInteger, comment="of several instances: the one that works on it"),
     PrimaryKeyConstraint("client", "key"),
     Index("ix_requests_created_at", "created_at"),
 )
@@ -280,7 +283,55 @@ instances = Table(
     Column("epoch", BigInteger, nullable=False, comment="one more with every instance that takes over"),
     Column("host", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False, comment="by the clock of the database"),
-    comment="who may write, of a PostgreSQL database: one",
+    Column("shares", Boolean, nullable=False, server_default=false(), comment="it bears others beside it"),
+    Column("directory", String(32), comment="its data directory, where it shares"),
+    comment="who may write, of a PostgreSQL database: one, or several that share",
+)
+
+directories = Table(
+    "directories",
+    metadata,
+    Column("id", String(32), primary_key=True, comment="as in the file `database` of the data directory"),
+    Column("host", Text, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    comment="data directories whose instances share the database",
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("kind", String(16), primary_key=True, comment="wallets, or clients"),
+    Column("number", BigInteger, nullable=False, comment="one more with every change, where instances share"),
+)
+
+limit_cells = Table(
+    "limit_cells",
+    metadata,
+    Column("cell", BigInteger, primary_key=True, autoincrement=False, comment="as in the file `shared`"),
+    Column("moment", BigInteger, nullable=False, comment="when a bucket is full, in ns; when a window began, in ms"),
+    Column("taken", BigInteger, nullable=False, comment="in that window"),
+    comment="what clients have used of their limits, where instances share",
+)
+
+amounts = Table(
+    "amounts",
+    metadata,
+    Column("meter", Integer, nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("ends", Boolean, nullable=False, comment="the slot is of the end of what counts; else of its begin"),
+    Column("slot", BigInteger, nullable=False, comment="milliseconds since 1970 by a sixtieth of the period"),
+    Column("amount", BigInteger, nullable=False),
+    PrimaryKeyConstraint("meter", "period", "ends", "slot"),
+    comment="the meters, where instances share",
+)
+
+accepted_requests = Table(
+    "accepted_requests",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True, comment="SHA-256 over key, time and id"),
+    Column("until", BigInteger, nullable=False, comment="from then on its time is over"),
+    Index("ix_accepted_requests_until", "until"),
+    comment="signed requests that were accepted, where instances share",
 )
 
 bearer_wallets = Table(
