@@ -137,3 +137,19 @@ def test_a_key_store_of_the_other_kind_is_refused(address: PostgresAddress, tmp_
     assert "[malformed-setting]" in refusal("config", cwd=tmp_path, HYPERKMS_KEY_STORE="sqlite:", **setting)
     assert "[malformed-setting]" in refusal("config", cwd=tmp_path, HYPERKMS_KEY_STORE="postgresql:")
     assert run("config", cwd=tmp_path, HYPERKMS_KEY_STORE="postgresql:", **setting).returncode == 0
+
+
+def test_a_reason_with_a_zero_byte_is_refused_as_malformed(address: PostgresAddress, tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", HYPERKMS_DATABASE=str(address)) as service:
+        service.generate("w")
+        policy = {"policy": {"format": 1, "allow": ["trade-only"]}, "reason": "a\0b"}
+        for path, body in (
+            ("/wallets/rotate", {"walletId": "w", "reason": "a\0b"}),
+            ("/wallets/w/retire", {"reason": "a\0b"}),
+            ("/wallets/w/policy", policy),
+        ):
+            answer = service.post(path, body)
+            assert (answer.status, answer.json["field"]) == (400, "reason"), answer.body
+        kept = service.post("/wallets/generate", {"walletId": "v", "metadata": {"note": "a\0b"}})
+        assert kept.json["wallet"]["metadata"] == {"note": "a\0b"}
+        assert service.post("/wallets/sign", {"walletId": "w", "message": "a\0b"}).status == 200

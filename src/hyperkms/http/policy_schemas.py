@@ -4,11 +4,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hyperkms.http.schemas import AnswerBody, Milliseconds, RequestBody, WalletName
+from hyperkms.http.schemas import AnswerBody, Milliseconds, PolicyReason, RequestBody, WalletName
 
 EffectName = Literal["enforced", "shadow"]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-Reason = Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class ExplainRequest(RequestBody, frozen=True):
@@ -56,7 +55,7 @@ class ApplyPolicyRequest(RequestBody, frozen=True):
 
     policy: dict[str, Any]
     effect: EffectName = "enforced"
-    reason: Reason | None = None
+    reason: PolicyReason | None = None
     newest: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     """Refused with 409 unless this is the number of the newest version; 0: there is none yet."""
 
@@ -80,7 +79,7 @@ class ChoosePolicyRequest(RequestBody, frozen=True):
 
     version: Number | None
     effect: EffectName = "enforced"
-    reason: Reason | None = None
+    reason: PolicyReason | None = None
 
 
 class PolicyVersionView(AnswerBody, frozen=True):
