@@ -252,3 +252,25 @@ def cut_off(address: PostgresAddress) -> None:
     """End every connection to the database, as a restart of the server does."""
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
     postgres().execute("postgres", others, address.name)
+
+
+def test_a_renewal_that_fails_is_told_once_and_so_is_the_next_that_does_not(
+    database: Database, address: PostgresAddress, tmp_path: Path
+) -> None:
+    told: list[str | None] = []
+    lease = Lease(
+        database,
+        instance="a",
+        host="a",
+        lock=tmp_path / "lock",
+        shares="a",
+        lease_s=0.5,
+        told=lambda failure: told.append(None if failure is None else failure.code),
+    )
+    lease.acquire()
+    lease.keep()
+    postgres().execute(address.name, "ALTER TABLE instances RENAME TO gone")
+    until(lambda: told == ["database-damaged"])
+    postgres().execute(address.name, "ALTER TABLE gone RENAME TO instances")
+    until(lambda: told == ["database-damaged", None])
+    lease.close()

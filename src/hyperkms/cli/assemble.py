@@ -83,7 +83,7 @@ def assemble(
     protect_memory(config, tell)  # (2)
     database = open_state(config)
     counters = _core.SharedCounters.open(config.data / NONCES)
-    lease = take_lease(config, database, counters)
+    lease = take_lease(config, database, counters, logs=warn is None)
     metrics = Metrics(config.data, workers=config.workers)
     _require_kind(database, kind or (Kind.SERVICE if create else None))
     custody = open_custody(config, database, metrics.aws_called)  # (3)

@@ -12,7 +12,7 @@ from hyperkms.cli.directories import OWNER, join_directory, require_for_one
 from hyperkms.cli.layout import DATABASE_MARK, INSTANCE
 from hyperkms.cli.places import address_of
 from hyperkms.config import Config, Instances
-from hyperkms.errors import Conflict, Refused
+from hyperkms.errors import Conflict, HyperkmsError, Refused
 from hyperkms.mode import Mode
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
@@ -44,7 +44,7 @@ def directory_of(config: Config) -> str:
     return (config.data / DATABASE_MARK).read_text("ascii")
 
 
-def take_lease(config: Config, database: Database, counters: _core.SharedCounters) -> "Lease | None":
+def take_lease(config: Config, database: Database, counters: _core.SharedCounters, *, logs: bool) -> "Lease | None":
     """The right to write to a PostgreSQL database; the file's own lock is all that SQLite needs."""
     if config.database is None:
         return None
@@ -55,6 +55,7 @@ def take_lease(config: Config, database: Database, counters: _core.SharedCounter
         instance=f"{boot_id() or '-'} {counters.file}",
         host=socket.gethostname(),
         lock=config.data / INSTANCE,
+        told=_log_renewal if logs else _log_nothing,
         shares=directory_of(config) if config.instances is Instances.SEVERAL else None,
     )
     try:
@@ -64,6 +65,20 @@ def take_lease(config: Config, database: Database, counters: _core.SharedCounter
         lease.close()
         raise
     return lease
+
+
+def _log_renewal(failure: HyperkmsError | None) -> None:
+    import structlog  # noqa: PLC0415 (a tenth of a second, for a service alone)
+
+    log = structlog.stdlib.get_logger("hyperkms.state")
+    if failure is None:
+        log.info("lease-renewed-again")
+    else:
+        log.warning("lease-not-renewed", code=failure.code, words=failure.message)
+
+
+def _log_nothing(_failure: HyperkmsError | None) -> None:
+    """A command has no log: its standard output is for its answer."""
 
 
 def _settle_directory(database: Database, mark: Path) -> None:

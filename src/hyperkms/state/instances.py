@@ -17,6 +17,7 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -50,8 +51,11 @@ class Lease:
         lock: Path,
         shares: str | None = None,
         lease_s: float = LEASE_S,
+        told: Callable[[HyperkmsError | None], None] = lambda _: None,
     ) -> None:
         self._database = database
+        self._told = told
+        """Of the first renewal that failed, and with None of the first that did not any more."""
         self._shares = shares
         """The id of its directory, if it bears others beside it."""
         self._instance = instance
@@ -174,12 +178,21 @@ class Lease:
         raise Refused("another-instance", f"{words}: {both}")
 
     def _run(self) -> None:
+        failed = False
         while not self._ending.wait(min(RENEW_S, self._lease_s / 5)):
-            with suppress(HyperkmsError):  # `require` refuses once it is too late
+            try:
                 if not self._is_lost:
                     self.renew()
                 elif self._shares is not None:  # it remembers nothing that others could have changed meanwhile
                     self.acquire()
+            except HyperkmsError as error:  # `require` refuses once it is too late
+                if not failed:
+                    self._told(error)
+                failed = True
+            else:
+                if failed and not self._is_lost:
+                    self._told(None)
+                    failed = False
 
 
 def _moment() -> float:
