@@ -80,6 +80,7 @@ SETTINGS: Mapping[str, str] = {
     "SECRETS_PREFIX": "secrets_prefix",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
+    "HYPERKMS_AUDIT_STORE": "audit_store",
     "HYPERKMS_AUDIT_SEGMENT_MB": "audit_segment_mb",
     "HYPERKMS_AUDIT_ANCHOR": "audit_anchor",
     "HYPERKMS_AUDIT_EMERGENCY_MB": "audit_emergency_mb",
@@ -116,6 +117,14 @@ _ELSEWHERE = frozenset(
     }
 )
 """Names of that form that clients and tests read."""
+
+
+class AuditStore(StrEnum):
+    """What has to have a line of the record before its signature leaves."""
+
+    FILES = "files"
+    DATABASE = "database"
+    """The files, and the database."""
 
 
 class Instances(StrEnum):
@@ -171,6 +180,7 @@ class Config:
     secrets_prefix: str
     memory_lock: MemoryLock
     audit_durability: Durability
+    audit_store: AuditStore
     audit_segment_mb: int
     audit_anchor: Path | None
     audit_emergency_mb: int
@@ -262,6 +272,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         secrets_prefix=_secrets_prefix(values),
         memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
         audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),
+        audit_store=_word(values, "HYPERKMS_AUDIT_STORE", AuditStore, AuditStore.FILES),
         audit_segment_mb=_number(
             values.get("HYPERKMS_AUDIT_SEGMENT_MB") or SEGMENT_MB, "HYPERKMS_AUDIT_SEGMENT_MB", MAX_SEGMENT_MB
         ),
@@ -482,6 +493,9 @@ def _check(config: Config) -> None:
 
 
 def _check_database(config: Config) -> None:
+    if config.audit_store is AuditStore.DATABASE and config.database is None:
+        words = f"is {AuditStore.DATABASE.value}: that takes one on a server, by HYPERKMS_DATABASE"
+        raise _wrong("HYPERKMS_AUDIT_STORE", words)
     if config.instances is Instances.SEVERAL and config.database is None:
         words = f"is {Instances.SEVERAL.value}: that takes a database that they share, by HYPERKMS_DATABASE"
         raise _wrong("HYPERKMS_INSTANCES", words)

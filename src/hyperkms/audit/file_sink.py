@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from itertools import accumulate
 
 from hyperkms import _core
+from hyperkms.audit.copy import RecordCopy
 from hyperkms.audit.hands import Hands, stuck
 from hyperkms.audit.log import Log, Logs
 from hyperkms.audit.log_file import make_folder, unwritable
@@ -16,7 +17,7 @@ from hyperkms.audit.record import Record
 from hyperkms.audit.sink import Durable, Group, Space, Ticket, settle_all
 from hyperkms.audit.space_ahead import RECORD_FULL, only_cancels
 from hyperkms.audit.told import HeadWitness, KeyedLines, Observer
-from hyperkms.errors import Unavailable
+from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.state.gathering import next_group
 
 MAX_GROUP = 512
@@ -33,7 +34,8 @@ class FileSink:
     the kernel may have dropped what it was given. What was not released is taken back in both cases. Where the
     disk does not answer, who waits is refused after a while, and nothing more is taken until it does.
     With durability `os` there is no fsync: a record is durable once the operating system has it.
-    `fence` raises Unavailable while this process may release nothing.
+    `fence` raises Unavailable while this process may release nothing. With a `copy` a record is durable once that has
+    it too.
     """
 
     def __init__(  # noqa: PLR0913 (each by name)
@@ -45,6 +47,7 @@ class FileSink:
         keyed: KeyedLines | None = None,
         witness: HeadWitness | None = None,
         fence: Callable[[], None] | None = None,
+        copy: RecordCopy | None = None,
     ) -> None:
         make_folder(logs.manifest.folder)
         self._patience_s, self._durability = logs.writing.stuck_after_s, logs.writing.durability
@@ -52,6 +55,7 @@ class FileSink:
         self._observer = observer
         self._keyed = keyed
         self._fence = fence or _no_fence
+        self._copy = copy
         self._closed = False
         self._broken: Unavailable | None = None
         """Why the writing thread has ended, if it did before its time."""
@@ -94,7 +98,7 @@ class FileSink:
         one may wait.
         """
         writer = self._writer
-        if not self._is_in_memory or not self._queue.empty() or not self._writing.acquire(blocking=False):
+        if self._copy or not self._is_in_memory or not self._queue.empty() or not self._writing.acquire(blocking=False):
             return False
         try:
             log = None if self._closed else writer.ready()
@@ -144,6 +148,9 @@ class FileSink:
         self._hands.close()
         with self._writing:
             self._writer.close()
+            if self._copy:
+                with suppress(HyperkmsError):  # nobody waits for what is written now
+                    self._copy.take(None)
 
     def _run(self) -> None:
         ended = False
@@ -155,10 +162,17 @@ class FileSink:
                     if groups:
                         self._write(groups)
                     else:
-                        self._writer.write_head_if_due()
+                        self._write_head()
                     self._writer.say_what_ended()
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
             self._break(unwritable(error), groups)
+
+    def _write_head(self) -> None:
+        """Nobody waits for a head, nor for its copy."""
+        self._writer.write_head_if_due()
+        if self._copy and self._writer.log:
+            with suppress(HyperkmsError):
+                self._copy.take(self._writer.log.file)
 
     def _break(self, failure: Unavailable, groups: Sequence[Group]) -> None:
         """Nothing is written any more, and nobody waits for it: neither those in hand nor those behind them."""
@@ -224,6 +238,8 @@ class FileSink:
         try:
             self._fence()
             log, written, head = self._writer.write(records, ready)
+            if self._copy and self._writer.log:
+                self._copy.take(self._writer.log.file)
             self._fence()  # what was lost while the disk was slow is lost
         except Exception as error:  # noqa: BLE001 (whoever waits must be told, whatever happened)
             failure = error if isinstance(error, Unavailable) else unwritable(error)

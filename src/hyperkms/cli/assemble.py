@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hyperkms import _core
 from hyperkms.access.administration import Clients
@@ -19,6 +20,7 @@ from hyperkms.access.policy.store import Policies
 from hyperkms.access.reservations import Reservations
 from hyperkms.access.signed_requests import Identities, SignedRequests
 from hyperkms.audit.anchor import Anchor
+from hyperkms.audit.copy import RecordCopy
 from hyperkms.audit.file_sink import FileSink
 from hyperkms.audit.left_logs import bring_in_order
 from hyperkms.audit.log import MIB, Logs, Writing
@@ -37,9 +39,9 @@ from hyperkms.cli.layout import (
     RECORDS,
 )
 from hyperkms.cli.places import has_database
-from hyperkms.cli.state import open_state, take_lease
+from hyperkms.cli.state import directory_of, open_state, take_lease
 from hyperkms.cli.telling import Tell, tell_operator
-from hyperkms.config import Config
+from hyperkms.config import AuditStore, Config
 from hyperkms.custody.key_copies import KeyCopies, read_recipient
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.log_keys import open_log_key
@@ -64,6 +66,9 @@ from hyperkms.state.remembered import Remembered
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
+
+if TYPE_CHECKING:
+    from hyperkms.state.instances import Lease
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -106,6 +111,7 @@ def assemble(
         keyed=requests.transfers,
         witness=anchor,
         fence=counting.fence,
+        copy=_copy_of_the_record(config, database, lease, manifest),
     )
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
@@ -231,6 +237,16 @@ def _writing(config: Config, *, emergency_mb: int) -> Writing:
         processes=config.workers,
         emergency_bytes=emergency_mb * MIB,
     )
+
+
+def _copy_of_the_record(
+    config: Config, database: Database, lease: "Lease | None", manifest: Manifest
+) -> RecordCopy | None:
+    if config.audit_store is not AuditStore.DATABASE or lease is None:
+        return None
+    from hyperkms.state.record_chunks import RecordChunks  # noqa: PLC0415 (PostgreSQL alone has them)
+
+    return RecordCopy(RecordChunks(database, directory_of(config), lambda: lease.epoch), manifest)
 
 
 def _tidy_record(manifest: Manifest, record: FileSink) -> None:

@@ -22,7 +22,7 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "client": ["client"],
     "identity": ["identity"],
     "policy": ["policy"],
-    "audit": ["audit", "audit_verify"],
+    "audit": ["audit", "audit_verify", "audit_fetch"],
     "backup": ["backup"],
     "restore": ["backup"],
     "recover": ["recover"],

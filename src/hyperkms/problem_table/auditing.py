@@ -95,6 +95,22 @@ AUDIT_FILES = Situation(
             next_step="Say --data DIR on the machine of the service, or copy the folder `records` and say --records.",
         ),
         Problem(
+            code="no-record-copied",
+            family=NotFound,
+            title="The database has no such record",
+            cause="It has the records of data directories that ran with HYPERKMS_AUDIT_STORE=database, and no others.",
+            next_step="Name one of those that `detail` lists with --directory; the files of others are where they ran.",
+            shown_by="hyperkms audit fetch --to FOLDER",
+        ),
+        Problem(
+            code="record-chunks-missing",
+            family=Tampered,
+            title="A piece of the record is missing in the database",
+            cause="Bytes in the middle of a file are not there, or there twice: somebody has changed the table.",
+            next_step="Stop trusting that copy: compare with the files of the data directory, the anchor and backups.",
+            shown_by="hyperkms audit fetch --to FOLDER",
+        ),
+        Problem(
             code="file-unwritable",
             family=Unavailable,
             title="The file cannot be written",

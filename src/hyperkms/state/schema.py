@@ -325,6 +325,17 @@ amounts = Table(
     comment="the meters, where instances share",
 )
 
+record_chunks = Table(
+    "record_chunks",
+    metadata,
+    Column("directory", String(32), nullable=False),
+    Column("file", String(255), nullable=False),
+    Column("start", BigInteger, nullable=False, comment="of the file's bytes"),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("directory", "file", "start"),
+    comment="the files of the record, where the database has it too",
+)
+
 accepted_requests = Table(
     "accepted_requests",
     metadata,

@@ -1,4 +1,4 @@
-"""What several instances on one database share."""
+"""What several instances on one database share, and a copy of the record."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,6 +43,14 @@ def upgrade() -> None:
         sa.Column("slot", sa.BigInteger, nullable=False),
         sa.Column("amount", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("meter", "period", "ends", "slot", name="pk_amounts"),
+    )
+    op.create_table(
+        "record_chunks",
+        sa.Column("directory", sa.String(32), nullable=False),
+        sa.Column("file", sa.String(255), nullable=False),
+        sa.Column("start", sa.BigInteger, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("directory", "file", "start", name="pk_record_chunks"),
     )
     op.create_table(
         "accepted_requests",
