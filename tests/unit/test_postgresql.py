@@ -70,8 +70,24 @@ def test_an_empty_database_is_refused_until_it_is_migrated(tmp_path: Path) -> No
     open_database(empty).close()
 
 
+@pytest.mark.parametrize("oldest", [SCHEMA, "0001", "9998"])
+def test_a_newer_schema_that_bears_this_release_is_worked_with(address: PostgresAddress, oldest: str) -> None:
+    """As an instance of this release is, while the others are being replaced by those of the next."""
+    postgres().execute(address.name, "UPDATE alembic_version SET version_num = '9999'")
+    postgres().execute(address.name, "UPDATE facts SET value = %s WHERE name = 'oldest_schema'", oldest)
+    if oldest <= SCHEMA:
+        open_database(address).close()
+        assert migrate_database(address) == ("9999", "9999")
+        return
+    for work in (open_database, migrate_database):
+        with pytest.raises(Refused) as refused:
+            work(address)
+        assert refused.value.code == "schema-too-new"
+
+
 @pytest.mark.parametrize(("schema", "code"), [("0001", "schema-too-old"), ("9999", "schema-too-new")])
 def test_another_schema_is_refused(address: PostgresAddress, schema: str, code: str) -> None:
+    postgres().execute(address.name, "DELETE FROM facts WHERE name = 'oldest_schema'")
     postgres().execute(address.name, "UPDATE alembic_version SET version_num = %s", schema)
     with pytest.raises(Refused) as refused:
         open_database(address)

@@ -7,12 +7,17 @@ import sqlalchemy as sa
 
 from hyperkms.errors import Refused
 from hyperkms.state.database import Database
+from hyperkms.state.facts import read, write_within
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
 SCHEMA = "0012"
 """The newest migration; a database with another one that is not older is refused."""
+OLDEST_BESIDE = "0012"
+"""The oldest schema whose releases may work beside this one's: migrations after it only add what those leave alone."""
+OLDEST = "oldest_schema"
+"""The fact that has it, in PostgreSQL."""
 
 
 def schema_of(database: Database) -> str | None:
@@ -29,9 +34,19 @@ def schema_within(connection: sa.Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def require_known(found: str) -> None:
-    """Refused if a newer release has migrated it."""
-    if found > SCHEMA:
+def note_oldest_within(connection: sa.Connection) -> None:
+    """Say which older releases may work beside this one, once the transaction commits."""
+    write_within(connection, OLDEST, OLDEST_BESIDE)
+
+
+def oldest_of(database: Database) -> str | None:
+    """What the release that migrated it last says of older ones; None: that none may."""
+    return read(database, OLDEST)
+
+
+def require_known(found: str, oldest: str | None = None) -> None:
+    """Refused if a newer release has migrated it, unless that one says that this one may work beside it."""
+    if found > SCHEMA and (oldest is None or oldest > SCHEMA):
         raise Refused(
             "schema-too-new",
             f"the database has schema {found}, this release knows {SCHEMA}: run the newer release of hyperkms",

@@ -15,7 +15,17 @@ from sqlalchemy.exc import DataError, DBAPIError
 
 from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable
 from hyperkms.state.database import BUSY_TIMEOUT_MS, Database
-from hyperkms.state.migrating import SCHEMA, migrate_within, require_known, schema_of, schema_within
+from hyperkms.state.facts import read_within
+from hyperkms.state.migrating import (
+    OLDEST,
+    SCHEMA,
+    migrate_within,
+    note_oldest_within,
+    oldest_of,
+    require_known,
+    schema_of,
+    schema_within,
+)
 from hyperkms.state.postgresql_address import PostgresAddress
 from hyperkms.state.schema import instances
 
@@ -121,33 +131,39 @@ def open_postgresql(address: PostgresAddress) -> Database:
     """Open it; Refused unless its schema is this release's."""
     database = _connected(address)
     try:
-        _require_migrated(schema_of(database))
+        _require_migrated(database)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _require_migrated(found: str | None) -> None:
+def _require_migrated(database: Database) -> None:
+    found = schema_of(database)
     if found is None or found < SCHEMA:
         has = "is empty" if found is None else f"has schema {found}, and this release {SCHEMA}"
         words = f"the database {has}: run `hyperkms migrate` with the same settings"
         raise Refused("schema-too-old", f"{words}, once a backup is made" if found else words)
-    require_known(found)
+    require_known(found, oldest_of(database))
 
 
 def migrate_postgresql(address: PostgresAddress) -> tuple[str | None, str]:
-    """Every migration that is missing, in one transaction; the schemas before and after."""
+    """Every migration that is missing, in one transaction; the schemas before and after.
+
+    A newer release's is left as it is, if this release may work beside that one.
+    """
     database = _connected(address)
     try:
         with database.write() as connection:
             before = schema_within(connection)
-            if before is not None:
-                require_known(before)
+            if before is not None and before > SCHEMA:
+                require_known(before, read_within(connection, OLDEST))
+                return before, before
             connection.exec_driver_sql(
                 f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{_MIGRATION_LOCK_S}s'"
             )
             migrate_within(connection)
+            note_oldest_within(connection)
             _compare_by_byte(connection)
         return before, SCHEMA
     finally:
