@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import pytest
 
 from hyperkms.state.database import migrate_database
 from hyperkms.state.postgresql_address import PostgresAddress
+from support.ports import free_ports
 
 REQUIRED = "HYPERKMS_REQUIRE_POSTGRES"
 USER = "hyperkms"
@@ -51,7 +51,7 @@ class PostgresServer:
         """A new one, which runs."""
         folder = Path(tempfile.mkdtemp(prefix="hyperkms-postgres-"))
         folder.chmod(0o711)
-        server = cls(folder, _free_port(), programs)
+        server = cls(folder, free_ports(1)[0], programs)
         (folder / "data").mkdir(mode=0o700)
         if os.geteuid() == 0:
             shutil.chown(folder / "data", _OWNER, _OWNER)
@@ -192,12 +192,6 @@ def _has_owner() -> bool:
     except KeyError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _children(pid: int) -> list[int]:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from hyperkms.access.limits import What
 from support.databases import setting_for
 
-START_S = 30
+START_S = 100
+"""How long what should happen is waited for: nothing is timed, and a loaded machine is slow."""
 NOWHERE = "http://127.0.0.1:9"
 """A loopback port where nothing listens: no test asks the real exchange for its assets."""
 
