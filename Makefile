@@ -128,13 +128,14 @@ mutate: setup
 # One more than there are processors, 4 at most: a test that waits for a process or a disk leaves its processor idle.
 WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$((n + 1))" || echo 4)
 
+# One build makes the Rust tests and the recover program: two would compile what they share twice, with other features.
 # src is not on the path of pytest: the tests meet the installed package, the only one with a core. Files go to the
 # workers in the order of their names, and not the ones with most tests first: those are quick, and fill the end.
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
+	cargo build --locked --workspace --features hyperkms-core/kms --tests --bins; \
 	cargo test --locked --workspace --features hyperkms-core/kms; \
-	cargo build --locked --workspace --features hyperkms-core/kms --bins; \
 	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
