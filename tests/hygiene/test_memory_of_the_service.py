@@ -11,7 +11,6 @@ import os
 import resource
 import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ import pytest
 from support.memory_scan import Memory, Scanner, files_below, forms, secrets_in, secrets_of
 from support.sealed_key_reader import Secret, open_sealed_key, read_root_key
 from support.service import START_S, Service, command, environment
+from support.stored_keys import change_stored
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read through /proc, which is Linux")
 
@@ -98,10 +98,7 @@ def _import_canary(data: Path, file: Path, kind: str) -> Secret:
 
 
 def _change_a_sealed_bit(data: Path, wallet: str) -> None:
-    with closing(sqlite3.connect(data / "hyperkms.db")) as database, database:
-        (sealed,) = database.execute("SELECT sealed FROM sealed_keys WHERE wallet = ?", (wallet,)).fetchone()
-        changed = sealed[:-20] + bytes([sealed[-20] ^ 1]) + sealed[-19:]
-        database.execute("UPDATE sealed_keys SET sealed = ? WHERE wallet = ?", (changed, wallet))
+    change_stored(data, wallet, lambda sealed: sealed[:-20] + bytes([sealed[-20] ^ 1]) + sealed[-19:])
 
 
 def _sign(service: Service) -> list[tuple[str, bytes]]:

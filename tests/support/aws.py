@@ -12,8 +12,8 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from support.patience import START_S
 from support.ports import free_ports
-from support.service import START_S
 from support.until import until
 
 REGION = "eu-west-1"

@@ -7,11 +7,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import psycopg
+import psycopg.sql
 import pytest
 
 from hyperkms.state.database import migrate_database
@@ -129,6 +132,17 @@ class PostgresServer:
         with psycopg.connect(where, autocommit=True) as connection:
             done = connection.execute(statement.encode(), values)
             return done.fetchall() if done.description else []
+
+    @contextmanager
+    def without_writes(self, name: str) -> Iterator[None]:
+        """Within this block every table of a database is read and takes no rows."""
+        where = f"host=127.0.0.1 port={self.port} user={USER} dbname={name}"
+        with psycopg.connect(where) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            named = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(table) for (table,) in tables)
+            connection.execute(psycopg.sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(named))
+            yield
+            connection.rollback()
 
     def _wait(self) -> None:
         assert self.process is not None
