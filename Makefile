@@ -3,11 +3,12 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run recover test check demo bench hygiene faults mutate docs lock FORCE
+.PHONY: help setup run recover test test-combinations check demo bench hygiene faults mutate docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
 	@echo 'make test    the Rust tests, then the Python tests'
+	@echo 'make test-combinations  what speaks HTTP, with keys here and at AWS, and state in SQLite and PostgreSQL'
 	@echo 'make demo    the service and the sandbox together, start to end'
 	@echo '             (ARGS=--mpc: large orders by a wallet in shares, and cosigners that are killed)'
 	@echo 'make bench   speed and memory: the service, the core and what they are measured against, in 10 minutes'
@@ -128,16 +129,32 @@ mutate: setup
 # One more than there are processors, 4 at most: a test that waits for a process or a disk leaves its processor idle.
 WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$((n + 1))" || echo 4)
 
+# One build makes the Rust tests and the recover program: two would compile what they share twice, with other features.
 # src is not on the path of pytest: the tests meet the installed package, the only one with a core. Files go to the
 # workers in the order of their names, and not the ones with most tests first: those are quick, and fill the end.
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
+	cargo build --locked --workspace --features hyperkms-core/kms --tests --bins; \
 	cargo test --locked --workspace --features hyperkms-core/kms; \
-	cargo build --locked --workspace --features hyperkms-core/kms --bins; \
 	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Where state and keys can be: HYPERKMS_TEST_CUSTODY, HYPERKMS_TEST_DATABASE. What speaks HTTP runs on each; CI runs the
+# last in full, and every route of the others once (tests/scenarios/test_every_route_on_every_back_end.py).
+COMBINATIONS = aws-kms+aws-secrets-manager,postgresql aws-kms,postgresql file,postgresql file,sqlite
+
+test-combinations: setup
+	@set -e; $(WITH_CARGO); \
+	cargo build --locked --workspace --features hyperkms-core/kms --tests --bins; \
+	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover' HYPERKMS_REQUIRE_POSTGRES=1; \
+	for each in $(COMBINATIONS); do \
+		echo "test-combinations: $$each"; \
+		HYPERKMS_TEST_CUSTODY="$${each%,*}" HYPERKMS_TEST_DATABASE="$${each#*,}" .venv/bin/python -m pytest \
+			--numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -rfEs $(ARGS) \
+			tests/conformance tests/fuzz tests/scenarios tests/threshold; \
+	done
 
 check: setup
 	@$(WITH_CARGO); found=yes; \

@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from support import databases
 from support.aws import Aws, aws
+from support.custody import remove_emulator
 from support.postgres import remove_postgres
 from support.service import Service
 from support.vectors import FOLDER
@@ -21,6 +22,7 @@ settings.load_profile("untimed")
 def pytest_sessionfinish() -> None:
     """Workers of xdist end without the functions of `atexit`."""
     remove_postgres()
+    remove_emulator()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,13 +5,12 @@ that must not be JSON is refused wherever it stands; one that must be is never c
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
+from support.databases import rows
 from support.every_route import Place, Route, places, replaced, routes_of
 from support.keep_alive import Line, line_to
 from support.naughty import naughty_names, naughty_strings
@@ -119,7 +118,6 @@ def _is_json(text: bytes) -> bool:
 
 
 def _names(service: Service) -> dict[str, list[str]]:
-    with closing(sqlite3.connect(f"file:{service.data / 'hyperkms.db'}?mode=ro", uri=True)) as database:
-        wallets = [name for (name,) in database.execute("SELECT id FROM wallets ORDER BY id")]
-        clients = [name for (name,) in database.execute("SELECT name FROM clients ORDER BY name")]
+    wallets = [name for (name,) in rows(service.data, "SELECT id FROM wallets ORDER BY id")]
+    clients = [name for (name,) in rows(service.data, "SELECT name FROM clients ORDER BY name")]
     return {"wallets": wallets, "clients": clients}

@@ -27,7 +27,7 @@ import pytest
 from support.memory_scan import Hit, Memory, Scanner, files_below, secrets_in
 from support.mpc import cosigner_pids, generate, service_in_shares
 from support.sealed_key_reader import Secret, open_sealed_key, read_root_key
-from support.service import Service
+from support.service import START_S, Service
 from support.share_reader import OpenShare, open_shares, private_key_of
 
 SIGNATURES = int(os.environ.get("HYPERKMS_TEST_MPC_SIGNATURES", "200"))
@@ -91,7 +91,7 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
         said.append(("the page of metrics", service.get("/metrics").body))
         at_rest = _scan_all(service, {**named, **planted})
         service.process.terminate()
-        service.process.wait(timeout=30)
+        service.process.wait(timeout=START_S)
         assert service.process.stderr is not None
         said.append(("standard error", service.process.stderr.read().encode()))
         service.stop()
@@ -192,7 +192,7 @@ def _fail(service: Service, wallets: Mapping[str, str]) -> list[tuple[str, bytes
 def _ask(service: Service, requests: list[tuple[str, Any]], expected: set[int]) -> list[tuple[str, bytes]]:
     """Post over one connection that stays open; answers the whole of what came back, headers included."""
     address, answers = urlsplit(service.url), []
-    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)) as connection:
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=START_S)) as connection:
         for path, body in requests:
             connection.request("POST", path, json.dumps(body), {"X-API-Key": service.key})
             answer = connection.getresponse()

@@ -11,7 +11,6 @@ import os
 import resource
 import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +25,8 @@ import pytest
 
 from support.memory_scan import Memory, Scanner, files_below, forms, secrets_in, secrets_of
 from support.sealed_key_reader import Secret, open_sealed_key, read_root_key
-from support.service import Service, command, environment
+from support.service import START_S, Service, command, environment
+from support.stored_keys import change_stored
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read through /proc, which is Linux")
 
@@ -79,7 +79,7 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         said.append(("the page of metrics", service.get("/metrics").body))
         memory, arenas = _scan(service, {**named, "planted": planted})
         service.process.terminate()
-        service.process.wait(timeout=30)
+        service.process.wait(timeout=START_S)
         assert service.process.stderr is not None
         said.append(("standard error", service.process.stderr.read().encode()))
         yield Worked(service, request.param, named, planted, said, memory, arenas)
@@ -98,10 +98,7 @@ def _import_canary(data: Path, file: Path, kind: str) -> Secret:
 
 
 def _change_a_sealed_bit(data: Path, wallet: str) -> None:
-    with closing(sqlite3.connect(data / "hyperkms.db")) as database, database:
-        (sealed,) = database.execute("SELECT sealed FROM sealed_keys WHERE wallet = ?", (wallet,)).fetchone()
-        changed = sealed[:-20] + bytes([sealed[-20] ^ 1]) + sealed[-19:]
-        database.execute("UPDATE sealed_keys SET sealed = ? WHERE wallet = ?", (changed, wallet))
+    change_stored(data, wallet, lambda sealed: sealed[:-20] + bytes([sealed[-20] ^ 1]) + sealed[-19:])
 
 
 def _sign(service: Service) -> list[tuple[str, bytes]]:
@@ -149,7 +146,7 @@ def _fail(service: Service) -> list[tuple[str, bytes]]:
 def _ask(service: Service, requests: list[tuple[str, Any]], expected: set[int]) -> list[tuple[str, bytes]]:
     """Post over one connection that stays open; answers the whole of what came back, headers included."""
     address, answers = urlsplit(service.url), []
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=START_S)
     with closing(connection):
         for path, body in requests:
             connection.request("POST", path, json.dumps(body), {"X-API-Key": service.key})
@@ -326,7 +323,7 @@ def unlimited_cores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def _abort(service: Service) -> None:
     service.process.send_signal(signal.SIGABRT)
-    assert service.process.wait(timeout=30) == -signal.SIGABRT
+    assert service.process.wait(timeout=START_S) == -signal.SIGABRT
 
 
 def _core_files(folder: Path) -> list[Path]:

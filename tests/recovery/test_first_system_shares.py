@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from support.commands import key_file, run
 from support.recovering import full_pipe, piped, program, recover, refused
-from support.service import command, environment
+from support.service import START_S, command, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN: list[dict[str, Any]] = json.loads((ROOT / "tests/golden/first_system_shares.json").read_text())
@@ -118,7 +118,7 @@ def test_the_process_leaves_no_core_file(tmp_path: Path) -> None:
             # It waits in its last step for room in the pipe.
             limits = Path(f"/proc/{process.pid}/limits")
             pattern = re.compile(r"^Max core file size +0 +0 ", re.MULTILINE)
-            until = time.monotonic() + 30
+            until = time.monotonic() + START_S
             while pattern.search(limits.read_text()) is None:
                 assert time.monotonic() < until, limits.read_text()
                 time.sleep(0.01)
@@ -164,7 +164,7 @@ def test_what_the_library_of_the_first_system_splits_is_read(splitting: Path, tm
         input=json.dumps(asked),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_S,
         check=True,
     )
     splits = json.loads(made.stdout)

@@ -17,7 +17,7 @@ from hyperkms.client import NotSignable, SigningClient
 from hyperkms.client.ccxt import RemoteHyperliquid
 from hyperkms.client.hyperliquid_sdk import RemoteExchange, RemoteWallet
 from support.sandbox import Sandbox, sandbox
-from support.service import Service
+from support.service import START_S, Service
 from support.signing_clients import ROOM
 
 NOBODY = "0x" + "77" * 20
@@ -50,7 +50,7 @@ def client(service: Service, stand_in: Sandbox) -> Iterator[SigningClient]:
 
 @pytest.fixture
 def exchange(client: SigningClient, stand_in: Sandbox) -> RemoteExchange:
-    return RemoteExchange(RemoteWallet(client, "bot"), stand_in.url, timeout=10)
+    return RemoteExchange(RemoteWallet(client, "bot"), stand_in.url, timeout=START_S)
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {
@@ -95,7 +95,7 @@ def test_an_agent_is_approved_by_a_wallet_of_the_service_and_trades(
     answer, key = exchange.approve_agent(name)
     assert answer == DEFAULT
     assert ("agentName" in stand_in.log()[-1]["posted"]["action"]) == (name is not None)
-    agent = Exchange(Account.from_key(key), base_url=stand_in.url, timeout=10)
+    agent = Exchange(Account.from_key(key), base_url=stand_in.url, timeout=START_S)
     order: Any = {"limit": {"tif": "Gtc"}}
     assert agent.order("ETH", is_buy=True, sz=0.1, limit_px=2900, order_type=order)["status"] == "ok"
 
@@ -109,7 +109,7 @@ def test_a_sub_account_is_made_and_paid_into(exchange: RemoteExchange) -> None:
 def test_a_vault_of_the_exchange_is_posted_with_none_of_what_is_the_account_s_own(
     client: SigningClient, stand_in: Sandbox
 ) -> None:
-    exchange = RemoteExchange(RemoteWallet(client, "bot"), stand_in.url, vault_address=VAULT, timeout=10)
+    exchange = RemoteExchange(RemoteWallet(client, "bot"), stand_in.url, vault_address=VAULT, timeout=START_S)
     exchange.set_expires_after(2_000_000_000_000)
     assert exchange.usd_transfer(1, NOBODY) == DEFAULT
     posted = stand_in.log()[-1]["posted"]

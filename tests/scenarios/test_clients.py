@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from support.commands import run
 from support.record import records_in
 from support.service import START_S, Answer, Service
+from support.stored_keys import change_stored, ruined
 
 INVALID_KEY = "Unauthorized: Invalid API key"
 NOOP = {"type": "noop"}
@@ -147,9 +147,7 @@ def test_row_18_reads_need_a_key(shared_service: Service) -> None:
 def test_row_18_a_read_opens_no_key(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert run("wallet", "generate", "w", "--data", str(data), cwd=tmp_path).returncode == 0
-    with sqlite3.connect(data / "hyperkms.db") as database:
-        database.execute("UPDATE sealed_keys SET sealed = x'00'")
-    database.close()
+    change_stored(data, "w", ruined)
     with Service.start(data) as service:
         assert service.get("/wallets/w/public-key").status == 200
         assert service.get("/wallets").json["count"] == 1

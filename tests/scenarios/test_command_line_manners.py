@@ -15,7 +15,7 @@ import pytest
 
 from hyperkms.cli.commands import cli
 from support.commands import KEY, key_file, run
-from support.databases import setting_for
+from support.custody import settings_for
 from support.service import START_S, Service, command, environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
@@ -113,7 +113,7 @@ def test_a_pipe_that_closes_is_no_traceback(service: Service) -> None:
     words = command("wallet", "list", "--json", "--data", str(service.data))
     done = subprocess.run(
         words,
-        env=environment(**setting_for(service.data)),
+        env=environment(**settings_for(service.data)),
         cwd=service.data.parent,
         stdout=write,
         stderr=subprocess.PIPE,

@@ -28,7 +28,7 @@ from hyperliquid.exchange import Exchange
 
 from hyperkms.client import NO_RETRIES, Malformed, NoAnswer, NotSignable, Options, Refused, SigningClient
 from hyperkms.client.hyperliquid_sdk import RemoteExchange, RemoteWallet
-from support.service import NOWHERE, Service
+from support.service import NOWHERE, START_S, Service
 from support.signing_clients import ROOM
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory, sandbox: str) -> Iterator[
 def remote_exchange(signing: Service, sandbox: str, wallet: str, **options: Any) -> Iterator[RemoteExchange]:
     with client_of(signing) as client:
         found = bot.find_or_create_wallet(client, wallet)
-        yield RemoteExchange(RemoteWallet(client, found.id), sandbox, timeout=10, **options)
+        yield RemoteExchange(RemoteWallet(client, found.id), sandbox, timeout=START_S, **options)
 
 
 def client_of(signing: Service) -> SigningClient:
@@ -72,7 +72,7 @@ def run_bot(kms_url: str, key: str, wallet: str, exchange_url: str = NOWHERE) ->
         env={"PATH": os.environ["PATH"], **settings},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=START_S,
         check=False,
     )
 
@@ -136,7 +136,7 @@ class Stub:
 
 def test_the_demo_ends_with_0_and_its_table_shows_what_was_accepted(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
-        shown, complaints = process.communicate(timeout=100)
+        shown, complaints = process.communicate(timeout=START_S)
     assert (process.returncode, complaints) == (0, "")
     found = [ROW.fullmatch(line) for line in shown.splitlines()]
     rows = [tuple(cell.strip() for cell in row.groups()) for row in found if row]
@@ -213,7 +213,7 @@ def test_a_demo_that_is_interrupted_stops_what_it_started(
         while last not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=START_S)
     assert process.returncode == status
     assert_nothing_is_left(process, short)
 
@@ -308,7 +308,7 @@ def test_exchanges_with_different_wallets_at_once_do_not_mix(signing: Service, s
     own = Account.create()
     seen = len(read_log(sandbox))
     with remote_exchange(signing, sandbox, "left") as left, remote_exchange(signing, sandbox, "right") as right:
-        traders = {"BTC": left, "ETH": right, "SOL": Exchange(own, sandbox, timeout=10)}
+        traders = {"BTC": left, "ETH": right, "SOL": Exchange(own, sandbox, timeout=START_S)}
 
         def place(coin: str, exchange: Exchange) -> None:
             for _ in range(ORDERS_EACH):
@@ -348,7 +348,7 @@ def test_what_is_no_trading_action_is_refused_by_the_policy_and_not_posted(signi
         with pytest.raises(NotSignable, match="a hash, which says nothing"):
             exchange.wallet.sign_message(b"")
     with pytest.raises(NotSignable, match="use a RemoteWallet"):
-        RemoteExchange(Account.create(), sandbox, timeout=10).schedule_cancel(None)
+        RemoteExchange(Account.create(), sandbox, timeout=START_S).schedule_cancel(None)
     assert len(read_log(sandbox)) == seen
 
 

@@ -3,16 +3,14 @@
 import json
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hyperkms.cli.layout import DATABASE
+from support.databases import rows
 from support.forked import Forked
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.killed_under_a_key import (
@@ -61,9 +59,8 @@ def kill(data: Path, point: str, path: str, key: str, body: dict[str, object]) -
 
 def plan(service: Service, key: str) -> dict[str, Any] | None:
     """What was reserved under the key."""
-    with closing(sqlite3.connect(service.data / DATABASE)) as database:
-        row = database.execute("SELECT plan FROM requests WHERE key = ?", (key,)).fetchone()
-    return json.loads(row[0]) if row else None
+    found = rows(service.data, "SELECT plan FROM requests WHERE key = ?", key)
+    return json.loads(found[0][0]) if found else None
 
 
 REQUESTS: dict[str, tuple[str, str, dict[str, object]]] = {
@@ -183,23 +180,20 @@ def test_a_version_in_grace_finishes_its_request(service: Service) -> None:
 def test_an_action_that_expired_meanwhile_is_not_signed(service: Service) -> None:
     soon = time.time_ns() // 1_000_000 + 600_000
     sent = cut_off(service, "expired", expiresAfter=soon)
-    with closing(sqlite3.connect(service.data / DATABASE)) as database, database:
-        database.execute("UPDATE requests SET plan = replace(plan, ?, '1000') WHERE key = 'expired'", (str(soon),))
+    rows(service.data, "UPDATE requests SET plan = replace(plan, ?, '1000') WHERE key = 'expired'", str(soon))
     assert post(service, "/hyperliquid/sign", sent, "expired").json["code"] == "already-expired"
     assert signatures(service.data, "expired") == []
 
 
 def test_a_plan_of_another_release_is_not_guessed_at(service: Service) -> None:
     sent = cut_off(service, "other-release")
-    with closing(sqlite3.connect(service.data / DATABASE)) as database, database:
-        database.execute("UPDATE requests SET plan = replace(plan, '\"v\":1', '\"v\":2') WHERE key = 'other-release'")
+    rows(service.data, "UPDATE requests SET plan = replace(plan, '\"v\":1', '\"v\":2') WHERE key = 'other-release'")
     assert post(service, "/hyperliquid/sign", sent, "other-release").json["code"] == "request-not-resumable"
     assert signatures(service.data, "other-release") == []
 
 
 def test_a_request_that_was_cut_off_more_than_a_day_ago_is_not_resumed(service: Service) -> None:
     sent = cut_off(service, "yesterday")
-    with closing(sqlite3.connect(service.data / DATABASE)) as database, database:
-        database.execute("UPDATE requests SET created_at = created_at - 86400001 WHERE key = 'yesterday'")
+    rows(service.data, "UPDATE requests SET created_at = created_at - 86400001 WHERE key = 'yesterday'")
     assert post(service, "/hyperliquid/sign", sent, "yesterday").json["code"] == "idempotency-key-expired"
     assert signatures(service.data, "yesterday") == []

@@ -2,6 +2,8 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +16,7 @@ from support.unlimited import UNLIMITED
 
 KIB, MIB = 1024, 1024 * 1024
 GROWTH = 20 * MIB
+AT_ONCE = 16
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +57,16 @@ def test_a_body_is_refused_by_every_route_whatever_fills_it(prepared: Service, p
 def test_a_hundred_megabytes_leave_the_memory_flat(prepared: Service, posts: list[Route]) -> None:
     """With a length, and in chunks without one: what was refused is neither kept nor gathered."""
     before = _resident(prepared.process.pid)
-    for route in posts:
-        for head, frame in ((b"Content-Length: 104857600", b"%b"), (b"Transfer-Encoding: chunked", b"10000\r\n%b\r\n")):
-            status = _send(prepared, route.at("bytes"), head, frame % (b"x" * 64 * KIB), times=1600)
-            assert status in (b"413", b""), (route.path, status)
-            assert _resident(prepared.process.pid) - before < GROWTH, route.path
+    framed = ((b"Content-Length: 104857600", b"%b"), (b"Transfer-Encoding: chunked", b"10000\r\n%b\r\n"))
+
+    def refused(case: tuple[Route, tuple[bytes, bytes]]) -> None:
+        route, (head, frame) = case
+        status = _send(prepared, route.at("bytes"), head, frame % (b"x" * 64 * KIB), times=1600)
+        assert status in (b"413", b""), (route.path, status)
+        assert _resident(prepared.process.pid) - before < GROWTH, route.path
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # the service waits a little before it closes on whoever still sends
+        list(pool.map(refused, product(posts, framed)))
     assert prepared.get("/ready").status == 200
 
 

@@ -16,7 +16,7 @@ from hyperkms.metrics.catalogue import FAMILIES, STORED
 from hyperkms.metrics.routes import ROUTES
 from support.keep_alive import line_to
 from support.scraped import Scraped, parse, scrape
-from support.service import Service
+from support.service import START_S, Service
 
 CANARY = "canary-7d20e1"
 SIGN = "/wallets/sign"
@@ -214,7 +214,7 @@ def test_nobody_and_nothing_that_was_sent_is_on_the_page(service: Service) -> No
 def _odd_method(service: Service) -> None:
     """A method that HTTP has and no route of ours."""
     port = int(service.url.rpartition(":")[2])
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_S)
     connection.request("PROPFIND", f"/{CANARY}", headers={"X-API-Key": service.key})
     assert connection.getresponse().status in (404, 405)
     connection.close()

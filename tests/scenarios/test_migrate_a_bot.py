@@ -20,7 +20,7 @@ pytest.importorskip("hyperliquid", reason="the official SDK is in the dependency
 from hyperliquid.exchange import Exchange
 
 from support.sandbox import Sandbox, sandbox
-from support.service import Service
+from support.service import START_S, Service
 from support.signing_clients import ROOM
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         sandbox(*_flags_of_the_sandbox(account)) as exchange,
         Service.start(folder / "data", HYPERKMS_TESTNET_URL=exchange.url, **ROOM) as service,
     ):
-        answer, old_key = Exchange(account, base_url=exchange.url, timeout=30).approve_agent("old")
+        answer, old_key = Exchange(account, base_url=exchange.url, timeout=START_S).approve_agent("old")
         assert answer["status"] == "ok"
         made = Desk(service, exchange, folder, account, Account.from_key(old_key))
         wallet = json.loads(made.run("sh", "-c", BLOCKS["generate.sh"]))["wallet"]

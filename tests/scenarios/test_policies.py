@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import jsonschema_rs
 import pytest
 
 from support.commands import run
+from support.databases import rows
 from support.keep_alive import line_to
 from support.places import PLACES, Place
 from support.sandbox import sandbox
@@ -404,9 +404,7 @@ def test_a_change_holds_in_every_worker_from_the_next_request_on(exchange: str, 
 
 def test_a_damaged_policy_signs_nothing_until_there_is_another(service: Service, wallet: str) -> None:
     service.post(f"/wallets/{wallet}/policy", {"policy": {"format": 1, "allow": ["noop"]}})
-    with sqlite3.connect(service.data / "hyperkms.db") as database:
-        database.execute("UPDATE policies SET document = '{}' WHERE wallet = ?", (wallet,))
-    database.close()
+    rows(service.data, "UPDATE policies SET document = '{}' WHERE wallet = ?", wallet)
     service.generate(f"{wallet}-2")  # a change, so that everything is read again
     answer = sign(service, wallet, NOBODY)
     assert (answer.status, answer.json["code"]) == (500, "policy-damaged")

@@ -1,17 +1,17 @@
 """A process that is killed before its answers have their rows: whoever repeats a request gets the identical answer."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hyperkms.audit.segments import MANIFEST
-from hyperkms.cli.layout import DATABASE, RECORDS
+from hyperkms.cli.layout import RECORDS
+from support import databases
 from support.keyed import NOOP, REPLAYED, post, signatures
 from support.record import HEAD, OPENING, entries_in, files_in, lines_in
 from support.record_reader import read_logs, read_manifest
@@ -42,22 +42,18 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 @contextmanager
 def no_rows(data: Path) -> Iterator[None]:
     """The database is read and takes no rows."""
-    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as database:
-        database.execute("BEGIN IMMEDIATE")
+    with databases.no_writes(data):
         yield
-        database.execute("ROLLBACK")
 
 
 def transfers(data: Path) -> list[tuple[str, int]]:
     """Logs whose requests may lack rows, and the byte up to which they have them."""
-    with closing(sqlite3.connect(data / DATABASE)) as database:
-        return list(database.execute("SELECT log, done FROM transfers"))
+    return databases.rows(data, "SELECT log, done FROM transfers")
 
 
 def rows(data: Path) -> list[str]:
     """The keys that have a row."""
-    with closing(sqlite3.connect(data / DATABASE)) as database:
-        return [key for (key,) in database.execute("SELECT key FROM requests ORDER BY key")]
+    return [key for (key,) in databases.rows(data, "SELECT key FROM requests ORDER BY key")]
 
 
 def until_it_has_its_row(service: Service, key: str) -> None:
@@ -243,8 +239,7 @@ def as_the_release_before_wrote_it(data: Path) -> Path:
             text.write(json.dumps({**place, "record": record}, separators=(",", ":")) + "\n")
     file.unlink()
     (data / RECORDS / MANIFEST).unlink()
-    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as database:
-        database.execute("UPDATE transfers SET done = 0")
+    databases.rows(data, "UPDATE transfers SET done = 0")
     return old
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from support import databases
 from support.keep_alive import Line, line_to
 from support.service import START_S, Answer, Service
+from support.stored_keys import change_stored, ruined, stored_versions
 
 MESSAGE = "hello"
 KEY_TYPES = ("ed25519", "secp256k1")
@@ -23,8 +23,7 @@ def line(shared_service: Service) -> Iterator[Line]:
 
 def sealed(service: Service, wallet: str) -> list[int]:
     """The versions of a wallet whose sealed keys exist."""
-    query = "SELECT version FROM sealed_keys WHERE wallet = ? ORDER BY version"
-    return [version for (version,) in databases.rows(service.data, query, wallet)]
+    return stored_versions(service.data, wallet)
 
 
 def make(line: Line, wallet: str, *, key_type: str = "secp256k1", rotations: int = 0) -> None:
@@ -167,7 +166,7 @@ def paged(line: Line, state: str) -> list[str]:
 def test_reading_could_decrypt_a_key_and_here_it_touches_none(line: Line, shared_service: Service) -> None:
     """Defect 18, for what there is to read of versions: it is answered without any sealed key."""
     make(line, "read", rotations=1)
-    databases.rows(shared_service.data, "UPDATE sealed_keys SET sealed = ? WHERE wallet = 'read'", bytes(1))
+    change_stored(shared_service.data, "read", ruined)
     for route in ("", "/versions", "/rotation-history", "/public-key"):
         assert line.get(f"/wallets/read{route}").status == 200
 

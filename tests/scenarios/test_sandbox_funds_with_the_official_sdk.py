@@ -14,6 +14,7 @@ from hyperliquid.exchange import Exchange
 from hyperliquid.info import Info
 
 from support.sandbox import Sandbox, sandbox
+from support.service import START_S
 
 WALLET: LocalAccount = Account.from_key("0x" + "01" * 32)
 VAULT = "0x" + "5a" * 20
@@ -31,18 +32,18 @@ def exchange() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def bot(exchange: Sandbox) -> Exchange:
-    return Exchange(WALLET, base_url=exchange.url, timeout=10)
+    return Exchange(WALLET, base_url=exchange.url, timeout=START_S)
 
 
 @pytest.fixture
 def perps(exchange: Sandbox) -> Callable[[str], float]:
-    info = Info(exchange.url, skip_ws=True, timeout=10)
+    info = Info(exchange.url, skip_ws=True, timeout=START_S)
     return lambda user: float(info.user_state(user)["marginSummary"]["accountValue"])
 
 
 @pytest.fixture
 def spot(exchange: Sandbox) -> Callable[[str, str], float]:
-    info = Info(exchange.url, skip_ws=True, timeout=10)
+    info = Info(exchange.url, skip_ws=True, timeout=START_S)
 
     def total(user: str, coin: str) -> float:
         balances = info.spot_user_state(user)["balances"]
@@ -81,10 +82,10 @@ def test_a_sub_account_is_made_paid_into_and_trades(bot: Exchange, exchange: San
     assert bot.sub_account_spot_transfer(sub, is_deposit=True, token=PURR, amount=2.0) == DEFAULT
     assert bot.sub_account_spot_transfer(sub, is_deposit=False, token=PURR, amount=0.5) == DEFAULT
     assert (perps(sub), spot(sub, "PURR")) == (5, 1.5)
-    trader = Exchange(WALLET, base_url=exchange.url, vault_address=sub, timeout=10)
+    trader = Exchange(WALLET, base_url=exchange.url, vault_address=sub, timeout=START_S)
     placed = trader.order("ETH", is_buy=True, sz=0.1, limit_px=2900, order_type={"limit": {"tif": "Gtc"}})
     assert placed["status"] == "ok"
-    info = Info(exchange.url, skip_ws=True, timeout=10)
+    info = Info(exchange.url, skip_ws=True, timeout=START_S)
     assert len(info.open_orders(sub)) == 1
     [shown] = info.query_sub_accounts(WALLET.address)
     assert (shown["name"], shown["subAccountUser"]) == ("second", sub)
@@ -104,7 +105,7 @@ def test_a_vault_is_paid_into_and_out_of(bot: Exchange, perps: Any) -> None:
 def test_a_builder_s_fee_is_approved(bot: Exchange, exchange: Sandbox) -> None:
     assert bot.approve_builder_fee(VAULT, "0.001%") == DEFAULT
     asked = {"type": "maxBuilderFee", "user": WALLET.address, "builder": VAULT}
-    assert Info(exchange.url, skip_ws=True, timeout=10).post("/info", asked) == 1
+    assert Info(exchange.url, skip_ws=True, timeout=START_S).post("/info", asked) == 1
 
 
 def test_what_the_stand_in_has_no_use_for_is_taken_from_whoever_may_sign_it(bot: Exchange, exchange: Sandbox) -> None:
@@ -125,13 +126,13 @@ def test_what_the_stand_in_has_no_use_for_is_taken_from_whoever_may_sign_it(bot:
         assert call(bot) == DEFAULT
     signers = [entry["signer"] for entry in exchange.log()]
     assert set(signers) == {own.lower()}
-    stranger = Exchange(Account.from_key("0x" + "02" * 32), base_url=exchange.url, timeout=10)
+    stranger = Exchange(Account.from_key("0x" + "02" * 32), base_url=exchange.url, timeout=START_S)
     assert [call(stranger)["status"] for call in calls] == ["err"] * len(calls)
 
 
 def test_actions_that_are_signed_for_no_vault_reach_the_account_itself(exchange: Sandbox, perps: Any) -> None:
     """The SDK hashes no vault address with them, and posts it all the same."""
-    leader = Exchange(WALLET, base_url=exchange.url, vault_address=VAULT, timeout=10)
+    leader = Exchange(WALLET, base_url=exchange.url, vault_address=VAULT, timeout=START_S)
     assert leader.vault_usd_transfer(VAULT, is_deposit=True, usd=1_000_000) == DEFAULT
     posted = exchange.log()[-1]
     assert (posted["posted"]["vaultAddress"], posted["signer"]) == (VAULT, WALLET.address.lower())
@@ -140,7 +141,7 @@ def test_actions_that_are_signed_for_no_vault_reach_the_account_itself(exchange:
 
 def test_an_agent_moves_no_funds_by_user_signed_actions(bot: Exchange, exchange: Sandbox, perps: Any) -> None:
     _, key = bot.approve_agent("bot")
-    agent = Exchange(Account.from_key(key), base_url=exchange.url, account_address=WALLET.address, timeout=10)
+    agent = Exchange(Account.from_key(key), base_url=exchange.url, account_address=WALLET.address, timeout=START_S)
     for answer in (agent.usd_transfer(1, NOBODY), agent.withdraw_from_bridge(1, NOBODY), agent.approve_agent("x")[0]):
         assert answer["status"] == "err"
     assert perps(WALLET.address) == MILLION

@@ -21,6 +21,8 @@ from hyperliquid.info import Info
 from hyperliquid.utils.error import ClientError
 from hyperliquid.utils.types import Cloid
 
+from support.service import START_S
+
 WALLET: LocalAccount = Account.from_key("0x" + "01" * 32)
 STRANGER: LocalAccount = Account.from_key("0x" + "02" * 32)
 READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
@@ -52,12 +54,12 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture
 def bot(base_url: str) -> Exchange:
-    return Exchange(WALLET, base_url=base_url, timeout=10)
+    return Exchange(WALLET, base_url=base_url, timeout=START_S)
 
 
 @pytest.fixture
 def info(base_url: str) -> Info:
-    return Info(base_url, skip_ws=True, timeout=10)
+    return Info(base_url, skip_ws=True, timeout=START_S)
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def test_leverage_schedules_and_noops_are_understood(bot: Exchange) -> None:
     default = {"status": "ok", "response": {"type": "default"}}
     assert bot.update_leverage(5, "ETH", is_cross=False) == default
     assert bot.schedule_cancel(None) == default
-    now = requests.post(f"{bot.base_url}/sandbox/clock", json={}, timeout=10).json()["nowMs"]
+    now = requests.post(f"{bot.base_url}/sandbox/clock", json={}, timeout=START_S).json()["nowMs"]
     assert bot.noop(now + 1000) == default
 
 
@@ -135,13 +137,13 @@ def test_leverage_schedules_and_noops_are_understood(bot: Exchange) -> None:
 def test_an_agent_that_the_sdk_approves_trades_for_the_account(bot: Exchange, info: Info, name: str | None) -> None:
     answer, key = bot.approve_agent(name)
     assert answer == {"status": "ok", "response": {"type": "default"}}
-    agent = Exchange(Account.from_key(key), base_url=bot.base_url, account_address=WALLET.address, timeout=10)
+    agent = Exchange(Account.from_key(key), base_url=bot.base_url, account_address=WALLET.address, timeout=START_S)
     placed = _status(agent.order("ETH", is_buy=True, sz=0.1, limit_px=2900.5, order_type=GTC))["resting"]["oid"]
     assert _oids(info) == [placed]
     _, following = bot.approve_agent(name)
     ended = agent.cancel("ETH", placed)
     assert ended == {"status": "err", "response": f"User or API Wallet {agent.wallet.address.lower()} does not exist."}
-    agent = Exchange(Account.from_key(following), base_url=bot.base_url, timeout=10)
+    agent = Exchange(Account.from_key(following), base_url=bot.base_url, timeout=START_S)
     assert _status(agent.cancel("ETH", placed)) == "success"
 
 
@@ -152,25 +154,25 @@ def test_an_expiry_in_the_past_is_refused(bot: Exchange) -> None:
 
 
 def test_an_unknown_wallet_is_told_so(base_url: str) -> None:
-    stranger = Exchange(STRANGER, base_url=base_url, timeout=10)
+    stranger = Exchange(STRANGER, base_url=base_url, timeout=START_S)
     refused = stranger.order("ETH", is_buy=True, sz=0.1, limit_px=2900, order_type=GTC)
     words = f"User or API Wallet {STRANGER.address.lower()} does not exist."
     assert refused == {"status": "err", "response": words}
 
 
 def test_the_sdk_survives_a_rate_limit(bot: Exchange) -> None:
-    requests.post(f"{bot.base_url}/sandbox/faults", json={"rateLimitNext": 1}, timeout=10)
+    requests.post(f"{bot.base_url}/sandbox/faults", json={"rateLimitNext": 1}, timeout=START_S)
     with pytest.raises(ClientError) as caught:
         bot.schedule_cancel(None)
     assert caught.value.status_code == 429
 
 
 def test_a_lost_reply_breaks_the_connection_after_the_order_was_placed(bot: Exchange, info: Info) -> None:
-    requests.post(f"{bot.base_url}/sandbox/faults", json={"loseReplyNext": 1}, timeout=10)
+    requests.post(f"{bot.base_url}/sandbox/faults", json={"loseReplyNext": 1}, timeout=START_S)
     with pytest.raises(requests.RequestException):
         bot.order("ETH", is_buy=True, sz=0.1, limit_px=2900, order_type=GTC)
     [oid] = _oids(info)
-    entry = requests.get(f"{bot.base_url}/sandbox/log", timeout=10).json()["entries"][-1]
+    entry = requests.get(f"{bot.base_url}/sandbox/log", timeout=START_S).json()["entries"][-1]
     assert entry["answer"]["lost"]
     assert entry["signer"] == WALLET.address.lower()
     assert _status(bot.cancel("ETH", oid)) == "success"
@@ -181,8 +183,8 @@ def test_a_signal_ends_the_server_cleanly_after_one_line_of_output(number: signa
     with _start() as process:
         base_url = _address_of(process)
         with requests.Session() as kept_open:
-            assert kept_open.post(f"{base_url}/info", json={"type": "meta"}, timeout=10).ok
+            assert kept_open.post(f"{base_url}/info", json={"type": "meta"}, timeout=START_S).ok
             process.send_signal(number)
-            rest, _ = process.communicate(timeout=20)
+            rest, _ = process.communicate(timeout=START_S)
     assert process.returncode == 0
     assert rest == ""

@@ -15,7 +15,7 @@ import pytest
 
 from support.commands import sandbox
 from support.keep_alive import Line, line_to
-from support.service import Answer, Service
+from support.service import START_S, Answer, Service
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ def _post(url: str, body: object) -> Any:
     request = urllib.request.Request(  # noqa: S310 (the sandbox on loopback)
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 (as above)
+    with urllib.request.urlopen(request, timeout=START_S) as answer:  # noqa: S310 (as above)
         return json.load(answer)
 
 
@@ -76,7 +76,7 @@ def _exchange_answer(exchange: str, signed: Any) -> Any:
 
 
 def _last_signer(exchange: str) -> str:
-    with urllib.request.urlopen(f"{exchange}/sandbox/log", timeout=10) as answer:  # noqa: S310 (as above)
+    with urllib.request.urlopen(f"{exchange}/sandbox/log", timeout=START_S) as answer:  # noqa: S310 (as above)
         return str(json.load(answer)["entries"][-1]["signer"])
 
 

@@ -25,7 +25,7 @@ from hyperkms.client import (
     UnexpectedAnswer,
 )
 from support.scripted_server import HANG_UP, LAST, SILENCE, ScriptedServer, reply
-from support.service import NOWHERE
+from support.service import NOWHERE, START_S
 from support.signing_clients import KINDS, signing_client
 
 SIGNED = reply(200, json.dumps({"success": True, "signature": "0xab", "publicKey": "0xcd", "walletId": "w"}).encode())
@@ -215,7 +215,7 @@ def test_a_kept_connection_that_the_service_has_closed_is_replaced_without_a_wor
     with ScriptedServer(script) as server, signing_client(kind, server.url, "hk_x", options()) as client:
         for _ in range(3):
             unkeyed(client)
-            assert server.hung_up.acquire(timeout=10)
+            assert server.hung_up.acquire(timeout=START_S)
     assert (len(server.requests), server.connections) == (3, 3)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from support.patience import START_S
+from support.ports import free_ports
 from support.until import until
 
 REGION = "eu-west-1"
@@ -48,7 +50,7 @@ class Aws:
 @contextmanager
 def aws() -> Iterator[Aws]:
     """Start it on a free port of 127.0.0.1, and stop it."""
-    port = free_port()
+    [port] = free_ports(1)
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
@@ -68,7 +70,7 @@ def aws() -> Iterator[Aws]:
 
 def aws_client(service: str, url: str | None = None) -> Any:
     """A client of the emulator at `url`, or of the one that the environment names."""
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=START_S)
     return botocore.session.get_session().create_client(
         service,
         region_name=REGION,
@@ -77,14 +79,6 @@ def aws_client(service: str, url: str | None = None) -> Any:
         aws_secret_access_key="none",  # noqa: S106 (an emulator asks for no secret)
         config=config,
     )
-
-
-def free_port() -> int:
-    """One that nobody has now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def answers(port: int) -> bool:

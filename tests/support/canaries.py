@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support.memory_scan import Hit, Scanner, secrets_of
 from support.sealed_key_reader import Opened, Secret, Unreadable, open_sealed_key, read_root_key, read_sealed_key
+from support.service import START_S
 
 _GATHERED = 256 * 1024
 """Bytes that are searched together."""
@@ -49,7 +50,7 @@ DAMAGED = ("damaged-bit", "damaged-wrap", "damaged-cut", "damaged-moved", "damag
 
 def damage(data: Path) -> None:
     """Change what is stored for each of these wallets as its name says, before its key is first opened."""
-    with closing(sqlite3.connect(data / "hyperkms.db", timeout=30)) as database, database:
+    with closing(sqlite3.connect(data / "hyperkms.db", timeout=START_S)) as database, database:
         sealed = dict(database.execute("SELECT wallet, sealed FROM sealed_keys WHERE version = 1"))
         bit, wrap = sealed["damaged-bit"], sealed["damaged-wrap"]
         at = len(read_sealed_key(wrap).wrapped) // 2 + wrap.index(read_sealed_key(wrap).wrapped)
@@ -69,7 +70,7 @@ def damage(data: Path) -> None:
 def secrets_of_every_version(data: Path) -> dict[str, Secret]:
     """The root key, and what is behind every sealed key that is there now and opens."""
     root_key, opened = read_root_key(data / "root.key"), dict[str, Opened]()
-    with closing(sqlite3.connect(data / "hyperkms.db", timeout=30)) as database:
+    with closing(sqlite3.connect(data / "hyperkms.db", timeout=START_S)) as database:
         for wallet, version, sealed in database.execute("SELECT wallet, version, sealed FROM sealed_keys"):
             with suppress(Unreadable):
                 opened[f"{wallet} version {version}"] = open_sealed_key(sealed, root_key)

@@ -13,20 +13,12 @@ from typing import Any
 from hyperkms.client import Options, SigningClient, create_request_key
 from support.commands import run
 from support.cosigners import Line, Process
-from support.service import Service
+from support.ports import free_ports
+from support.service import START_S, Service
 from support.signed import Signer, registered
 
 PRODUCTION = {"HYPERKMS_ENV": "production"}
 NAMES = ("alpha", "beta", "gamma")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    with ExitStack() as ends:
-        sockets = [ends.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def told(*words: str, cwd: Path, **settings: str) -> str:
@@ -154,7 +146,7 @@ class Ceremony:
 
     def connect(self, name: str, context: ssl.SSLContext) -> ssl.SSLSocket:
         """A TLS connection to a cosigner, as whoever has this context."""
-        plain = socket.create_connection(("127.0.0.1", self.ports[name]), 10)
+        plain = socket.create_connection(("127.0.0.1", self.ports[name]), START_S)
         return context.wrap_socket(plain)
 
     def coordinator(self, name: str) -> Line:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from support.databases import setting_for
+from support.custody import settings_for
 from support.service import START_S, command, environment
 
 KEY = "0123456789012345678901234567890123456789012345678901234567890123"
@@ -23,7 +23,7 @@ def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "su
     name, *_ = command()
     return subprocess.run(
         [name, *words],
-        env=environment(**{**_database(words, cwd), **settings}),
+        env=environment(**{**_places(words, cwd), **settings}),
         cwd=cwd,
         input=stdin.encode(),
         capture_output=True,
@@ -32,11 +32,13 @@ def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "su
     )
 
 
-def _database(words: tuple[str | bytes, ...], cwd: Path) -> dict[str, str]:
-    """Where the state is of the data directory that the words name."""
+def _places(words: tuple[str | bytes, ...], cwd: Path) -> dict[str, str]:
+    """Where the state and the keys are of the data directory that the words name."""
+    if words[0] == "cosigner":
+        return {}
     for flag, value in pairwise(words):
         if flag in ("--data", b"--data"):
-            return setting_for(cwd / (value if isinstance(value, str) else value.decode()))
+            return settings_for(cwd / (value if isinstance(value, str) else value.decode()))
     return {}
 
 

@@ -6,11 +6,10 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -62,6 +61,7 @@ from hyperkms.threshold.wire import (
     TestSignature,
     Witness,
 )
+from support.databases import rows
 from support.service import START_S, command, environment
 
 COORDINATOR = "c0" * 16
@@ -446,18 +446,15 @@ class Cosigners:
         self.hang_up(index)
         process = self.processes[index]
         process.stop()
-        with closing(sqlite3.connect(process.data / "hyperkms.db")) as database, database:
-            database.execute("DELETE FROM shares WHERE wallet = ?", (name.wallet,))
-            database.execute("DELETE FROM key_versions WHERE wallet = ?", (name.wallet,))
-            database.execute("DELETE FROM wallets WHERE id = ?", (name.wallet,))
+        rows(process.data, "DELETE FROM shares WHERE wallet = ?", name.wallet)
+        rows(process.data, "DELETE FROM key_versions WHERE wallet = ?", name.wallet)
+        rows(process.data, "DELETE FROM wallets WHERE id = ?", name.wallet)
         process.start()
 
     def sealed(self, index: int, name: ShareName) -> bytes:
         """The sealed share in a cosigner's database."""
-        with closing(sqlite3.connect(self.processes[index].data / "hyperkms.db")) as database:
-            place = (name.wallet, name.version, name.epoch)
-            query = "SELECT sealed FROM shares WHERE wallet = ? AND version = ? AND epoch = ?"
-            [(sealed,)] = database.execute(query, place)
+        query = "SELECT sealed FROM shares WHERE wallet = ? AND version = ? AND epoch = ?"
+        [(sealed,)] = rows(self.processes[index].data, query, name.wallet, name.version, name.epoch)
         return bytes(sealed)
 
     def retire(self, name: ShareName, asker: Asker = BEARER) -> None:

@@ -8,8 +8,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.postgresql_address import DatabaseAddress, PostgresAddress
+from support.patience import START_S
 from support.postgres import postgres
 
 KIND = "HYPERKMS_TEST_DATABASE"
@@ -41,9 +44,19 @@ def on(chosen: str) -> Iterator[None]:
             os.environ[KIND] = before
 
 
+def needs(chosen: str, because: str) -> pytest.MarkDecorator:
+    """A test that is about what this kind alone has."""
+    return pytest.mark.skipif(kind() != chosen, reason=f"{because}; not with {KIND}={kind()}")
+
+
 def database_at(path: Path) -> DatabaseAddress:
     """The database of this file's name: the file, or one of the PostgreSQL server that is this file's alone."""
-    return path if kind() == SQLITE else postgres().migrated(_name(path))
+    return path if kind() == SQLITE or is_of_a_cosigner(path.parent) else postgres().migrated(_name(path))
+
+
+def is_of_a_cosigner(data: Path) -> bool:
+    """Whether it is a cosigner's own directory: its state is a file in it, and so is its root key."""
+    return (data / "identity").exists()
 
 
 def open_at(path: Path) -> Database:
@@ -55,7 +68,7 @@ def open_at(path: Path) -> Database:
 
 def setting_for(data: Path) -> dict[str, str]:
     """What tells a process which database belongs to the data directory."""
-    if kind() == SQLITE:
+    if kind() == SQLITE or is_of_a_cosigner(data):
         return {}
     several = {"HYPERKMS_INSTANCES": os.environ[INSTANCES]} if os.environ.get(INSTANCES) else {}
     return {"HYPERKMS_DATABASE": str(postgres().migrated(_name(data / "hyperkms.db"))), **several}
@@ -66,8 +79,22 @@ def rows(data: Path, query: str, *values: object) -> list[Any]:
     address = database_at(data / "hyperkms.db")
     if isinstance(address, PostgresAddress):
         return postgres().execute(address.name, query.replace("?", "%s"), *values)
-    with closing(sqlite3.connect(address, timeout=30)) as database, database:
+    with closing(sqlite3.connect(address, timeout=START_S)) as database, database:
         return database.execute(query, values).fetchall()
+
+
+@contextmanager
+def no_writes(data: Path) -> Iterator[None]:
+    """Within this block the database of a data directory is read and takes no rows."""
+    address = database_at(data / "hyperkms.db")
+    if isinstance(address, PostgresAddress):
+        with postgres().without_writes(address.name):
+            yield
+        return
+    with closing(sqlite3.connect(address, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
 
 
 def _name(path: Path) -> str:

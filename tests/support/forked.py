@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.custody import settings_for
+from support.patience import START_S
 from support.service import environment
 
-_LONGEST_S = 60
+_LONGEST_S = START_S
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Forked:
             yield
 
     def run(self, *words: str, **settings: str) -> Died:
-        """The module's `main` of these words, with these settings alone, to its end."""
+        """The module's `main` of these words, of which the first is a data directory, with its settings and these."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps([words, environment(**settings)]) + "\n")
+        process.stdin.write(json.dumps([words, environment(**{**settings_for(Path(words[0])), **settings})]) + "\n")
         process.stdin.flush()
         timer = threading.Timer(_LONGEST_S, process.kill)
         timer.start()

@@ -21,8 +21,10 @@ from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.state.boot import boot_id
 from hyperkms.wallet import KeyType, Wallet, WalletId
-from support.databases import open_at, rows, setting_for
+from support.custody import settings_for
+from support.databases import open_at, rows
 from support.service import environment
+from support.stored_keys import stored_versions
 
 ACTOR = Actor("desk", "0123456789abcdef")
 DAY_MS = 24 * 3600 * 1000
@@ -46,8 +48,7 @@ class Here:
 
     def sealed(self, wallet: str) -> list[int]:
         """The versions of a wallet that have a sealed key."""
-        rows = self.rows("SELECT version FROM sealed_keys WHERE wallet = ? ORDER BY version", wallet)
-        return [version for (version,) in rows]
+        return stored_versions(self.data, wallet)
 
 
 def resolve(parts: Parts, wallet: WalletId, number: int | None) -> Signer:
@@ -59,7 +60,7 @@ def resolve(parts: Parts, wallet: WalletId, number: int | None) -> Signer:
 @contextmanager
 def here(data: Path, **settings: str) -> Iterator[Here]:
     """Open the data directory, made if there is none."""
-    config = load(environment(**{**setting_for(data), **settings}), {"data": data})
+    config = load(environment(**{**settings_for(data), **settings}), {"data": data})
     parts = assemble(config, create=True, tell=lambda _: None)
     opened = Here(parts, data, now=parts.clock())
     database = open_at(data / DATABASE)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from support.service import Service
+from support.service import START_S, Service
 from support.until import until
 
 
@@ -61,7 +61,7 @@ def post_to_exchange(url: str, signed: Any) -> Any:
     request = urllib.request.Request(  # noqa: S310 (the sandbox on loopback)
         f"{url}/exchange", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 (as above)
+    with urllib.request.urlopen(request, timeout=START_S) as answer:  # noqa: S310 (as above)
         return json.load(answer)
 
 

@@ -5,18 +5,21 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import psycopg
+import psycopg.sql
 import pytest
 
 from hyperkms.state.database import migrate_database
 from hyperkms.state.postgresql_address import PostgresAddress
+from support.ports import free_ports
 
 REQUIRED = "HYPERKMS_REQUIRE_POSTGRES"
 USER = "hyperkms"
@@ -51,7 +54,7 @@ class PostgresServer:
         """A new one, which runs."""
         folder = Path(tempfile.mkdtemp(prefix="hyperkms-postgres-"))
         folder.chmod(0o711)
-        server = cls(folder, _free_port(), programs)
+        server = cls(folder, free_ports(1)[0], programs)
         (folder / "data").mkdir(mode=0o700)
         if os.geteuid() == 0:
             shutil.chown(folder / "data", _OWNER, _OWNER)
@@ -130,6 +133,17 @@ class PostgresServer:
             done = connection.execute(statement.encode(), values)
             return done.fetchall() if done.description else []
 
+    @contextmanager
+    def without_writes(self, name: str) -> Iterator[None]:
+        """Within this block every table of a database is read and takes no rows."""
+        where = f"host=127.0.0.1 port={self.port} user={USER} dbname={name}"
+        with psycopg.connect(where) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            named = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(table) for (table,) in tables)
+            connection.execute(psycopg.sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(named))
+            yield
+            connection.rollback()
+
     def _wait(self) -> None:
         assert self.process is not None
         ready = [str(self.programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-t", "1", "-q"]
@@ -192,12 +206,6 @@ def _has_owner() -> bool:
     except KeyError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _children(pid: int) -> list[int]:

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from support.service import command, environment
+from support.service import START_S, command, environment
 
 _READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
-_START_S = 30
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,13 @@ class Sandbox:
 
     def log(self) -> Any:
         """Every post so far, oldest first: {posted, signer, answer{status, body}}."""
-        with urllib.request.urlopen(f"{self.url}/sandbox/log", timeout=_START_S) as answer:  # noqa: S310 (our own URL)
+        with urllib.request.urlopen(f"{self.url}/sandbox/log", timeout=START_S) as answer:  # noqa: S310 (our own URL)
             return json.load(answer)["entries"]
 
     def control(self, path: str, **members: object) -> None:
         """POST /sandbox/..., such as fund and faults."""
         body = json.dumps(members).encode()
-        with urllib.request.urlopen(f"{self.url}/sandbox/{path}", body, timeout=_START_S) as answer:  # noqa: S310 (as above)
+        with urllib.request.urlopen(f"{self.url}/sandbox/{path}", body, timeout=START_S) as answer:  # noqa: S310 (as above)
             answer.read()
 
 

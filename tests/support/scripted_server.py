@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from support.service import START_S
+
 HANG_UP = b""
 """Close the connection instead of an answer."""
 
@@ -59,7 +61,7 @@ class ScriptedServer:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(START_S)
 
     def _accept(self) -> None:
         while True:

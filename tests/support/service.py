@@ -15,9 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hyperkms.access.limits import What
-from support.databases import setting_for
+from support.custody import settings_for
+from support.patience import START_S
 
-START_S = 30
+__all__ = ["NOWHERE", "START_S", "Answer", "Service", "command", "environment"]
 NOWHERE = "http://127.0.0.1:9"
 """A loopback port where nothing listens: no test asks the real exchange for its assets."""
 
@@ -86,7 +87,7 @@ class Service:
         words = command("serve", "--data", str(data), *flags)
         process = subprocess.Popen(
             words,
-            env=environment(**{**setting_for(data), **settings}),
+            env=environment(**{**settings_for(data), **settings}),
             cwd=data.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

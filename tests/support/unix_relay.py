@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from support.service import START_S
+
 
 @contextmanager
 def relayed(path: Path, url: str) -> Iterator[str]:
@@ -21,7 +23,7 @@ def relayed(path: Path, url: str) -> Iterator[str]:
         yield f"unix:{path}"
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
+    thread.join(START_S)
 
 
 def _accept(listener: socket.socket, host: str, port: int) -> None:

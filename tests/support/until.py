@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from support.service import START_S
+from support.patience import START_S
 
 _POLL_S = 0.02
 

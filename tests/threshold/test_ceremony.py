@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import socket
-import sqlite3
 import ssl
 import stat
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from support.ceremony import PRODUCTION, Ceremony, Owner, client_with, described
 from support.certificates import self_signed
 from support.commands import refusal, run
 from support.cosigners import Process, Refusal
+from support.databases import rows
 from support.mpc import check_message
 from support.service import Service
 from support.signed import Signer, ask
@@ -309,9 +309,7 @@ def held_is_worthless(ceremony: Ceremony, stolen: Path) -> None:
 
 def sealed(data: Path, wallet: str) -> list[tuple[int, bytes | None]]:
     """Epochs and sealed shares of a wallet in a directory."""
-    with closing(sqlite3.connect(data / "hyperkms.db")) as database:
-        query = "SELECT epoch, sealed FROM shares WHERE wallet = ? AND version = 1 ORDER BY epoch"
-        return list(database.execute(query, (wallet,)))
+    return rows(data, "SELECT epoch, sealed FROM shares WHERE wallet = ? AND version = 1 ORDER BY epoch", wallet)
 
 
 def records_tell_of_it(ceremony: Ceremony) -> None:

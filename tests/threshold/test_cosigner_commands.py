@@ -10,7 +10,7 @@ from hyperkms.threshold.group import Group
 from support.asking_cosigners import command
 from support.commands import refusal, run
 from support.cosigners import Cosigners, Process, message_intent, unique
-from support.service import Service
+from support.service import START_S, Service
 
 
 def test_the_identity_is_made_once_and_is_this_users_alone(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_child_ends_with_its_parent(cosigners: Cosigners) -> None:
     child = process.process
     assert child is not None
     os.close(theirs)
-    assert child.wait(30) == 0
+    assert child.wait(START_S) == 0
     process.stop()
     process.start()
 

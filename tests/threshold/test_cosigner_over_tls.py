@@ -12,6 +12,7 @@ from hyperkms.threshold.certificates import client_context, make_certificate
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import Status
 from support.cosigners import COORDINATOR, Line, Process
+from support.service import START_S
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Listening:
 
     def connect(self, folder: Path) -> Line:
         context = client_context(folder, self.certificate)
-        plain = socket.create_connection(self.address, timeout=30)
+        plain = socket.create_connection(self.address, timeout=START_S)
         try:
             return Line(context.wrap_socket(plain))
         except BaseException:

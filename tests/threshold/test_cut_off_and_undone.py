@@ -1,10 +1,8 @@
 """A coordinator that dies in the middle of a commit, or means ill, leaves keys that sign."""
 
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ from hyperkms.threshold.wire import (
 )
 from support.asking_cosigners import asker, known
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent, unique
+from support.databases import rows
 
 INTENT = Intent(form="ed25519", operation="sign-message", message=b"m")
 FORM = cosign.Form.ed25519(b"m")
@@ -287,10 +286,8 @@ def test_a_request_that_names_no_version_is_not_signed_with_an_older_one(cosigne
         process = cosigners.processes[index]
         cosigners.hang_up(index)
         process.stop()
-        with closing(sqlite3.connect(process.data / "hyperkms.db")) as database, database:
-            database.execute(
-                "UPDATE key_versions SET activated_at = activated_at - 60000 WHERE wallet = ? AND number = 2", (wallet,)
-            )
+        query = "UPDATE key_versions SET activated_at = activated_at - 60000 WHERE wallet = ? AND number = 2"
+        rows(process.data, query, wallet)
         process.start()
     assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=unnamed) == "version-not-current"
     cosigners.sign(held, message_intent(b"m"), asker=named)

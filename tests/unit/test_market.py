@@ -12,6 +12,7 @@ from hyperkms.errors import Malformed, Unavailable
 from hyperkms.hyperliquid.actions import parse_action
 from hyperkms.hyperliquid.market import FRESH_MS, RETRY_MS, Asset, Market
 from hyperkms.hyperliquid.wire import Numbers
+from support.service import START_S
 
 META = b'{"universe": [{"name": "BTC", "szDecimals": 5, "maxLeverage": 40}, {"name": "ETH", "szDecimals": 4}]}'
 SPOT = (
@@ -47,7 +48,7 @@ def _exchange() -> Iterator[Exchange]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             running.asked += 1
-            assert running.answering.wait(20)
+            assert running.answering.wait(START_S)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             answer = running.answers[b"spotMeta" if b"spotMeta" in body else b"meta"]
             self.send_response(200)
@@ -178,7 +179,7 @@ def _refusal(market: Market) -> str:
 def _finish_readings() -> None:
     for thread in threading.enumerate():
         if thread.name == "market":
-            thread.join(10)
+            thread.join(START_S)
 
 
 def test_without_the_exchange_names_are_unavailable_and_numbered_assets_pass(clock: Clock) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hyperkms._core import Meters
 from hyperkms.errors import Malformed, Unavailable
+from support.service import START_S
 
 MINUTE = 60_000
 WIDTH = MINUTE // 60
@@ -193,7 +194,7 @@ def test_four_processes_against_one_limit_get_exactly_what_fits(tmp_path: Path) 
     ]
     for process in processes:
         process.start()
-    counts = [taken.get(timeout=100) for _ in processes]
+    counts = [taken.get(timeout=START_S) for _ in processes]
     for process in processes:
         process.join()
     assert [sum(window) for window in zip(*counts, strict=True)] == [_LIMIT // _AMOUNT] * WINDOWS
@@ -206,7 +207,7 @@ def _ask_in_every_window(
     counts = []
     for window in range(WINDOWS):
         now = NOW + window * 2 * MINUTE
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=START_S)
         asked = [meters.reserve([rolling(_AMOUNT, _LIMIT)], now=now + step) for step in range(_LIMIT // _AMOUNT + 2)]
         counts.append(sum(isinstance(answer, int) for answer in asked))
     taken.put(counts)

@@ -18,6 +18,7 @@ from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.schema import policies, wallet_policies, wallets
 from hyperkms.wallet import WalletId
 from support.databases import open_at
+from support.service import START_S
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -203,7 +204,7 @@ def test_of_many_at_once_who_expect_the_same_one_is_first(store: Store) -> None:
 
     def change() -> None:
         mine = store.another()
-        begin.wait(timeout=20)
+        begin.wait(timeout=START_S)
         try:
             outcomes.append(mine.apply(expected=0).newest)
         except HyperkmsError as error:
@@ -214,7 +215,7 @@ def test_of_many_at_once_who_expect_the_same_one_is_first(store: Store) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=START_S)
     assert sorted(map(str, outcomes)) == ["1", *["policy-changed"] * 5]
     assert [one.number for one in store.policies.versions(W)] == [1]
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from support.service import START_S
+
 ROOT = Path(__file__).resolve().parents[2]
 SHELLS = [path for name in ("sh", "dash", "bash", "busybox") if (path := shutil.which(name))]
 DISTRIBUTIONS = ("Debian: ", "Fedora: ", "macOS: ")
@@ -65,7 +67,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=START_S,
             check=False,
         )
 
@@ -79,7 +81,7 @@ class Machine:
             env={},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=START_S,
             check=True,
         )
         return dict(zip(names, answer.stdout.splitlines(), strict=True))

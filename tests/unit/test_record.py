@@ -32,6 +32,7 @@ from support.record import (
     records_in,
     signature_record,
 )
+from support.service import START_S
 
 
 def _refusal(ticket: Ticket) -> Unavailable:
@@ -59,7 +60,7 @@ def test_nothing_is_told_before_the_fsync_returns(tmp_path: Path) -> None:
     allowed = threading.Event()
 
     def slow(descriptor: int) -> None:
-        assert allowed.wait(10)
+        assert allowed.wait(START_S)
         os.fsync(descriptor)
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=slow)
@@ -87,11 +88,11 @@ def test_records_that_wait_together_share_one_fsync(tmp_path: Path) -> None:
     def counted(descriptor: int) -> None:
         calls.append(descriptor)
         first_entered.set()
-        assert allowed.wait(10)
+        assert allowed.wait(START_S)
 
     sink = FileSink(logs_in(tmp_path / "records"), fsync=counted)
     tickets = [sink.append(signature_record())]
-    assert first_entered.wait(10)
+    assert first_entered.wait(START_S)
     tickets += [sink.append(signature_record(wallet=f"w{number}")) for number in range(100)]
     allowed.set()
     positions = [ticket.wait() for ticket in tickets]
@@ -135,12 +136,12 @@ def test_a_disk_that_does_not_answer_is_a_refusal_and_nothing_more_is_taken_unti
 
     def hanging(descriptor: int) -> None:
         entered.set()
-        assert allowed.wait(60)
+        assert allowed.wait(START_S)
         os.fsync(descriptor)
 
     sink = FileSink(logs_in(tmp_path / "records", stuck_after_s=0.2), fsync=hanging)
     tickets = [sink.append(signature_record())]
-    assert entered.wait(10)
+    assert entered.wait(START_S)
     tickets += [sink.append(signature_record()) for _ in range(3)]
     for ticket in tickets:
         assert "not answered" in _refusal(ticket).message
@@ -176,7 +177,7 @@ def test_a_loop_hears_of_a_disk_that_does_not_answer(tmp_path: Path) -> None:
 
 
 def assert_set(event: threading.Event) -> None:
-    assert event.wait(60)
+    assert event.wait(START_S)
 
 
 def test_a_full_disk_refuses(tmp_path: Path) -> None:
@@ -216,7 +217,7 @@ def test_a_caller_that_gives_up_waiting_harms_no_other(tmp_path: Path) -> None:
 
     def slow(descriptor: int) -> None:
         entered.set()
-        assert allowed.wait(10)
+        assert allowed.wait(START_S)
         os.fsync(descriptor)
 
     async def give_up(durable: Ticket) -> None:
@@ -229,7 +230,7 @@ def test_a_caller_that_gives_up_waiting_harms_no_other(tmp_path: Path) -> None:
     sink = FileSink(logs_in(tmp_path / "records"), fsync=slow)
     first = sink.append(signature_record())
     second = sink.append(signature_record())
-    assert entered.wait(10)
+    assert entered.wait(START_S)
     asyncio.run(give_up(first))
     allowed.set()
     assert [ticket.wait().index for ticket in (first, second)] == [1, 2]
@@ -408,7 +409,7 @@ class Raising:
 
     def committed(self, _size: int) -> None:
         self.entered.set()
-        assert self.allowed.wait(10)
+        assert self.allowed.wait(START_S)
         raise RuntimeError
 
     def commit_failed(self, _size: int) -> None:
@@ -419,7 +420,7 @@ def test_where_the_writing_thread_ends_before_its_time_nobody_waits_for_it(tmp_p
     observer = Raising()
     sink = FileSink(logs_in(tmp_path / "records"), observer=observer)
     tickets = [sink.append(signature_record())]
-    assert observer.entered.wait(10)
+    assert observer.entered.wait(START_S)
     tickets += [sink.append(signature_record()) for _ in range(3)]
     observer.allowed.set()
     for ticket in tickets:

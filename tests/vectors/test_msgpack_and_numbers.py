@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hyperkms.errors import Malformed
 from hyperkms.hyperliquid.wire import canonical, msgpack
 from hyperkms.strict_json import ecmascript, parse
+from support.service import START_S
 from support.vectors import load
 
 TEXTS = 3000
@@ -234,7 +235,7 @@ def test_the_text_is_the_one_that_javascript_makes() -> None:
         "process.stdout.write(JSON.stringify(texts.map(text => JSON.stringify(JSON.parse(text)))))"
     )
     sent = json.dumps(texts).encode()
-    made = subprocess.run([node, "-e", program], input=sent, capture_output=True, check=True, timeout=60)
+    made = subprocess.run([node, "-e", program], input=sent, capture_output=True, check=True, timeout=START_S)
     wanted = json.loads(made.stdout)
     assert len(wanted) == len(texts) > TEXTS
     for text, expected in zip(texts, wanted, strict=True):
