@@ -52,21 +52,56 @@ class LocalRootKey:
     def open(path: str | PathLike[str]) -> LocalRootKey: ...
     @property
     def id(self) -> str: ...
+    def new_data_key(self, context: ShareContext | None) -> tuple[DataKey, bytes]:
+        """A fresh data key for a share, or, for None, for the identity key; and its wrapped form."""
+    def unwrap(self, wrapped: bytes, context: ShareContext | None) -> DataKey:
+        """Tampered unless it was wrapped by this root key for exactly this."""
+
+@final
+class DataKey:
+    """What one share, or the identity key, is sealed with; opaque, sealed in memory."""
+
+@final
+class KmsClient:
+    """Sends signed requests to AWS KMS and takes data keys out of its answers; as in `hyperkms._core`."""
+
+    def __new__(cls, *, trusted: bytes, proxy: str | None, connect_ms: int) -> KmsClient: ...
+    def send(self, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, within_ms: int) -> KmsAnswer: ...
+
+@final
+class KmsAnswer:
+    """What AWS KMS answered, without its words; as in `hyperkms._core`."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def refusal(self) -> str | None: ...
+    @property
+    def key_id(self) -> str | None: ...
+    @property
+    def wrapped(self) -> bytes | None: ...
+    def take_data_key(self) -> DataKey | None:
+        """The data key, to whoever asks first."""
 
 @final
 class Identity:
     """The Ed25519 key by which a cosigner is known to the others; opaque, sealed in memory."""
 
     @staticmethod
-    def generate(root: LocalRootKey) -> tuple[Identity, bytes]:
+    def generate(data_key: DataKey, wrapped: bytes, root_key_id: str) -> tuple[Identity, bytes]:
         """A new one, and its sealed form for the directory."""
     @staticmethod
-    def open(sealed: bytes, root: LocalRootKey) -> Identity: ...
+    def open(sealed: bytes, data_key: DataKey) -> Identity: ...
     @property
     def public_key(self) -> bytes:
         """32 bytes."""
     def sign_statement(self, purpose: str, statement: bytes) -> bytes:
         """64 bytes over a label, the purpose and the statement; what it signs can be no message of a protocol."""
+
+def reseal_identity(
+    sealed: bytes, data_key: DataKey, *, new_data_key: DataKey, wrapped: bytes, root_key_id: str
+) -> bytes:
+    """The same identity key, sealed with another data key."""
 
 def verify_statement(identity: bytes, purpose: str, statement: bytes, signature: bytes) -> None:
     """Tampered unless the holder of this identity key signed exactly this."""
@@ -101,6 +136,9 @@ class ShareContext:
     def index(self) -> int: ...
     @property
     def epoch(self) -> int: ...
+    @property
+    def group(self) -> bytes:
+        """The id of the group: 32 bytes."""
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -109,8 +147,8 @@ class Share:
     """One member's share; opaque, sealed in memory while idle."""
 
     @staticmethod
-    def open(sealed: bytes, context: ShareContext, root: LocalRootKey) -> Share:
-        """Tampered unless it is the share of exactly this context, unchanged and sealed under this root key."""
+    def open(sealed: bytes, context: ShareContext, data_key: DataKey) -> Share:
+        """Tampered unless it is the share of exactly this context, unchanged and sealed with this data key."""
     @property
     def context(self) -> ShareContext: ...
     @property
@@ -136,10 +174,11 @@ class Share:
         `commitments` are what each signer handed out, its own among them. The nonces behind its own are used up
         whatever the outcome; Conflict (`commitment-used`) if they are already, or are too old.
         """
-    def rebind(self, group: Group, root: LocalRootKey) -> bytes:
-        """Sealed anew for a group of the same t and n, in which another member has a new identity key.
+    def rebind(self, group: Group, data_key: DataKey, wrapped: bytes, root_key_id: str) -> bytes:
+        """Sealed anew for a group of the same t and n, in which another member has a new identity key; or for the same.
 
-        For the replacement of a cosigner, on the word of the operator who compared the new group's fingerprint.
+        For the replacement of a cosigner, on the word of the operator who compared the new group's fingerprint; and for
+        a new root key.
         """
     def copy_for(self, recipient: str) -> bytes:
         """A copy of the share that only the recovery program opens, with the key behind `recipient` (docs/recovery.md).
@@ -250,7 +289,7 @@ class Session:
         """True if what `advance` gave just now makes the signature: hold it until the record is durable."""
     @property
     def done(self) -> bool: ...
-    def take_share(self, root: LocalRootKey) -> tuple[bytes, bytes]:
+    def take_share(self, data_key: DataKey, wrapped: bytes, root_key_id: str) -> tuple[bytes, bytes]:
         """Key generation, refresh, repair at the target: the sealed share for the directory, and the group key."""
     def take_signature(self) -> bytes:
         """65 bytes: r, s, v (27 or 28); s in the lower half, verified."""

@@ -4,10 +4,11 @@
 
 use hyperkms_core::error::{Error, Result};
 use hyperkms_core::memory::{Idle, Slot};
-use hyperkms_core::root_file::RootFile;
 use hyperkms_core::sealed::{self, Binding, Context, Origin, Purpose};
 use hyperkms_core::single::{self, KeyType, Public};
 use hyperkms_core::verify::verify_ed25519;
+
+use crate::data_key::Fresh;
 
 const IDLE_LABEL: &[u8] = b"cosigner identity";
 const STATEMENT: &[u8] = b"hyperkms cosigner statement v1\n";
@@ -20,23 +21,14 @@ pub struct Identity {
 
 impl Identity {
     /// A new one, and its sealed form.
-    pub fn generate(root: &RootFile) -> Result<(Identity, Vec<u8>)> {
+    pub fn generate(fresh: &Fresh) -> Result<(Identity, Vec<u8>)> {
         let secret = single::generate(KeyType::Ed25519)?;
-        let data_key = Slot::random()?;
-        let wrapped = root.wrap(&data_key, &context().wrap_label())?;
-        let sealed = sealed::seal(&secret, &context(), &data_key, &wrapped, &root.id)?;
-        Ok((Identity::keep(&secret)?, sealed))
+        Ok((Identity::keep(&secret)?, seal(&secret, fresh)?))
     }
 
-    /// Tampered unless it is the identity that was sealed under this root key.
-    pub fn open(sealed: &[u8], root: &RootFile) -> Result<Identity> {
-        let header = sealed::inspect(sealed)?;
-        if header.root_key_id != root.id {
-            let words = "the identity of this cosigner was sealed under another root key than this directory's";
-            return Err(Error::tampered("wrong-root-key", words));
-        }
-        let data_key = root.unwrap(&header.wrapped, &context().wrap_label())?;
-        let (secret, _) = sealed::open(sealed, &context(), &data_key)?;
+    /// Tampered unless it is an identity that was sealed with this data key.
+    pub fn open(sealed: &[u8], data_key: &Slot) -> Result<Identity> {
+        let (secret, _) = sealed::open(sealed, &context(), data_key)?;
         Identity::keep(&secret)
     }
 
@@ -73,6 +65,21 @@ fn statement_bytes(purpose: &str, statement: &[u8]) -> Result<Vec<u8>> {
     Ok([&[length], purpose.as_bytes(), statement].concat())
 }
 
+/// The same identity, sealed anew.
+pub fn reseal(sealed: &[u8], data_key: &Slot, fresh: &Fresh) -> Result<Vec<u8>> {
+    let (secret, _) = sealed::open(sealed, &context(), data_key)?;
+    seal(&secret, fresh)
+}
+
+/// What a root key in a file binds the data key of an identity to.
+pub fn wrap_label() -> Vec<u8> {
+    context().wrap_label()
+}
+
+fn seal(secret: &Slot, fresh: &Fresh) -> Result<Vec<u8>> {
+    sealed::seal(secret, &context(), fresh.data_key, fresh.wrapped, fresh.root_key_id)
+}
+
 fn context() -> Context {
     Context {
         purpose: Purpose::CosignerIdentity,
@@ -87,13 +94,19 @@ fn context() -> Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::root;
+    use crate::data_key::with_fresh;
+    use crate::testing::{generated, root};
+    use hyperkms_core::root_file::RootFile;
+
+    fn opened(sealed: &[u8], root: &RootFile) -> Result<Identity> {
+        Identity::open(sealed, &root.unwrap(&sealed::inspect(sealed)?.wrapped, &wrap_label())?)
+    }
 
     #[test]
     fn it_is_known_again_when_it_is_opened_and_its_statements_are_of_one_purpose() {
         let root = root("identity");
-        let (made, sealed) = Identity::generate(&root).unwrap();
-        let opened = Identity::open(&sealed, &root).unwrap();
+        let (made, sealed) = generated(&root);
+        let opened = opened(&sealed, &root).unwrap();
         assert_eq!(opened.public, made.public);
         let signature = opened.sign_statement("share kept", b"words").unwrap();
         verify_statement(&made.public, "share kept", b"words", &signature).unwrap();
@@ -105,12 +118,23 @@ mod tests {
     #[test]
     fn under_another_root_key_or_with_a_changed_byte_it_does_not_open() {
         let (first, other) = (root("identity-one"), root("identity-two"));
-        let (_, sealed) = Identity::generate(&first).unwrap();
-        assert!(Identity::open(&sealed, &other).is_err());
+        let (_, sealed) = generated(&first);
+        assert!(opened(&sealed, &other).is_err());
         for place in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
-            assert!(Identity::open(&changed, &first).is_err(), "byte {place}");
+            assert!(opened(&changed, &first).is_err(), "byte {place}");
         }
+    }
+
+    #[test]
+    fn sealed_anew_it_is_the_same_and_opens_under_the_new_root_key_alone() {
+        let (first, other) = (root("identity-left"), root("identity-new"));
+        let (made, sealed) = generated(&first);
+        let data_key = first.unwrap(&sealed::inspect(&sealed).unwrap().wrapped, &wrap_label()).unwrap();
+        let again = with_fresh(&other, &wrap_label(), |fresh| reseal(&sealed, &data_key, fresh)).unwrap();
+        assert_eq!(opened(&again, &other).unwrap().public, made.public);
+        assert!(opened(&again, &first).is_err());
+        assert!(Identity::open(&again, &data_key).is_err());
     }
 }

@@ -4,6 +4,7 @@
 
 pub use hyperkms_core::recipient;
 
+pub mod data_key;
 pub mod dkls;
 pub mod envelope;
 mod faults;

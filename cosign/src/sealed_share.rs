@@ -12,6 +12,7 @@ use hyperkms_core::sealed::{derive, write_short, Reader};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::data_key::{with_fresh, Fresh};
 use crate::protocol::{GroupKey, KeyShare};
 use crate::share_context::ShareContext;
 
@@ -25,28 +26,44 @@ pub struct Header {
     pub context: ShareContext,
     pub group_key: GroupKey,
     pub root_key_id: String,
-    wrapped: Vec<u8>,
+    /// The data key, wrapped by that root key.
+    pub wrapped: Vec<u8>,
 }
 
-/// Seals a share under a data key of its own.
-pub fn seal(share: KeyShare, context: &ShareContext, root: &RootFile) -> Result<Vec<u8>> {
+/// Seals a share with a data key that seals nothing else, wrapped by a root key in a file.
+pub fn seal_under(share: KeyShare, context: &ShareContext, root: &RootFile) -> Result<Vec<u8>> {
+    with_fresh(root, &wrap_label(context), |fresh| seal(share, context, fresh))
+}
+
+/// Opens a share whose data key is wrapped by this root key.
+pub fn open_under(sealed: &[u8], expected: &ShareContext, root: &RootFile) -> Result<KeyShare> {
+    let header = inspect(sealed)?;
+    if header.root_key_id != root.id {
+        return Err(tampered(expected, "was sealed under another root key than this directory's"));
+    }
+    if header.context != *expected {
+        return Err(misplaced(expected));
+    }
+    open(sealed, expected, &root.unwrap(&header.wrapped, &wrap_label(expected))?)
+}
+
+/// Seals a share with a data key that seals nothing else.
+pub fn seal(share: KeyShare, context: &ShareContext, fresh: &Fresh) -> Result<Vec<u8>> {
     let KeyShare { mut body, group_key } = share;
     if body.len() > MOST_BODY {
         return Err(Error::malformed("malformed-seal", "the share is longer than any that is made"));
     }
-    let data_key = Slot::random()?;
-    let wrapped = root.wrap(&data_key, &wrap_label(context))?;
     let (mut salt, mut nonce) = ([0; 32], [0; 12]);
     fill_random(&mut salt)?;
     fill_random(&mut nonce)?;
-    let keys = derive(&data_key, &salt)?;
+    let keys = derive(fresh.data_key, &salt)?;
 
     let mut out = Vec::with_capacity(1024 + body.len());
     out.extend(MAGIC);
     out.push(FORMAT);
     context.write(&mut out);
-    write_short(&mut out, root.id.as_bytes());
-    for long in [&wrapped, &group_key.to_bytes()] {
+    write_short(&mut out, fresh.root_key_id.as_bytes());
+    for long in [fresh.wrapped, &group_key.to_bytes()] {
         out.extend((long.len() as u16).to_be_bytes());
         out.extend(long);
     }
@@ -66,17 +83,12 @@ pub fn seal(share: KeyShare, context: &ShareContext, root: &RootFile) -> Result<
 }
 
 /// Opens a sealed share that must be the one of `expected`.
-pub fn open(sealed: &[u8], expected: &ShareContext, root: &RootFile) -> Result<KeyShare> {
+pub fn open(sealed: &[u8], expected: &ShareContext, data_key: &Slot) -> Result<KeyShare> {
     let Parts { header, bound, salt, commitment, nonce, ciphertext, tag } = Parts::read(sealed)?;
     if header.context != *expected {
-        let words = format!("the sealed share of wallet {} stands in the place of another", expected.wallet);
-        return Err(Error::tampered("share-misplaced", words));
+        return Err(misplaced(expected));
     }
-    if header.root_key_id != root.id {
-        return Err(tampered(expected, "was sealed under another root key than this directory's"));
-    }
-    let data_key = root.unwrap(&header.wrapped, &wrap_label(expected))?;
-    let keys = derive(&data_key, salt)?;
+    let keys = derive(data_key, salt)?;
     if !bool::from(keys[32..64].ct_eq(commitment)) {
         return Err(tampered(expected, "was not sealed with this data key"));
     }
@@ -135,10 +147,16 @@ fn long<'a>(rest: &mut Reader<'a>) -> Result<&'a [u8]> {
     rest.take(length.into())
 }
 
-fn wrap_label(context: &ShareContext) -> Vec<u8> {
+/// What a root key in a file binds the data key of a share to.
+pub fn wrap_label(context: &ShareContext) -> Vec<u8> {
     let mut label = b"hyperkms share data key v1".to_vec();
     context.write(&mut label);
     label
+}
+
+fn misplaced(expected: &ShareContext) -> Error {
+    let words = format!("the sealed share of wallet {} stands in the place of another", expected.wallet);
+    Error::tampered("share-misplaced", words)
 }
 
 fn malformed(what: &str) -> Error {
@@ -174,8 +192,8 @@ mod tests {
         let root_key = root("sealed-share");
         let (group, _) = group_of(2, 3, "sealed-share-members");
         let own = context(&group, KeyType::Ed25519, 1);
-        let sealed = seal(share(), &own, &root_key).unwrap();
-        let opened = open(&sealed, &own, &root_key).unwrap();
+        let sealed = seal_under(share(), &own, &root_key).unwrap();
+        let opened = open_under(&sealed, &own, &root_key).unwrap();
         assert_eq!(*opened.body, share().body.to_vec());
         assert_eq!(opened.group_key, share().group_key);
         assert!(!sealed.windows(8).any(|window| window == &b"the body"[..]));
@@ -186,15 +204,15 @@ mod tests {
             ShareContext { wallet: "other".into(), ..own.clone() },
             ShareContext { group_id: [0; 32], ..own.clone() },
         ] {
-            assert_eq!(open(&sealed, &other, &root_key).err().unwrap().code, "share-misplaced");
+            assert_eq!(open_under(&sealed, &other, &root_key).err().unwrap().code, "share-misplaced");
         }
-        assert!(open(&sealed, &own, &root("sealed-share-other")).is_err());
+        assert!(open_under(&sealed, &own, &root("sealed-share-other")).is_err());
         for place in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
-            assert!(open(&changed, &own, &root_key).is_err(), "byte {place}");
-            assert!(open(&sealed[..place], &own, &root_key).is_err(), "cut at {place}");
+            assert!(open_under(&changed, &own, &root_key).is_err(), "byte {place}");
+            assert!(open_under(&sealed[..place], &own, &root_key).is_err(), "cut at {place}");
         }
-        assert!(open(&[&sealed[..], b"x"].concat(), &own, &root_key).is_err());
+        assert!(open_under(&[&sealed[..], b"x"].concat(), &own, &root_key).is_err());
     }
 }

@@ -7,8 +7,9 @@ use hyperkms_core::root_file::RootFile;
 use hyperkms_core::sealed::Binding;
 use hyperkms_core::single::KeyType;
 
+use crate::data_key::with_fresh;
 use crate::group::Group;
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::protocol::{Fault, Inbox, Index, Outbox, Running, Step};
 use crate::share_context::ShareContext;
 
@@ -81,12 +82,17 @@ pub fn root(name: &str) -> RootFile {
     root
 }
 
+/// A new identity, and its sealed form under this root key.
+pub fn generated(root: &RootFile) -> (Identity, Vec<u8>) {
+    with_fresh(root, &identity::wrap_label(), Identity::generate).unwrap()
+}
+
 /// A group with fresh identities; each member has a root key of its own.
 pub fn group_of(threshold: u8, members: u8, name: &str) -> (Group, Vec<(Identity, RootFile)>) {
     let made: Vec<(Identity, RootFile)> = (1..=members)
         .map(|index| {
             let root = root(&format!("{name}-{index}"));
-            let (identity, _) = Identity::generate(&root).unwrap();
+            let (identity, _) = generated(&root);
             (identity, root)
         })
         .collect();

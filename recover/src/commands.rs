@@ -73,7 +73,7 @@ pub fn hand_over(words: Words) -> Result<()> {
     let sealed = read_open(&share)?;
     let context = sealed_share::inspect(&sealed)?.context;
     context.check()?;
-    let KeyShare { body, group_key } = sealed_share::open(&sealed, &context, &RootFile::open(&root)?)?;
+    let KeyShare { body, group_key } = sealed_share::open_under(&sealed, &context, &RootFile::open(&root)?)?;
     let opened = Opened { context, group_key, body };
     opened.require_fitting()?;
     let Opened { context, group_key, body } = &opened;

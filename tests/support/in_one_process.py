@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import hyperkms_cosign as cosign
 
+from hyperkms.threshold.cosigner import root_key
 from support.given_away import private_file
 from support.sealed_key_reader import Secret, open_sealed_key
 from support.share_reader import OpenShare, open_share, private_key_of
@@ -40,7 +41,7 @@ class Members:
             index: cosign.LocalRootKey.open(private_file(folder / f"root-{index}.key", secret.reveal()))
             for index, secret in secrets.items()
         }
-        made = {index: cosign.Identity.generate(root) for index, root in roots.items()}
+        made = {index: cosign.Identity.generate(*root_key.fresh(root, None)) for index, root in roots.items()}
         identities = {index: identity for index, (identity, _) in made.items()}
         group = cosign.Group(threshold=2, identities=[identities[index].public_key for index in MEMBERS])
         return cls(secrets, roots, identities, {index: sealed for index, (_, sealed) in made.items()}, group)
@@ -94,9 +95,13 @@ class Members:
     def open(self, key_type: KeyType, sealed: Mapping[int, bytes], epoch: int = 0) -> Mapping[int, cosign.Share]:
         """The shares behind their sealed forms."""
         return {
-            index: cosign.Share.open(one, self.context(key_type, index, epoch), self.roots[index])
+            index: root_key.open_share(one, self.context(key_type, index, epoch), self.roots[index])
             for index, one in sealed.items()
         }
+
+    def take(self, session: cosign.Session, key_type: KeyType, index: int, epoch: int = 0) -> tuple[bytes, bytes]:
+        """The share that a session has made, sealed under its member's root key, and the group key."""
+        return session.take_share(*root_key.fresh(self.roots[index], self.context(key_type, index, epoch)))
 
     def secrets_of_members(self) -> dict[str, Secret]:
         """Root keys and identity keys."""

@@ -8,6 +8,7 @@ from typing import Literal
 import hyperkms_cosign as cosign
 
 from hyperkms import _core
+from hyperkms.threshold.cosigner.root_key import fresh, open_share
 
 KeyTypeName = Literal["ed25519", "secp256k1"]
 
@@ -45,7 +46,7 @@ class Members:
             path = folder / f"root-{index}.key"
             _core.LocalRootKey.create(path)
             root = cosign.LocalRootKey.open(path)
-            made[index] = Member(path, root, cosign.Identity.generate(root)[0])
+            made[index] = Member(path, root, cosign.Identity.generate(*fresh(root, None))[0])
         identities = [member.identity.public_key for member in made.values()]
         return Members(cosign.Group(threshold=threshold, identities=identities), made)
 
@@ -92,12 +93,15 @@ class Members:
 
     def open(self, key: SharedKey, index: int) -> cosign.Share:
         """The share of one member, as its cosigner holds it."""
-        return cosign.Share.open(key.sealed[index], key.contexts[index], self.by_index[index].root)
+        return open_share(key.sealed[index], key.contexts[index], self.by_index[index].root)
 
     def _kept(self, sessions: Mapping[int, cosign.Session], contexts: Mapping[int, cosign.ShareContext]) -> SharedKey:
         run(sessions)
-        sealed = {index: session.take_share(self.by_index[index].root)[0] for index, session in sessions.items()}
-        public_key = cosign.Share.open(sealed[1], contexts[1], self.by_index[1].root).public_key
+        sealed = {
+            index: session.take_share(*fresh(self.by_index[index].root, contexts[index]))[0]
+            for index, session in sessions.items()
+        }
+        public_key = open_share(sealed[1], contexts[1], self.by_index[1].root).public_key
         return SharedKey(contexts, sealed, public_key)
 
 

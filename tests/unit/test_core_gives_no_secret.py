@@ -4,23 +4,18 @@ Every public name is called with keys that are known beforehand; everything that
 for them, in every form. A name that this test does not know how to call fails it.
 """
 
-import base64
 import copy
 import hashlib
 import inspect
-import json
 import pickle
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import botocore.httpsession
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -31,6 +26,7 @@ from hyperkms import _core
 from hyperkms._core import Context
 from hyperkms.errors import HyperkmsError, Refused
 from support.given_away import Seen, attempt, private_file
+from support.known_kms import DATA_KEY, authorities, one_answer
 from support.memory_scan import Hit, Scanner, secrets_of
 from support.sealed_key_reader import Opened, Secret, open_sealed_key
 
@@ -38,7 +34,6 @@ ROOT_KEY = Secret(hashlib.sha256(b"a known root key").digest())
 PRIVATE_KEYS = {
     kind: Secret(hashlib.sha256(b"a known key: " + kind.encode()).digest()) for kind in ("ed25519", "secp256k1")
 }
-DATA_KEY = Secret(hashlib.sha256(b"a known data key of KMS").digest())
 REQUEST_KEY = Secret(hashlib.sha256(b"a known request key").digest())
 SERVICE = "5e" * 16
 ASKED = {"method": b"POST", "target": b"/wallets/sign", "body": b"{}", "idempotency_key": b""}
@@ -109,36 +104,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 # ---- every public name and how to call it --------------------------------------------------------------
 
 
-class _Kms(BaseHTTPRequestHandler):
-    """Answers as AWS KMS does, with a data key that is known; `/cut` ends in the middle of it, `/long` has two more."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        key = DATA_KEY.reveal() + bytes(2 * (self.path == "/long"))
-        told = {"KeyId": "arn:aws:kms:k", "CiphertextBlob": "aGVsbG8=", "Plaintext": base64.b64encode(key).decode()}
-        body = json.dumps(told).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body[: len(body) - 5 * (self.path == "/cut")])
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 def kms_client(_bench: Bench | None = None) -> _core.KmsClient:
-    trusted = Path(botocore.httpsession.get_cert_path(verify=True)).read_bytes()
-    return _core.KmsClient(trusted=trusted, proxy=None, connect_ms=1000)
+    return _core.KmsClient(trusted=authorities(), proxy=None, connect_ms=1000)
 
 
 def ask_kms(path: str = "/") -> _core.KmsAnswer:
-    server = HTTPServer(("127.0.0.1", 0), _Kms)
-    thread = threading.Thread(target=server.handle_request)
-    thread.start()
-    try:
-        return kms_client().send(f"http://127.0.0.1:{server.server_port}{path}", [], b"{}", within_ms=5000)
-    finally:
-        thread.join()
-        server.server_close()
+    with one_answer() as url:
+        return kms_client().send(f"{url}{path}", [], b"{}", within_ms=5000)
 
 
 def ask_allocate(bench: Bench) -> Iterator[object]:

@@ -19,8 +19,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from hyperkms.errors import HyperkmsError
+from hyperkms.threshold.cosigner.root_key import data_key_of, fresh, identity_data_key_of
 from support.given_away import Seen, attempt
 from support.in_one_process import KEY_TYPES, MEMBERS, QUORUM, TARGET, KeyType, Members, run
+from support.known_kms import DATA_KEY, authorities, one_answer
 from support.memory_scan import Scanner
 from support.sealed_key_reader import Secret
 
@@ -45,7 +47,7 @@ class Bench:
     @classmethod
     def make(cls, folder: Path) -> "Bench":
         bench = cls(folder, Members.make(folder), a_recipient())
-        bench.known |= bench.members.secrets_of_members()
+        bench.known |= bench.members.secrets_of_members() | {"data key of KMS": DATA_KEY}
         for key_type in KEY_TYPES:
             bench._live(key_type)
         bench._sign()
@@ -63,27 +65,29 @@ class Bench:
     def _live(self, key_type: KeyType) -> None:
         """Generation, refresh, and the repair of one share."""
         members = self.members
-        made = self._shares(members.keygen(key_type), "Session.keygen")
+        made = self._shares(members.keygen(key_type), key_type, 0, "Session.keygen")
         self.known |= members.secrets_of_shares(f"{key_type} epoch 0", made)
         first = members.open(key_type, made)
         self.look("Share", list(first.values()))
-        fresh = self._shares(members.refresh(first), "Session.refresh")
-        self.known |= members.secrets_of_shares(f"{key_type} epoch 1", fresh)
-        self.sealed[key_type], self.shares[key_type] = fresh, members.open(key_type, fresh, 1)
+        anew = self._shares(members.refresh(first), key_type, 1, "Session.refresh")
+        self.known |= members.secrets_of_shares(f"{key_type} epoch 1", anew)
+        self.sealed[key_type], self.shares[key_type] = anew, members.open(key_type, anew, 1)
         repaired = members.repair(self.shares[key_type])
         self.look("Session.repair_helper", [repaired[index] for index in MEMBERS if index != TARGET])
         self.look("Session.repair_target", repaired[TARGET])
         run(repaired, self.look)
-        self.look("Session.take_share", [attempt(repaired[1].take_share, members.roots[1])])
-        again, group_key = repaired[TARGET].take_share(members.roots[TARGET])
+        self.look("Session.take_share", [attempt(members.take, repaired[1], key_type, 1, 1)])
+        again, group_key = members.take(repaired[TARGET], key_type, TARGET, 1)
         self.look("Session.take_share", (again, group_key))
-        self.known |= members.secrets_of_shares(f"{key_type} repaired", {**fresh, TARGET: again})
+        self.known |= members.secrets_of_shares(f"{key_type} repaired", {**anew, TARGET: again})
         self.look("Share.is_hollow", [share.is_hollow for share in members.open(key_type, {TARGET: again}, 1).values()])
 
-    def _shares(self, sessions: Mapping[int, cosign.Session], name: str) -> dict[int, bytes]:
+    def _shares(
+        self, sessions: Mapping[int, cosign.Session], key_type: KeyType, epoch: int, name: str
+    ) -> dict[int, bytes]:
         self.look(name, list(sessions.values()))
         run(sessions, self.look)
-        taken = {index: session.take_share(self.members.roots[index]) for index, session in sessions.items()}
+        taken = {index: self.members.take(session, key_type, index, epoch) for index, session in sessions.items()}
         self.look("Session.take_share", [*taken.values()])
         self.look("Session.take_signature", [attempt(session.take_signature) for session in sessions.values()])
         return {index: sealed for index, (sealed, _) in taken.items()}
@@ -131,6 +135,7 @@ class Bench:
         members = self.members
         return [
             *members.roots.values(),
+            members.roots[1].new_data_key(None)[0],
             *members.identities.values(),
             *self.every_share(),
             *(members.keygen(key_type)[1] for key_type in KEY_TYPES),
@@ -178,22 +183,57 @@ def ask_open_root(bench: Bench) -> Iterator[object]:
 
 def ask_open_identity(bench: Bench) -> Iterator[object]:
     sealed, root = bench.members.sealed_identities[1], bench.members.roots[1]
-    yield cosign.Identity.open(sealed, root)
+    data_key = identity_data_key_of(sealed, root)
+    yield cosign.Identity.open(sealed, data_key)
     for wrong in (sealed[:-1], sealed[:-1] + b"\0", b"HKSK", b"", bench.sealed["ed25519"][1]):
-        yield attempt(cosign.Identity.open, wrong, root)
-    yield attempt(cosign.Identity.open, sealed, bench.members.roots[2])
+        yield attempt(cosign.Identity.open, wrong, data_key)
+    yield attempt(cosign.Identity.open, sealed, bench.members.roots[2].new_data_key(None)[0])
 
 
 def ask_open_share(bench: Bench) -> Iterator[object]:
     members = bench.members
     for key_type, sealed in bench.sealed.items():
         context = members.context(key_type, 1, 1)
-        yield cosign.Share.open(sealed[1], context, members.roots[1])
+        data_key = data_key_of(sealed[1], context, members.roots[1])
+        yield cosign.Share.open(sealed[1], context, data_key)
         for wrong in (sealed[1][:-1], sealed[1][:-1] + b"\0", sealed[1] + b"\0", sealed[2], b"HKSS", b""):
-            yield attempt(cosign.Share.open, wrong, context, members.roots[1])
+            yield attempt(cosign.Share.open, wrong, context, data_key)
         for other in (members.context(key_type, 1), members.context(key_type, 2, 1)):
-            yield attempt(cosign.Share.open, sealed[1], other, members.roots[1])
-        yield attempt(cosign.Share.open, sealed[1], context, members.roots[2])
+            yield attempt(cosign.Share.open, sealed[1], other, data_key)
+        yield attempt(cosign.Share.open, sealed[1], context, members.roots[2].new_data_key(context)[0])
+
+
+def ask_unwrap(bench: Bench) -> Iterator[object]:
+    members = bench.members
+    for context in (None, members.context("ed25519", 1), members.context("secp256k1", 1, 1)):
+        data_key, wrapped = members.roots[1].new_data_key(context)
+        yield from (data_key, wrapped, members.roots[1].unwrap(wrapped, context))
+        for wrong in (wrapped[:-1], wrapped[:-1] + b"\0", b""):
+            yield attempt(members.roots[1].unwrap, wrong, context)
+        yield attempt(members.roots[2].unwrap, wrapped, context)
+        yield attempt(members.roots[1].unwrap, wrapped, members.context("ed25519", 2))
+
+
+def ask_reseal_identity(bench: Bench) -> Iterator[object]:
+    sealed, root = bench.members.sealed_identities[1], bench.members.roots[1]
+    new_data_key, wrapped, root_key_id = fresh(bench.members.roots[2], None)
+    anew: Any = {"new_data_key": new_data_key, "wrapped": wrapped, "root_key_id": root_key_id}
+    for data_key in (identity_data_key_of(sealed, root), new_data_key):
+        for one in (sealed, sealed[:-1], b""):
+            yield attempt(lambda key, given: cosign.reseal_identity(given, key, **anew), data_key, one)
+
+
+def kms_client(_bench: Bench | None = None) -> cosign.KmsClient:
+    return cosign.KmsClient(trusted=authorities(), proxy=None, connect_ms=1000)
+
+
+def ask_kms(path: str = "/") -> cosign.KmsAnswer:
+    with one_answer() as url:
+        return kms_client().send(f"{url}{path}", [], b"{}", within_ms=5000)
+
+
+def of_kms(name: str) -> Callable[[Bench], object]:
+    return lambda _: getattr(ask_kms(), name)
 
 
 def ask_statements(bench: Bench) -> Iterator[object]:
@@ -226,13 +266,13 @@ def ask_copy_for(bench: Bench) -> Iterator[object]:
 
 def ask_rebind(bench: Bench) -> Iterator[object]:
     members = bench.members
-    stranger, _ = cosign.Identity.generate(members.roots[3])
+    stranger, _ = cosign.Identity.generate(*fresh(members.roots[3], None))
     keys = [members.identities[1].public_key, members.identities[2].public_key, stranger.public_key]
     other = cosign.Group(threshold=2, identities=keys)
     larger = cosign.Group(threshold=3, identities=keys)
     for key_type in KEY_TYPES:
         for group in (other, members.group, larger):
-            yield attempt(bench.shares[key_type][1].rebind, group, members.roots[1])
+            yield attempt(bench.shares[key_type][1].rebind, group, *fresh(members.roots[1], None))
 
 
 def ask_verify(bench: Bench) -> Iterator[object]:
@@ -274,6 +314,15 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "LocalRootKey": lambda bench: [*bench.members.roots.values()],
     "LocalRootKey.open": lambda bench: [*ask_open_root(bench)],
     "LocalRootKey.id": lambda bench: [root.id for root in bench.members.roots.values()],
+    "LocalRootKey.new_data_key": lambda bench: [*ask_unwrap(bench)],
+    "LocalRootKey.unwrap": lambda bench: [*ask_unwrap(bench)],
+    "DataKey": lambda bench: [root.new_data_key(None)[0] for root in bench.members.roots.values()],
+    "KmsAnswer": lambda _: ask_kms(),
+    **{f"KmsAnswer.{name}": of_kms(name) for name in ("status", "refusal", "key_id", "wrapped")},
+    "KmsAnswer.take_data_key": lambda _: ask_kms().take_data_key(),
+    "KmsClient": kms_client,
+    "KmsClient.send": lambda _: [attempt(ask_kms, path) for path in ("/", "/cut", "/long")],
+    "reseal_identity": lambda bench: [*ask_reseal_identity(bench)],
     "Identity": lambda bench: [*bench.members.identities.values()],
     "Identity.generate": lambda bench: (
         list(zip(*[bench.members.identities.values()], strict=True)) + list(bench.members.sealed_identities.values())
@@ -285,7 +334,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "ShareContext": lambda bench: [share.context for share in bench.every_share()],
     **{
         f"ShareContext.{name}": contexts(name)
-        for name in ("wallet", "version", "key_type", "network", "index", "epoch")
+        for name in ("wallet", "version", "key_type", "network", "index", "epoch", "group")
     },
     "Share": lambda bench: [bench.given["Share"], *bench.every_share()],
     "Share.open": lambda bench: [*ask_open_share(bench)],

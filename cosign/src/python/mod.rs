@@ -1,26 +1,27 @@
 //! The face of the module in Python; `cosign/hyperkms_cosign.pyi` documents it.
 
+mod custody;
 mod errors;
 mod session;
 mod share;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use hyperkms_core::digest::{L1Extras, Network};
 use hyperkms_core::error::Error;
 use hyperkms_core::memory::{self, Lock, LockChoice};
-use hyperkms_core::root_file::RootFile;
 use hyperkms_core::sealed::Binding;
 use hyperkms_core::single::KeyType;
 use hyperkms_core::typed::Value;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::data_key::Fresh;
 use crate::envelope::Header;
 use crate::identity;
 use crate::protocol::{GroupKey, Index};
 use crate::sealed_share;
+use custody::DataKey;
 use errors::{Raised, Result};
 
 pub(crate) type Set = BTreeSet<Index>;
@@ -91,35 +92,25 @@ impl Group {
 }
 
 #[pyclass(frozen, module = "hyperkms_cosign")]
-struct LocalRootKey(RootFile);
-
-#[pymethods]
-impl LocalRootKey {
-    #[staticmethod]
-    fn open(py: Python<'_>, path: PathBuf) -> Result<Self> {
-        py.detach(|| Ok(LocalRootKey(RootFile::open(&path)?)))
-    }
-
-    #[getter]
-    fn id(&self) -> &str {
-        &self.0.id
-    }
-}
-
-#[pyclass(frozen, module = "hyperkms_cosign")]
 struct Identity(identity::Identity);
 
 #[pymethods]
 impl Identity {
     #[staticmethod]
-    fn generate<'py>(py: Python<'py>, root: &LocalRootKey) -> Result<(Self, Bound<'py, PyBytes>)> {
-        let (made, sealed) = py.detach(|| identity::Identity::generate(&root.0))?;
+    fn generate<'py>(
+        py: Python<'py>,
+        data_key: &DataKey,
+        wrapped: &[u8],
+        root_key_id: &str,
+    ) -> Result<(Self, Bound<'py, PyBytes>)> {
+        let (made, sealed) =
+            py.detach(|| identity::Identity::generate(&Fresh { data_key: &data_key.open()?, wrapped, root_key_id }))?;
         Ok((Identity(made), PyBytes::new(py, &sealed)))
     }
 
     #[staticmethod]
-    fn open(py: Python<'_>, sealed: &[u8], root: &LocalRootKey) -> Result<Self> {
-        py.detach(|| Ok(Identity(identity::Identity::open(sealed, &root.0)?)))
+    fn open(py: Python<'_>, sealed: &[u8], data_key: &DataKey) -> Result<Self> {
+        py.detach(|| Ok(Identity(identity::Identity::open(sealed, &data_key.open()?)?)))
     }
 
     #[getter]
@@ -131,6 +122,23 @@ impl Identity {
         let signature = py.detach(|| self.0.sign_statement(purpose, statement))?;
         Ok(PyBytes::new(py, &signature))
     }
+}
+
+#[pyfunction]
+#[pyo3(signature = (sealed, data_key, *, new_data_key, wrapped, root_key_id))]
+fn reseal_identity<'py>(
+    py: Python<'py>,
+    sealed: &[u8],
+    data_key: &DataKey,
+    new_data_key: &DataKey,
+    wrapped: &[u8],
+    root_key_id: &str,
+) -> Result<Bound<'py, PyBytes>> {
+    let resealed = py.detach(|| {
+        let fresh = Fresh { data_key: &new_data_key.open()?, wrapped, root_key_id };
+        identity::reseal(sealed, &data_key.open()?, &fresh)
+    })?;
+    Ok(PyBytes::new(py, &resealed))
 }
 
 #[pyfunction]
@@ -190,6 +198,12 @@ impl ShareContext {
     #[getter]
     fn epoch(&self) -> u32 {
         self.0.epoch
+    }
+
+    /// The id of the group.
+    #[getter]
+    fn group<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.group_id)
     }
 }
 
@@ -283,6 +297,7 @@ fn inspect_share<'py>(py: Python<'py>, sealed: &[u8]) -> std::result::Result<Bou
     shown.set_item("network", context.network.name())?;
     shown.set_item("group", PyBytes::new(py, &context.group_id))?;
     shown.set_item("root_key_id", &header.root_key_id)?;
+    shown.set_item("wrapped", PyBytes::new(py, &header.wrapped))?;
     shown.set_item("group_key", PyBytes::new(py, &header.group_key.to_bytes()))?;
     Ok(shown)
 }
@@ -313,12 +328,14 @@ fn array<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N]> {
 #[pymodule]
 mod hyperkms_cosign {
     #[pymodule_export]
+    use super::custody::{DataKey, KmsAnswer, KmsClient, LocalRootKey};
+    #[pymodule_export]
     use super::session::Session;
     #[pymodule_export]
     use super::share::{aggregate, session_of_commitments, Share};
     #[pymodule_export]
     use super::{
-        inspect_share, read_group_key, routing, session_of_message, start_memory, verify_statement, Form, Group,
-        Identity, LocalRootKey, Protection, ShareContext,
+        inspect_share, read_group_key, reseal_identity, routing, session_of_message, start_memory, verify_statement,
+        Form, Group, Identity, Protection, ShareContext,
     };
 }

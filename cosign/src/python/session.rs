@@ -7,9 +7,11 @@ use hyperkms_core::single::KeyType;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::custody::DataKey;
 use super::errors::Result;
 use super::share::Share;
-use super::{Form, Group, Identity, LocalRootKey, Set, ShareContext};
+use super::{Form, Group, Identity, Set, ShareContext};
+use crate::data_key::Fresh;
 use crate::protocol::{Fault, GroupKey, Index, KeyShare, Seat};
 use crate::session::{mapped, Outcome, Start, Topic};
 use crate::{dkls, frost, identity, sealed_share, session, share_context};
@@ -150,12 +152,15 @@ impl Session {
     fn take_share<'py>(
         &self,
         py: Python<'py>,
-        root: &LocalRootKey,
+        data_key: &DataKey,
+        wrapped: &[u8],
+        root_key_id: &str,
     ) -> Result<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let (sealed, group_key) = py.detach(|| -> Result<_> {
             let Outcome::Share(share) = self.running().take()? else { return Err(no_such_outcome().into()) };
             let group_key = share.group_key.to_bytes();
-            Ok((sealed_share::seal(share, &self.context, &root.0)?, group_key))
+            let fresh = Fresh { data_key: &data_key.open()?, wrapped, root_key_id };
+            Ok((sealed_share::seal(share, &self.context, &fresh)?, group_key))
         })?;
         Ok((PyBytes::new(py, &sealed), PyBytes::new(py, &group_key)))
     }

@@ -5,8 +5,10 @@ use hyperkms_core::memory::{on_deeply_wiped_stack, IdleBytes};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::custody::DataKey;
 use super::errors::Result;
-use super::{Form, Group, Identity, LocalRootKey, Set, ShareContext};
+use super::{Form, Group, Identity, Set, ShareContext};
+use crate::data_key::Fresh;
 use crate::prepared::{self, Own, Waiting};
 use crate::protocol::{GroupKey, KeyShare, Secret};
 use crate::recipient::Recipient;
@@ -33,10 +35,10 @@ impl Share {
 #[pymethods]
 impl Share {
     #[staticmethod]
-    fn open(py: Python<'_>, sealed: &[u8], context: &ShareContext, root: &LocalRootKey) -> Result<Self> {
+    fn open(py: Python<'_>, sealed: &[u8], context: &ShareContext, data_key: &DataKey) -> Result<Self> {
         py.detach(|| {
             let context = context.0.clone();
-            let opened = sealed_share::open(sealed, &context, &root.0)?;
+            let opened = sealed_share::open(sealed, &context, &data_key.open()?)?;
             let fits = opened.group_key.key_type == context.key_type
                 && opened.group_key.parameters.threshold() == context.threshold
                 && opened.group_key.parameters.members() == context.members;
@@ -106,11 +108,18 @@ impl Share {
         Ok(PyBytes::new(py, &share))
     }
 
-    fn rebind<'py>(&self, py: Python<'py>, group: &Group, root: &LocalRootKey) -> Result<Bound<'py, PyBytes>> {
+    fn rebind<'py>(
+        &self,
+        py: Python<'py>,
+        group: &Group,
+        data_key: &DataKey,
+        wrapped: &[u8],
+        root_key_id: &str,
+    ) -> Result<Bound<'py, PyBytes>> {
         let sealed = py.detach(|| -> Result<_> {
             let context = self.context.rebound(&group.0)?;
             let share = KeyShare { body: self.body()?, group_key: self.group_key.clone() };
-            Ok(sealed_share::seal(share, &context, &root.0)?)
+            Ok(sealed_share::seal(share, &context, &Fresh { data_key: &data_key.open()?, wrapped, root_key_id })?)
         })?;
         Ok(PyBytes::new(py, &sealed))
     }

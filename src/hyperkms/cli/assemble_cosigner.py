@@ -13,10 +13,12 @@ import hyperkms_cosign as cosign
 
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
-from hyperkms.cli.layout import RECORDS, SHARED
-from hyperkms.cli.root_key import file_of
+from hyperkms.cli.layout import IDENTITY, RECORDS, SHARED
+from hyperkms.cli.share_root_key import identified, share_root_key
 from hyperkms.cli.telling import Tell, tell_operator
-from hyperkms.config import Config
+from hyperkms.config import DATABASE_AS_KEY_STORE, Config
+from hyperkms.custody.leases import Terms
+from hyperkms.custody.root_change import begun
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
 from hyperkms.http.asked_for import asked_for
 from hyperkms.mode import Kind, Mode
@@ -37,12 +39,12 @@ from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.remembering import promised_lately
+from hyperkms.threshold.cosigner.root_key import ShareRootKey, fresh, open_identity
 from hyperkms.threshold.cosigner.sessions import Sessions
 from hyperkms.threshold.cosigner.versions import Versions
 from hyperkms.threshold.cosigner.witnessed import Witnessed
 from hyperkms.threshold.group import Group, parse_group, read_group
 
-IDENTITY = "identity"
 GROUP = "group.json"
 NEXT_GROUP = "group.next.json"
 """While a replacement is under way: the group to which the shares are being bound."""
@@ -59,7 +61,7 @@ class Directory:
     """A cosigner's directory with its keys open: what `init` makes, and `serve` goes on with."""
 
     parts: Parts
-    root: cosign.LocalRootKey
+    root: ShareRootKey
     identity: cosign.Identity
     lock: str
     """What guards the memory of shares."""
@@ -68,11 +70,14 @@ class Directory:
 @contextmanager
 def opened_directory(config: Config, tell: Tell = tell_operator, *, create: bool = True) -> Iterator[Directory]:
     """Open it, or, where `create` allows, make it with its root key and identity key; closed at the end."""
+    _require_shares_here(config)
     parts = assemble(config, create=create, tell=tell, kind=Kind.COSIGNER)
     try:
-        lock = _protect_memory(config, tell)
-        root = cosign.LocalRootKey.open(file_of(config.root_key, config.data))
-        yield Directory(parts, root, _identity(config.data / IDENTITY, root), lock)
+        _require_settled(parts.database)
+        lock = protect_shares(config, tell)
+        root = share_root_key(config, parts)
+        identity = _identity(config.data / IDENTITY, root)
+        yield Directory(parts, identified(root, identity), identity, lock)
     finally:
         parts.close()
 
@@ -122,12 +127,17 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
         _require_record(directory.parts.database, config.data / RECORDS)
         directory.parts.tidy_record()
-        yield _cosigner(config, directory.parts, ourselves), directory.parts
+        cosigner = _cosigner(config, directory.parts, ourselves)
+        try:
+            yield cosigner, directory.parts
+        finally:
+            cosigner.holding.close()
 
 
 def _cosigner(config: Config, parts: Parts, ourselves: Ourselves) -> Cosigner:
     database = parts.database
     heads = PeerHeads(database)
+    terms = Terms(config.key_lease_s) if parts.keyring.has_leases else None
     changes = Generation(_core.SharedCounters.open(config.data / SHARED), WALLET_CHANGES)
     return Cosigner(
         mode=parts.mode,
@@ -135,7 +145,7 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves) -> Cosigner:
         clock=parts.clock,
         grace_ms=parts.lifetimes.grace_ms,
         ourselves=ourselves,
-        holding=Holding(ourselves, ShareRows(database)),
+        holding=Holding(ourselves, ShareRows(database), terms),
         bans=Bans(ourselves.group, BanRows(database), parts.record, parts.clock),
         promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock()), heads.fence()),
         witnessed=Witnessed(heads, config.data / RECORDS),
@@ -199,7 +209,16 @@ def alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _protect_memory(config: Config, tell: Tell) -> str:
+def _require_settled(database: Database) -> None:
+    """Refused while what is here is being sealed anew: some of it is under each of two root keys."""
+    under_way = begun(database)
+    if under_way is not None:
+        words = f"shares are being sealed anew under root key {under_way.to}, and that was cut off"
+        raise Refused("reseal-unfinished", f"{words}: give the same `hyperkms cosigner reseal` once more")
+
+
+def protect_shares(config: Config, tell: Tell) -> str:
+    """Lock memory for shares; what guards it. Unavailable in production if nothing does."""
     lock = cosign.start_memory(config.memory_lock).lock
     if lock == "none":
         words = "memory for shares could not be locked (raise RLIMIT_MEMLOCK to at least 1 MiB)"
@@ -209,15 +228,26 @@ def _protect_memory(config: Config, tell: Tell) -> str:
     return lock
 
 
-def _identity(path: Path, root: cosign.LocalRootKey) -> cosign.Identity:
+def _require_shares_here(config: Config) -> None:
+    """Malformed for another key store: a share changes its state in one transaction with the wallet that it is of."""
+    if config.key_store != DATABASE_AS_KEY_STORE:
+        words = f"is {config.key_store}, and a cosigner keeps its shares, sealed under its root key, in its directory"
+        raise Malformed(
+            "malformed-setting",
+            f"HYPERKMS_KEY_STORE {words}: set HYPERKMS_KEY_STORE={DATABASE_AS_KEY_STORE}",
+            {"setting": "HYPERKMS_KEY_STORE"},
+        )
+
+
+def _identity(path: Path, root: ShareRootKey) -> cosign.Identity:
     """The identity key of the directory, made if there is none; of several that make one at once all get the first."""
     if not path.exists():
-        _, sealed = cosign.Identity.generate(root)
+        _, sealed = cosign.Identity.generate(*fresh(root, None))
         with suppress(Conflict):
             create_file(path, sealed)
     if path.stat().st_mode & 0o077:
         raise Refused("data-directory-permissions", f"{path} is open to other users: chmod 600 {path}")
     try:
-        return cosign.Identity.open(path.read_bytes(), root)
+        return open_identity(path.read_bytes(), root)
     except Malformed as error:
         raise Tampered("identity-tampered", f"{path} is no identity key: put it back from a backup") from error

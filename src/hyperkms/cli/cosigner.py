@@ -1,4 +1,4 @@
-"""`hyperkms cosigner`: init, serve, allow-bearer, shares."""
+"""`hyperkms cosigner`: init, serve, allow-bearer, shares, reseal."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from hyperkms.cli.desk import opened
 from hyperkms.cli.operator import actor
 from hyperkms.cli.printing import FORM, Form, show, show_json, show_rows
 from hyperkms.cli.settings import settings, with_settings
+from hyperkms.cli.telling import tell_operator
 from hyperkms.errors import Malformed
 from hyperkms.mode import Kind
 from hyperkms.operations.changing import Deed, write_down
@@ -107,6 +108,24 @@ def shares(data: Path | None, env_file: Path | None, form: Form) -> None:
         return
     names = ("walletId", "version", "epoch", "state", "keyType", "network", "publicKey")
     show_rows([tuple(name.upper() for name in names), *([row[name] for name in names] for row in rows)])
+
+
+@cosigner.command("reseal")
+@click.option(
+    "--root-key", required=True, metavar="URI", help="Leave the root key for this one: aws-kms:KEY, or file:NEW."
+)
+@with_settings
+@FORM
+def reseal_command(root_key: str, data: Path | None, env_file: Path | None, form: Form) -> None:
+    """Seal every share of a stopped cosigner, its identity key and its log key under another root key.
+
+    The shares and the identity stay. Cut off anywhere, the same command goes on where it was.
+    """
+    from hyperkms.cli.cosigner_reseal import reseal  # noqa: PLC0415 (the module of shares)
+
+    done = reseal(settings(data, env_file), root_key)
+    tell_operator(f"hyperkms: from now on HYPERKMS_ROOT_KEY={root_key}; copies that were made before are as they were")
+    show({"shares": done.shares, "rootKeyBefore": done.before, "rootKeyId": done.root_key_id}, form)
 
 
 def _view(row: ShareRow) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from hyperkms.cli.root_key import file_of, standing_root_key
 from hyperkms.config import DATABASE_AS_KEY_STORE, Config
 from hyperkms.custody.aws.account import AwsAccount
+from hyperkms.custody.aws.kms import SCHEME as KMS
 from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
@@ -32,10 +33,11 @@ class Custody:
 
 def open_custody(config: Config, database: Database, observer: Observer) -> Custody:
     """Open both; Tampered unless the root key is the one under which this directory was made."""
-    uses_aws = config.root_key.startswith("aws-") or config.key_store.startswith("aws-")
+    named = (config.root_key, config.key_store, config.root_key_before or "")
+    uses_aws = any(name.startswith("aws-") for name in named)
     account = AwsAccount(config.aws_region) if uses_aws else None
     scheme, _, rest = config.root_key.partition(":")
-    before = _before(config)
+    before = _before(config, account, observer)
     root_key: RootKey
     if scheme == "file":
         root_key = _root_file(file_of(config.root_key, config.data), database)
@@ -58,9 +60,11 @@ def _root_file(path: Path, database: Database) -> RootKey:
     return LocalFileRootKey.open(path)
 
 
-def _before(config: Config) -> RootKey | None:
+def _before(config: Config, account: AwsAccount | None, observer: Observer) -> RootKey | None:
     if config.root_key_before is None:
         return None
+    if config.root_key_before.startswith(KMS) and account:
+        return AwsKmsRootKey(account, config.root_key_before.removeprefix(KMS), observer=observer)
     return standing_root_key(config.root_key_before, config.data, "HYPERKMS_ROOT_KEY_BEFORE")
 
 

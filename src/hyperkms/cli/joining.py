@@ -1,6 +1,5 @@
 """A cosigner joins a group, or follows it when another member is replaced: by the word of its operator alone."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -18,8 +17,8 @@ from hyperkms.cli.assemble_cosigner import (
 )
 from hyperkms.cli.operator import actor
 from hyperkms.config import Config
-from hyperkms.errors import HyperkmsError, NotFound, Refused, Unavailable
-from hyperkms.state.durable import create_file, sync
+from hyperkms.errors import HyperkmsError, NotFound, Refused
+from hyperkms.state.durable import create_file, replace_file, sync
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.certificates import CERTIFICATE, read_certificate
 from hyperkms.threshold.cosigner.ourselves import Ourselves
@@ -80,7 +79,7 @@ def _join(data: Path, directory: Directory, standing: Group | None, group: Group
     if standing is None:
         create_file(data / GROUP, group.describe())
     else:
-        _put(data / GROUP, group)
+        replace_file(data / GROUP, group.describe())
     return Joined(group=group, index=index, changed=True)
 
 
@@ -117,7 +116,7 @@ def _replace(config: Config, directory: Directory, standing: Group | None, group
 def _note(path: Path, group: Group) -> bool:
     """Whether it was not noted before; Refused if another one was, to which shares may be bound."""
     if not path.exists():
-        _put(path, group)
+        replace_file(path, group.describe())
         return True
     begun = parse_group(path.read_bytes())
     if begun != group:
@@ -174,14 +173,3 @@ def _write_down(directory: Directory, lines: Sequence[Record]) -> None:
     """All of them, durable on return."""
     for ticket in [directory.parts.record.append(line) for line in lines]:
         ticket.wait()
-
-
-def _put(path: Path, group: Group) -> None:
-    """Write the description, whole and durable, in the place of what stands there."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
-    try:
-        create_file(draft, group.describe())
-        draft.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error

@@ -112,6 +112,7 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
         parts.watch()
         cosigner.authorities.watch()
         cosigner.sessions.sweep()
+        cosigner.holding.keep_leases()
         if turn % _SETTLE_EVERY == 0:
             parts.settle_changes()
             sweep_kept(cosigner)

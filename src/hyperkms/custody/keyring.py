@@ -1,38 +1,22 @@
 """Sealing new keys, and the opened ones at hand."""
 
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from hyperkms import _core
 from hyperkms.custody.key_store import KeyStore
-from hyperkms.custody.leases import Lease, Terms
+from hyperkms.custody.leased import Leased, Opened
+from hyperkms.custody.leases import Terms
 from hyperkms.custody.root_change import root_key_of
 from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import NotFound, Tampered, Unavailable, Withdrawn
-from hyperkms.state.waiting import about_to_wait
+from hyperkms.errors import NotFound, Tampered
 from hyperkms.wallet import KeyVersion, SealedKey, Wallet, WalletId
 
 MOST_HANDLES = 10_000
-_RENEWING = 4
 
 _Place: TypeAlias = tuple[WalletId, int]
-
-
-@dataclass(slots=True)
-class _Opened:
-    """A key at hand, and what its root key is asked with when the lease is to be renewed."""
-
-    handle: _core.KeyHandle
-    root_key: RootKey
-    wrapped: bytes
-    lease: Lease | None
 
 
 @dataclass(frozen=True)
@@ -68,13 +52,9 @@ class Keyring:
         self._root_key = root_key
         self._before = conditions.before
         self._key_store = key_store
-        self._most = most
         self._told = opened
-        self._terms = terms = conditions.terms
-        self._opened: OrderedDict[_Place, _Opened] = OrderedDict()
-        self._changing = threading.Lock()
-        self._opening: dict[_Place, tuple[threading.Lock, int]] = {}
-        self._renewing = ThreadPoolExecutor(_RENEWING, thread_name_prefix="leases") if terms else None
+        self._terms = conditions.terms
+        self._leased: Leased[_Place, _core.KeyHandle] = Leased(conditions.terms, most=most)
 
     @property
     def root_key_id(self) -> str:
@@ -129,106 +109,30 @@ class Keyring:
         Tampered when the sealed key is missing, was changed, or is not the version's. Unavailable when the lease has
         ended and the root key cannot be asked, Withdrawn when it says no.
         """
-        place = (wallet.id, version.number)
-        found = self._opened.get(place)
-        if found is None or (found.lease is not None and not found.lease.runs()):
-            about_to_wait()
-            found = self._obtain(place, wallet, version)
-        with suppress(KeyError):  # another thread may have dropped it since
-            self._opened.move_to_end(place)
-        if found.lease is not None:
-            found.lease.was_used = True
-        if found.handle.public_key != version.public_key:
+        handle = self._leased.get((wallet.id, version.number), lambda: self._load(wallet, version))
+        if handle.public_key != version.public_key:
             raise Tampered(
                 "public-key-mismatch", f"the record of wallet {wallet.id} names another public key than its key has"
             )
-        return found.handle
+        return handle
 
     def forget(self, wallet: WalletId, version: int) -> None:
         """Drop the handle; harmless if there is none."""
-        with self._changing:
-            self._opened.pop((wallet, version), None)
+        self._leased.forget((wallet, version))
 
     def at_hand(self) -> Sequence[tuple[WalletId, int]]:
         """The wallets and versions whose handles are kept."""
-        with self._changing:
-            return list(self._opened)
+        return self._leased.at_hand()
 
     def keep_leases(self) -> bool:
         """Once a second: have those renewed that are due, and let go of what ended; whether something was let go."""
-        if self._terms is None or self._terms.is_strict or self._renewing is None:
-            return False
-        has_ended = False
-        with self._changing:
-            for place, opened in list(self._opened.items()):
-                if opened.lease is None:
-                    continue
-                if not opened.lease.runs():
-                    del self._opened[place]
-                    has_ended = True
-                elif opened.lease.is_due():
-                    opened.lease.is_renewing = True
-                    self._renewing.submit(self._renew, place, opened)
-        return has_ended
+        return self._leased.keep()
 
     def close(self) -> None:
         """Renew nothing any more."""
-        if self._renewing is not None:
-            self._renewing.shutdown(wait=False, cancel_futures=True)
+        self._leased.close()
 
-    def _obtain(self, place: _Place, wallet: Wallet, version: KeyVersion) -> _Opened:
-        """Opened by one thread for all that ask at the same time; what is strict asks for each, once it is open."""
-        strict = self._terms is not None and self._terms.is_strict
-        with self._turn(place):
-            found = self._opened.get(place)
-            is_open = found is not None and (strict or found.lease is None or found.lease.runs())
-            if found is None or not is_open:
-                found = self._load(wallet, version)
-                with self._changing:
-                    self._opened[place] = found
-                    while len(self._opened) > self._most:
-                        self._opened.popitem(last=False)
-                return found
-        if strict:
-            try:
-                found.root_key.unwrap(found.wrapped, found.handle.context)
-            except (Withdrawn, Tampered):
-                self.forget(*place)
-                raise
-        return found
-
-    @contextmanager
-    def _turn(self, place: _Place) -> Iterator[None]:
-        with self._changing:
-            lock, waiting = self._opening.get(place, (threading.Lock(), 0))
-            self._opening[place] = (lock, waiting + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._changing:
-                lock, waiting = self._opening.pop(place)
-                if waiting > 1:
-                    self._opening[place] = (lock, waiting - 1)
-
-    def _renew(self, place: _Place, opened: _Opened) -> None:
-        lease = opened.lease
-        if lease is None or self._terms is None:
-            return
-        asked_at = time.monotonic()
-        try:
-            opened.root_key.unwrap(opened.wrapped, opened.handle.context)
-        except (Withdrawn, Tampered):
-            self.forget(*place)
-        except Unavailable:
-            lease.put_off()
-        else:
-            renewed = self._terms.begin(asked_at)
-            renewed.was_used = False
-            opened.lease = renewed
-
-    def _load(self, wallet: Wallet, version: KeyVersion) -> _Opened:
-        asked_at = time.monotonic()
+    def _load(self, wallet: Wallet, version: KeyVersion) -> Opened[_core.KeyHandle]:
         try:
             sealed = self._key_store.get(wallet.id, version.number)
         except NotFound as missing:
@@ -238,6 +142,6 @@ class Keyring:
         context = wallet.context_of(version)
         handle = self.open(sealed, context)
         self._told()
-        lease = None if self._terms is None else self._terms.begin(asked_at)
         header = _core.inspect_sealed_key(sealed)
-        return _Opened(handle, root_key_of(header, context, self._root_key, self._before), header.wrapped, lease)
+        root_key = root_key_of(header, context, self._root_key, self._before)
+        return Opened(handle, lambda: root_key.unwrap(header.wrapped, context))

@@ -81,6 +81,6 @@ def require_known(database: Database, root_key: RootKey, before: RootKey | None)
         words = f"keys are being sealed anew under root key {under_way.to}, and this is {root_key.id}"
         raise Refused(
             "reseal-unfinished",
-            f"{words}: finish it with `hyperkms wallet reseal --root-key file:NEW`, or set HYPERKMS_ROOT_KEY to the "
-            "new one and HYPERKMS_ROOT_KEY_BEFORE to this one",
+            f"{words}: finish it with `hyperkms wallet reseal --root-key file:NEW` (of a cosigner: `hyperkms cosigner "
+            "reseal`), or set HYPERKMS_ROOT_KEY to the new one and HYPERKMS_ROOT_KEY_BEFORE to this one",
         )

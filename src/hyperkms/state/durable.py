@@ -47,3 +47,17 @@ def create_file(path: Path, content: bytes) -> None:
         raise Conflict("file-exists", f"{path} is there already") from error
     except OSError as error:
         raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file of mode 0600 in the place of what stands there, durable on return; at any moment it is one of the two.
+
+    Unavailable as the disk says.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
+    try:
+        create_file(draft, content)
+        draft.replace(path)
+        sync(path.absolute().parent)
+    except OSError as error:
+        raise Unavailable("data-directory-unavailable", f"{path}: {error.strerror}") from error

@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 from hyperkms import _core
-from hyperkms.cli.checks.finding import Finding, bad, good, note
+from hyperkms.cli.checks.finding import Finding, bad, note, tried
+from hyperkms.cli.layout import IDENTITY
 from hyperkms.config import Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import SCHEME as KMS
@@ -14,8 +14,6 @@ from hyperkms.custody.aws.secrets_manager import SCHEME as SECRETS
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.errors import HyperkmsError
 from hyperkms.wallet import SealedKey, WalletId
-
-T = TypeVar("T")
 
 
 def aws(config: Config) -> Iterator[Finding]:
@@ -30,23 +28,33 @@ def aws(config: Config) -> Iterator[Finding]:
         return
     probe = f"doctor-{secrets.token_hex(8)}"
     if config.root_key.startswith(KMS):
-        yield from _kms(account, config.root_key.removeprefix(KMS), probe)
+        yield from _root_key(account, config, probe)
     if config.key_store.startswith(SECRETS):
         prefix = config.key_store.removeprefix(SECRETS) or config.secrets_prefix
         yield from _secrets(AwsSecretsManagerKeyStore(account, prefix), prefix, WalletId(probe))
 
 
+def _root_key(account: AwsAccount, config: Config, probe: str) -> Iterator[Finding]:
+    key = config.root_key.removeprefix(KMS)
+    if not (config.data / IDENTITY).exists():
+        yield from _kms(account, key, probe)
+        return
+    from hyperkms.cli.checks.aws_cosigner import kms  # noqa: PLC0415 (the module of shares, for a cosigner alone)
+
+    yield from kms(account, key, config.data, probe)
+
+
 def _kms(account: AwsAccount, key: str, probe: str) -> Iterator[Finding]:
-    root_key, finding = _tried("kms:DescribeKey", lambda: AwsKmsRootKey(account, key))
+    root_key, finding = tried("kms:DescribeKey", lambda: AwsKmsRootKey(account, key))
     yield finding
     if root_key is None:
         return
     context = _core.Context(wallet=probe, version=1, key_type="ed25519", network="none", origin="generated")
-    fresh, finding = _tried("kms:GenerateDataKey", lambda: root_key.new_data_key(context))
+    fresh, finding = tried("kms:GenerateDataKey", lambda: root_key.new_data_key(context))
     yield finding
     if fresh is not None:
         wrapped = fresh.wrapped
-        yield _tried("kms:Decrypt", lambda: root_key.unwrap(wrapped, context))[1]
+        yield tried("kms:Decrypt", lambda: root_key.unwrap(wrapped, context))[1]
 
 
 def _secrets(store: AwsSecretsManagerKeyStore, prefix: str, probe: WalletId) -> Iterator[Finding]:
@@ -57,16 +65,8 @@ def _secrets(store: AwsSecretsManagerKeyStore, prefix: str, probe: WalletId) -> 
         ("secretsmanager:DeleteSecret", lambda: store.delete(probe, 1)),
     )
     for right, call in calls:
-        finding = _tried(right, call)[1]
+        finding = tried(right, call)[1]
         yield finding
         if finding.do and right == "secretsmanager:CreateSecret":
             return
     yield note("aws", f"secrets are kept below {prefix}")
-
-
-def _tried(right: str, call: Callable[[], T]) -> tuple[T | None, Finding]:
-    try:
-        done = call()
-    except HyperkmsError as error:
-        return None, bad(right, str(error), "docs/aws.md has the policy that the role needs")
-    return done, good(right, "allowed")

@@ -1,7 +1,13 @@
 """What `hyperkms doctor` finds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
+
+from hyperkms.errors import HyperkmsError
+
+T = TypeVar("T")
 
 
 class Verdict(StrEnum):
@@ -35,3 +41,12 @@ def note(what: str, words: str, do: str = "") -> Finding:
 def bad(what: str, words: str, do: str) -> Finding:
     """To be mended."""
     return Finding(what=what, verdict=Verdict.BAD, words=words, do=do)
+
+
+def tried(right: str, call: Callable[[], T]) -> tuple[T | None, Finding]:
+    """What a call of AWS came to, and the finding of whether it is allowed."""
+    try:
+        done = call()
+    except HyperkmsError as error:
+        return None, bad(right, str(error), "docs/aws.md has the policy that the role needs")
+    return done, good(right, "allowed")

@@ -1,147 +1,36 @@
 """The root key in AWS KMS: it wraps data keys there, and never leaves it."""
 
-import base64
-import json
-import random
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from hyperkms._core import Context, DataKey, KmsAnswer, KmsClient
-from hyperkms.custody.aws.account import ATTEMPTS, CONNECT_S, READ_S, AwsAccount
-from hyperkms.custody.aws.refusals import is_worth_another, kms_fault, outcome_of, unreached
+from hyperkms._core import Context, DataKey, KmsClient
+from hyperkms.custody.aws.account import AwsAccount
+from hyperkms.custody.aws.kms_key import SCHEME, KmsKey, Observer
 from hyperkms.custody.root_key import FreshDataKey
-from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable, Withdrawn
 
-SCHEME = "aws-kms:"
-_WITHIN_MS = (CONNECT_S + READ_S) * 1000
-_PAUSE_S = 0.1
-_USAGE, _SPEC = "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"
-_LOOKED_AT_S = 5.0
-"""How long a fault is believed before KMS is asked again whether it stands."""
-_HURRIED_S = 1.0
-"""How long after an outage was met others are told of it at once, and do not wait for it themselves."""
-
-Observer = Callable[[str, str, str], None]
-"""Told of every call: service, operation, outcome (`ok`, `refused`, `failed`)."""
+__all__ = ["SCHEME", "AwsKmsRootKey", "Observer", "encryption_context"]
 
 
 class AwsKmsRootKey:
-    """A symmetric KMS key; data keys are made and unwrapped by it, each under an encryption context.
-
-    Only the core receives its answers. Every call names the key by its ARN, and every answer must name the same. A call
-    has at most 3 attempts of 3 s; what KMS definitely refuses is asked once.
-    """
+    """A symmetric KMS key; data keys of wallets' keys are made and unwrapped by it. Only the core receives them."""
 
     def __init__(self, account: AwsAccount, key: str, *, observer: Observer = lambda *_: None) -> None:
-        """`key` is an id, an ARN or an alias, which is resolved now: once moved, an alias changes nothing here."""
-        self._account = account
-        self._observe = observer
-        self._describer: Any = account.client("kms")
-        self._endpoint = f"{self._describer.meta.endpoint_url.rstrip('/')}/"
-        trusted, proxy = account.trusted(), account.proxy(self._endpoint)
-        self._client = KmsClient(trusted=trusted, proxy=proxy, connect_ms=CONNECT_S * 1000)
-        self._fault: HyperkmsError | None = None
-        self._looked_at = 0.0
-        self._arn = self._resolve(key)
+        """`key` is an id, an ARN or an alias, which is resolved now."""
+        self._key: KmsKey[DataKey] = KmsKey(account, key, KmsClient, observer=observer)
 
     @property
     def id(self) -> str:
         """`aws-kms:` and the ARN of the key."""
-        return f"{SCHEME}{self._arn}"
+        return self._key.id
 
     def new_data_key(self, context: Context) -> FreshDataKey:
-        """A fresh data key of 32 bytes (GenerateDataKey, AES_256), bound to the context."""
-        asked = {"KeyId": self._arn, "KeySpec": "AES_256", "EncryptionContext": encryption_context(context)}
-        answer = self._ask("GenerateDataKey", asked)
-        data_key, wrapped = answer.take_data_key(), answer.wrapped
-        if data_key is None or wrapped is None:
-            raise Unavailable("kms-answer-malformed", "AWS KMS answered without a data key")
-        return FreshDataKey(data_key, wrapped)
+        """A fresh data key of 32 bytes, bound to the context."""
+        return FreshDataKey(*self._key.new_data_key(encryption_context(context)))
 
     def unwrap(self, wrapped: bytes, context: Context) -> DataKey:
-        """The data key that was wrapped under this key and context (Decrypt); Tampered otherwise."""
-        blob = base64.b64encode(wrapped).decode()
-        asked = {"CiphertextBlob": blob, "KeyId": self._arn, "EncryptionContext": encryption_context(context)}
-        data_key = self._ask("Decrypt", asked).take_data_key()
-        if data_key is None:
-            raise Unavailable("kms-answer-malformed", "AWS KMS answered without a data key")
-        return data_key
+        """The data key that was wrapped under this key and context; Tampered otherwise."""
+        return self._key.unwrap(wrapped, encryption_context(context))
 
     def check(self) -> None:
         """What the last call met, if it was a fault; a fault of more than 5 s is looked into again (DescribeKey)."""
-        fault = self._fault
-        if fault is None:
-            return
-        if time.monotonic() - self._looked_at < _LOOKED_AT_S:
-            raise fault
-        self._looked_at = time.monotonic()
-        self._resolve(self._arn)
-        self._fault = None
-
-    def _ask(self, operation: str, asked: Mapping[str, object]) -> KmsAnswer:
-        self._require_no_outage()
-        body = json.dumps(asked).encode()
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                answer = self._ask_once(operation, body)
-            except HyperkmsError as fault:
-                self._observe("kms", operation, outcome_of(fault))
-                if attempt == ATTEMPTS or not is_worth_another(fault):
-                    self._note(fault)
-                    raise
-                time.sleep(_PAUSE_S * attempt * random.uniform(0.5, 1.5))  # noqa: S311 (spread, no secret)
-            else:
-                self._observe("kms", operation, "ok")
-                self._fault = None
-                return answer
-        raise AssertionError("unreachable")
-
-    def _ask_once(self, operation: str, body: bytes) -> KmsAnswer:
-        request = self._account.signed(self._endpoint, operation, body)
-        answer = self._client.send(request.url, request.headers, request.body, within_ms=_WITHIN_MS)
-        if answer.status != 200:  # noqa: PLR2004
-            raise kms_fault(answer.refusal or "", operation, self._arn)
-        if answer.key_id != self._arn:
-            words = f"AWS KMS answered for another key than {self._arn}"
-            raise Tampered("kms-key-mismatch", words)
-        return answer
-
-    def _require_no_outage(self) -> None:
-        """An outage takes seconds to be met: once it is known, another thread that waits for it serves nobody."""
-        fault = self._fault
-        lately = time.monotonic() - self._looked_at < _HURRIED_S
-        if fault is not None and lately and fault.code == "kms-unreachable":
-            raise fault
-
-    def _note(self, fault: HyperkmsError) -> None:
-        """Remember what concerns the key as a whole; a wrapped key that does not open says nothing of it."""
-        if isinstance(fault, Unavailable):
-            self._fault, self._looked_at = fault, time.monotonic()
-
-    def _resolve(self, key: str) -> str:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
-
-        try:
-            found = self._describer.describe_key(KeyId=key)["KeyMetadata"]
-            arn, state = str(found["Arn"]), str(found["KeyState"])
-            usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
-        except ClientError as error:
-            fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), "DescribeKey", key)
-            self._observe("kms", "DescribeKey", outcome_of(fault))
-            raise fault from None
-        except BotoCoreError as error:
-            self._observe("kms", "DescribeKey", "failed")
-            raise unreached(error, "kms-unreachable", "AWS KMS") from None
-        except (KeyError, TypeError) as error:
-            raise Unavailable("kms-answer-malformed", "what answered is not AWS KMS") from error
-        self._observe("kms", "DescribeKey", "ok")
-        if (usage, spec) != (_USAGE, _SPEC):
-            words = f"KMS key {arn} is {usage} {spec}: a root key is {_USAGE} {_SPEC}"
-            raise Refused("kms-key-unfit", words)
-        if state != "Enabled":
-            raise Withdrawn("kms-key-disabled", f"KMS key {arn} is {state}: enable it, or cancel its deletion")
-        return arn
+        self._key.check()
 
 
 def encryption_context(context: Context) -> dict[str, str]:

@@ -32,6 +32,8 @@ _KINDS: Mapping[str, type[HyperkmsError]] = {
     "Conflict": Conflict,
     "Unavailable": Unavailable,
     "Limited": Unavailable,
+    # Its root key, or the right to it, was taken away: the others sign on.
+    "Withdrawn": Unavailable,
     "Tampered": Tampered,
 }
 

@@ -17,6 +17,7 @@ from hyperkms.threshold.cosigner.mandate import claim_once, require_mandate
 from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.recording import changed, write
+from hyperkms.threshold.cosigner.root_key import fresh
 from hyperkms.threshold.cosigner.sessions import Running
 from hyperkms.threshold.wire import Asker, Keep, Kept, OpenCeremony, Opened, acknowledgement_statement
 from hyperkms.wallet import KeyType
@@ -167,7 +168,8 @@ def _sealed(cosigner: Cosigner, session: cosign.Session, making: Making) -> Shar
     ourselves, identifier = cosigner.ourselves, session.id
     if not session.done or identifier is None:
         raise Refused("session-not-done", "this session has come to no share")
-    sealed, group_key = session.take_share(ourselves.root)
+    context = ourselves.context(making.place, making.key_type, making.network)
+    sealed, group_key = session.take_share(*fresh(ourselves.root, context))
     statement = acknowledgement_statement(making.place.name, identifier, group_key)
     public_key = cast("bytes", cosign.read_group_key(group_key)["public_key"])
     return ShareRow(

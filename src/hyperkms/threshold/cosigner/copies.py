@@ -6,13 +6,12 @@ recipient has its copy.
 
 from pathlib import Path
 
-import hyperkms_cosign as cosign
-
 from hyperkms.custody.key_copies import read_recipient
 from hyperkms.errors import Unavailable
 from hyperkms.state.durable import new_file, sync
 from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
+from hyperkms.threshold.cosigner.root_key import open_share
 
 
 class Copies:
@@ -27,7 +26,7 @@ class Copies:
         if self._recipient is None or row.sealed is None:
             return
         place = Place(wallet=row.wallet, version=row.version, epoch=row.epoch)
-        share = cosign.Share.open(row.sealed, ourselves.context(place, row.key_type, row.network), ourselves.root)
+        share = open_share(row.sealed, ourselves.context(place, row.key_type, row.network), ourselves.root)
         copy = share.copy_for(self._recipient)
         try:
             if not self._folder.exists():

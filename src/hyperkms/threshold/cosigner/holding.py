@@ -1,14 +1,15 @@
 """The shares of this cosigner, opened when they are first needed."""
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import hyperkms_cosign as cosign
 
+from hyperkms.custody.leased import Leased, Opened
+from hyperkms.custody.leases import Terms
 from hyperkms.errors import NotFound, Refused, Tampered
 from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
+from hyperkms.threshold.cosigner.root_key import data_key_of
 from hyperkms.wallet import WalletId
 
 MOST_OPEN = 1_000
@@ -24,13 +25,18 @@ class Held:
 
 
 class Holding:
-    """Shares by their place. Only this process changes them, and tells by `forget`."""
+    """Shares by their place. Only this process changes them, and tells by `forget`.
 
-    def __init__(self, ourselves: Ourselves, rows: ShareRows) -> None:
+    One that was opened is used until 1,000 others were since, or its lease has ended: a root key in a file gives shares
+    for as long as the process lives, one elsewhere by `terms`. What was prepared with it goes with it.
+    """
+
+    def __init__(self, ourselves: Ourselves, rows: ShareRows, terms: Terms | None = None) -> None:
         self.rows = rows
         self._ourselves = ourselves
-        self._open: OrderedDict[Place, Held] = OrderedDict()
-        self._turn = threading.Lock()
+        self._leased: Leased[Place, Held] = Leased(
+            terms, most=MOST_OPEN, let_go=lambda held: held.share.forget_prepared()
+        )
 
     def in_force(self, place: Place) -> Held:
         """The share, if it is in force; NotFound, or Refused with what it is instead."""
@@ -51,32 +57,31 @@ class Holding:
 
     def forget(self, wallet: WalletId, version: int) -> None:
         """Something of a version has changed: its shares are read again, and what was prepared with them is gone."""
-        with self._turn:
-            for place in [one for one in self._open if (one.wallet, one.version) == (wallet, version)]:
-                self._open.pop(place).share.forget_prepared()
+        self._leased.forget_where(lambda place: (place.wallet, place.version) == (wallet, version))
+
+    def keep_leases(self) -> None:
+        """Once a second: have leases renewed that are due, and let go of shares whose lease has ended."""
+        self._leased.keep()
+
+    def close(self) -> None:
+        """Renew nothing any more."""
+        self._leased.close()
 
     def _held(self, place: Place) -> Held:
-        with self._turn:
-            found = self._open.get(place)
-            if found is None:
-                found = self._open[place] = self._read(place)
-                if len(self._open) > MOST_OPEN:
-                    self._open.popitem(last=False)
-            else:
-                self._open.move_to_end(place)
-            return found
+        return self._leased.get(place, lambda: self._open(place))
 
-    def _read(self, place: Place) -> Held:
+    def _open(self, place: Place) -> Opened[Held]:
         row = self.rows.find(place.wallet, place.version, place.epoch)
         if row is None:
             raise no_such_share(place)
         if row.sealed is None:
             raise Refused("share-retired", f"{place}: the share is retired and destroyed; it never signs again")
         context = self._ourselves.context(place, row.key_type, row.network)
-        share = cosign.Share.open(row.sealed, context, self._ourselves.root)
+        sealed, root = row.sealed, self._ourselves.root
+        share = cosign.Share.open(sealed, context, data_key_of(sealed, context, root))
         if (share.public_key, share.group_key) != (row.public_key, row.group_key):
             raise Tampered("share-tampered", f"{place}: the database names another key than the share is of")
-        return Held(place, row, share)
+        return Opened(Held(place, row, share), lambda: data_key_of(sealed, context, root))
 
 
 def not_in_force(place: Place) -> Refused:

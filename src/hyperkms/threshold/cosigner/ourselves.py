@@ -7,6 +7,7 @@ from typing import Literal, cast
 import hyperkms_cosign as cosign
 
 from hyperkms.errors import Malformed, Refused
+from hyperkms.threshold.cosigner.root_key import ShareRootKey
 from hyperkms.threshold.group import Group
 from hyperkms.threshold.wire import ShareName
 from hyperkms.wallet import KeyType, WalletId, parse_wallet_id
@@ -48,14 +49,14 @@ class Ourselves:
     group: Group
     index: int
     identity: cosign.Identity
-    root: cosign.LocalRootKey
+    root: ShareRootKey
     known: cosign.Group
     """The group as the protocols know it."""
     lock: str
     """What guards the memory of shares: memfd_secret, mlock or none."""
 
     @classmethod
-    def of(cls, group: Group, identity: cosign.Identity, root: cosign.LocalRootKey, lock: str) -> "Ourselves":
+    def of(cls, group: Group, identity: cosign.Identity, root: ShareRootKey, lock: str) -> "Ourselves":
         """Refused unless the identity is that of a member of the group."""
         found = [member.index for member in group.members if member.identity == identity.public_key]
         if not found:

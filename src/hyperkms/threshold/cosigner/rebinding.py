@@ -1,7 +1,7 @@
 """Shares of a cosigner are bound to the group in which another member was replaced; all of them, or none."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import hyperkms_cosign as cosign
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from hyperkms.errors import Refused
 from hyperkms.state.database import Database
 from hyperkms.state.share_rows import ShareRow, move_wallets_within, rebind_within, sealed_within
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
+from hyperkms.threshold.cosigner.root_key import fresh, open_share
 from hyperkms.threshold.group import Group
 
 
@@ -40,8 +41,10 @@ class Rebinding:
         if row.sealed is None or _group_of(row) != self.ourselves.known.id:
             words = f"{place}: the share is bound to neither group: finish the replacement that was begun before"
             raise Refused("share-of-another-group", words)
+        root = self.ourselves.root
         context = self.ourselves.context(place, row.key_type, row.network)
-        return cosign.Share.open(row.sealed, context, self.ourselves.root).rebind(known, self.ourselves.root)
+        share, following = open_share(row.sealed, context, root), replace(self.ourselves, group=self.group, known=known)
+        return share.rebind(known, *fresh(root, following.context(place, row.key_type, row.network)))
 
     def _move(self, connection: sa.Connection) -> None:
         move_wallets_within(connection, self.ourselves.group.id, self.group.id)
