@@ -30,6 +30,8 @@ class Account:
     disabled: bool = False
     without: str = ""
     """A right that its policy does not give."""
+    most_data_keys: int | None = None
+    """So many may be made still; None: as many as are asked for."""
     passed: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Every call that was answered, with its encryption context."""
     stopped: list[str] = field(default_factory=list)
@@ -79,6 +81,10 @@ class Account:
         key = asked["KeyId"]
         arn = key if key.startswith("arn:") else f"arn:aws:kms:{REGION}:{self.number}:key/{key}"
         keys = {**context_keys(asked.get("EncryptionContext", {})), "aws:SourceVpce": ENDPOINT}
+        if action == "kms:GenerateDataKey" and self.most_data_keys is not None:
+            self.most_data_keys -= 1
+            if self.most_data_keys < 0:
+                return False
         is_known = f"Credential={self.access_key}/" in authorization
         return is_known and action != self.without and is_allowed(Call(action, arn, self.role, keys), *self.policies())
 

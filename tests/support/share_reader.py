@@ -5,7 +5,7 @@ It shares no code with hyperkms. Nothing but a test ever puts a key together: wh
 
 import hmac
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,19 +61,41 @@ def open_shares(data: Path) -> list[OpenShare]:
         return [open_share(bytes(sealed), root_key) for (sealed,) in rows]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wrapped:
+    """The wrapped data key of a share, and what it is bound to."""
+
+    root_key_id: str
+    data_key: bytes
+    bound: bytes
+    """Under a root key in a file: behind a label."""
+    context: Mapping[str, str]
+    """Under AWS KMS: but for the purpose and the cosigner."""
+
+
 def open_share(content: bytes, root_key: Secret) -> OpenShare:
-    """Open a sealed share v1, every check of docs/formats.md included."""
+    """Open a sealed share v1 under a root key in a file, every check of docs/formats.md included."""
+
+    def unwrap(wrapped: Wrapped) -> Secret:
+        require(wrapped.root_key_id == root_key_id(root_key), "another root key sealed this")
+        return unwrap_labelled(wrapped.data_key, b"hyperkms share data key v1" + wrapped.bound, root_key)
+
+    return open_share_by(content, unwrap)
+
+
+def open_share_by(content: bytes, unwrap: Callable[[Wrapped], Secret]) -> OpenShare:
+    """The same, whatever root key unwraps its data key."""
     rest = Reader(content)
     require(rest.take(4) == b"HKSS" and rest.number(1) == 1, "this is no sealed share v1")
     start = rest.at
     index = rest.number(1)
     key_type, point_length = rest.coded(KEY_TYPES)
-    rest.coded(NETWORKS)
-    version, epoch, _group = rest.number(4), rest.number(4), rest.take(32)
+    network = rest.coded(NETWORKS)
+    version, epoch, group = rest.number(4), rest.number(4), rest.take(32)
     threshold, members = rest.number(1), rest.number(1)
     wallet = rest.short().decode("ascii")
     context = content[start : rest.at]
-    require(rest.short().decode() == root_key_id(root_key), "another root key sealed this")
+    sealed_under = rest.short().decode()
     wrapped, group_key = rest.take(rest.number(2)), rest.take(rest.number(2))
     salt, commitment, nonce = rest.take(32), rest.take(32), rest.take(12)
     length = rest.number(4)
@@ -81,7 +103,16 @@ def open_share(content: bytes, root_key: Secret) -> OpenShare:
     ciphertext_and_tag = rest.take(length + 16)
     require(rest.at == len(content), "something follows the tag")
 
-    data_key = unwrap_labelled(wrapped, b"hyperkms share data key v1" + context, root_key)
+    named = {
+        "hyperkms:group": group.hex(),
+        "hyperkms:index": str(index),
+        "hyperkms:wallet": wallet,
+        "hyperkms:version": str(version),
+        "hyperkms:epoch": str(epoch),
+        "hyperkms:key-type": key_type,
+        "hyperkms:network": network,
+    }
+    data_key = unwrap(Wrapped(root_key_id=sealed_under, data_key=wrapped, bound=context, context=named))
     expected = hkdf(data_key, salt, b"hyperkms sealed key v1 commitment")
     require(hmac.compare_digest(expected, commitment), "another data key sealed this")
     encryption_key = hkdf(data_key, salt, b"hyperkms sealed key v1 encryption")

@@ -4,55 +4,21 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import HeldShare
 from support.aws import Aws
-from support.aws_accounts import Account, accounts
+from support.aws_accounts import Account
 from support.commands import run
-from support.cosigners import COORDINATOR, Cosigners, Process, Refusal, message_intent, unique
+from support.cosigners import Cosigners, Refusal, message_intent, unique
+from support.cosigners_on_aws import on_aws
 from support.until import until
 
 MESSAGE = b"hello"
-
-
-@contextmanager
-def on_aws(aws: Aws, folder: Path, **settings: str) -> Iterator[tuple[Cosigners, list[Account]]]:
-    """2 of 3; the policy of each names its identity as soon as it has one."""
-    with accounts(aws, 3) as made, ExitStack() as ends:
-        processes = {}
-        for index, account in enumerate(made, 1):
-            process = Process(folder / f"cosigner-{index}", {**account.settings(), **settings})
-            account.cosigner = process.init().hex()
-            processes[index] = process
-        group = Group(
-            name="tests",
-            threshold=2,
-            members=tuple(
-                Member(
-                    index=index,
-                    name=f"cosigner-{index}",
-                    identity=bytes.fromhex(account.cosigner),
-                    address=f"unix:{processes[index].socket}",
-                    certificate=None,
-                )
-                for index, account in enumerate(made, 1)
-            ),
-            coordinators=(COORDINATOR,),
-        )
-        file = folder / "group.json"
-        file.write_bytes(group.describe())
-        for process in processes.values():
-            ends.callback(process.stop)
-            process.start("--group", str(file))
-        cosigners = Cosigners(group, processes, file)
-        ends.callback(cosigners.hang_up)
-        yield cosigners, made
 
 
 @pytest.fixture(scope="module")

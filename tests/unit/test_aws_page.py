@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import hyperkms_cosign as cosign
 import pytest
 
 from hyperkms._core import Context
@@ -16,6 +17,7 @@ from hyperkms.config import SETTINGS
 from hyperkms.custody.aws.kms import encryption_context
 from hyperkms.custody.leases import Terms
 from hyperkms.metrics.catalogue import AWS_OPERATIONS
+from hyperkms.threshold.cosigner.aws_root_key import context_of_identity, context_of_share
 from support.iam import BREAK_GLASS, ENDPOINT, FOLDER, NAMES, SERVICE, Call, context_keys, is_allowed, listed, policy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
@@ -26,6 +28,7 @@ OF_KMS = {action for action in CALLED if action.startswith("kms:")}
 KEY = f"arn:aws:kms:eu-west-1:123456789012:key/{NAMES['key_id']}"
 SEALED = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:desk/hyperkms/w1/v1-AbCdEf"
 ADMINISTRATOR = NAMES["admin_role"]
+COSIGNER = NAMES["cosigner_role"]
 NO_OPERATION = {"iam:PassRole"}
 """Actions that are no call by themselves."""
 
@@ -90,11 +93,13 @@ def test_the_role_may_what_the_code_calls_and_nothing_else() -> None:
     assert _granted(policy("root-key-policy.json"), to=SERVICE) == OF_KMS
     assert _granted(policy("endpoint-kms.json")) == OF_KMS
     assert _granted(policy("endpoint-secretsmanager.json")) == CALLED - OF_KMS
-    assert _granted(policy("cosigner-role.json")) <= CALLED
+    assert _granted(policy("cosigner-role.json")) == OF_KMS
+    assert _granted(policy("cosigner-root-key-policy.json"), to=COSIGNER) == OF_KMS
 
 
-def test_nobody_but_the_service_may_use_the_key() -> None:
-    document = policy("root-key-policy.json")
+@pytest.mark.parametrize("name", ["root-key-policy.json", "cosigner-root-key-policy.json"])
+def test_nobody_but_the_service_or_its_cosigner_may_use_the_key(name: str) -> None:
+    document = policy(name)
     for action in _granted(document, to=ADMINISTRATOR) | _granted(document, to=BREAK_GLASS):
         assert (
             not re.search("Decrypt|Encrypt|Generate|Grant|Replicate|Delet", action) or action == "kms:CancelKeyDeletion"
@@ -176,9 +181,6 @@ def test_an_administrator_of_the_account_gets_at_nothing(
     assert is_allowed(Call(action, resource, principal), GRANTED_ALL, policy("account-guard.json")) is allowed
 
 
-COSIGNER = NAMES["cosigner_role"]
-
-
 @pytest.mark.parametrize(
     ("action", "principal", "keys", "allowed"),
     [
@@ -204,11 +206,53 @@ def test_an_account_of_a_cosigner_gives_nothing_away(
     assert is_allowed(call, GRANTED_ALL, policy("cosigner-account-guard.json")) is allowed
 
 
-def test_the_role_of_a_cosigner_unwraps_for_no_other_cosigner_and_not_for_the_service() -> None:
-    document = policy("cosigner-role.json")
-    own = {**OF_WALLET, "hyperkms:cosigner": NAMES["cosigner"]}
-    for context, allowed in ((own, True), ({**own, "hyperkms:cosigner": "another"}, False), (OF_WALLET, False)):
-        assert is_allowed(Call("kms:Decrypt", KEY, COSIGNER, context_keys(context)), document) is allowed
+OF_SHARE = context_of_share(
+    cosign.ShareContext(
+        wallet="w1",
+        version=2,
+        key_type="secp256k1",
+        network="mainnet",
+        group=cosign.Group(threshold=2, identities=[bytes.fromhex(NAMES["cosigner"]), bytes(32), bytes([1] * 32)]),
+        index=1,
+        epoch=3,
+    ),
+    bytes.fromhex(NAMES["cosigner"]),
+)
+OF_COSIGNER = {
+    "a share of its own": (OF_SHARE, True),
+    "its identity key": (context_of_identity(), True),
+    "its log key": (encryption_context(Context.of_log_key()), True),
+    "another cosigner's share": ({**OF_SHARE, "hyperkms:cosigner": "another"}, False),
+    "a wallet's key": (OF_WALLET, False),
+    "a wallet's key that names it": ({**OF_WALLET, "hyperkms:cosigner": NAMES["cosigner"]}, False),
+    "no context": ({}, False),
+}
+
+
+@pytest.mark.parametrize("case", OF_COSIGNER)
+def test_the_role_of_a_cosigner_unwraps_for_no_other_cosigner_and_not_for_the_service(case: str) -> None:
+    context, allowed = OF_COSIGNER[case]
+    policies = [policy(f"cosigner-{name}.json") for name in ("role", "root-key-policy", "account-guard")]
+    keys = {**context_keys(context), "aws:SourceVpce": ENDPOINT}
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        assert is_allowed(Call(action, KEY, COSIGNER, keys), *policies) is allowed
+        for other in (SERVICE, ADMINISTRATOR, BREAK_GLASS):
+            assert not is_allowed(Call(action, KEY, other, keys), GRANTED_ALL, *policies)
+
+
+def test_no_policy_lets_the_service_use_what_is_a_cosigners() -> None:
+    keys = {**context_keys(OF_SHARE), "aws:SourceVpce": ENDPOINT}
+    policies = (policy("service-role.json"), policy("root-key-policy.json"))
+    assert not is_allowed(Call("kms:Decrypt", KEY, keys=keys), *policies)
+
+
+@pytest.mark.parametrize(
+    "action", ["kms:ScheduleKeyDeletion", "kms:ReplicateKey", "kms:CreateGrant", "iam:PutRolePolicy", "iam:PassRole"]
+)
+def test_nobody_deletes_copies_lends_the_key_of_a_cosigner_or_changes_its_role(action: str) -> None:
+    policies = (policy("cosigner-root-key-policy.json"), policy("cosigner-account-guard.json"))
+    keys = {"kms:GrantIsForAWSResource": "true"}
+    assert not is_allowed(Call(action, KEY, ADMINISTRATOR, keys), GRANTED_ALL, *policies)
 
 
 # ---- what it costs --------------------------------------------------------------------------------------

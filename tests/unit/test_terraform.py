@@ -74,6 +74,12 @@ def test_every_policy_is_given_the_names_that_it_asks_for() -> None:
     assert _placeholders("root-key-policy.json") <= {*names, "kms_endpoint"}
     assert _placeholders("trust-ecs.json") == {"account", "region"}
     assert _placeholders("trust-ec2.json") == set()
+    cosigner = _text(DEPLOY / "terraform" / "cosigner")
+    (given,) = re.findall(r"(?ms)^  names = \{(.+?)^  \}", cosigner)
+    names = set(re.findall(r"(?m)^ +(\w+)\s*=", given))
+    for policy in ("cosigner-role.json", "endpoint-kms.json"):
+        assert _placeholders(policy) <= names
+    assert _placeholders("cosigner-root-key-policy.json") <= {*names, "kms_endpoint"}
     for variable, policy in (("service", "account-guard.json"), ("cosigner", "cosigner-account-guard.json")):
         (block,) = re.findall(rf'(?ms)^variable "{variable}" \{{(.+?)^\}}', guard)
         assert _placeholders(policy) <= set(re.findall(r"(?m)^    (\w+)\s*= string", block))
@@ -97,5 +103,3 @@ def test_nothing_is_open_to_the_internet_and_what_holds_keys_is_not_destroyed() 
         for kind in ("aws_kms_key", "aws_ebs_volume"):
             for block in re.findall(rf'(?ms)^resource "{kind}" "\w+" \{{(.+?)^\}}', text):
                 assert "prevent_destroy = true" in block
-    cosigner = _text(DEPLOY / "terraform" / "cosigner")
-    assert "iam" not in cosigner, "its host has no role"

@@ -1,5 +1,5 @@
 # One cosigner in an account of its own, run by its own operators with their own state of Terraform.
-# Its root key is a file on the volume: this release knows no other, and so the host has no role.
+# Its shares are on the volume, sealed under a root key that only the role of this host may use (docs/aws.md).
 terraform {
   required_version = ">= 1.6"
   required_providers {
@@ -57,6 +57,26 @@ variable "host_image" {
   type        = string
 }
 
+variable "identity" {
+  description = "What `hyperkms cosigner init` printed; before that: identity, which lets it make nothing but that key."
+  type        = string
+  default     = "identity"
+  validation {
+    condition     = can(regex("^([0-9a-f]{64}|identity)$", var.identity))
+    error_message = "64 hex digits, or identity."
+  }
+}
+
+variable "admin_role" {
+  description = "ARN of the role that administers the root key: the one that runs this."
+  type        = string
+}
+
+variable "break_glass_role" {
+  description = "ARN of the role for emergencies, which takes two people of this account."
+  type        = string
+}
+
 variable "trail_bucket" {
   description = "The bucket of another account, with Object Lock, that takes the trail."
   type        = string
@@ -72,6 +92,85 @@ resource "aws_kms_key" "volume" {
   lifecycle {
     prevent_destroy = true
   }
+}
+
+locals {
+  policies = "${path.module}/../../aws"
+  names = {
+    account          = var.account
+    region           = var.region
+    key_id           = aws_kms_key.root.key_id
+    cosigner         = var.identity
+    cosigner_role    = aws_iam_role.cosigner.arn
+    service_role     = aws_iam_role.cosigner.arn # what the policy of the endpoint calls it
+    admin_role       = var.admin_role
+    break_glass_role = var.break_glass_role
+  }
+}
+
+# The root key. Its policy comes after the endpoint that it names, which itself names the key.
+resource "aws_kms_key" "root" {
+  description              = "Root key of a cosigner of hyperkms"
+  key_usage                = "ENCRYPT_DECRYPT"
+  customer_master_key_spec = "SYMMETRIC_DEFAULT"
+  enable_key_rotation      = true
+  deletion_window_in_days  = 30
+  multi_region             = false
+
+  lifecycle {
+    prevent_destroy = true
+    ignore_changes  = [policy] # aws_kms_key_policy has it
+  }
+}
+
+resource "aws_kms_key_policy" "root" {
+  key_id = aws_kms_key.root.key_id
+  policy = templatefile("${local.policies}/cosigner-root-key-policy.json", merge(local.names, {
+    kms_endpoint = aws_vpc_endpoint.kms.id
+  }))
+}
+
+resource "aws_iam_role" "cosigner" {
+  name                 = "hyperkms-cosigner"
+  description          = "The one cosigner of this account, and nothing else."
+  assume_role_policy   = file("${local.policies}/trust-ec2.json")
+  max_session_duration = 3600
+}
+
+resource "aws_iam_role_policy" "cosigner" {
+  name   = "hyperkms-cosigner"
+  role   = aws_iam_role.cosigner.id
+  policy = templatefile("${local.policies}/cosigner-role.json", local.names)
+}
+
+resource "aws_iam_instance_profile" "cosigner" {
+  name = "hyperkms-cosigner"
+  role = aws_iam_role.cosigner.name
+}
+
+resource "aws_security_group" "kms" {
+  name        = "hyperkms-cosigner-kms"
+  description = "The endpoint of KMS"
+  vpc_id      = var.vpc.id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "kms" {
+  security_group_id            = aws_security_group.kms.id
+  description                  = "The cosigner"
+  referenced_security_group_id = aws_security_group.cosigner.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
+resource "aws_vpc_endpoint" "kms" {
+  vpc_id              = var.vpc.id
+  service_name        = "com.amazonaws.${var.region}.kms"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = [var.vpc.subnet]
+  security_group_ids  = [aws_security_group.kms.id]
+  policy              = templatefile("${local.policies}/endpoint-kms.json", local.names)
 }
 
 resource "aws_ebs_volume" "data" {
@@ -103,6 +202,15 @@ resource "aws_vpc_security_group_ingress_rule" "service" {
   to_port           = 7443
 }
 
+resource "aws_vpc_security_group_egress_rule" "kms" {
+  security_group_id            = aws_security_group.cosigner.id
+  description                  = "To the endpoint of KMS"
+  referenced_security_group_id = aws_security_group.kms.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
 resource "aws_vpc_security_group_egress_rule" "exchange" {
   for_each          = toset(var.proxy)
   security_group_id = aws_security_group.cosigner.id
@@ -118,10 +226,12 @@ resource "aws_instance" "cosigner" {
   instance_type          = "c7i.large"
   subnet_id              = var.vpc.subnet
   vpc_security_group_ids = [aws_security_group.cosigner.id]
+  iam_instance_profile   = aws_iam_instance_profile.cosigner.name
   monitoring             = true
 
   metadata_options {
-    http_endpoint = "disabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
   }
 
   root_block_device {
@@ -145,6 +255,11 @@ resource "aws_cloudtrail" "account" {
   is_multi_region_trail         = true
   include_global_service_events = true
   enable_log_file_validation    = true
+}
+
+output "root_key" {
+  description = "HYPERKMS_ROOT_KEY."
+  value       = "aws-kms:${aws_kms_key.root.arn}"
 }
 
 output "address" {

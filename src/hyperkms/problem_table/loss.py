@@ -76,10 +76,14 @@ LOSS = Situation(
             code="reseal-unfinished",
             family=Refused,
             title="Keys are being sealed under another root key",
-            cause="`hyperkms wallet reseal` was begun with a new root key and cut off: some keys are under each.",
+            cause=(
+                "`hyperkms wallet reseal`, or `hyperkms cosigner reseal`, was begun with a new root key and cut off: "
+                "some keys are under each."
+            ),
             next_step=(
-                "Run the same command again; it goes on where it was. Or start the service with HYPERKMS_ROOT_KEY the "
-                "new root key and HYPERKMS_ROOT_KEY_BEFORE the old one: it opens keys under both."
+                "Run the same command again; it goes on where it was. Or start the service (not a "
+                "cosigner) with HYPERKMS_ROOT_KEY the new root key and HYPERKMS_ROOT_KEY_BEFORE the old one: it opens "
+                "keys under both."
             ),
         ),
         Problem(
