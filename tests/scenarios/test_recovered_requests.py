@@ -41,8 +41,8 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 @contextmanager
 def no_rows(data: Path) -> Iterator[None]:
-    """The database is read and takes no rows."""
-    with databases.no_writes(data):
+    """The database is read and takes no rows of requests."""
+    with databases.no_rows_into(data, "requests", "transfers"):
         yield
 
 
