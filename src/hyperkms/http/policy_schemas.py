@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hyperkms.http.schemas import AnswerBody, Milliseconds, RequestBody, WalletName
+from hyperkms.http.schemas import NO_NUL, AnswerBody, Milliseconds, RequestBody, WalletName
 
 EffectName = Literal["enforced", "shadow"]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-Reason = Annotated[str, msgspec.Meta(max_length=256)]
+Reason = Annotated[str, msgspec.Meta(max_length=256, pattern=NO_NUL)]
 
 
 class ExplainRequest(RequestBody, frozen=True):
