@@ -56,7 +56,7 @@ setup: .stamps/wheel
 		"$$PYTHON" -m venv .venv; \
 	fi; \
 	echo 'setup: installing the pinned packages of requirements/dev.txt (about a minute the first time)'; \
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt; \
 	echo "$$made_for" >.stamps/venv
 
 # The stamp bears the time at which the build began, so that a file saved during it counts as newer.

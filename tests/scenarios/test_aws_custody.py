@@ -11,11 +11,17 @@ from typing import Any
 import pytest
 
 from hyperkms._core import verify_ed25519
+from support import custody, databases
 from support.aws import Aws
 from support.aws_faults import Spoiler, spoiled
 from support.commands import run
 from support.service import Service
 from support.until import until
+
+pytestmark = [
+    custody.needs(custody.FILE, because="it names the places of keys itself"),
+    databases.needs(databases.SQLITE, because="it names the places of keys itself"),
+]
 
 IN_AWS = {"HYPERKMS_KEY_STORE": ""}
 IN_SQLITE = {"HYPERKMS_KEY_STORE": "sqlite:"}

@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 
 from hyperkms.metrics.catalogue import AWS_OPERATIONS
+from support import custody, databases
 from support.aws import Aws
 from support.aws_gate import Gate, guarded
 from support.commands import run
 from support.iam import policy
 from support.service import Service
+
+pytestmark = [
+    custody.needs(custody.FILE, because="it names the places of keys itself"),
+    databases.needs(databases.SQLITE, because="it names the places of keys itself"),
+]
 
 CALLED = {f"{service}:{operation}" for service, operation in AWS_OPERATIONS}
 

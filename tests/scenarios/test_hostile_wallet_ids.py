@@ -87,7 +87,8 @@ def _assert_nothing_stored(service: Service) -> None:
     assert custody.kind() != custody.SECRETS_MANAGER or custody.secrets_of(service.data) == []
     names = {path.name for path in service.data.iterdir()} - {"hyperkms.db-journal"}
     counted = {name for name in names if name.startswith("metrics-")}
-    own = {"hyperkms.db", "hyperkms.db-ahead"} if databases.kind() == databases.SQLITE else set()
+    in_files = databases.kind() == databases.SQLITE
+    own = {"hyperkms.db", "hyperkms.db-ahead"} if in_files else {"database", "instance.lock"}
     own |= {"root.key"} if custody.kind() == custody.FILE else set()
     locks = {"requests.lock", "sweep.lock"}
     assert names - counted == {"admin.key", *own, "meters", "nonces", "records", "shared", *locks}

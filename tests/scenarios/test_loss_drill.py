@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 
 from hyperkms.hyperliquid.nonces import CLOCK_AHEAD_MS
+from support import custody, databases
 from support.commands import refusal, run
 from support.sandbox import sandbox
 from support.service import Service
+
+pytestmark = [
+    custody.needs(custody.FILE, because="it is about the backup of a directory that holds everything"),
+    databases.needs(databases.SQLITE, because="it is about the backup of a directory that holds everything"),
+]
 
 NOOP = {"type": "noop"}
 LIMITED = {

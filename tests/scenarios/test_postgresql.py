@@ -139,17 +139,21 @@ def test_a_key_store_of_the_other_kind_is_refused(address: PostgresAddress, tmp_
     assert run("config", cwd=tmp_path, HYPERKMS_KEY_STORE="postgresql:", **setting).returncode == 0
 
 
-def test_a_reason_with_a_zero_byte_is_refused_as_malformed(address: PostgresAddress, tmp_path: Path) -> None:
-    with Service.start(tmp_path / "data", HYPERKMS_DATABASE=str(address)) as service:
-        service.generate("w")
-        policy = {"policy": {"format": 1, "allow": ["trade-only"]}, "reason": "a\0b"}
+def test_a_nul_which_postgresql_takes_in_no_text_is_refused_and_no_failure(
+    address: PostgresAddress, tmp_path: Path
+) -> None:
+    with Service.start(tmp_path / "data", MPC_ENABLED="true", HYPERKMS_DATABASE=str(address)) as service:
+        service.generate("w", keyType="secp256k1", metadata={"kept": "a\0b"})
+        policy = {"format": 1, "allow": ["trade-only"]}
         for path, body in (
             ("/wallets/rotate", {"walletId": "w", "reason": "a\0b"}),
+            ("/wallets/w/policy", {"policy": policy, "reason": "a\0b"}),
             ("/wallets/w/retire", {"reason": "a\0b"}),
-            ("/wallets/w/policy", policy),
+            ("/clients", {"name": "a\0b"}),
+            ("/clients", {"name": "c", "allow": ["trade"], "wallets": ["a\0b"]}),
+            ("/mpc/replace", {"after": "a\0b"}),
         ):
             answer = service.post(path, body)
-            assert (answer.status, answer.json["field"]) == (400, "reason"), answer.body
-        kept = service.post("/wallets/generate", {"walletId": "v", "metadata": {"note": "a\0b"}})
-        assert kept.json["wallet"]["metadata"] == {"note": "a\0b"}
-        assert service.post("/wallets/sign", {"walletId": "w", "message": "a\0b"}).status == 200
+            assert (answer.status, answer.json["status"]) == (400, 400), (path, answer.body)
+        assert service.get("/wallets?after=a%00b").status == 400
+        assert service.get("/wallets?after=").json["wallets"][0]["metadata"] == {"kept": "a\0b"}

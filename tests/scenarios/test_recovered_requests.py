@@ -41,8 +41,8 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 @contextmanager
 def no_rows(data: Path) -> Iterator[None]:
-    """The database is read and takes no rows."""
-    with databases.no_writes(data):
+    """The database is read and takes no rows of requests."""
+    with databases.no_rows_into(data, "requests", "transfers"):
         yield
 
 
@@ -74,7 +74,7 @@ def killed(tmp_path: Path) -> Iterator[tuple[Service, Mapping[str, Answer]]]:
             repeated = {key: post(service, *request, key.replace(" ", "")) for key, request in REQUESTS.items()}
             other = post(service, "/hyperliquid/sign", {**ACTION, "network": "testnet"}, "action")
             service.kill()
-        assert {answer.status for answer in answers.values()} == {200}, answers
+        assert {key: answer.body for key, answer in answers.items() if answer.status != 200} == {}
         assert [answer.body for answer in repeated.values()] == [answer.body for answer in answers.values()]
         assert {answer.headers[REPLAYED] for answer in repeated.values()} == {"true"}
         assert (other.status, other.json["code"]) == (409, "idempotency-key-reused")

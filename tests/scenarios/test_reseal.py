@@ -17,10 +17,16 @@ from hyperkms.cli.operator import operator
 from hyperkms.config import load
 from hyperkms.operations.sign import sign_message
 from hyperkms.wallet import WalletId
+from support import custody, databases
 from support.commands import refusal, run
 from support.forked import Forked
 from support.killed_resealing import EACH, ONCE
 from support.service import Service, environment
+
+pytestmark = [
+    custody.needs(custody.FILE, because="it is about root keys in files and the pages of SQLite"),
+    databases.needs(databases.SQLITE, because="it is about root keys in files and the pages of SQLite"),
+]
 
 WALLETS = ("ed", "one", "two")
 KILLED = Forked("killed_resealing")

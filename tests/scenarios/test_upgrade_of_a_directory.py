@@ -12,8 +12,14 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from hyperkms.state.migrating import SCHEMA
+from support import custody, databases
 from support.commands import ADDRESS, run
 from support.service import Service
+
+pytestmark = [
+    custody.needs(custody.FILE, because="it opens directories of earlier releases"),
+    databases.needs(databases.SQLITE, because="it opens directories of earlier releases"),
+]
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("schema-*-signs.sql"))
 ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.1", "r": False, "t": {"limit": {"tif": "Gtc"}}}

@@ -42,6 +42,16 @@ def settings_for(data: Path) -> dict[str, str]:
     return {**databases.setting_for(data), **_of_keys(data)}
 
 
+@contextmanager
+def found_here(data: Path) -> Iterator[None]:
+    """Within this block this very process finds AWS too: its library reads the environment."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in _of_keys(data).items():
+            if name.startswith("AWS_"):
+                patched.setenv(name, value)
+        yield
+
+
 def needs(*kinds: str, because: str) -> pytest.MarkDecorator:
     """A test that is about what these kinds alone have."""
     return pytest.mark.skipif(kind() not in kinds, reason=f"{because}; not with {KIND}={kind()}")

@@ -84,11 +84,11 @@ def rows(data: Path, query: str, *values: object) -> list[Any]:
 
 
 @contextmanager
-def no_writes(data: Path) -> Iterator[None]:
-    """Within this block the database of a data directory is read and takes no rows."""
+def no_rows_into(data: Path, *tables: str) -> Iterator[None]:
+    """Within this block these tables of a data directory are read and take no rows; in SQLite no table does."""
     address = database_at(data / "hyperkms.db")
     if isinstance(address, PostgresAddress):
-        with postgres().without_writes(address.name):
+        with postgres().no_rows_into(address.name, *tables):
             yield
         return
     with closing(sqlite3.connect(address, isolation_level=None)) as database:

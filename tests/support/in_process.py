@@ -21,7 +21,7 @@ from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve as operations_resolve
 from hyperkms.state.boot import boot_id
 from hyperkms.wallet import KeyType, Wallet, WalletId
-from support.custody import settings_for
+from support.custody import found_here, settings_for
 from support.databases import open_at, rows
 from support.service import environment
 from support.stored_keys import stored_versions
@@ -61,7 +61,8 @@ def resolve(parts: Parts, wallet: WalletId, number: int | None) -> Signer:
 def here(data: Path, **settings: str) -> Iterator[Here]:
     """Open the data directory, made if there is none."""
     config = load(environment(**{**settings_for(data), **settings}), {"data": data})
-    parts = assemble(config, create=True, tell=lambda _: None)
+    with found_here(data):
+        parts = assemble(config, create=True, tell=lambda _: None)
     opened = Here(parts, data, now=parts.clock())
     database = open_at(data / DATABASE)
     reservations = Reservations(database, Meters.open(data / METERS), lambda: opened.now, boot=boot_id())

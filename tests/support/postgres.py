@@ -134,12 +134,11 @@ class PostgresServer:
             return done.fetchall() if done.description else []
 
     @contextmanager
-    def without_writes(self, name: str) -> Iterator[None]:
-        """Within this block every table of a database is read and takes no rows."""
+    def no_rows_into(self, name: str, *tables: str) -> Iterator[None]:
+        """Within this block these tables of a database are read and take no rows."""
         where = f"host=127.0.0.1 port={self.port} user={USER} dbname={name}"
         with psycopg.connect(where) as connection:
-            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-            named = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(table) for (table,) in tables)
+            named = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, tables))
             connection.execute(psycopg.sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(named))
             yield
             connection.rollback()

@@ -1,6 +1,6 @@
 """Bodies of the routes of wallets in shares."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -46,7 +46,7 @@ class RefreshAnswer(AnswerBody, frozen=True):
 class ReplaceRequest(RequestBody, frozen=True):
     """Go on with the wallets whose ids come after this one."""
 
-    after: str | None = None
+    after: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")] | None = None
 
 
 class ReplacedVersionView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hyperkms.http.schemas import AnswerBody, Milliseconds, PolicyReason, RequestBody, WalletName
+from hyperkms.http.schemas import NO_NUL, AnswerBody, Milliseconds, RequestBody, WalletName
 
 EffectName = Literal["enforced", "shadow"]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Reason = Annotated[str, msgspec.Meta(max_length=256, pattern=NO_NUL)]
 
 
 class ExplainRequest(RequestBody, frozen=True):
@@ -55,7 +56,7 @@ class ApplyPolicyRequest(RequestBody, frozen=True):
 
     policy: dict[str, Any]
     effect: EffectName = "enforced"
-    reason: PolicyReason | None = None
+    reason: Reason | None = None
     newest: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     """Refused with 409 unless this is the number of the newest version; 0: there is none yet."""
 
@@ -79,7 +80,7 @@ class ChoosePolicyRequest(RequestBody, frozen=True):
 
     version: Number | None
     effect: EffectName = "enforced"
-    reason: PolicyReason | None = None
+    reason: Reason | None = None
 
 
 class PolicyVersionView(AnswerBody, frozen=True):

@@ -19,10 +19,9 @@ NAME_GRAMMAR = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 WalletName = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": NAME_GRAMMAR})]
 NotEmpty = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1, description="A key version, from 1.")]
-_NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no text with U+0000."""
-Reason = Annotated[str, msgspec.Meta(max_length=500, pattern=_NO_NUL, description="For the record and the history.")]
-PolicyReason = Annotated[str, msgspec.Meta(max_length=256, pattern=_NO_NUL)]
+NO_NUL = r"^[^\u0000]*$"
+"""PostgreSQL takes no NUL in a text."""
+Reason = Annotated[str, msgspec.Meta(max_length=500, pattern=NO_NUL, description="For the record and the history.")]
 StateName = Literal["pending", "active", "retiring", "retired"]
 
 

@@ -20,6 +20,8 @@ from hyperkms.state.which import Which
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Reader = Annotated[Client, Depends(client_with(Operation.READ, limit=What.READ))]
 MAX_PAGE = 1000
+AFTER = "^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
+"""A wallet id or nothing: PostgreSQL takes no NUL in a text."""
 
 
 @router.get("/{wallet_id}/public-key", summary="A wallet's public key", openapi_extra=documented(PublicKeyAnswer))
@@ -70,7 +72,7 @@ def list_wallets(
     request: Request,
     client: Reader,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Wallets a page.")] = MAX_PAGE,
-    after: Annotated[str, Query(max_length=64, description="The `next` of the page before.")] = "",
+    after: Annotated[str, Query(pattern=AFTER, description="The `next` of the page before.")] = "",
     state: Annotated[Literal["live", "retired", "all"], Query(description="Which wallets.")] = "live",
 ) -> Response:
     """Those of the client, in byte order of the id; `next` is there while more follow, `total` counts all.
