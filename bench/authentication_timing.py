@@ -27,13 +27,15 @@ import sqlalchemy as sa
 
 from bench.machine import description, server_cpus
 from bench.processes import Server, free_port, hyperkms, started
-from hyperkms._core import SharedCounters
+from hyperkms._core import LocalRootKey, SharedCounters
 from hyperkms.access.administration import Clients, NewClient
 from hyperkms.access.api_keys import PREFIX_LENGTH, ApiKeys, new_key, sha256
 from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Role
+from hyperkms.custody.store_keys import new_store_key
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import client_keys
 from hyperkms.state.schema import clients as clients_table
 
@@ -66,7 +68,8 @@ def main(words: Sequence[str]) -> int:
 def _in_process(folder: Path, count: int) -> Times:
     database = open_database(folder / "state.db")
     changes = Generation(SharedCounters.open(folder / "shared"), CLIENT_CHANGES)
-    clients = Clients(database, changes)
+    new = new_store_key(LocalRootKey.create(folder / "root.key"))
+    clients = Clients(database, changes, RowSignatures(new.key))
     noted: list[ClientRecord] = []
 
     def issue(name: str) -> str:

@@ -15,9 +15,11 @@ from hyperkms.access.policy.store import Effect, NewPolicy, Policies, PolicyVers
 from hyperkms.errors import Conflict, HyperkmsError, NotFound, Tampered, Unavailable
 from hyperkms.state.database import Database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import policies, wallet_policies, wallets
 from hyperkms.wallet import WalletId
 from support.databases import open_at
+from support.signed_rows import signed_rows
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -32,12 +34,14 @@ class Store:
     noted: list[Standing] = field(default_factory=list)
     database: Database = field(init=False)
     generation: Generation = field(init=False)
+    rows: RowSignatures = field(init=False)
     policies: Policies = field(init=False)
 
     def __post_init__(self) -> None:
         self.database = open_at(self.folder / "state.db")
         self.generation = Generation(SharedCounters.open(self.folder / "shared"), WALLET_CHANGES)
-        self.policies = Policies(self.database, self.generation)
+        self.rows = signed_rows(self.folder, self.database)
+        self.policies = Policies(self.database, self.generation, self.rows)
 
     def another(self) -> "Store":
         return Store(self.folder)

@@ -11,7 +11,7 @@ from hyperkms.state.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The newest migration; a database with another one that is not older is refused."""
 
 
