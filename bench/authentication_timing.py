@@ -21,17 +21,19 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from bench.machine import description, server_cpus
 from bench.processes import Server, free_port, hyperkms, started
-from hyperkms._core import LocalRootKey, SharedCounters
+from hyperkms._core import SharedCounters
 from hyperkms.access.administration import Clients, NewClient
 from hyperkms.access.api_keys import PREFIX_LENGTH, ApiKeys, new_key, sha256
 from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Role
+from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.store_keys import new_store_key
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
@@ -68,8 +70,9 @@ def main(words: Sequence[str]) -> int:
 def _in_process(folder: Path, count: int) -> Times:
     database = open_database(folder / "state.db")
     changes = Generation(SharedCounters.open(folder / "shared"), CLIENT_CHANGES)
-    new = new_store_key(LocalRootKey.create(folder / "root.key"))
-    clients = Clients(database, changes, RowSignatures(new.key))
+    new = new_store_key(LocalFileRootKey.create(folder / "root.key"))
+    rows = RowSignatures(new.key)
+    clients = Clients(database, changes, rows)
     noted: list[ClientRecord] = []
 
     def issue(name: str) -> str:
@@ -81,7 +84,7 @@ def _in_process(folder: Path, count: int) -> Times:
     clients.revoke("revoked", now=1, before_commit=noted.append)
     revoked = _revoked_keys(database, "revoked", count)
     keys = {"unknown": _fresh(count), "wrong": _wrong(good, count), "revoked": revoked}
-    api_keys = ApiKeys(database, changes, read_keys, None, lambda: time.time_ns() // 1_000_000)
+    api_keys = ApiKeys(database, changes, partial(read_keys, rows), None, lambda: time.time_ns() // 1_000_000)
     api_keys.authenticate(good[0])  # loads them
     times = _interleaved(keys, api_keys.known)
     database.close()

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from hyperkms._core import LocalRootKey
+from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.store_keys import new_store_key, open_store_key, store_within
 from hyperkms.errors import Conflict
 from hyperkms.state.database import Database
@@ -14,8 +14,8 @@ def signed_rows(folder: Path, database: Database) -> RowSignatures:
     """As another process on this folder would have them; what stands there unsigned is signed the first time."""
     path = folder / "rows.root"
     with suppress(Conflict):
-        LocalRootKey.create(path)
-    root_key = LocalRootKey.open(path)
+        LocalFileRootKey.create(path)
+    root_key = LocalFileRootKey.open(path)
     key = open_store_key(database, root_key)
     if key is None:
         new = new_store_key(root_key)

@@ -73,10 +73,11 @@ def numbers(standing: Standing) -> tuple[int | None, int | None, int]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
+    with open_at(tmp_path / "state.db").write() as connection:
+        for wallet in (W, OTHER):
+            row = {"id": wallet, "key_type": "secp256k1", "current_version": 1, "created_at": 1, "metadata": "{}"}
+            connection.execute(wallets.insert().values(row))
     opened = Store(tmp_path)
-    for wallet in (W, OTHER):
-        row = {"id": wallet, "key_type": "secp256k1", "current_version": 1, "created_at": 1, "metadata": "{}"}
-        opened.write(wallets.insert().values(row))
     yield opened
     opened.database.close()
 

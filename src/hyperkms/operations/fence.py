@@ -57,8 +57,8 @@ def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
        chose, are taken as far as a record has them.
     2. Requests that were begun and not answered are void.
     3. Limits over time are fully used, since what was signed after the backup is not known.
-    4. The rows of wallets, clients and policies are accepted as they stand, though the record may know later ones. They
-       are signed anew under a new store key, and what was signed under the one before is void; what was altered stays so.
+    4. The rows of wallets, clients and policies are accepted as they stand, though the record may know later ones: they
+       are signed anew under a new store key, and signatures of the one before are void. What was altered stays so.
     5. The line of it in the record is durable; then all of it holds.
     A process killed between the line and the commit has left a line of a fence that does not stand: run it again.
     """
