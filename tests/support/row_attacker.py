@@ -58,11 +58,8 @@ def subject_of(table: sa.Table, row: sa.RowMapping) -> Subject:
         return Subject("policy", f"{row['wallet']}/{row['version']}")
     if table in (wallets, clients):
         return Subject(table.name[:-1], row["id"])
-    return (
-        Subject("wallet", row["wallet"])
-        if table in (key_versions, wallet_policies)
-        else Subject("client", row["client"])
-    )
+    kind = "wallet" if table in (key_versions, wallet_policies) else "client"
+    return Subject(kind, row[kind])
 
 
 def rows_in(connection: sa.Connection, table: sa.Table) -> Sequence[sa.RowMapping]:

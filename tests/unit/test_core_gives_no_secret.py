@@ -574,12 +574,8 @@ def test_what_the_store_key_signs_is_what_the_document_says(bench: Bench) -> Non
     digest = hashlib.sha256(b"rows").digest()
     public_key.verify(signature, b"hyperkms rows v1\n\x06wallet\x02w1" + (7).to_bytes(8) + digest)
     _core.verify_rows(bench.store_key.public_key, "wallet", "w1", 7, b"rows", signature)
-    for other in (
-        ("client", "w1", 7, b"rows"),
-        ("wallet", "w2", 7, b"rows"),
-        ("wallet", "w1", 8, b"rows"),
-        ("wallet", "w1", 7, b"row"),
-    ):
+    others = [("client", "w1", 7, b"rows"), ("wallet", "w2", 7, b"rows"), ("wallet", "w1", 8, b"rows")]
+    for other in (*others, ("wallet", "w1", 7, b"row")):
         with pytest.raises(Tampered):
             _core.verify_rows(bench.store_key.public_key, *other, signature)
 

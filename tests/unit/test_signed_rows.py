@@ -1,7 +1,8 @@
 """Who can write the database and has not the store key changes nothing of a wallet, a client or a policy unseen."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,22 @@ pytestmark = pytest.mark.usefixtures("each_database")
 A, B = WalletId("a"), WalletId("b")
 
 
+class _Undone(Exception):
+    """A change that was allowed, and is not made."""
+
+
+def _undone(_standing: object) -> None:
+    raise _Undone
+
+
 @dataclass
 class Held:
     """A service with two of everything, and somebody who writes its database."""
 
     opened: Here
     engine: sa.Engine
+    close: Callable[[], None] = lambda: None
+    """Stops the service."""
 
     @property
     def data(self) -> Path:
@@ -65,13 +76,16 @@ class Held:
         parts = self.opened.parts
         if subject.kind == "client":
             return subject.id in self._clients_in_force()
-        wallet = WalletId(subject.id.partition("/")[0])
+        wallet, _, version = subject.id.partition("/")
         try:
-            parts.wallets.history(wallet)
-            parts.policies.standing(wallet)
+            parts.wallets.history(WalletId(wallet))
+            number = int(version) if version else None
+            parts.policies.choose(WalletId(wallet), number, Effect.SHADOW, before_commit=_undone)
+        except _Undone:
+            return True
         except Tampered:
             return False
-        return True
+        raise AssertionError("nothing undid the choice")
 
     def _clients_in_force(self) -> set[str]:
         parts = self.opened.parts
@@ -109,9 +123,10 @@ def fill(opened: Here) -> None:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Held]:
-    with here(tmp_path / "data") as opened, attacker(tmp_path / "data") as engine:
+    with ExitStack() as service, attacker(tmp_path / "data") as engine:
+        opened = service.enter_context(here(tmp_path / "data"))
         fill(opened)
-        yield Held(opened, engine)
+        yield Held(opened, engine, service.close)
 
 
 def test_what_was_signed_is_found_to_be_so(held: Held) -> None:
@@ -228,7 +243,7 @@ def test_a_wallet_that_was_retired_and_a_client_that_was_revoked_do_not_come_bac
     rolled_back = {Subject("wallet", A): "row-rolled-back", Subject("client", revoked): "row-rolled-back"}
     assert held.wrong() == rolled_back
     assert not any(held.decides(subject) for subject in rolled_back)
-    parts.close()
+    held.close()
     with here(held.data) as again:
         restarted = Held(again, held.engine)
         assert restarted.wrong() == rolled_back
@@ -241,7 +256,7 @@ def test_a_wallet_that_was_retired_and_a_client_that_was_revoked_do_not_come_bac
 
 
 def test_a_wallet_of_which_nothing_is_left_is_missed_after_a_restart_too(held: Held) -> None:
-    held.opened.parts.close()
+    held.close()
     with held.engine.begin() as connection:
         for table in EVERY_SIGNED:
             for row in rows_in(connection, table):
@@ -288,7 +303,7 @@ def test_rows_of_another_database_are_none_of_this_one(held: Held, tmp_path: Pat
                     connection.execute(table.delete().where(key_of(table, row)))  # type: ignore[arg-type] (a dict is a mapping)
                     connection.execute(table.insert().values(row))
     assert held.wrong() == {Subject("wallet", A): "row-altered"}
-    held.opened.parts.close()
+    held.close()
     put_back(held.engine, copied)
     with pytest.raises(HyperkmsError) as refused, here(held.data):
         pass
@@ -296,7 +311,7 @@ def test_rows_of_another_database_are_none_of_this_one(held: Held, tmp_path: Pat
 
 
 def test_what_was_adopted_once_is_not_adopted_again(held: Held) -> None:
-    held.opened.parts.close()
+    held.close()
     with held.engine.begin() as connection:
         connection.execute(clients.update().values(role="administrator"))
         connection.execute(store_keys.delete())
@@ -307,7 +322,7 @@ def test_what_was_adopted_once_is_not_adopted_again(held: Held) -> None:
 
 
 def test_a_database_of_a_release_before_is_adopted_as_it_stands_once(held: Held) -> None:
-    held.opened.parts.close()
+    held.close()
     shutil.rmtree(held.data / "records")
     with held.engine.begin() as connection:
         connection.execute(store_keys.delete())
@@ -317,8 +332,9 @@ def test_a_database_of_a_release_before_is_adopted_as_it_stands_once(held: Held)
         resolve(adopted.parts, A, None)
     lines = [line["record"] for log in read_logs(held.data / "records").values() for line in log.lines]
     assert [one["adoption"] for one in lines if one.get("operation") == "rows-adopted"] == [1]
-    with here(held.data) as again, held.engine.begin() as connection:
-        connection.execute(row_signatures.delete())
+    with here(held.data) as again:
+        with held.engine.begin() as connection:
+            connection.execute(row_signatures.delete())
         assert "row-altered" in set(Held(again, held.engine).wrong().values())
 
 
@@ -326,7 +342,7 @@ def test_a_fence_accepts_what_was_put_back_and_voids_what_was_signed_before(held
     parts, old = held.opened.parts, copy_all(held.engine)
     retire(parts, ACTOR, RetireRequest(wallet=A, reason=None))
     newest = copy_all(held.engine)
-    parts.close()
+    held.close()
     put_back(held.engine, old, EVERY_SIGNED)
     with held.engine.begin() as connection:  # and this is no rollback
         connection.execute(wallets.update().where(wallets.c.id == B).values(network="mainnet"))
@@ -347,7 +363,7 @@ def test_a_fence_accepts_what_was_put_back_and_voids_what_was_signed_before(held
 
 def test_a_change_that_its_process_did_not_live_to_tell_is_told_by_the_next_start(held: Held) -> None:
     """The signature is in the database, and the record has no line of it yet."""
-    held.opened.parts.close()
+    held.close()
     with here(held.data) as opened:
         untold = type(opened.parts.rows)(opened.parts.rows.key)
         wallets_alone = type(opened.parts.wallets)(

@@ -148,6 +148,7 @@ class Policies:
         with self._rows.changing(self._generation, self._database, wallet_subject(wallet)) as connection:
             _require_wallet(connection, wallet)
             if number is not None:
+                self._rows.check_within(connection, policy_subject(wallet, number))
                 _get(connection, wallet, number)
             _set(connection, wallet, **{effect.value: number})
             if effect is Effect.ENFORCED and number is not None:
