@@ -1,6 +1,6 @@
 """Somebody who can write the database of a data directory, and no more: nothing there stops them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,12 @@ def attacker(data: Path) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
-def key_of(table: sa.Table, row: sa.RowMapping) -> sa.ColumnElement[bool]:
+def key_of(table: sa.Table, row: Mapping[Any, Any]) -> sa.ColumnElement[bool]:
     """Where this very row stands."""
     return sa.and_(*(column == row[column.name] for column in table.primary_key.columns))
 
 
-def subject_of(table: sa.Table, row: sa.RowMapping) -> Subject:
+def subject_of(table: sa.Table, row: Mapping[Any, Any]) -> Subject:
     """Whose row it is."""
     if table is policies:
         return Subject("policy", f"{row['wallet']}/{row['version']}")
@@ -62,7 +62,7 @@ def subject_of(table: sa.Table, row: sa.RowMapping) -> Subject:
     return Subject(kind, row[kind])
 
 
-def rows_in(connection: sa.Connection, table: sa.Table) -> Sequence[sa.RowMapping]:
+def rows_in(connection: sa.Connection, table: sa.Table) -> Sequence[Mapping[Any, Any]]:
     """What stands in a table."""
     return connection.execute(sa.select(table)).mappings().all()
 

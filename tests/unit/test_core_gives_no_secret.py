@@ -73,14 +73,14 @@ class Bench:
             fresh[kind] = root_key.new_data_key(context)
             sealed[kind] = _core.import_key(file, context, *fresh[kind], root_key.id)
             handles[kind] = _core.open_sealed_key(sealed[kind], context, fresh[kind][0])
-        own = []
+        own: dict[str, _core.KeyHandle] = {}
         for kind, context in (("log key", Context.of_log_key()), ("store key", _core.store_key_context())):
             data_key, wrapped = root_key.new_data_key(context)
             sealed[kind] = _core.generate_key(context, data_key, wrapped, root_key.id)
-            own.append(_core.open_sealed_key(sealed[kind], context, data_key))
+            own[kind] = _core.open_sealed_key(sealed[kind], context, data_key)
         text = f"hyperkms-request-key-v1 {REQUEST_KEY.reveal().hex()}\n".encode()
         request_key = _core.RequestKey.open(private_file(folder / "bot.key", text))
-        return cls(folder, root_key, contexts, fresh, sealed, handles, *own, request_key)
+        return cls(folder, root_key, contexts, fresh, sealed, handles, own["log key"], own["store key"], request_key)
 
     def opened(self) -> dict[str, Opened]:
         return {kind: open_sealed_key(sealed, ROOT_KEY) for kind, sealed in self.sealed.items()}

@@ -12,19 +12,24 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.exc import DataError, IntegrityError
 
+from hyperkms._core import SharedCounters
 from hyperkms.access.administration import Change, NewClient, NewGrants
 from hyperkms.access.client_records import read_identities, read_keys
 from hyperkms.access.clients import Operation, Role
 from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.policy.document import policy_of
 from hyperkms.access.policy.store import Effect, NewPolicy
+from hyperkms.cli.layout import SHARED
 from hyperkms.errors import HyperkmsError, Tampered
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.fence import Behind, fence
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.rotate import RotateRequest, rotate
+from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.row_bytes import Subject, encode_table
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import client_keys, clients, grants, key_versions, row_signatures, store_keys, wallets
+from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, WalletId
 from support.in_process import ACTOR, Here, here, resolve
 from support.record_reader import read_logs
@@ -148,12 +153,12 @@ def test_every_value_of_every_signed_row_that_is_changed_is_found(held: Held) ->
                 for value in others_of(row[column.name], column):
                     try:
                         with held.engine.begin() as connection:
-                            changed = table.update().where(key_of(table, row)).values({column.name: value})  # type: ignore[arg-type] (a dict is a mapping)
+                            changed = table.update().where(key_of(table, row)).values({column.name: value})
                             connection.execute(changed)
                     except (IntegrityError, DataError):  # the database itself takes no such value
                         continue
                     tried += 1
-                    whose = subject or subject_of(table, row)  # type: ignore[arg-type] (as above)
+                    whose = subject or subject_of(table, row)
                     found = held.wrong()
                     if whose not in found or held.decides(whose):
                         missed.append((table.name, column.name, row[column.name], value))
@@ -174,8 +179,8 @@ def test_every_row_that_is_removed_is_found(held: Held) -> None:
     for table in EVERY_SIGNED:
         for row in before[table.name]:
             with held.engine.begin() as connection:
-                connection.execute(table.delete().where(key_of(table, row)))  # type: ignore[arg-type] (as above)
-            whose = Subject(row["kind"], row["subject"]) if table is row_signatures else subject_of(table, row)  # type: ignore[arg-type] (as above)
+                connection.execute(table.delete().where(key_of(table, row)))
+            whose = Subject(row["kind"], row["subject"]) if table is row_signatures else subject_of(table, row)
             assert set(held.wrong()) == {whose}, (table.name, row)
             assert not held.decides(whose)
             put_back(held.engine, before, (table,))
@@ -300,7 +305,7 @@ def test_rows_of_another_database_are_none_of_this_one(held: Held, tmp_path: Pat
         for table in (key_versions, wallets, row_signatures):
             for row in copied[table.name]:
                 if A in (row.get("id"), row.get("wallet"), row.get("subject")):
-                    connection.execute(table.delete().where(key_of(table, row)))  # type: ignore[arg-type] (a dict is a mapping)
+                    connection.execute(table.delete().where(key_of(table, row)))
                     connection.execute(table.insert().values(row))
     assert held.wrong() == {Subject("wallet", A): "row-altered"}
     held.close()
@@ -365,12 +370,9 @@ def test_a_change_that_its_process_did_not_live_to_tell_is_told_by_the_next_star
     """The signature is in the database, and the record has no line of it yet."""
     held.close()
     with here(held.data) as opened:
-        untold = type(opened.parts.rows)(opened.parts.rows.key)
-        wallets_alone = type(opened.parts.wallets)(
-            opened.parts.database,
-            opened.parts.wallets._generation,
-            untold,
-        )
+        untold = RowSignatures(opened.parts.rows.key)
+        changes = Generation(SharedCounters.open(held.data / SHARED), WALLET_CHANGES)
+        wallets_alone = WalletRecords(opened.parts.database, changes, untold)
         with wallets_alone.changing(A) as connection:
             connection.execute(wallets.update().where(wallets.c.id == A).values(metadata="{}", revision=99))
         before = copy_all(held.engine)
