@@ -278,5 +278,7 @@ def test_a_damaged_policy_can_be_replaced(store: Store) -> None:
     with pytest.raises(Tampered):
         store.choose(1)
     assert numbers(store.policies.standing(W)) == (2, None, 2)
-    store.write(wallet_policies.update().values(enforced=None))
-    assert store.policies.standing(W).enforced is None
+    store.write(wallet_policies.update().values(enforced=None))  # back to trade-only, by somebody else
+    with pytest.raises(Tampered) as refused:
+        store.policies.standing(W)
+    assert refused.value.code == "row-altered"

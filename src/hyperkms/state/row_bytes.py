@@ -89,8 +89,9 @@ KINDS = tuple(_PARTS)
 
 def _select(part: _Part) -> sa.Select[Any]:
     """Every column as the driver gives it: a value of a wrong type is other bytes, and no mistake on the way."""
-    columns = [sa.type_coerce(column, _RAW).label(column.name) for column in part.table.c]
-    return sa.select(sa.type_coerce(part.owner, _RAW).label("owner_"), *columns).select_from(part.table)
+    owner: sa.ColumnElement[Any] = sa.type_coerce(part.owner, _RAW).label("owner_")
+    columns: list[sa.ColumnElement[Any]] = [sa.type_coerce(column, _RAW).label(column.name) for column in part.table.c]
+    return sa.select(*[owner, *columns]).select_from(part.table)
 
 
 _EVERY = {kind: tuple(_select(part) for part in parts) for kind, parts in _PARTS.items()}

@@ -9,7 +9,7 @@ record has, was put back.
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -271,10 +271,13 @@ def _all_signatures(connection: sa.Connection, kind: str | None = None) -> dict[
     return {Subject(str(row.kind), str(row.subject)): _of(row) for row in connection.execute(query)}
 
 
-_SELECT = sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in row_signatures.c))
+_COLUMNS: list[sa.ColumnElement[Any]] = [
+    sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in row_signatures.c
+]
+_SELECT: sa.Select[Any] = sa.select(*_COLUMNS)
 
 
-def _of(row: sa.Row[tuple[object, ...]]) -> Signature:
+def _of(row: sa.Row[Any]) -> Signature:
     """As it stands; what is no signature verifies nothing."""
     sequence, signature = row.sequence, row.signature
     is_one = isinstance(sequence, int) and 0 < sequence < 2**63 and isinstance(signature, bytes | memoryview)
