@@ -157,7 +157,7 @@ def test_every_value_of_every_signed_row_that_is_changed_is_found(held: Held) ->
                             connection.execute(changed)
                     except (IntegrityError, DataError):  # the database itself takes no such value
                         continue
-                    if copy_all(held.engine)[table.name] == before[table.name]:
+                    if sorted(map(repr, copy_all(held.engine)[table.name])) == sorted(map(repr, before[table.name])):
                         continue  # PostgreSQL cuts off spaces for which a column has no room
                     tried += 1
                     whose = subject or subject_of(table, row)
