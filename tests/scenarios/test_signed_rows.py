@@ -22,7 +22,7 @@ def test_an_altered_wallet_signs_nothing_an_altered_client_is_unknown_and_the_ot
         for wallet in ("good", "bad"):
             service.generate(wallet)
         keys = {name: service.post("/clients", {"name": name, "allow": ["sign-bytes"]}) for name in ("good", "bad")}
-        key = {name: answer.json["key"] for name, answer in keys.items()}
+        key = {name: answer.json["apiKey"] for name, answer in keys.items()}
         assert {_sign(service, wallet, key[name]) for wallet in key for name in key} == {200}
         with engine.begin() as connection:
             connection.execute(clients.update().where(clients.c.name == "bad").values(role="administrator"))
@@ -44,7 +44,7 @@ def test_a_revocation_that_was_taken_back_while_no_service_ran_is_refused_after_
     with attacker(data) as engine:
         with Service.start(data) as service:
             service.generate("w")
-            made = service.post("/clients", {"name": "bot", "allow": ["sign-bytes"]}).json["key"]
+            made = service.post("/clients", {"name": "bot", "allow": ["sign-bytes"]}).json["apiKey"]
             before = copy_all(engine)
             assert service.post("/clients/bot/revoke", {}).status == 200
         put_back(engine, before)
