@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,8 +33,11 @@ from hyperkms.access.administration import Clients, NewClient
 from hyperkms.access.api_keys import PREFIX_LENGTH, ApiKeys, new_key, sha256
 from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Role
+from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.store_keys import new_store_key
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import client_keys
 from hyperkms.state.schema import clients as clients_table
 
@@ -66,7 +70,9 @@ def main(words: Sequence[str]) -> int:
 def _in_process(folder: Path, count: int) -> Times:
     database = open_database(folder / "state.db")
     changes = Generation(SharedCounters.open(folder / "shared"), CLIENT_CHANGES)
-    clients = Clients(database, changes)
+    new = new_store_key(LocalFileRootKey.create(folder / "root.key"))
+    rows = RowSignatures(new.key)
+    clients = Clients(database, changes, rows)
     noted: list[ClientRecord] = []
 
     def issue(name: str) -> str:
@@ -78,7 +84,7 @@ def _in_process(folder: Path, count: int) -> Times:
     clients.revoke("revoked", now=1, before_commit=noted.append)
     revoked = _revoked_keys(database, "revoked", count)
     keys = {"unknown": _fresh(count), "wrong": _wrong(good, count), "revoked": revoked}
-    api_keys = ApiKeys(database, changes, read_keys, None, lambda: time.time_ns() // 1_000_000)
+    api_keys = ApiKeys(database, changes, partial(read_keys, rows), None, lambda: time.time_ns() // 1_000_000)
     api_keys.authenticate(good[0])  # loads them
     times = _interleaved(keys, api_keys.known)
     database.close()

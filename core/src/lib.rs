@@ -18,6 +18,7 @@ pub mod record;
 pub mod request;
 pub mod request_key;
 pub mod root_file;
+pub mod rows;
 pub mod sealed;
 pub mod single;
 #[cfg(test)]

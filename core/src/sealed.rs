@@ -44,10 +44,12 @@ pub enum Binding {
 /// What its signatures are for: a key of one purpose signs nothing of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A wallet's whole private key. Shares have a format of their own (crate cosign); store keys will have a code.
+    /// A wallet's whole private key. Shares have a format of their own (crate cosign).
     PrivateKey,
     /// The key of a data directory that signs its record's tree heads and manifest.
     LogKey,
+    /// The key of a database that signs the rows of its wallets and clients.
+    StoreKey,
     /// The key by which a cosigner is known to the others of its group.
     CosignerIdentity,
 }
@@ -85,7 +87,10 @@ macro_rules! coded {
 }
 coded!(Binding, "network", None = 0 "none", Mainnet = 1 "mainnet", Testnet = 2 "testnet", Any = 3 "any");
 coded!(Origin, "origin", Generated = 1 "generated", Imported = 2 "imported");
-coded!(Purpose, "purpose", PrivateKey = 1 "private key", LogKey = 2 "log key", CosignerIdentity = 4 "cosigner identity");
+coded!(
+    Purpose, "purpose", PrivateKey = 1 "private key", LogKey = 2 "log key", StoreKey = 3 "store key",
+    CosignerIdentity = 4 "cosigner identity"
+);
 
 pub fn key_type_code(key_type: KeyType) -> u8 {
     match key_type {

@@ -43,7 +43,7 @@ class Context:
     def of_log_key() -> Context:
         """That of the key with which a data directory signs its record; any other context is a wallet's."""
     @property
-    def purpose(self) -> Literal["private key", "log key", "cosigner identity"]: ...
+    def purpose(self) -> Literal["private key", "log key", "store key", "cosigner identity"]: ...
     @property
     def wallet(self) -> str: ...
     @property
@@ -372,6 +372,18 @@ def sign_ed25519_message(handle: KeyHandle, message: bytes) -> _Signed:
     Refused for a message that begins as a signed request does too. Pure Ed25519 signs the message itself; what stands
     for it as digest is its SHA-256.
     """
+
+def store_key_context() -> Context:
+    """That of the key with which a database signs its rows."""
+
+def sign_rows(handle: KeyHandle, kind: str, subject: str, sequence: int, rows: bytes) -> bytes:
+    """The store key's signature of a subject's rows, 64 bytes; Refused for a key of any other purpose.
+
+    Malformed for a kind or an id that is empty or longer than 255 bytes, and for sequence 0.
+    """
+
+def verify_rows(public: bytes, kind: str, subject: str, sequence: int, rows: bytes, signature: bytes) -> None:
+    """Tampered with `signature-wrong` unless it is that signature, by the store key of this public key."""
 
 def sign_tree_head(handle: KeyHandle, log: bytes, size: int, root: bytes, time: int) -> str:
     """Sign a tree head of docs/formats.md by the log key; Refused for a wallet's key. 0x and 128 hex digits.

@@ -1,6 +1,7 @@
 """Clients and their keys over a real database, with a clock that a test turns."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hyperkms._core import SharedCounters
@@ -10,7 +11,9 @@ from hyperkms.access.client_records import ClientRecord, read_keys
 from hyperkms.access.clients import Operation, Role
 from hyperkms.state.database import Database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from support.databases import open_at
+from support.signed_rows import signed_rows
 
 DAY_MS = 86_400_000
 
@@ -35,14 +38,16 @@ class Access:
     noted: list[ClientRecord] = field(default_factory=list)
     """Every client as it was written down before a change of it held."""
     database: Database = field(init=False)
+    rows: RowSignatures = field(init=False)
     clients: Clients = field(init=False)
     api_keys: ApiKeys = field(init=False)
 
     def __post_init__(self) -> None:
         self.database = open_at(self.folder / "state.db")
         changes = Generation(SharedCounters.open(self.folder / "shared"), CLIENT_CHANGES)
-        self.clients = Clients(self.database, changes)
-        self.api_keys = ApiKeys(self.database, changes, read_keys, self.configured, self.clock)
+        self.rows = signed_rows(self.folder, self.database)
+        self.clients = Clients(self.database, changes, self.rows)
+        self.api_keys = ApiKeys(self.database, changes, partial(read_keys, self.rows), self.configured, self.clock)
 
     def another(self) -> "Access":
         return Access(self.folder, self.configured, self.clock)

@@ -24,6 +24,7 @@ from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, SealedKey, Wallet, WalletId, parse_wallet_id
 from support.forked import fork_for_each
@@ -57,9 +58,9 @@ class DyingKeyStore:
 class DyingWallets(WalletRecords):
     """The real wallet records, and death on one side of `create`."""
 
-    def __init__(self, data: Path, point: str) -> None:
+    def __init__(self, data: Path, point: str, rows: RowSignatures) -> None:
         generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
-        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation)
+        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation, rows)
         self._point = point
 
     def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:
@@ -87,7 +88,7 @@ def _dying(parts: Parts, data: Path, point: str) -> Parts:
     return dataclasses.replace(
         parts,
         key_store=DyingKeyStore(parts.key_store, point),
-        wallets=DyingWallets(data, point),
+        wallets=DyingWallets(data, point, parts.rows),
     )
 
 

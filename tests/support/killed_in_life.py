@@ -26,6 +26,7 @@ from hyperkms.operations.sweep import sweep
 from hyperkms.state.completion import Within
 from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import SealedKey, WalletId
 from hyperkms.wallet_life import Change, KeyFate
@@ -71,9 +72,9 @@ class DyingKeyStore:
 class DyingWallets(WalletRecords):
     """The real wallet records, and death around or within a transaction."""
 
-    def __init__(self, data: Path, point: str) -> None:
+    def __init__(self, data: Path, point: str, rows: RowSignatures) -> None:
         generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
-        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation)
+        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation, rows)
         self._point = point
 
     def apply(self, change: Change, *, before_commit: Within) -> None:
@@ -95,7 +96,7 @@ def main(data: str, point: str, operation: str, wallet: str) -> None:
     folder = Path(data)
     parts = assemble(load_from_process({"data": folder}), create=False)
     dying = dataclasses.replace(
-        parts, key_store=DyingKeyStore(parts.key_store, point), wallets=DyingWallets(folder, point)
+        parts, key_store=DyingKeyStore(parts.key_store, point), wallets=DyingWallets(folder, point, parts.rows)
     )
     run(dying, operation, WalletId(wallet))
 

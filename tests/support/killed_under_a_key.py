@@ -28,6 +28,7 @@ from hyperkms.state.database import open_database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.request_rows import AnsweredRequest, Request, RequestName, transfer
 from hyperkms.state.requests import Requests
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.transfers import Transfer
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Wallet
@@ -130,9 +131,9 @@ class DyingRecords:
 class DyingWallets(WalletRecords):
     """The real wallet records, and death around or within a change."""
 
-    def __init__(self, data: Path, point: str) -> None:
+    def __init__(self, data: Path, point: str, rows: RowSignatures) -> None:
         generation = Generation(SharedCounters.open(data / SHARED), WALLET_CHANGES)
-        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation)
+        super().__init__(open_database(address_of(load_from_process({"data": data}))), generation, rows)
         self._point = point
 
     def create(self, wallet: Wallet, completion: Completion[Wallet] = nothing_more) -> None:
@@ -193,7 +194,7 @@ def _dying(parts: Parts, data: Path, point: str) -> Parts:
         parts,
         requests=DyingRequests.of(parts.requests, point),
         record=DyingRecords(parts.record, point),
-        wallets=DyingWallets(data, point),
+        wallets=DyingWallets(data, point, parts.rows),
     )
 
 

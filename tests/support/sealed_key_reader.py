@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 KEY_TYPES = {1: ("ed25519", 32), 2: ("secp256k1", 33)}
-PURPOSES = {1: "private key", 2: "log key", 4: "cosigner identity"}
+PURPOSES = {1: "private key", 2: "log key", 3: "store key", 4: "cosigner identity"}
 NETWORKS = {0: "none", 1: "mainnet", 2: "testnet", 3: "any"}
 ENCRYPTION_LABEL = b"hyperkms sealed key v1 encryption"
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493

@@ -1,6 +1,7 @@
 """Signed requests over a real database and a real memory of them, with a clock that a test turns."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from hyperkms._core import RequestSignature, SharedCounters
@@ -29,7 +30,7 @@ class SignedAccess(Access):
         super().__post_init__()
         changes = Generation(SharedCounters.open(self.folder / "shared"), CLIENT_CHANGES)
         self.signed = SignedRequests(
-            Identities(self.database, changes, read_identities, self.clock),
+            Identities(self.database, changes, partial(read_identities, self.rows), self.clock),
             Replays(self.database, self.folder / "replays", self.clock),
             service=SERVICE,
             window_ms=self.window_ms,

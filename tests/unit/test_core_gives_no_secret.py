@@ -24,7 +24,7 @@ from eth_account.messages import encode_defunct
 
 from hyperkms import _core
 from hyperkms._core import Context
-from hyperkms.errors import HyperkmsError, Refused
+from hyperkms.errors import HyperkmsError, Refused, Tampered
 from support.given_away import Seen, attempt, private_file
 from support.known_kms import DATA_KEY, authorities, one_answer
 from support.memory_scan import Hit, Scanner, secrets_of
@@ -51,6 +51,7 @@ class Bench:
     sealed: dict[str, bytes]
     handles: dict[str, _core.KeyHandle]
     log_key: _core.KeyHandle
+    store_key: _core.KeyHandle
     request_key: _core.RequestKey
 
     @classmethod
@@ -67,13 +68,14 @@ class Bench:
             fresh[kind] = root_key.new_data_key(context)
             sealed[kind] = _core.import_key(file, context, *fresh[kind], root_key.id)
             handles[kind] = _core.open_sealed_key(sealed[kind], context, fresh[kind][0])
-        log = Context.of_log_key()
-        data_key, wrapped = root_key.new_data_key(log)
-        sealed["log key"] = _core.generate_key(log, data_key, wrapped, root_key.id)
-        log_key = _core.open_sealed_key(sealed["log key"], log, data_key)
+        own: dict[str, _core.KeyHandle] = {}
+        for kind, context in (("log key", Context.of_log_key()), ("store key", _core.store_key_context())):
+            data_key, wrapped = root_key.new_data_key(context)
+            sealed[kind] = _core.generate_key(context, data_key, wrapped, root_key.id)
+            own[kind] = _core.open_sealed_key(sealed[kind], context, data_key)
         text = f"hyperkms-request-key-v1 {REQUEST_KEY.reveal().hex()}\n".encode()
         request_key = _core.RequestKey.open(private_file(folder / "bot.key", text))
-        return cls(folder, root_key, contexts, fresh, sealed, handles, log_key, request_key)
+        return cls(folder, root_key, contexts, fresh, sealed, handles, own["log key"], own["store key"], request_key)
 
     def opened(self) -> dict[str, Opened]:
         return {kind: open_sealed_key(sealed, ROOT_KEY) for kind, sealed in self.sealed.items()}
@@ -84,7 +86,7 @@ class Bench:
         return {**secrets_of(ROOT_KEY, self.opened()), **known, "request key": REQUEST_KEY, "data key": DATA_KEY}
 
     def every_handle(self) -> list[_core.KeyHandle]:
-        return [*self.handles.values(), self.log_key]
+        return [*self.handles.values(), self.log_key, self.store_key]
 
     def each_kind(self, ask: Callable[[str], object]) -> Iterator[object]:
         for kind in self.contexts:
@@ -276,6 +278,7 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         for name in ("purpose", "wallet", "version", "key_type", "network", "origin")
     },
     "Context.of_log_key": lambda _: Context.of_log_key(),
+    "store_key_context": lambda _: _core.store_key_context(),
     "DataKey": lambda bench: [data_key for data_key, _ in bench.fresh.values()],
     "KeyHandle": lambda bench: bench.every_handle(),
     "KeyHandle.context": lambda bench: [handle.context for handle in bench.every_handle()],
@@ -388,6 +391,14 @@ CALLS: dict[str, Callable[[Bench], object]] = {
         for handle in bench.every_handle()
         for log in (bytes(16), bytes(17))
     ],
+    "sign_rows": lambda bench: [
+        attempt(_core.sign_rows, handle, kind, "w", 1, b"rows")
+        for handle in bench.every_handle()
+        for kind in ("wallet", "")
+    ],
+    "verify_rows": lambda bench: [
+        attempt(_core.verify_rows, bench.store_key.public_key, "wallet", "w", 1, b"rows", bytes(64))
+    ],
     "request_key_fingerprint": lambda bench: [
         attempt(_core.request_key_fingerprint, key) for key in (bench.request_key.public_key, bytes(32), b"")
     ],
@@ -494,7 +505,7 @@ def test_no_function_takes_a_digest() -> None:
     parameters = {name: set(inspect.signature(getattr(_core, name)).parameters) for name in names}
     assert {name for name in names if "digest" in name or "hash" in name} == set()
     assert {name for name, given in parameters.items() if given & {"digest", "hash", "prehash", "prehashed"}} == set()
-    assert {name for name in names if name.startswith("sign")} == {*OF_WALLETS, *OF_THE_RECORD}
+    assert {name for name in names if name.startswith("sign")} == {*OF_WALLETS, *OF_THE_RECORD, "sign_rows"}
 
 
 OF_WALLETS: dict[str, Callable[[_core.KeyHandle], object]] = {
@@ -516,6 +527,29 @@ def test_no_function_of_wallets_takes_the_log_key(bench: Bench, name: str) -> No
     with pytest.raises(Refused) as refused:
         OF_WALLETS[name](bench.log_key)
     assert refused.value.code == "wrong-key-purpose"
+
+
+def test_no_key_signs_for_another_purpose_than_its_own(bench: Bench) -> None:
+    for ask in (*OF_WALLETS.values(), *OF_THE_RECORD.values()):
+        with pytest.raises(Refused) as refused:
+            ask(bench.store_key)
+        assert refused.value.code == "wrong-key-purpose"
+    for handle in (*bench.handles.values(), bench.log_key):
+        with pytest.raises(Refused) as refused:
+            _core.sign_rows(handle, "wallet", "w", 1, b"rows")
+        assert refused.value.code == "wrong-key-purpose"
+
+
+def test_what_the_store_key_signs_is_what_the_document_says(bench: Bench) -> None:
+    public_key = Ed25519PublicKey.from_public_bytes(bench.store_key.public_key)
+    signature = _core.sign_rows(bench.store_key, "wallet", "w1", 7, b"rows")
+    digest = hashlib.sha256(b"rows").digest()
+    public_key.verify(signature, b"hyperkms rows v1\n\x06wallet\x02w1" + (7).to_bytes(8) + digest)
+    _core.verify_rows(bench.store_key.public_key, "wallet", "w1", 7, b"rows", signature)
+    others = [("client", "w1", 7, b"rows"), ("wallet", "w2", 7, b"rows"), ("wallet", "w1", 8, b"rows")]
+    for other in (*others, ("wallet", "w1", 7, b"row")):
+        with pytest.raises(Tampered):
+            _core.verify_rows(bench.store_key.public_key, *other, signature)
 
 
 @pytest.mark.parametrize("name", OF_THE_RECORD)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hyperkms.state.database import Database, open_database
 from hyperkms.state.generation import CLIENT_CHANGES, Generation
 from hyperkms.state.migrating import SCHEMA
 from hyperkms.wallet import WalletId
+from support.signed_rows import signed_rows
 
 O = Operation  # noqa: E741 (a table is read better narrow)
 NOW = 1_780_000_000_000
@@ -111,7 +113,7 @@ def _hash(name: str) -> bytes:
 
 def _record(database: Database, tmp_path: Path, name: str) -> ClientRecord:
     changes = Generation(SharedCounters.open(tmp_path / "shared"), CLIENT_CHANGES)
-    return Clients(database, changes).get(name.replace(" ", "-"))
+    return Clients(database, changes, signed_rows(tmp_path, database)).get(name.replace(" ", "-"))
 
 
 def _may(held: Client, wallet: WalletId, operation: Operation) -> bool:
@@ -162,14 +164,15 @@ def test_grants_say_who_made_the_client_and_when(database: Database) -> None:
 
 def test_keys_are_good_as_long_as_they_were(database: Database, tmp_path: Path) -> None:
     changes = Generation(SharedCounters.open(tmp_path / "shared"), CLIENT_CHANGES)
-    keys = ApiKeys(database, changes, read_keys, None, lambda: NOW)
+    read = partial(read_keys, signed_rows(tmp_path, database))
+    keys = ApiKeys(database, changes, read, None, lambda: NOW)
     for name in CLIENTS:
         if name in {"revoked", "expired"}:
             with pytest.raises(Unauthorized):
                 keys.authenticate(f"the key of {name}")
         else:
             assert keys.authenticate(f"the key of {name}").operations == REACH[name]
-    early = ApiKeys(database, changes, read_keys, None, lambda: NOW - 1)
+    early = ApiKeys(database, changes, read, None, lambda: NOW - 1)
     assert early.authenticate("the key of expired").operations == REACH["expired"]
     with pytest.raises(Unauthorized):
         early.authenticate("the key of revoked")

@@ -15,10 +15,12 @@ from hyperkms.access.policy.store import Effect, NewPolicy, Policies, PolicyVers
 from hyperkms.errors import Conflict, HyperkmsError, NotFound, Tampered, Unavailable
 from hyperkms.state.database import Database
 from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import policies, wallet_policies, wallets
 from hyperkms.wallet import WalletId
 from support.databases import open_at
 from support.service import START_S
+from support.signed_rows import signed_rows
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -33,12 +35,14 @@ class Store:
     noted: list[Standing] = field(default_factory=list)
     database: Database = field(init=False)
     generation: Generation = field(init=False)
+    rows: RowSignatures = field(init=False)
     policies: Policies = field(init=False)
 
     def __post_init__(self) -> None:
         self.database = open_at(self.folder / "state.db")
         self.generation = Generation(SharedCounters.open(self.folder / "shared"), WALLET_CHANGES)
-        self.policies = Policies(self.database, self.generation)
+        self.rows = signed_rows(self.folder, self.database)
+        self.policies = Policies(self.database, self.generation, self.rows)
 
     def another(self) -> "Store":
         return Store(self.folder)
@@ -70,10 +74,11 @@ def numbers(standing: Standing) -> tuple[int | None, int | None, int]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
+    with open_at(tmp_path / "state.db").write() as connection:
+        for wallet in (W, OTHER):
+            row = {"id": wallet, "key_type": "secp256k1", "current_version": 1, "created_at": 1, "metadata": "{}"}
+            connection.execute(wallets.insert().values(row))
     opened = Store(tmp_path)
-    for wallet in (W, OTHER):
-        row = {"id": wallet, "key_type": "secp256k1", "current_version": 1, "created_at": 1, "metadata": "{}"}
-        opened.write(wallets.insert().values(row))
     yield opened
     opened.database.close()
 
@@ -274,5 +279,7 @@ def test_a_damaged_policy_can_be_replaced(store: Store) -> None:
     with pytest.raises(Tampered):
         store.choose(1)
     assert numbers(store.policies.standing(W)) == (2, None, 2)
-    store.write(wallet_policies.update().values(enforced=None))
-    assert store.policies.standing(W).enforced is None
+    store.write(wallet_policies.update().values(enforced=None))  # back to trade-only, by somebody else
+    with pytest.raises(Tampered) as refused:
+        store.policies.standing(W)
+    assert refused.value.code == "row-altered"

@@ -1,6 +1,7 @@
 """A signed request is its client's: exactly as it was signed, for this service, in time, and once."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -336,7 +337,7 @@ def test_a_request_that_is_late_once_it_is_entered_is_refused(access: SignedAcce
         asked += 1
         return now if asked <= 2 else now + WINDOW_MS + 1
 
-    identities = Identities(access.database, _changes(access), read_identities, put_aside)
+    identities = Identities(access.database, _changes(access), partial(read_identities, access.rows), put_aside)
     identities.find("")
     asked = 0
     late = SignedRequests(identities, access.signed.replays, service=SERVICE, window_ms=WINDOW_MS, clock=put_aside)

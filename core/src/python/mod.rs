@@ -23,6 +23,7 @@ mod key_copy;
 mod record;
 mod request;
 mod reseal;
+mod rows;
 mod verify;
 
 const DATA_KEY_LABEL: &[u8] = b"data key";
@@ -528,6 +529,8 @@ mod _core {
     use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
     #[pymodule_export]
     use super::reseal::reseal_key;
+    #[pymodule_export]
+    use super::rows::{sign_rows, store_key_context, verify_rows};
     #[pymodule_export]
     use super::typed::sign_user_action;
     #[pymodule_export]

@@ -1,14 +1,23 @@
 """Clients made, listed and revoked, their keys changed; every process knows of each change at once."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from hyperkms.access.api_keys import PREFIX_LENGTH, new_key, sha256
-from hyperkms.access.client_records import ClientRecord, all_clients, find_client, get_client, grant_row, stored
+from hyperkms.access.client_records import (
+    ClientRecord,
+    all_clients,
+    find_client,
+    get_client,
+    grant_row,
+    no_such_client,
+    stored,
+)
 from hyperkms.access.clients import ADMINISTRATOR, Operation, Role
 from hyperkms.access.grants import NEVER, Grant, granted
 from hyperkms.access.identity_key import IdentityKey
@@ -22,6 +31,8 @@ from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
+from hyperkms.state.row_bytes import CLIENT, client_subject
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import client_keys, clients, grants
 from hyperkms.wallet import WalletId
 
@@ -104,11 +115,15 @@ class Issued:
 
 
 class Clients:
-    """Clients by name. A name is never used twice: a revoked client keeps its own."""
+    """Clients by name. A name is never used twice: a revoked client keeps its own.
 
-    def __init__(self, database: Database, generation: Generation) -> None:
+    One whose rows are not what was signed is Tampered when it is looked at alone or is to be changed; a list has it.
+    """
+
+    def __init__(self, database: Database, generation: Generation, rows: RowSignatures) -> None:
         self._database = database
         self._generation = generation
+        self._rows = rows
 
     def create(
         self,
@@ -120,28 +135,32 @@ class Clients:
         completion: Completion[Issued] = nothing_more,
     ) -> Issued:
         """A client with its first key, durable; Conflict if the name was ever taken."""
-        with self._generation.change(self._database) as connection:
+        client_id = secrets.token_hex(16)
+        with self._changing(client_id) as connection:
             if find_client(connection, new.name):
                 words = f"client {new.name} exists already, or once did; a name is never used twice"
                 raise Conflict("client-exists", words)
-            key = _insert(connection, new, by=by, now=now)
+            key = _insert(connection, client_id, new, by=by, now=now)
             issued = Issued(_changed(connection, new.name, before_commit), key)
             completion(connection, issued)
             return issued
 
     def list(self) -> list[ClientRecord]:
         """Every client, revoked ones included, in the order in which they were made."""
-        with self._database.read() as connection:
+        with self._rows.reading_all(self._database, CLIENT) as (connection, _):
             return all_clients(connection)
 
     def find(self, name: str) -> ClientRecord | None:
         """The client; None if there never was one of that name."""
-        with self._database.read() as connection:
+        client_id = self._find_id(name)
+        if client_id is None:
+            return None
+        with self._rows.reading(self._database, client_subject(client_id)) as connection:
             return find_client(connection, name)
 
     def get(self, name: str) -> ClientRecord:
         """The client; NotFound if there never was one of that name."""
-        with self._database.read() as connection:
+        with self._rows.reading(self._database, client_subject(self._id_of(name))) as connection:
             return get_client(connection, name)
 
     def grant(
@@ -154,7 +173,7 @@ class Clients:
         completion: Completion[ClientRecord] = nothing_more,
     ) -> ClientRecord:
         """Give a bot more; Conflict for one that is revoked or has expired."""
-        with self._generation.change(self._database) as connection:
+        with self._changing(self._id_of(name)) as connection:
             found = get_client(connection, name)
             _require_in_force(found, change.now)
             _require_bot(found)
@@ -175,7 +194,7 @@ class Clients:
         completion: Completion[ClientRecord] = nothing_more,
     ) -> ClientRecord:
         """Take a grant back; it holds for no request that comes after. NotFound if it is none of this client."""
-        with self._generation.change(self._database) as connection:
+        with self._changing(self._id_of(name)) as connection:
             found = get_client(connection, name)
             if grant not in {one.id for one in found.client.grants}:
                 raise NotFound("grant-not-found", f"client {name} has no grant {grant}")
@@ -196,7 +215,7 @@ class Clients:
 
         Refused for the last administrator in force: nobody could administer the service any more.
         """
-        with self._generation.change(self._database) as connection:
+        with self._changing(self._id_of(name)) as connection:
             found = get_client(connection, name)
             if found.revoked_at is not None:
                 return found
@@ -224,7 +243,7 @@ class Clients:
 
         Those before it, of both kinds, are good for `overlap` milliseconds more, and no longer than they were.
         """
-        with self._generation.change(self._database) as connection:
+        with self._changing(self._id_of(name)) as connection:
             found = get_client(connection, name)
             _require_in_force(found, now)
             for key in found.keys:
@@ -247,12 +266,29 @@ class Clients:
         completion: Completion[ClientRecord] = nothing_more,
     ) -> ClientRecord:
         """A further key that signs its requests, beside the keys it has."""
-        with self._generation.change(self._database) as connection:
+        with self._changing(self._id_of(name)) as connection:
             _require_in_force(get_client(connection, name), now)
             insert_identity(connection, name, identity, now)
             changed = _changed(connection, name, before_commit)
             completion(connection, changed)
             return changed
+
+    @contextmanager
+    def _changing(self, client_id: str) -> Iterator[sa.Connection]:
+        with self._rows.changing(self._generation, self._database, client_subject(client_id)) as connection:
+            yield connection
+
+    def _id_of(self, name: str) -> str:
+        """That of a client, which never changes; NotFound if there never was one of that name."""
+        found = self._find_id(name)
+        if found is None:
+            raise no_such_client(name)
+        return found
+
+    def _find_id(self, name: str) -> str | None:
+        with self._database.read() as connection:
+            found: str | None = connection.execute(sa.select(clients.c.id).where(clients.c.name == name)).scalar()
+            return found
 
     def ensure_administrator(self, publish: Callable[[str], None], *, now: int) -> bool:
         """Make the first administrator if there never was one; answers whether it was made now.
@@ -263,10 +299,11 @@ class Clients:
         with self._database.read() as connection:
             if connection.execute(_ADMINISTRATORS).first() is not None:
                 return False
-        with self._generation.change(self._database) as connection:
+        client_id, new = secrets.token_hex(16), NewClient(name=ADMINISTRATOR, role=Role.ADMINISTRATOR)
+        with self._changing(client_id) as connection:
             if connection.execute(_ADMINISTRATORS).first() is not None:
                 return False
-            publish(_insert(connection, NewClient(name=ADMINISTRATOR, role=Role.ADMINISTRATOR), by=None, now=now))
+            publish(_insert(connection, client_id, new, by=None, now=now))
             return True
 
 
@@ -276,12 +313,12 @@ def _changed(connection: sa.Connection, name: str, before_commit: BeforeCommit) 
     return found
 
 
-def _insert(connection: sa.Connection, new: NewClient, *, by: str | None, now: int) -> str:
+def _insert(connection: sa.Connection, client_id: str, new: NewClient, *, by: str | None, now: int) -> str:
     number = 1 + (connection.execute(sa.select(sa.func.max(clients.c.number))).scalar() or 0)
     if number >= MAX_CLIENTS:  # each has a number for ever, and with it a place among the limits
         raise Refused("too-many-clients", f"{number - 1} clients were made here, and there is room for no more")
     row: dict[str, Any] = {
-        "id": secrets.token_hex(16),
+        "id": client_id,
         "number": number,
         "name": new.name,
         "role": new.role.value,

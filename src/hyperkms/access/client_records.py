@@ -1,7 +1,7 @@
 """What the database holds of clients and their keys, and how it is read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from hyperkms.access.signed_requests import IdentityInForce
 from hyperkms.errors import HyperkmsError, NotFound, Tampered
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.database import Database
+from hyperkms.state.row_bytes import CLIENT
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import client_identities, client_keys, clients, grants
 from hyperkms.wallet import WalletId
 
@@ -53,40 +55,40 @@ class ClientRecord:
         return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
 
 
-def read_keys(database: Database) -> list[KeyInForce]:
-    """Every key that is not revoked, of every client that is not."""
+def read_keys(rows: RowSignatures, database: Database) -> list[KeyInForce]:
+    """Every key that is not revoked, of every client that is not, and whose rows are what was signed."""
     query = (
         sa.select(clients, client_keys.c.sha256, client_keys.c.expires_at.label("key_expires_at"))
         .join(client_keys, client_keys.c.client == clients.c.id)
         .where(clients.c.revoked_at.is_(None), client_keys.c.revoked_at.is_(None))
     )
-    with database.read() as connection:
-        rows = connection.execute(query).all()
-        granted = _grants(connection)
-    made = {row.id: _client(row, granted.get(row.id, ())) for row in rows}
+    with rows.reading_all(database, CLIENT) as (connection, sound):
+        found = [row for row in connection.execute(query) if row.id in sound]
+        granted = _grants(connection, sound)
+    made = {row.id: _client(row, granted.get(row.id, ())) for row in found}
     return [
-        KeyInForce.of(bytes(row.sha256), made[row.id], _earlier(row.expires_at, row.key_expires_at)) for row in rows
+        KeyInForce.of(bytes(row.sha256), made[row.id], _earlier(row.expires_at, row.key_expires_at)) for row in found
     ]
 
 
-def read_identities(database: Database) -> dict[str, IdentityInForce]:
-    """Every key that signs requests and is not revoked, of every client that is not, by fingerprint."""
+def read_identities(rows: RowSignatures, database: Database) -> dict[str, IdentityInForce]:
+    """The same of every key that signs requests, by fingerprint."""
     identities = client_identities.c
     query = (
         sa.select(clients, identities.fingerprint, identities.public_key, identities.expires_at.label("key_expires_at"))
         .join(client_identities, identities.client == clients.c.id)
         .where(clients.c.revoked_at.is_(None), identities.revoked_at.is_(None))
     )
-    with database.read() as connection:
-        rows = connection.execute(query).all()
-        granted = _grants(connection)
+    with rows.reading_all(database, CLIENT) as (connection, sound):
+        found = [row for row in connection.execute(query) if row.id in sound]
+        granted = _grants(connection, sound)
     return {
         row.fingerprint: IdentityInForce(
             bytes(row.public_key),
             _client(row, granted.get(row.id, ())),
             _earlier(row.expires_at, row.key_expires_at),
         )
-        for row in rows
+        for row in found
     }
 
 
@@ -108,7 +110,7 @@ def find_client(connection: sa.Connection, name: str) -> ClientRecord | None:
         return None
     query = sa.select(client_keys).where(client_keys.c.client == row.id, client_keys.c.revoked_at.is_(None))
     found = connection.execute(query.order_by(client_keys.c.created_at, client_keys.c.prefix))
-    granted = _grants(connection, row.id).get(row.id, ())
+    granted = _grants(connection, {row.id}).get(row.id, ())
     return _record(row, granted, map(_key, found), identities_of(connection, row.id))
 
 
@@ -116,8 +118,13 @@ def get_client(connection: sa.Connection, name: str) -> ClientRecord:
     """The client; NotFound if there never was one of that name."""
     found = find_client(connection, name)
     if found is None:
-        raise NotFound("client-not-found", f"there is no client {name}")
+        raise no_such_client(name)
     return found
+
+
+def no_such_client(name: str) -> NotFound:
+    """The refusal of a name that no client ever had."""
+    return NotFound("client-not-found", f"there is no client {name}")
 
 
 def grant_row(grant: Grant, client_id: str, *, by: str | None, now: int) -> dict[str, Any]:
@@ -141,13 +148,15 @@ def stored(networks: Networks | None) -> str | None:
     return None if networks is None else json.dumps(networks.words())
 
 
-def _grants(connection: sa.Connection, client_id: str | None = None) -> dict[str, list[Grant]]:
-    """Those that were not ended, by client, in the order in which they were made."""
+def _grants(connection: sa.Connection, of: Collection[str] | None = None) -> dict[str, list[Grant]]:
+    """Those that were not ended, by client (of these clients), in the order in which they were made."""
     query = sa.select(grants).where(grants.c.ended_at.is_(None)).order_by(grants.c.created_at, grants.c.id)
-    if client_id is not None:
-        query = query.where(grants.c.client == client_id)
+    if of is not None and len(of) == 1:
+        query = query.where(grants.c.client.in_(of))
     found: dict[str, list[Grant]] = {}
     for row in connection.execute(query):
+        if of is not None and row.client not in of:
+            continue
         found.setdefault(row.client, []).append(_grant(row))
     return found
 

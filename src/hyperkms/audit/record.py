@@ -230,6 +230,10 @@ class FenceRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Every nonce from here on is above it."""
     voided: int
     """Requests that were unfinished and never will be."""
+    store_key: str | None = None
+    """The id of the key that signs the rows of the database from here on, as they stand."""
+    rows_accepted: int | None = None
+    """Subjects of rows that were accepted as they stand."""
 
 
 class ResealRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -245,6 +249,44 @@ class ResealRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     root_key_before: str
     root_key: str
     """Its id; the same as before where the data keys alone are new."""
+
+
+class RowState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A subject whose rows are signed, and how far it has come."""
+
+    kind: str
+    """wallet, client, policy."""
+    id: str
+    sequence: int
+    """One more with every change. A row below it was put back."""
+
+
+class RowsRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the signed rows of the database have come to: read again at a start, and compared with what stands there."""
+
+    time: int
+    operation: str
+    """rows-adopted, rows-committed."""
+    store_key: str
+    """The id of the key that signs them."""
+    adoption: int | None
+    """Of rows-adopted: which it is, from 1. From then on rows signed by an earlier key are none."""
+    subjects: list[RowState]
+
+
+class AlteredRowRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Rows of the database are not those that were signed last: what they are of decides nothing until it is mended."""
+
+    time: int
+    operation: str
+    """row-altered."""
+    wallet: str | None
+    """The wallet, also of a policy; None: it is a client."""
+    subject: str
+    """Its kind and id."""
+    code: str
+    """That of the problem, as docs/errors.md explains it."""
+    reason: str
 
 
 class OpeningRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -286,6 +328,8 @@ Record: TypeAlias = (
     | GroupRecord
     | FenceRecord
     | ResealRecord
+    | RowsRecord
+    | AlteredRowRecord
     | OpeningRecord
     | HeadRecord
 )
@@ -305,6 +349,8 @@ BAN = 21
 GROUP = 22
 FENCE = 23
 RESEAL = 24
+ROWS = 25
+ALTERED_ROW = 26
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -321,6 +367,8 @@ _KINDS = {
     GroupRecord: GROUP,
     FenceRecord: FENCE,
     ResealRecord: RESEAL,
+    RowsRecord: ROWS,
+    AlteredRowRecord: ALTERED_ROW,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

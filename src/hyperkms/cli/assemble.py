@@ -52,6 +52,7 @@ from hyperkms.metrics.counting import Metrics
 from hyperkms.mode import Kind, Mode
 from hyperkms.operations.at_hand import MOST_SIGNERS, SignersAtHand
 from hyperkms.operations.parts import Defaults, Lifetimes, Parts
+from hyperkms.operations.signed_rows import RowParts, open_rows
 from hyperkms.operations.spent import spent_lately
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
@@ -97,10 +98,7 @@ def assemble(
     log_key = LogKey(open_log_key(database, root_key, now=clock(), before=custody.conditions.before))  # (5)
     counting = open_counting(config, database, counters, lease, clock)
     wallet_changes, client_changes = counting.wallet_changes, counting.client_changes
-    wallets = WalletRecords(database, wallet_changes)
-    clients = Clients(database, client_changes)
     is_service = kind_of(database) is not Kind.COSIGNER
-    _ensure_administrator(config, clients, tell, is_service=is_service)
     requests = counting.requests
     anchor = _anchor(config, metrics, warn)
     manifest = Manifest(config.data / RECORDS, log_key, clock, anchor)
@@ -113,6 +111,20 @@ def assemble(
         fence=counting.fence,
         copy=_copy_of_the_record(config, database, lease, manifest),
     )
+    rows = open_rows(
+        RowParts(
+            database=database,
+            root_key=root_key,
+            before=custody.conditions.before,
+            record=record,
+            folder=config.data / RECORDS,
+            clock=clock,
+            altered=_alarm(metrics, warn),
+        )
+    )
+    wallets = WalletRecords(database, wallet_changes, rows)
+    clients = Clients(database, client_changes, rows)
+    _ensure_administrator(config, clients, tell, is_service=is_service)
 
     signers: SignersAtHand = Remembered(wallet_changes, MOST_SIGNERS)
     keyring = Keyring(root_key, key_store, opened=metrics.key_opened, conditions=custody.conditions)
@@ -150,6 +162,7 @@ def assemble(
         replay_vectors=config.replay_vectors,
         clock=clock,
         database=database,
+        rows=rows,
         wallets=wallets,
         upkeep=Upkeep(database),
         census=Census(database),
@@ -159,9 +172,9 @@ def assemble(
         copies=_copies(config) if is_service else None,
         signers=signers,
         in_shares=in_shares,
-        api_keys=ApiKeys(database, client_changes, read_keys, _configured_key(config), clock),
+        api_keys=ApiKeys(database, client_changes, partial(read_keys, rows), _configured_key(config), clock),
         signed_requests=SignedRequests(
-            Identities(database, client_changes, read_identities, clock),
+            Identities(database, client_changes, partial(read_identities, rows), clock),
             counting.replays,
             service=service,
             window_ms=config.request_window_s * 1000,
@@ -171,7 +184,7 @@ def assemble(
         client_generation=client_changes.current,
         limits=counting.limits(config, _address_salt(database), metrics.limited),
         nonces=counting.nonces,
-        policies=Policies(database, wallet_changes),
+        policies=Policies(database, wallet_changes, rows),
         reservations=reservations,
         markets=markets,
         prices=prices,
@@ -282,6 +295,21 @@ def _anchor(config: Config, metrics: Metrics, warn: Tell | None) -> Anchor | Non
             warn(f"hyperkms: the anchor cannot be written, and the record goes on without it: {why}")
 
     return Anchor(config.audit_anchor, failed=failed)
+
+
+def _alarm(metrics: Metrics, warn: Tell | None) -> Callable[[Tampered], None]:
+    """Counts what is not as it was signed, and says so in the log; a command has none, and tells who called it."""
+
+    def altered(why: Tampered) -> None:
+        metrics.row_altered()
+        if warn is not None:
+            warn(f"hyperkms: {why.message}")
+            return
+        import structlog  # noqa: PLC0415 (as in `_anchor`)
+
+        structlog.stdlib.get_logger("hyperkms.rows").error(why.code, error=why.message, **why.details)
+
+    return altered
 
 
 def defaults_of(config: Config) -> Defaults:

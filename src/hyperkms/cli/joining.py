@@ -132,7 +132,7 @@ def _rebind(directory: Directory, standing: Group, group: Group, member: int) ->
         lines: list[Record] = [_rebound(directory, row, group) for row in rows]
         _write_down(directory, [*lines, _line(directory, "replace-cosigner", group, member)])
 
-    return len(Rebinding(before, group).run(directory.parts.database, before_commit))
+    return len(Rebinding(before, group).run(directory.parts.wallets, before_commit))
 
 
 def _require_certificate(data: Path, group: Group, index: int) -> None:

@@ -67,6 +67,7 @@ def fence(
         "nonceFloor": fenced.nonce_floor,
         "voidedRequests": fenced.voided,
         "limitsFullyUsedAt": iso_time(fenced.at),
+        "acceptedRows": fenced.rows,
     }
     show(view, form)
 

@@ -135,6 +135,11 @@ ANCHOR_FAILURES = Family(
     kind=Kind.COUNTER,
     words="Times that the anchor of the record (HYPERKMS_AUDIT_ANCHOR) could not be written; signing goes on.",
 )
+ROWS_ALTERED = Family(
+    name="hyperkms_rows_altered_total",
+    kind=Kind.COUNTER,
+    words="Wallets, clients and policies whose rows in the database were found not to be what was signed.",
+)
 KEYS_OPENED = Family(
     name="hyperkms_keys_opened_total",
     kind=Kind.COUNTER,
@@ -173,6 +178,7 @@ STORED = (
     FSYNCS,
     RECORD_FAILURES,
     ANCHOR_FAILURES,
+    ROWS_ALTERED,
     KEYS_OPENED,
     AWS_CALLS,
     SWEEPS,

@@ -108,6 +108,10 @@ class Metrics:
         """Heads or entries of the record could not be written a second time, on the other disk."""
         self._count(names.ANCHOR_FAILURES)
 
+    def row_altered(self) -> None:
+        """A subject in the database is not what was signed."""
+        self._count(names.ROWS_ALTERED)
+
     def timed(self, fsync: Callable[[int], None]) -> Callable[[int], None]:
         """The same fsync, and its time counted when it succeeds."""
         observe, first, total, bounds = self._observe, self._fsyncs.first, self._fsyncs.total, names.FSYNCS.bounds

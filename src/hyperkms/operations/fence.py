@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
 
 from hyperkms import _core
 from hyperkms.audit.merkle import leaf_hash
@@ -11,6 +14,7 @@ from hyperkms.audit.reading.decisions import Query, decisions
 from hyperkms.audit.reading.folder import lines_of
 from hyperkms.audit.record import FenceRecord
 from hyperkms.audit.segments import MANIFEST
+from hyperkms.custody.store_keys import new_store_key_of, store_within
 from hyperkms.hyperliquid.nonces import WINDOW_FUTURE_MS, raise_floor_within, take_within
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
@@ -18,6 +22,7 @@ from hyperkms.operations.restore import FOLDER
 from hyperkms.state.frozen import thaw_within
 from hyperkms.state.full_windows import fill_windows_within
 from hyperkms.state.request_rows import void_within
+from hyperkms.state.row_signatures import RowSignatures
 
 _SECP256K1 = re.compile(r"0x[0-9a-f]{66}", re.ASCII)
 
@@ -32,6 +37,8 @@ class Fenced:
     """Requests that were unfinished."""
     at: int
     """Milliseconds; limits over time are fully used until their period has passed since then."""
+    rows: int
+    """Wallets, clients and policies that were accepted as they stand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +57,9 @@ def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
        chose, are taken as far as a record has them.
     2. Requests that were begun and not answered are void.
     3. Limits over time are fully used, since what was signed after the backup is not known.
-    4. The line of it in the record is durable; then all of it holds.
+    4. The rows of wallets, clients and policies are accepted as they stand, though the record may know later ones: they
+       are signed anew under a new store key, and signatures of the one before are void. What was altered stays so.
+    5. The line of it in the record is durable; then all of it holds.
     A process killed between the line and the commit has left a line of a fence that does not stand: run it again.
     """
     now = parts.clock()
@@ -61,8 +70,17 @@ def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
         voided = void_within(connection)  # (2)
         fill_windows_within(connection, now)  # (3)
         thaw_within(connection)
-        parts.record.append(_record(parts, behind.data, actor, floor, voided)).wait()  # (4)
-    return Fenced(nonce_floor=floor, voided=voided, at=now)
+        accepted = _accept_rows_within(connection, parts, now)  # (4)
+        parts.record.append(_record(parts, behind.data, actor, (floor, voided), accepted)).wait()  # (5)
+    return Fenced(nonce_floor=floor, voided=voided, at=now, rows=accepted.rows)
+
+
+def _accept_rows_within(connection: sa.Connection, parts: Parts, now: int) -> "_Accepted":
+    _, wrong = parts.rows.examine_within(connection, floors={})
+    new = new_store_key_of(parts.keyring)
+    signed = RowSignatures(new.key).sign_all_within(connection, but=frozenset(wrong))
+    store_within(connection, new, now)
+    return _Accepted(new.key.id, len(signed))
 
 
 def _used_ahead(folder: Path | None, now: int, floor: int) -> Iterator[tuple[str, int]]:
@@ -76,7 +94,13 @@ def _used_ahead(folder: Path | None, now: int, floor: int) -> Iterator[tuple[str
             yield "0x" + _core.address(bytes.fromhex(public_key[2:])).hex(), nonce
 
 
-def _record(parts: Parts, data: Path, actor: Actor, floor: int, voided: int) -> FenceRecord:
+class _Accepted(NamedTuple):
+    store_key: str
+    rows: int
+
+
+def _record(parts: Parts, data: Path, actor: Actor, done: tuple[int, int], accepted: _Accepted) -> FenceRecord:
+    floor, voided = done
     why, path = parts.frozen, data / FOLDER / MANIFEST
     lines = [leaf_hash(text).hex() for text in lines_of(path)] if why is not None and path.exists() else []
     return FenceRecord(
@@ -90,4 +114,6 @@ def _record(parts: Parts, data: Path, actor: Actor, floor: int, voided: int) -> 
         manifest_hash=lines[-1] if lines else None,
         nonce_floor=floor,
         voided=voided,
+        store_key=accepted.store_key,
+        rows_accepted=accepted.rows,
     )

@@ -29,6 +29,7 @@ from hyperkms.state.database import Database
 from hyperkms.state.frozen import Frozen
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.upkeep import Upkeep
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, Network
@@ -65,6 +66,7 @@ class Parts:
     """Milliseconds since 1970."""
     database: Database
     """The one that all of these stand on, for what has no part of its own: a second one would be fenced by nothing."""
+    rows: RowSignatures
     wallets: WalletRecords
     upkeep: Upkeep
     census: Census

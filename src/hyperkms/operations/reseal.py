@@ -8,6 +8,7 @@ from hyperkms.audit.record import ResealRecord
 from hyperkms.custody.key_store import Place, ReplacingKeyStore
 from hyperkms.custody.log_keys import reseal_log_keys_within
 from hyperkms.custody.root_change import Reseal, begun, finish_within, note_within
+from hyperkms.custody.store_keys import reseal_store_key_within
 from hyperkms.errors import NotFound, Refused, Tampered
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
@@ -41,8 +42,8 @@ def reseal(parts: Parts, to: str, actor: Actor, progress: Callable[[], None]) ->
     1. Note what is under way: from now on nobody opens the directory who does not know the new root key.
     2. Each key: seal it anew, see that it opens, put it in the place of the one before in one step, note how far it is.
        At each moment it opens under one of the two, and nothing of the one before is left.
-    3. In one transaction: see that no key was made under the old root key meanwhile (else 2 once more), seal the log
-       key anew, let the new root key be the directory's, write the line in the record.
+    3. In one transaction: see that no key was made under the old root key meanwhile (else 2 once more), seal the
+       log key and the store key anew, let the new root key be the directory's, write the line in the record.
     """
     database, store, done = parts.database, _store(parts), 0
     with database.write() as connection:  # (1)
@@ -61,6 +62,7 @@ def reseal(parts: Parts, to: str, actor: Actor, progress: Callable[[], None]) ->
             if any(True for _ in _due(store, under_way, is_another=True)):
                 continue
             reseal_log_keys_within(connection, parts.keyring)
+            reseal_store_key_within(connection, parts.keyring)
             before = finish_within(connection, to)
             record = ResealRecord(
                 time=parts.clock(),

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hyperkms.custody.key_store import ListingKeyStore, Place
-from hyperkms.errors import Conflict, Refused
+from hyperkms.errors import Conflict, Refused, Tampered
 from hyperkms.operations.changing import Actor, Deed, commit, destroy_retired
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.rotate import RotateRequest, rotate
+from hyperkms.state.row_signatures import ROW_CODES
 from hyperkms.wallet import WalletId
 from hyperkms.wallet_life import expire
 
@@ -40,8 +41,7 @@ def sweep(parts: Parts, actor: Actor) -> Iterator[Swept]:
     for wallet in parts.upkeep.with_ended_grace(parts.clock()):  # (1)
         yield from _unless_changed(_expire(parts, actor, wallet))
     for wallet in parts.upkeep.with_keys_to_destroy():  # (2)
-        for version in destroy_retired(parts, actor, parts.wallets.history(wallet)):
-            yield Swept("key-destroyed", wallet, version.number)
+        yield from _unless_changed(_destroy(parts, actor, wallet))
     if parts.lifetimes.rotate_after_ms is not None:  # (3)
         for wallet in parts.upkeep.with_version_from_before(parts.clock() - parts.lifetimes.rotate_after_ms):
             yield from _unless_changed(_rotate(parts, actor, wallet))
@@ -86,6 +86,14 @@ def _unless_changed(work: Iterator[Swept]) -> Iterator[Swept]:
         yield from work
     except (Conflict, Refused):  # somebody changed or retired the wallet meanwhile
         return
+    except Tampered as why:
+        if why.code not in ROW_CODES:
+            raise  # else it was told, and the other wallets go on
+
+
+def _destroy(parts: Parts, actor: Actor, wallet: WalletId) -> Iterator[Swept]:
+    for version in destroy_retired(parts, actor, parts.wallets.history(wallet)):
+        yield Swept("key-destroyed", wallet, version.number)
 
 
 def _expire(parts: Parts, actor: Actor, wallet: WalletId) -> Iterator[Swept]:

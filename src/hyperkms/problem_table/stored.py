@@ -128,6 +128,67 @@ STORED = Situation(
             next_step="Copy the data directory aside, look at the disk, restore the database from a backup.",
         ),
         Problem(
+            code="row-altered",
+            family=Tampered,
+            title="Rows of a wallet, a client or a policy were altered",
+            cause=(
+                "What `detail` names stands in the database otherwise than it was signed: somebody who can write the "
+                "database changed, swapped, added or removed a row or its signature. It decides nothing; others go on."
+            ),
+            next_step=(
+                "Find out who writes the database and stop them. Put the rows back from a backup; `hyperkms audit "
+                "query` says what was decided about them, and by whom."
+            ),
+            shown_by="hyperkms audit query --operation row-altered",
+        ),
+        Problem(
+            code="row-rolled-back",
+            family=Tampered,
+            title="Old rows of a wallet or a client were put back",
+            cause=(
+                "The rows were once signed, and the record knows of later changes: a revoked client, a retired wallet "
+                "or a policy could be as it was before. It decides nothing; others go on."
+            ),
+            next_step=(
+                "If you put a backup of the database back: `hyperkms recover fence --rolled-back` accepts it, once "
+                "nobody else signs. Otherwise somebody did: stop them, and put the newest database back."
+            ),
+            shown_by="hyperkms audit query --operation row-altered",
+        ),
+        Problem(
+            code="row-missing",
+            family=Tampered,
+            title="Rows of a wallet or a client are gone",
+            cause="The record or a signature says that it was there, and its row is not in the database any more.",
+            next_step=(
+                "Put the database back from a backup. Its id or name is not free: nothing is made in its place."
+            ),
+            shown_by="hyperkms audit query --operation row-altered",
+        ),
+        Problem(
+            code="store-key-missing",
+            family=Tampered,
+            title="The key that signs rows is gone",
+            cause=(
+                "The record says that the rows of the database were signed, and the database has no store key: it is "
+                "one from before, or somebody removed the key to have altered rows signed as they stand."
+            ),
+            next_step=(
+                "Put the newest database back. Where only a backup from before is left, put it into a new directory "
+                "with `hyperkms restore`, which begins another record."
+            ),
+        ),
+        Problem(
+            code="store-key-replaced",
+            family=Tampered,
+            title="The rows are signed by another key than the record names",
+            cause=(
+                "The database is that of another service under the same root key, or it was put back from before a "
+                "`hyperkms recover fence`."
+            ),
+            next_step="Put the newest database of this directory back; `hyperkms restore` takes an empty directory.",
+        ),
+        Problem(
             code="memory-tampered",
             family=Tampered,
             title="A key in memory no longer opens",

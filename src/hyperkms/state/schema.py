@@ -100,6 +100,27 @@ log_keys = Table(
     comment="the key that signs the record: one a data directory",
 )
 
+store_keys = Table(
+    "store_keys",
+    metadata,
+    Column("id", String(16), primary_key=True, comment="the first 16 hex digits of SHA-256 of the public key"),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    comment="the key that signs rows: one a database",
+)
+
+row_signatures = Table(
+    "row_signatures",
+    metadata,
+    Column("kind", String(16), nullable=False, comment="wallet, client or policy"),
+    Column("subject", String(96), nullable=False, comment="its id; of a policy wallet/version"),
+    Column("sequence", BigInteger, nullable=False, comment="one more with every change"),
+    Column("signature", LargeBinary, nullable=False, comment="by the store key"),
+    PrimaryKeyConstraint("kind", "subject"),
+    comment="no foreign key: a row that is gone leaves its signature, which says so",
+)
+
 orphans = Table(
     "orphans",
     metadata,

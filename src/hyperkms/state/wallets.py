@@ -1,6 +1,7 @@
 """Wallet records: what is known of a wallet without touching its key."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -11,6 +12,8 @@ from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
 from hyperkms.state.listing import require_listable, require_new_key
 from hyperkms.state.remembered import Remembered
+from hyperkms.state.row_bytes import WALLET, wallet_subject
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import key_versions, rotations, wallets
 from hyperkms.state.wallet_rows import (
     CURRENT,
@@ -30,11 +33,16 @@ from hyperkms.wallet_life import Change, Rotation, WalletHistory, no_such_versio
 
 
 class WalletRecords:
-    """Wallets in the database: created once, changed by comparison with what was read, listed in order of id."""
+    """Wallets in the database: created once, changed by comparison with what was read, listed in order of id.
 
-    def __init__(self, database: Database, generation: Generation) -> None:
+    A wallet whose rows are not what was signed is Tampered wherever it is read to decide something, and before it is
+    changed. A page lists what stands.
+    """
+
+    def __init__(self, database: Database, generation: Generation, rows: RowSignatures) -> None:
         self._database = database
         self._generation = generation
+        self._rows = rows
         self._remembered: Remembered[WalletId, Wallet] = Remembered(generation)
         self._versions: Remembered[tuple[WalletId, int], KeyVersion] = Remembered(generation)
 
@@ -43,7 +51,7 @@ class WalletRecords:
 
         Conflict if the id exists, or if its key belongs to another wallet, or ever did.
         """
-        with self._generation.change(self._database) as connection:
+        with self.changing(wallet.id) as connection:
             require_listable(connection, wallet.id, wallet.current)
             try:
                 connection.execute(wallets.insert().values(wallet_row(wallet)))
@@ -58,7 +66,7 @@ class WalletRecords:
         `before_commit` is called once nothing else can be refused, and what it raises undoes the change.
         """
         wallet = change.wallet
-        with self._generation.change(self._database) as connection:
+        with self.changing(wallet.id) as connection:
             planned_on = sa.and_(wallets.c.id == wallet.id, wallets.c.revision == wallet.revision - 1)
             done = connection.execute(wallets.update().where(planned_on).values(wallet_state(wallet)))
             if done.rowcount != 1:
@@ -73,10 +81,22 @@ class WalletRecords:
     def note_destroyed(self, wallet: WalletId, number: int, *, now: int, before_commit: Callable[[], None]) -> None:
         """A retired version has no sealed key any more; harmless if that is noted already."""
         due = sa.and_(_is_version(wallet, number), key_versions.c.destroyed_at.is_(None))
-        with self._generation.change(self._database) as connection:
+        with self.changing(wallet) as connection:
             done = connection.execute(key_versions.update().where(due).values(destroyed_at=now))
             if done.rowcount:
                 before_commit()
+
+    @contextmanager
+    def changing(self, wallet: WalletId) -> Iterator[sa.Connection]:
+        """One transaction for a change of this wallet's rows; every process sees it when the block has ended."""
+        with self._rows.changing(self._generation, self._database, wallet_subject(wallet)) as connection:
+            yield connection
+
+    @contextmanager
+    def changing_all(self) -> Iterator[sa.Connection]:
+        """The same for a change of every wallet's."""
+        with self._rows.changing_all(self._generation, self._database, WALLET) as connection:
+            yield connection
 
     def generation(self) -> int | None:
         """A number that differs after every change of a wallet; None while one is under way."""
@@ -94,7 +114,7 @@ class WalletRecords:
         return self._remembered.get(wallet, lambda: self._read(wallet))
 
     def _read(self, wallet: WalletId) -> Wallet | None:
-        with self._database.read() as connection:
+        with self._rows.reading(self._database, wallet_subject(wallet)) as connection:
             row = connection.execute(CURRENT.where(wallets.c.id == wallet)).mappings().one_or_none()
         return None if row is None else wallet_of(row)
 
@@ -107,7 +127,7 @@ class WalletRecords:
 
     def _read_version(self, wallet: WalletId, number: int) -> KeyVersion | None:
         query = sa.select(*VERSION_COLUMNS).where(_is_version(wallet, number))
-        with self._database.read() as connection:
+        with self._rows.reading(self._database, wallet_subject(wallet)) as connection:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else version_of(row)
 
@@ -115,7 +135,7 @@ class WalletRecords:
         """The wallet with all its versions and rotations, of one moment; NotFound if there is none of that id."""
         versions = sa.select(*VERSION_COLUMNS).where(key_versions.c.wallet == wallet).order_by(key_versions.c.number)
         rotated = sa.select(rotations).where(rotations.c.wallet == wallet).order_by(rotations.c.to_version)
-        with self._database.read() as connection:
+        with self._rows.reading(self._database, wallet_subject(wallet)) as connection:
             row = connection.execute(CURRENT.where(wallets.c.id == wallet)).mappings().one_or_none()
             if row is None:
                 raise no_such_wallet(wallet)

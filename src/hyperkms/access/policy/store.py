@@ -1,7 +1,7 @@
 """The policies of wallets in the database: every version there ever was, and which one holds."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -13,6 +13,8 @@ from hyperkms.errors import Conflict, HyperkmsError, NotFound, Tampered
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.database import Database
 from hyperkms.state.generation import Generation
+from hyperkms.state.row_bytes import Subject, policy_subject, wallet_subject
+from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.schema import policies, wallet_policies, wallets
 from hyperkms.wallet import WalletId, no_such_wallet
 
@@ -76,14 +78,15 @@ BeforeCommit: TypeAlias = Callable[[Standing], None]
 class Policies:
     """Policies by wallet. A change of one counts as a change of the wallet, so every process sees it at once."""
 
-    def __init__(self, database: Database, generation: Generation) -> None:
+    def __init__(self, database: Database, generation: Generation, rows: RowSignatures) -> None:
         self._database = database
         self._generation = generation
+        self._rows = rows
 
     def standing(self, wallet: WalletId) -> Standing:
-        """What holds for a wallet; Tampered if it is stored and cannot be read, so that nothing is signed."""
-        with self._database.read() as connection:
-            return _standing(connection, wallet)
+        """What holds for a wallet; Tampered if it cannot be read or is not what was signed: nothing is."""
+        with self._rows.reading(self._database, wallet_subject(wallet)) as connection:
+            return self._verified(connection, wallet)
 
     def versions(self, wallet: WalletId) -> list[PolicyVersion]:
         """Every version there ever was, oldest first."""
@@ -106,7 +109,8 @@ class Policies:
         `before_commit` is not called.
         """
         wallet = new.wallet
-        with self._generation.change(self._database) as connection:
+        made: list[Subject] = []
+        with self._rows.changing(self._generation, self._database, wallet_subject(wallet), made) as connection:
             _require_wallet(connection, wallet)
             newest = _newest(connection, wallet)
             if new.expected not in (None, newest):
@@ -115,7 +119,7 @@ class Policies:
                 )
                 raise Conflict("policy-changed", words)
             if _holds(connection, new):
-                return _finish(connection, wallet, _nothing_noted, completion)
+                return self._finish(connection, wallet, _nothing_noted, completion)
             row = {
                 "wallet": wallet,
                 "version": newest + 1,
@@ -125,10 +129,11 @@ class Policies:
                 "reason": new.reason,
             }
             connection.execute(policies.insert().values(row))
+            made.append(policy_subject(wallet, newest + 1))
             _set(connection, wallet, **{new.effect.value: newest + 1})
             if new.effect is Effect.ENFORCED:
                 _set(connection, wallet, shadow=None)
-            return _finish(connection, wallet, before_commit, completion)
+            return self._finish(connection, wallet, before_commit, completion, made)
 
     def choose(
         self,
@@ -140,9 +145,10 @@ class Policies:
         completion: Completion[Standing] = nothing_more,
     ) -> Standing:
         """Give a version that exists effect; with None end that effect: enforced falls back to trade-only."""
-        with self._generation.change(self._database) as connection:
+        with self._rows.changing(self._generation, self._database, wallet_subject(wallet)) as connection:
             _require_wallet(connection, wallet)
             if number is not None:
+                self._rows.check_within(connection, policy_subject(wallet, number))
                 _get(connection, wallet, number)
             _set(connection, wallet, **{effect.value: number})
             if effect is Effect.ENFORCED and number is not None:
@@ -150,16 +156,28 @@ class Policies:
                     wallet_policies.c.wallet == wallet, wallet_policies.c.shadow == number
                 )
                 connection.execute(shadow.values(shadow=None))
-            return _finish(connection, wallet, before_commit, completion)
+            return self._finish(connection, wallet, before_commit, completion)
 
+    def _finish(
+        self,
+        connection: sa.Connection,
+        wallet: WalletId,
+        before_commit: BeforeCommit,
+        completion: Completion[Standing],
+        made: Sequence[Subject] = (),
+    ) -> Standing:
+        standing = self._verified(connection, wallet, made)
+        before_commit(standing)
+        completion(connection, standing)
+        return standing
 
-def _finish(
-    connection: sa.Connection, wallet: WalletId, before_commit: BeforeCommit, completion: Completion[Standing]
-) -> Standing:
-    standing = _standing(connection, wallet)
-    before_commit(standing)
-    completion(connection, standing)
-    return standing
+    def _verified(self, connection: sa.Connection, wallet: WalletId, made: Sequence[Subject] = ()) -> Standing:
+        """What holds; each version is what was signed, but those just made, which are not signed yet."""
+        standing = _standing(connection, wallet)
+        for version in (standing.enforced, standing.shadow):
+            if version is not None and policy_subject(wallet, version.number) not in made:
+                self._rows.check_within(connection, policy_subject(wallet, version.number))
+        return standing
 
 
 def _nothing_noted(_standing: Standing) -> None:

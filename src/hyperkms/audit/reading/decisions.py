@@ -10,11 +10,11 @@ import msgspec
 
 from hyperkms.audit.reading.folder import Folder, lines_of
 from hyperkms.audit.reading.line_form import Line, parse_line
-from hyperkms.audit.record import HEAD, OPENING, REFUSAL
+from hyperkms.audit.record import HEAD, OPENING, REFUSAL, ROWS
 
 SLACK_MS = 60_000
 """A record's time is taken before its file may have been made; so much it can be older than that."""
-_NOT_DECISIONS = (OPENING, HEAD)
+_NOT_DECISIONS = (OPENING, HEAD, ROWS)
 _read = msgspec.json.Decoder(dict[str, Any]).decode
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from hyperkms.audit.reading.decisions import Decision
 from hyperkms.audit.record import (
     ADMINISTRATION,
+    ALTERED_ROW,
     BAN,
     FENCE,
     GROUP,
@@ -17,6 +18,7 @@ from hyperkms.audit.record import (
     POLICY,
     REFUSAL,
     RESEAL,
+    ROWS,
     SHARE,
     SIGNATURE,
     WITNESS,
@@ -132,6 +134,17 @@ def _refusal(record: Mapping[str, Any]) -> str:
     return f"{record.get('wallet') or '-'}: {record.get('operation')}{asked} {words}"
 
 
+def _rows(record: Mapping[str, Any]) -> str:
+    subjects = _dicts(record, "subjects")
+    shown = [f"{one.get('kind')} {one.get('id')} at {one.get('sequence')}" for one in subjects[:_MOST_ORDERS]]
+    more = f" and {len(subjects) - _MOST_ORDERS} more" if len(subjects) > _MOST_ORDERS else ""
+    return f"{record.get('operation')} under store key {record.get('storeKey')}: {', '.join(shown) or 'nothing'}{more}"
+
+
+def _altered_row(record: Mapping[str, Any]) -> str:
+    return f"ALTERED {record.get('code')}: {record.get('reason')}"
+
+
 def _opening(record: Mapping[str, Any]) -> str:
     return f"opening, hyperkms {record.get('release')}, process {record.get('pid')}"
 
@@ -151,6 +164,8 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     GROUP: _group,
     FENCE: _fence,
     RESEAL: _reseal,
+    ROWS: _rows,
+    ALTERED_ROW: _altered_row,
     REFUSAL: _refusal,
     OPENING: _opening,
     HEAD: _head,
@@ -170,6 +185,8 @@ _NAMES: Mapping[int, str] = {
     GROUP: "group of a cosigner",
     FENCE: "fence after a restore",
     RESEAL: "keys sealed anew",
+    ROWS: "signed rows",
+    ALTERED_ROW: "altered rows",
     REFUSAL: "refusal",
     OPENING: "opening",
     HEAD: "tree head",

@@ -78,7 +78,8 @@ def _give_up(cosigner: Cosigner, place: Place, row: ShareRow) -> None:
         give_up_within(connection, place.wallet, place.version, place.epoch)
         write(cosigner, changed(cosigner, _NOBODY, row, "give-up-share", "dropped"))
 
-    cosigner.holding.rows.change(within)
+    with cosigner.wallets.changing(place.wallet) as connection:
+        within(connection)
 
 
 def _forget_kept(cosigner: Cosigner, place: Place, row: ShareRow) -> None:

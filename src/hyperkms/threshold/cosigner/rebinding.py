@@ -7,8 +7,8 @@ import hyperkms_cosign as cosign
 import sqlalchemy as sa
 
 from hyperkms.errors import Refused
-from hyperkms.state.database import Database
 from hyperkms.state.share_rows import ShareRow, move_wallets_within, rebind_within, sealed_within
+from hyperkms.state.wallets import WalletRecords
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
 from hyperkms.threshold.cosigner.root_key import fresh, open_share
 from hyperkms.threshold.group import Group
@@ -21,14 +21,14 @@ class Rebinding:
     ourselves: Ourselves
     group: Group
 
-    def run(self, database: Database, before_commit: Callable[[Sequence[ShareRow]], None]) -> Sequence[ShareRow]:
+    def run(self, wallets: WalletRecords, before_commit: Callable[[Sequence[ShareRow]], None]) -> Sequence[ShareRow]:
         """Bind every share that is not destroyed, in one transaction; the shares that it changed.
 
         Those that are bound already are left as they are, so that it can be run again. `before_commit` is told of the
         others, and what it raises undoes it.
         """
         known = cosign.Group(threshold=self.group.threshold, identities=self.group.identities)
-        with database.write() as connection:
+        with wallets.changing_all() as connection:
             due = [row for row in sealed_within(connection) if _group_of(row) != known.id]
             for row in due:
                 rebind_within(connection, row, self._rebound(row, known))
