@@ -17,6 +17,7 @@ from support.record import HEAD, OPENING, entries_in, files_in, lines_in
 from support.record_reader import read_logs, read_manifest
 from support.service import Answer, Service
 from support.signing_clients import ROOM
+from support.until import until
 
 ORDER = {"a": 0, "b": True, "p": "60000", "s": "0.001", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 VAULT = "0x" + "ab" * 20
@@ -57,8 +58,7 @@ def rows(data: Path) -> list[str]:
 
 
 def until_it_has_its_row(service: Service, key: str) -> None:
-    while key not in rows(service.data):
-        pass
+    until(lambda: key in rows(service.data))
 
 
 @pytest.fixture
