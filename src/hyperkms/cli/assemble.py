@@ -28,7 +28,7 @@ from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
-from hyperkms.cli.custody import open_custody
+from hyperkms.cli.custody import first_system_of, open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     COPIES,
@@ -162,6 +162,7 @@ def assemble(
         orphans=Orphans(database),
         key_store=key_store,
         keyring=keyring,
+        first_system=first_system_of(config, metrics.aws_called) if is_service else None,
         copies=_copies(config) if is_service else None,
         signers=signers,
         in_shares=in_shares,
