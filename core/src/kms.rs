@@ -24,8 +24,8 @@ pub struct Client {
     agent: Agent,
 }
 
-/// What KMS answered. The data key is taken out of it; nothing else of it is secret.
-pub struct Answer {
+/// What KMS answered. The plaintext is taken out of it, as what it is due to be; nothing else of it is secret.
+pub struct Answer<Plain = Slot> {
     /// The HTTP status.
     pub status: u16,
     /// The code of a refusal, such as `AccessDeniedException`; never its message, which names resources.
@@ -34,8 +34,8 @@ pub struct Answer {
     pub key_id: Option<String>,
     /// The wrapped data key (GenerateDataKey).
     pub wrapped: Option<Vec<u8>>,
-    /// 32 bytes (GenerateDataKey, Decrypt).
-    pub data_key: Option<Slot>,
+    /// A data key of 32 bytes, unless something else was asked for (GenerateDataKey, Decrypt).
+    pub plaintext: Option<Plain>,
 }
 
 #[derive(Default, Deserialize)]
@@ -47,7 +47,7 @@ struct Body {
     #[serde(rename = "CiphertextBlob")]
     wrapped: Option<String>,
     #[serde(rename = "Plaintext")]
-    data_key: Option<String>,
+    plaintext: Option<String>,
 }
 
 impl Client {
@@ -88,6 +88,18 @@ impl Client {
     ///
     /// Unavailable `kms-unreachable` when there is none in time, `kms-answer-malformed` when it is not one of KMS.
     pub fn send(&self, url: &str, headers: &[(String, String)], body: &[u8], within: Duration) -> Result<Answer> {
+        self.send_for(data_key, url, headers, body, within)
+    }
+
+    /// The same for another plaintext, which `decode` takes out of its base64.
+    pub fn send_for<Plain>(
+        &self,
+        decode: impl FnOnce(&str) -> Result<Plain>,
+        url: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+        within: Duration,
+    ) -> Result<Answer<Plain>> {
         require_encrypted(url)?;
         on_deeply_wiped_stack(|| {
             let mut request = self.agent.post(url).config().timeout_global(Some(within)).build();
@@ -98,7 +110,7 @@ impl Client {
             let status = response.status().as_u16();
             let body =
                 response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(|e| unreachable(&e))?;
-            read(status, &body)
+            read(decode, status, &body)
         })
     }
 }
@@ -113,7 +125,7 @@ fn require_encrypted(url: &str) -> Result<()> {
     Err(Error::refused("kms-endpoint-refused", "AWS KMS is spoken to by https alone; http is for this machine"))
 }
 
-fn read(status: u16, body: &[u8]) -> Result<Answer> {
+fn read<Plain>(decode: impl FnOnce(&str) -> Result<Plain>, status: u16, body: &[u8]) -> Result<Answer<Plain>> {
     let malformed = || Error::unavailable("kms-answer-malformed", "what answered is not AWS KMS, or was cut off");
     let body = match serde_json::from_slice(body) {
         Ok(found) => found,
@@ -121,11 +133,11 @@ fn read(status: u16, body: &[u8]) -> Result<Answer> {
         Err(_) => return Err(malformed()),
     };
     let wrapped = body.wrapped.map(|text| Base64::decode_vec(&text)).transpose().map_err(|_| malformed())?;
-    let data_key = body.data_key.map(|text| decode(&text)).transpose()?;
-    Ok(Answer { status, refusal: body.refusal.map(|text| code_of(&text)), key_id: body.key_id, wrapped, data_key })
+    let plaintext = body.plaintext.map(|text| decode(&text)).transpose()?;
+    Ok(Answer { status, refusal: body.refusal.map(|text| code_of(&text)), key_id: body.key_id, wrapped, plaintext })
 }
 
-fn decode(text: &str) -> Result<Slot> {
+fn data_key(text: &str) -> Result<Slot> {
     let malformed = || Error::unavailable("kms-answer-malformed", "a data key of AWS KMS is not 32 bytes long");
     let mut slot = Slot::take()?;
     let len = Base64::decode(text, &mut slot[..=DATA_KEY]).map_err(|_| malformed())?.len();
@@ -168,7 +180,7 @@ mod tests {
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     fn answer_of(body: &str) -> Result<Answer> {
-        read(200, body.as_bytes())
+        read(data_key, 200, body.as_bytes())
     }
 
     #[test]
@@ -176,7 +188,7 @@ mod tests {
         let body = format!(r#"{{"Plaintext":"{KEY}","CiphertextBlob":"aGVsbG8=","KeyId":"arn:k","X":[1]}}"#);
         let answer = answer_of(&body).unwrap();
         let expected: Vec<u8> = (0..32).collect();
-        assert_eq!(answer.data_key.unwrap().key()[..], expected[..]);
+        assert_eq!(answer.plaintext.unwrap().key()[..], expected[..]);
         assert_eq!(answer.wrapped.unwrap(), b"hello");
         assert_eq!(answer.key_id.unwrap(), "arn:k");
         assert!(answer.refusal.is_none());
@@ -202,10 +214,10 @@ mod tests {
             ["AccessDeniedException", "com.amazonaws.kms#AccessDeniedException", "AccessDeniedException:http://x"]
         {
             let body = format!(r#"{{"__type":"{text}","message":"User: arn:aws:iam::1:user/x is not allowed"}}"#);
-            assert_eq!(read(400, body.as_bytes()).unwrap().refusal.unwrap(), "AccessDeniedException");
+            assert_eq!(read(data_key, 400, body.as_bytes()).unwrap().refusal.unwrap(), "AccessDeniedException");
         }
-        assert!(read(503, b"<html>").unwrap().refusal.is_none());
-        assert!(read(400, b"<html>").is_err());
+        assert!(read(data_key, 503, b"<html>").unwrap().refusal.is_none());
+        assert!(read(data_key, 400, b"<html>").is_err());
     }
 
     #[test]

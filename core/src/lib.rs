@@ -6,6 +6,8 @@
 pub mod digest;
 mod ed25519;
 pub mod error;
+#[cfg(feature = "kms")]
+pub mod first_system;
 pub mod hex;
 pub mod key_copy;
 pub mod key_file;

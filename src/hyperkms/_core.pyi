@@ -110,6 +110,35 @@ class KmsAnswer:
         """The data key, once; None if there is none, or it was taken."""
 
 @final
+class FirstSystemAnswer:
+    """What AWS KMS answered to a Decrypt of a key of the first system; the key is at rest in memory, if it is one."""
+
+    @property
+    def status(self) -> int:
+        """That of HTTP."""
+    @property
+    def refusal(self) -> str | None:
+        """The code of an error."""
+    @property
+    def key_id(self) -> str | None:
+        """The ARN of the KMS key that was used."""
+    def public_key(self, recorded: bytes | None) -> bytes:
+        """That of the key, 32 bytes.
+
+        Tampered `first-system-key-malformed` unless the plaintext is 128 hex digits, a seed and its public key;
+        `first-system-key-mismatch` unless that is the recorded one, where one is recorded.
+        """
+    def seal(
+        self, context: Context, data_key: DataKey, wrapped: bytes, root_key_id: str, *, recorded: bytes | None
+    ) -> bytes:
+        """A sealed key with it, for the context of an imported Ed25519 key; Tampered as above."""
+
+def ask_first_system(
+    client: KmsClient, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, within_ms: int
+) -> FirstSystemAnswer:
+    """`KmsClient.send` for a key of the first system."""
+
+@final
 class SealedHeader:
     """What anyone can read of a sealed key; not to be trusted before it has been opened."""
 

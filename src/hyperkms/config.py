@@ -78,6 +78,7 @@ SETTINGS: Mapping[str, str] = {
     "AWS_REGION": "aws_region",
     "AWS_KMS_KEY_ID": "aws_kms_key_id",
     "SECRETS_PREFIX": "secrets_prefix",
+    "HYPERKMS_FIRST_SYSTEM_KEY": "first_system_key",
     "HYPERKMS_MEMORY_LOCK": "memory_lock",
     "HYPERKMS_AUDIT_DURABILITY": "audit_durability",
     "HYPERKMS_AUDIT_STORE": "audit_store",
@@ -179,6 +180,8 @@ class Config:
     aws_kms_key_id: str | None
     """The first system's setting: alone it chooses this root key, and AWS Secrets Manager as the key store."""
     secrets_prefix: str
+    first_system_key: str | None
+    """The KMS key under which the first system encrypted private keys."""
     memory_lock: MemoryLock
     audit_durability: Durability
     audit_store: AuditStore
@@ -271,6 +274,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or None,
         aws_kms_key_id=values.get("AWS_KMS_KEY_ID") or None,
         secrets_prefix=_secrets_prefix(values),
+        first_system_key=values.get("HYPERKMS_FIRST_SYSTEM_KEY") or values.get("AWS_KMS_KEY_ID") or None,
         memory_lock=_one_of(values, "HYPERKMS_MEMORY_LOCK", "auto", get_args(MemoryLock)),
         audit_durability=_one_of(values, "HYPERKMS_AUDIT_DURABILITY", "fsync", get_args(Durability)),
         audit_store=_word(values, "HYPERKMS_AUDIT_STORE", AuditStore, AuditStore.FILES),

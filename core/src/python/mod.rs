@@ -1,6 +1,7 @@
 //! The face of the core in Python; `src/hyperkms/_core.pyi` documents it.
 
 mod ahead;
+mod first_system;
 mod kms;
 mod meters;
 mod typed;
@@ -517,6 +518,8 @@ fn address<'py>(py: Python<'py>, public_key: &[u8]) -> Result<Bound<'py, PyBytes
 mod _core {
     #[pymodule_export]
     use super::ahead::allocate_ahead;
+    #[pymodule_export]
+    use super::first_system::{ask_first_system, FirstSystemAnswer};
     #[pymodule_export]
     use super::key_copy::{copy_key, recipient_fingerprint};
     #[pymodule_export]

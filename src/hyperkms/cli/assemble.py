@@ -29,7 +29,7 @@ from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
 from hyperkms.cli.counting import Counting, bring_into_the_database, open_counting
-from hyperkms.cli.custody import open_custody
+from hyperkms.cli.custody import first_system_of, open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     COPIES,
@@ -169,6 +169,7 @@ def assemble(
         orphans=Orphans(database),
         key_store=key_store,
         keyring=keyring,
+        first_system=first_system_of(config, metrics.aws_called) if is_service else None,
         copies=_copies(config) if is_service else None,
         signers=signers,
         in_shares=in_shares,

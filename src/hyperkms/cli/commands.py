@@ -18,7 +18,7 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "cosigner": ["cosigner"],
     "mpc": ["mpc", "mpc_hosts", "mpc_service"],
     "sandbox": ["serve"],
-    "wallet": ["wallet", "wallet_sign", "wallet_changes", "wallet_reseal"],
+    "wallet": ["wallet", "wallet_sign", "wallet_changes", "wallet_reseal", "wallet_first_system"],
     "client": ["client"],
     "identity": ["identity"],
     "policy": ["policy"],

@@ -2,11 +2,13 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hyperkms.cli.root_key import file_of, standing_root_key
 from hyperkms.config import DATABASE_AS_KEY_STORE, Config
 from hyperkms.custody.aws.account import AwsAccount
+from hyperkms.custody.aws.first_system import FirstSystemInAws
 from hyperkms.custody.aws.kms import SCHEME as KMS
 from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
@@ -49,6 +51,15 @@ def open_custody(config: Config, database: Database, observer: Observer) -> Cust
     _settle(database, root_key, before)
     terms = None if scheme == "file" else Terms(config.key_lease_s)
     return Custody(root_key, _key_store(config, database, account, observer), Conditions(before, terms))
+
+
+def first_system_of(config: Config, observer: Observer) -> FirstSystemInAws | None:
+    """Where the first system kept its keys, asked once it is needed; None where no setting names its KMS key."""
+    if config.first_system_key is None:
+        return None
+    return FirstSystemInAws(
+        partial(AwsAccount, config.aws_region), config.secrets_prefix, config.first_system_key, observer=observer
+    )
 
 
 def _root_file(path: Path, database: Database) -> RootKey:

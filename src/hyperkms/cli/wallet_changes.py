@@ -119,7 +119,7 @@ def history_command(wallet_id: str, target: Target, form: Form) -> None:
 @with_target
 @FORM
 def migrate_command(wallet_id: str, target: Target, form: Form) -> None:
-    """Do nothing, as the first system's call: every wallet here has versions from the start."""
+    """Import one wallet of the first system from AWS; of one that is here say so, and change nothing."""
     with wallet_desk(target) as desk:
         answer = desk.migrate(parse_wallet_id(wallet_id))
     show({"walletId": answer["walletId"], "message": answer["message"]}, form)

@@ -5,12 +5,11 @@ from pathlib import Path
 from hyperkms.cli.desk import View, built
 from hyperkms.cli.operator import actor, operator
 from hyperkms.http.conversion import convert
-from hyperkms.http.life_views import history_view, rotation_view, version_view
+from hyperkms.http.life_views import history_view, migrated_view, rotation_view, version_view
 from hyperkms.http.schemas import (
     ActivateRequest,
     GenerateAnswer,
     HistoryAnswer,
-    MigrateAnswer,
     RetireAnswer,
     RetireRequest,
     RotateAnswer,
@@ -25,6 +24,7 @@ from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations import retire, rotate
 from hyperkms.operations.activate import activate
 from hyperkms.operations.generate import generate, import_key
+from hyperkms.operations.import_first_system import migrate
 from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.refusals import ACTION, MESSAGE, Asked, decided
@@ -118,9 +118,7 @@ class WalletsAtDirectory:
 
     def migrate(self, wallet: WalletId) -> View:
         """As POST /wallets/migrate."""
-        current = self._parts.wallets.get(wallet).current.number
-        words = f"Wallet {wallet} is versioned already (current version {current}); nothing was changed."
-        return built(MigrateAnswer(success=True, message=words, wallet_id=wallet))
+        return built(migrated_view(migrate(self._parts, actor(), wallet)))
 
 
 def imported_at(parts: Parts, wanted: NewWallet, key_file: Path) -> View:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hyperkms import _core
+from hyperkms.custody.first_system.store import FirstSystem
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.leased import Leased, Opened
 from hyperkms.custody.leases import Terms
 from hyperkms.custody.root_change import root_key_of
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import NotFound, Tampered
-from hyperkms.wallet import KeyVersion, SealedKey, Wallet, WalletId
+from hyperkms.wallet import KeyVersion, PublicKey, SealedKey, Wallet, WalletId
 
 MOST_HANDLES = 10_000
 
@@ -75,6 +76,13 @@ class Keyring:
         """The key of a file (`-`: standard input), read by the core, sealed and not stored."""
         data_key, wrapped = self._root_key.new_data_key(context)
         return SealedKey(_core.import_key(path, context, data_key, wrapped, self._root_key.id))
+
+    def import_first_system(
+        self, first: FirstSystem, ciphertext: bytes, recorded: PublicKey | None, context: _core.Context
+    ) -> SealedKey:
+        """A key that the first system had encrypted, received by the core, sealed and not stored."""
+        fresh = self._root_key.new_data_key(context)
+        return first.seal(ciphertext, recorded, context, fresh, self._root_key.id)
 
     def open(self, sealed: SealedKey, context: _core.Context) -> _core.KeyHandle:
         """Open a sealed key; Tampered unless it is the one of this context, unchanged."""

@@ -1,7 +1,15 @@
 """Key versions and rotations as the bodies of answers."""
 
-from hyperkms.http.schemas import HistoryRotationView, HistoryVersionView, HistoryView, RotationView, VersionView
+from hyperkms.http.schemas import (
+    HistoryRotationView,
+    HistoryVersionView,
+    HistoryView,
+    MigrateAnswer,
+    RotationView,
+    VersionView,
+)
 from hyperkms.operations.activate import Rotated
+from hyperkms.operations.import_first_system import Imported
 from hyperkms.operations.parts import Lifetimes
 from hyperkms.wallet import KeyVersion, iso_time
 from hyperkms.wallet_life import WalletHistory
@@ -69,6 +77,15 @@ def history_view(history: WalletHistory) -> HistoryView:
             for rotation in done
         ],
     )
+
+
+def migrated_view(imported: Imported) -> MigrateAnswer:
+    """The first system's answer."""
+    wallet = imported.history.wallet
+    words = f"is versioned already (current version {wallet.current.number}); nothing was changed"
+    if imported.is_new:
+        words = f"was imported from the first system with its versions (current version {wallet.current.number})"
+    return MigrateAnswer(success=True, message=f"Wallet {wallet.id} {words}.", wallet_id=wallet.id)
 
 
 def _time(milliseconds: int | None) -> str | None:

@@ -68,7 +68,7 @@ def generate_in_shares(
     same under that id finds it at 2 and lists it; one who asks for something else is refused.
     """
     key_type, network = settle(request, parts.defaults, parts.mode)  # (1)
-    metadata = _check_metadata(request.metadata)
+    metadata = check_metadata(request.metadata)
     here = cosigners_of(parts, key_type)
     with here.turns.of(request.id):
         if parts.wallets.find(request.id):
@@ -126,16 +126,16 @@ def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, com
     is. One who asks for something else is refused, and told what stands there.
     """
     key_type, network = settle(request, parts.defaults, parts.mode)  # (1)
-    metadata = _check_metadata(request.metadata)
+    metadata = check_metadata(request.metadata)
     if parts.wallets.find(request.id):
         raise wallet_exists(request.id)
     copies = _copies_for(parts, request, key_type)
     context = key_context(request.id, key_type, network, source.origin, version=_FIRST)
     made = source.make(context)  # (2)
     parts.wallets.require_new_key(request.id, PublicKey(_core.inspect_sealed_key(made).public_key))
-    stored = _store(parts, request.id, made)  # (3)
+    stored = store(parts, request.id, _FIRST, made)  # (3)
     header = _core.inspect_sealed_key(stored)
-    _require_asked(header, context, made)
+    require_asked(header, context, made)
     parts.keyring.open(stored, context)  # (4)
     if copies is not None:
         copy = parts.keyring.copy(stored, context, copies.recipient)
@@ -163,7 +163,7 @@ def _copies_for(parts: Parts, request: NewWallet, key_type: KeyType) -> KeyCopie
     return parts.copies
 
 
-def _require_asked(stored: _core.SealedHeader, context: _core.Context, made: SealedKey) -> None:
+def require_asked(stored: _core.SealedHeader, context: _core.Context, made: SealedKey) -> None:
     """Refuse a stored key that is not what this call is about; the caller's own always is."""
     same = stored.context == context
     if same and context.origin == "imported":
@@ -194,7 +194,7 @@ def settle(request: NewWallet, defaults: Defaults, mode: Mode) -> tuple[KeyType,
     return key_type, network
 
 
-def _check_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+def check_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
     """What will be stored, so that the answer shows what a later one does."""
     text = json.dumps(dict(metadata), default=float, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > MAX_METADATA:
@@ -203,12 +203,13 @@ def _check_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
     return stored
 
 
-def _store(parts: Parts, wallet: WalletId, made: SealedKey) -> SealedKey:
+def store(parts: Parts, wallet: WalletId, version: int, made: SealedKey) -> SealedKey:
+    """What stands in the place of the version now: what was made, or what a call left that was cut off."""
     try:
-        parts.key_store.create(wallet, _FIRST, made)
+        parts.key_store.create(wallet, version, made)
     except Conflict:
         try:
-            return parts.key_store.get(wallet, _FIRST)
+            return parts.key_store.get(wallet, version)
         except NotFound as removed:
             words = f"what a cut-off call left of wallet {wallet} was being removed: ask again"
             raise Unavailable("sealed-key-being-removed", words) from removed

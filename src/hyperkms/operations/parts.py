@@ -14,6 +14,7 @@ from hyperkms.access.signed_requests import SignedRequests
 from hyperkms.audit.log import Durability
 from hyperkms.audit.manifest import Manifest
 from hyperkms.audit.sink import RecordSink
+from hyperkms.custody.first_system.store import FirstSystem
 from hyperkms.custody.key_copies import KeyCopies
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
@@ -73,6 +74,8 @@ class Parts:
     orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
+    first_system: FirstSystem | None
+    """Where the first system kept its keys; None where no setting says."""
     copies: KeyCopies | None
     """Second copies of master keys; None where no recovery recipient is set."""
     signers: SignersAtHand

@@ -93,6 +93,7 @@ def version_row(wallet: WalletId, version: KeyVersion) -> dict[str, object]:
         "public_key": version.public_key,
         "origin": version.origin.value,
         "created_at": version.created_at,
+        "destroyed_at": version.destroyed_at,
         **version_state(version),
     }
 

@@ -51,14 +51,24 @@ class WalletRecords:
 
         Conflict if the id exists, or if its key belongs to another wallet, or ever did.
         """
+        alone = WalletHistory(wallet=wallet, versions=(wallet.current,), rotations=())
+        self.create_with_history(alone, lambda connection, _: completion(connection, wallet))
+
+    def create_with_history(self, history: WalletHistory, completion: Completion[WalletHistory] = nothing_more) -> None:
+        """The same for a wallet that has lived elsewhere: all its versions and rotations, or nothing."""
+        wallet = history.wallet
         with self.changing(wallet.id) as connection:
-            require_listable(connection, wallet.id, wallet.current)
+            for version in history.versions:
+                require_listable(connection, wallet.id, version)
             try:
                 connection.execute(wallets.insert().values(wallet_row(wallet)))
             except IntegrityError as error:
                 raise wallet_exists(wallet.id) from error
-            connection.execute(key_versions.insert().values(version_row(wallet.id, wallet.current)))
-            completion(connection, wallet)
+            for version in history.versions:
+                connection.execute(key_versions.insert().values(version_row(wallet.id, version)))
+            for rotation in history.rotations:
+                connection.execute(rotations.insert().values(rotation_row(wallet.id, rotation)))
+            completion(connection, history)
 
     def apply(self, change: Change, *, before_commit: Callable[[sa.Connection], None]) -> None:
         """Write a change, atomic and durable; Conflict if the wallet has changed since it was planned.

@@ -23,6 +23,7 @@ _HURRIED_S = 1.0
 Observer = Callable[[str, str, str], None]
 """Told of every call: service, operation, outcome (`ok`, `refused`, `failed`)."""
 
+T = TypeVar("T")
 Key = TypeVar("Key")
 Key_co = TypeVar("Key_co", covariant=True)
 
@@ -123,20 +124,13 @@ class KmsKey(Generic[Key]):
     def _ask(self, operation: str, asked: Mapping[str, object]) -> Answer[Key]:
         self._require_no_outage()
         body = json.dumps(asked).encode()
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                answer = self._ask_once(operation, body)
-            except HyperkmsError as fault:
-                self._observe("kms", operation, outcome_of(fault))
-                if attempt == ATTEMPTS or not is_worth_another(fault):
-                    self._note(fault)
-                    raise
-                time.sleep(_PAUSE_S * attempt * random.uniform(0.5, 1.5))  # noqa: S311 (spread, no secret)
-            else:
-                self._observe("kms", operation, "ok")
-                self._fault = None
-                return answer
-        raise AssertionError("unreachable")
+        try:
+            answer = attempted(lambda: self._ask_once(operation, body), operation, self._observe)
+        except HyperkmsError as fault:
+            self._note(fault)
+            raise
+        self._fault = None
+        return answer
 
     def _ask_once(self, operation: str, body: bytes) -> Answer[Key]:
         request = self._account.signed(self._endpoint, operation, body)
@@ -161,25 +155,46 @@ class KmsKey(Generic[Key]):
             self._fault, self._looked_at = fault, time.monotonic()
 
     def _resolve(self, key: str) -> str:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
+        return described(self._describer, key, self._observe)
 
+
+def attempted(call: Callable[[], T], operation: str, observe: Observer) -> T:
+    """What the call answers, asked again where it may pass: three times in all. The observer is told of each."""
+    for attempt in range(1, ATTEMPTS + 1):
         try:
-            found = self._describer.describe_key(KeyId=key)["KeyMetadata"]
-            arn, state = str(found["Arn"]), str(found["KeyState"])
-            usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
-        except ClientError as error:
-            fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), "DescribeKey", key)
-            self._observe("kms", "DescribeKey", outcome_of(fault))
-            raise fault from None
-        except BotoCoreError as error:
-            self._observe("kms", "DescribeKey", "failed")
-            raise unreached(error, "kms-unreachable", "AWS KMS") from None
-        except (KeyError, TypeError) as error:
-            raise Unavailable("kms-answer-malformed", "what answered is not AWS KMS") from error
-        self._observe("kms", "DescribeKey", "ok")
-        if (usage, spec) != (_USAGE, _SPEC):
-            words = f"KMS key {arn} is {usage} {spec}: a root key is {_USAGE} {_SPEC}"
-            raise Refused("kms-key-unfit", words)
-        if state != "Enabled":
-            raise Withdrawn("kms-key-disabled", f"KMS key {arn} is {state}: enable it, or cancel its deletion")
-        return arn
+            answer = call()
+        except HyperkmsError as fault:
+            observe("kms", operation, outcome_of(fault))
+            if attempt == ATTEMPTS or not is_worth_another(fault):
+                raise
+            time.sleep(_PAUSE_S * attempt * random.uniform(0.5, 1.5))  # noqa: S311 (spread, no secret)
+        else:
+            observe("kms", operation, "ok")
+            return answer
+    raise AssertionError("unreachable")
+
+
+def described(describer: Any, key: str, observe: Observer) -> str:
+    """The ARN of a key, by id, ARN or alias; Refused or Withdrawn if it is none that wraps, or is not enabled."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
+
+    try:
+        found = describer.describe_key(KeyId=key)["KeyMetadata"]
+        arn, state = str(found["Arn"]), str(found["KeyState"])
+        usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
+    except ClientError as error:
+        fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), "DescribeKey", key)
+        observe("kms", "DescribeKey", outcome_of(fault))
+        raise fault from None
+    except BotoCoreError as error:
+        observe("kms", "DescribeKey", "failed")
+        raise unreached(error, "kms-unreachable", "AWS KMS") from None
+    except (KeyError, TypeError) as error:
+        raise Unavailable("kms-answer-malformed", "what answered is not AWS KMS") from error
+    observe("kms", "DescribeKey", "ok")
+    if (usage, spec) != (_USAGE, _SPEC):
+        words = f"KMS key {arn} is {usage} {spec}: a root key is {_USAGE} {_SPEC}"
+        raise Refused("kms-key-unfit", words)
+    if state != "Enabled":
+        raise Withdrawn("kms-key-disabled", f"KMS key {arn} is {state}: enable it, or cancel its deletion")
+    return arn

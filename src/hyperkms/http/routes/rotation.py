@@ -4,23 +4,21 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
-from hyperkms.http.life_views import rotation_view
-from hyperkms.http.once import Work, respond, uncompleted
+from hyperkms.http.life_views import migrated_view, rotation_view
+from hyperkms.http.once import Work, respond
 from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
 from hyperkms.http.schemas import ActivateRequest, MigrateAnswer, MigrateRequest, RotateAnswer, RotateRequest
 from hyperkms.operations import rotate
 from hyperkms.operations.activate import Rotated, activate
+from hyperkms.operations.import_first_system import migrate
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.permission import wallet_for
-from hyperkms.wallet import Wallet
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Rotator = Annotated[Client, Depends(client_with(Operation.ROTATE, limit=What.ROTATE))]
@@ -63,21 +61,23 @@ async def activate_version(
     return await respond(request, client, Work(run, partial(_rotated_view, parts)))
 
 
-@router.post("/migrate", summary="Nothing to do here", openapi_extra=documented(MigrateAnswer, MigrateRequest))
+@router.post(
+    "/migrate", summary="Import from the first system", openapi_extra=documented(MigrateAnswer, MigrateRequest)
+)
 async def migrate_wallet(
     request: Request,
     client: Migrator,
     body: Annotated[MigrateRequest, Depends(body_of(MigrateRequest, "walletId is required"))],
 ) -> Response:
-    """The first system made a wallet versioned by this call; here every wallet is, from the start."""
+    """The first system made a wallet versioned by this call; here every wallet is, from the start.
+
+    A wallet that is not here, and that the first system has in AWS, is imported with its versions; nothing of the first
+    system is changed.
+    """
     wallet = wallet_of(request, body.wallet_id)
-    run = uncompleted(lambda: run_in_threadpool(wallet_for, parts_of(request), client, wallet, Operation.MIGRATE))
-    return await respond(request, client, Work(run, _migrated_view))
-
-
-def _migrated_view(wallet: Wallet) -> MigrateAnswer:
-    words = f"Wallet {wallet.id} is versioned already (current version {wallet.current.number}); nothing was changed."
-    return MigrateAnswer(success=True, message=words, wallet_id=wallet.id)
+    client.require_wallet(wallet, Operation.MIGRATE)
+    run = partial(threads_of(request).make, migrate, parts_of(request), actor_of(request, client), wallet)
+    return await respond(request, client, Work(run, migrated_view))
 
 
 def _rotated_view(parts: Parts, rotated: Rotated) -> RotateAnswer:
