@@ -104,7 +104,7 @@ differ() {
 
 # The first text member of that name in the last answer, or nothing.
 member() {
-    printf '%s' "$body" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
+    printf '%s' "$body" | grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4 || true
 }
 
 pass() {

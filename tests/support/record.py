@@ -12,7 +12,7 @@ from hyperkms import _core
 from hyperkms.audit.log import Logs, Writing
 from hyperkms.audit.log_key import LogKey
 from hyperkms.audit.manifest import Manifest
-from hyperkms.audit.record import KeyedSignatureRecord, SignatureRecord
+from hyperkms.audit.record import ROWS, KeyedSignatureRecord, SignatureRecord
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.audit.told import EntryWitness
 
@@ -49,8 +49,8 @@ def lines_in(folder: Path) -> list[Any]:
 
 
 def records_in(folder: Path) -> list[Any]:
-    """The same without openings and heads: what was decided or changed."""
-    return [line for line in lines_in(folder) if line["v"] not in (OPENING, HEAD)]
+    """The same without openings, heads and how far signed rows have come: what was decided or changed."""
+    return [line for line in lines_in(folder) if line["v"] not in (OPENING, HEAD, ROWS)]
 
 
 def entries_in(folder: Path) -> list[Any]:

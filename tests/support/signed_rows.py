@@ -1,12 +1,18 @@
 """The signed rows of a database, for tests that open it without a data directory."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from hyperkms._core import SharedCounters
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.store_keys import new_store_key, open_store_key, store_within
 from hyperkms.errors import Conflict
-from hyperkms.state.database import Database
+from hyperkms.state.database import Database, open_database
+from hyperkms.state.generation import WALLET_CHANGES, Generation
+from hyperkms.state.row_bytes import wallet_subject
 from hyperkms.state.row_signatures import RowSignatures
 
 
@@ -24,3 +30,14 @@ def signed_rows(folder: Path, database: Database) -> RowSignatures:
             store_within(connection, new, 1)
         key = new.key
     return RowSignatures(key)
+
+
+@contextmanager
+def changing(data: Path, wallet: str) -> Iterator[sa.Connection]:
+    """A change of a wallet's rows by who has the root key of the directory: it is signed as any other."""
+    with closing(open_database(data / "hyperkms.db")) as database:
+        key = open_store_key(database, LocalFileRootKey.open(data / "root.key"))
+        assert key is not None
+        changes = Generation(SharedCounters.open(data / "shared"), WALLET_CHANGES)
+        with RowSignatures(key).changing(changes, database, wallet_subject(wallet)) as connection:
+            yield connection

@@ -10,6 +10,7 @@ import hyperkms_cosign as cosign
 import msgspec
 import pytest
 
+from hyperkms.state.schema import key_versions
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Key
 from hyperkms.threshold.wire import (
     Activate,
@@ -32,7 +33,7 @@ from hyperkms.threshold.wire import (
 )
 from support.asking_cosigners import asker, known
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent, unique
-from support.databases import rows
+from support.signed_rows import changing
 
 INTENT = Intent(form="ed25519", operation="sign-message", message=b"m")
 FORM = cosign.Form.ed25519(b"m")
@@ -286,8 +287,10 @@ def test_a_request_that_names_no_version_is_not_signed_with_an_older_one(cosigne
         process = cosigners.processes[index]
         cosigners.hang_up(index)
         process.stop()
-        query = "UPDATE key_versions SET activated_at = activated_at - 60000 WHERE wallet = ? AND number = 2"
-        rows(process.data, query, wallet)
+        with changing(process.data, wallet) as connection:
+            second_version = key_versions.c.wallet == wallet, key_versions.c.number == 2
+            earlier = {"activated_at": key_versions.c.activated_at - 60000}
+            connection.execute(key_versions.update().where(*second_version).values(earlier))
         process.start()
     assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=unnamed) == "version-not-current"
     cosigners.sign(held, message_intent(b"m"), asker=named)

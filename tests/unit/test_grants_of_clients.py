@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hyperkms._core import SharedCounters
 from hyperkms.access.administration import Change, NewClient, NewGrants
 from hyperkms.access.api_keys import ConfiguredKey
 from hyperkms.access.client_records import ClientRecord
@@ -15,6 +16,8 @@ from hyperkms.access.networks import Networks
 from hyperkms.access.policy.document import limits_of
 from hyperkms.errors import Conflict, Forbidden, Malformed, NotFound, Tampered, Unavailable
 from hyperkms.hyperliquid.classes import ActionClass
+from hyperkms.state.generation import CLIENT_CHANGES, Generation
+from hyperkms.state.row_bytes import client_subject
 from hyperkms.state.schema import clients, grants
 from hyperkms.wallet import WalletId
 from support.access import Access
@@ -230,7 +233,10 @@ def test_what_this_release_cannot_read_lets_nobody_in(
 ) -> None:
     key = access.make("bot").key
     _give(access, _new(Operation.TRADE, actions=frozenset({ActionClass.ORDER}), limits=LIMITS))
-    with access.database.write() as connection:
+    with access.database.read() as connection:
+        client_id = connection.execute(sa.select(clients.c.id)).scalar_one()
+    changes = Generation(SharedCounters.open(access.folder / "shared"), CLIENT_CHANGES)
+    with access.rows.changing(changes, access.database, client_subject(client_id)) as connection:  # by a newer release
         assert connection.execute(table.update().values(values)).rowcount == 1
     for ask in (lambda: access.api_keys.authenticate(key), lambda: access.clients.get("bot"), access.clients.list):
         with pytest.raises(Tampered) as refused:
