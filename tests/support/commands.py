@@ -18,7 +18,9 @@ ADDRESS = "0x14791697260e4c9a71f18484c9f997b308e59325"
 _SANDBOX_READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
 
 
-def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[bytes]":
+def run(
+    *words: str | bytes, cwd: Path, stdin: str = "", within_s: float = START_S, **settings: str
+) -> "subprocess.CompletedProcess[bytes]":
     """One command to its end; its standard input is a pipe."""
     name, *_ = command()
     return subprocess.run(
@@ -27,7 +29,7 @@ def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "su
         cwd=cwd,
         input=stdin.encode(),
         capture_output=True,
-        timeout=START_S,
+        timeout=within_s,
         check=False,
     )
 

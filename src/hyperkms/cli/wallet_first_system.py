@@ -122,7 +122,10 @@ def _run(config: Config, only: Sequence[str], work: _Work) -> "Report":
 
 @contextmanager
 def _bar(length: int, label: str) -> "Iterator[click._termui_impl.ProgressBar[int]]":
-    with click.progressbar(length=length, label=f"hyperkms: {label}", file=sys.stderr, show_pos=True) as bar:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        length=length, label=f"hyperkms: {label}", file=sys.stderr, show_pos=True, hidden=hidden
+    ) as bar:
         yield bar
 
 
