@@ -10,7 +10,7 @@ import pytest
 from hyperkms._core import verify_ed25519
 from support.aws import Aws
 from support.aws_faults import Spoiler, spoiled
-from support.commands import refusal, run
+from support.commands import refusal, run, run_at_length
 from support.first_system import BEGAN_S, DAY_S, FirstSystem, Pair, iso, version_metadata
 from support.forked import Forked
 from support.killed_importing import POINTS
@@ -37,7 +37,7 @@ def first(emulated_aws: Aws, tmp_path: Path) -> FirstSystem:
 def ask(first: FirstSystem, folder: Path, *words: str, status: int = 0, **settings: str) -> Any:
     """Nothing is timed: an emulator on a busy machine may take a minute for hundreds of calls."""
     words = (*COMMAND, *words, "--json", "--data", str(folder / "data"))
-    done = run(*words, cwd=folder, within_s=600, **_settings(first, **settings))
+    done = run_at_length(*words, cwd=folder, **_settings(first, **settings))
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     return json.loads(done.stdout)
 

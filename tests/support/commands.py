@@ -18,10 +18,19 @@ ADDRESS = "0x14791697260e4c9a71f18484c9f997b308e59325"
 _SANDBOX_READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
 
 
-def run(
-    *words: str | bytes, cwd: Path, stdin: str = "", within_s: float = START_S, **settings: str
-) -> "subprocess.CompletedProcess[bytes]":
+def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[bytes]":
     """One command to its end; its standard input is a pipe."""
+    return _run(words, cwd, stdin, settings, START_S)
+
+
+def run_at_length(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[bytes]":
+    """The same for one that may take minutes on a busy machine."""
+    return _run(words, cwd, "", settings, 20 * START_S)
+
+
+def _run(
+    words: tuple[str | bytes, ...], cwd: Path, stdin: str, settings: dict[str, str], within_s: float
+) -> "subprocess.CompletedProcess[bytes]":
     name, *_ = command()
     return subprocess.run(
         [name, *words],
