@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -193,6 +194,21 @@ def ask_seal_first_system(bench: Bench) -> Iterator[object]:
     yield attempt(
         partial(ask_first_system().seal, recorded=None), generated, *bench.fresh["ed25519"], bench.root_key.id
     )
+
+
+def ask_share(recipient: str) -> _core.FirstSystemShare:
+    """What KMS gives back here is a key; for this call it is a text as any share is."""
+    server = HTTPServer(("127.0.0.1", 0), _FirstSystemKms)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    asked = f"http://127.0.0.1:{server.server_port}/", [("X", "y")], b"{}"
+    try:
+        return _core.copy_first_system_share(kms_client(), asked, within_ms=5000, wallet="w", recipient=recipient)
+    finally:
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=1) as nobody:
+            nobody.close()  # a call that was refused before it was made leaves the server waiting
+        thread.join()
+        server.server_close()
 
 
 def ask_allocate(bench: Bench) -> Iterator[object]:
@@ -425,6 +441,12 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     **{f"FirstSystemAnswer.{name}": of(lambda _: ask_first_system(), name) for name in ("status", "refusal", "key_id")},
     "FirstSystemAnswer.public_key": lambda bench: [*ask_first_system_key(bench)],
     "FirstSystemAnswer.seal": lambda bench: [*ask_seal_first_system(bench)],
+    "FirstSystemShare": lambda _: ask_share(RECIPIENT),
+    **{
+        f"FirstSystemShare.{name}": of(lambda _: ask_share(RECIPIENT), name)
+        for name in ("status", "refusal", "key_id", "copy")
+    },
+    "copy_first_system_share": lambda _: [ask_share(RECIPIENT), attempt(ask_share, RECIPIENT[:-1])],
     "ask_first_system": lambda _: [ask_first_system(), attempt(ask_first_system, "/cut")],
     "allocate_ahead": lambda bench: [*ask_allocate(bench)],
     "address": lambda bench: [*bench.each_kind(lambda kind: _core.address(bench.handles[kind].public_key))],

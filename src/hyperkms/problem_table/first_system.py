@@ -26,6 +26,13 @@ FIRST_SYSTEM = Situation(
             next_step="`hyperkms-recover` does, on a machine of its own: docs/recovery.md. The key counts as exposed.",
         ),
         Problem(
+            code="first-system-share-malformed",
+            family=Tampered,
+            title="It is no share of the first system",
+            cause="What KMS decrypts is no text of 1 to 512 characters, or a copy or file holds another form.",
+            next_step="Take two of the other shares: any two make the key.",
+        ),
+        Problem(
             code="first-system-deleted",
             family=Refused,
             title="The wallet was deleted in the first system",
