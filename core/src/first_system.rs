@@ -7,6 +7,7 @@ use base64ct::{Base64, Encoding};
 use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
+use crate::first_system_share::MOST;
 use crate::hex::decode_either_case;
 use crate::memory::{on_wiped_stack, Slot};
 use crate::single::{public_key, KeyType};
@@ -37,6 +38,13 @@ impl Key {
         let belongs = bool::from(pair[SEED..KEY].ct_eq(&public_key));
         Ok(belongs.then_some(Key { seed, public_key }))
     }
+}
+
+/// The text of a share in a slot, with its length; None if it is longer than any, or no base64.
+pub fn read_share(text: &str) -> Result<Option<(Slot, usize)>> {
+    let mut share = Slot::take()?;
+    let length = on_wiped_stack(|| Base64::decode(text, &mut share[..=MOST]).ok().map(<[u8]>::len));
+    Ok(length.filter(|length| *length <= MOST).map(|length| (share, length)))
 }
 
 /// Tampered unless the key was one, and is the recorded one, as far as a public key is recorded.

@@ -8,6 +8,7 @@ mod ed25519;
 pub mod error;
 #[cfg(feature = "kms")]
 pub mod first_system;
+pub mod first_system_share;
 pub mod hex;
 pub mod key_copy;
 pub mod key_file;

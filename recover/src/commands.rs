@@ -37,12 +37,20 @@ type Words = std::vec::IntoIter<OsString>;
 
 /// `first-system`: the seed of a key that the first system had split, to a pipe.
 pub fn first_system(words: Words) -> Result<()> {
-    let mut given = Arguments::read(words, &["share", "public-key"])?;
-    let (shares, public) = (given.paths("share"), given.text("public-key")?);
+    let mut given = Arguments::read(words, &["share", "in", "dir", "identity", "public-key"])?;
+    let (shares, copies, public) = (given.paths("share"), given.paths("in"), given.text("public-key")?);
     let public = read_public_key(&public)?.try_into();
     let public = public.map_err(|_| not_understood("--public-key: an Ed25519 key has 64 hex digits"))?;
+    if shares.is_empty() == copies.is_empty() {
+        return Err(not_understood("--share for files with shares, or --in for copies: one of the two is needed"));
+    }
     let mut output = KeyPipe::open()?;
-    let seed = first_system::recover(&shares, &public)?;
+    let seed = if copies.is_empty() {
+        first_system::recover(&shares, &public)?
+    } else {
+        let copies = copies.iter().map(|path| read_open(path)).collect::<Result<Vec<_>>>()?;
+        first_system::recover_copies(&copies, &identity_of(&mut given)?, &public)?
+    };
     output.write(&seed)?;
     eprintln!("hyperkms-recover: wrote the Ed25519 key of {}", shown(&public));
     eprintln!("{EXPOSED}");

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use hyperkms_core::error::{Error, Result};
+use hyperkms_core::first_system_share::{ShareTextCopy, INFO};
 use hyperkms_core::hex::decode_either_case;
 use hyperkms_core::memory::{on_wiped_stack, Slot};
 use hyperkms_core::single::{public_key, KeyType};
@@ -15,6 +16,7 @@ use subtle::ConstantTimeEq;
 
 use crate::field::{coefficient_at_zero, multiply};
 use crate::files::read_private;
+use crate::identity::{Encrypted, Identity};
 
 /// Bytes of the secret with its padding: 15 of zero, 1, the seed, the public key.
 const PADDED: usize = 80;
@@ -50,6 +52,36 @@ impl Share {
         });
         Ok(read.filter(|()| id[0] != 0).map(|()| Share { id: id[0], data }))
     }
+}
+
+/// Opens a copy that was made for this identity, and reads the share in it.
+pub fn open(copy: &[u8], identity: &Identity) -> Result<(String, Share)> {
+    let read = ShareTextCopy::read(copy)?;
+    let text = identity.decrypt(&Encrypted {
+        what: "share",
+        wallet: &read.wallet,
+        recipient: &read.recipient,
+        info: INFO,
+        encapsulated: read.encapsulated,
+        ciphertext: read.ciphertext,
+        bound: read.bound,
+    })?;
+    let malformed = || {
+        let words = "the copy holds no share of the first system: 8, then 162 hex digits";
+        Error::malformed("first-system-share-malformed", words)
+    };
+    let share = Share::parse(&text)?.ok_or_else(malformed)?;
+    Ok((read.wallet, share))
+}
+
+/// The seed from copies of shares of one wallet.
+pub fn recover_copies(copies: &[Vec<u8>], identity: &Identity, public: &[u8; 32]) -> Result<Slot> {
+    let opened = copies.iter().map(|copy| open(copy, identity)).collect::<Result<Vec<_>>>()?;
+    let (wallets, shares): (Vec<String>, Vec<Share>) = opened.into_iter().unzip();
+    if wallets.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Error::refused("copies-differ", "the copies are of shares of two wallets"));
+    }
+    combine(&shares, public)
 }
 
 /// The seed from the shares in these files; `public` is the key that the wallet is known by.

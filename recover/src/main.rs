@@ -32,7 +32,8 @@ const HELP: &str = "\
 hyperkms-recover: keys put together again, on a machine without a network (docs/recovery.md)
 
 A key of the first system, from as many of its shares as it was split to need:
-  first-system --share FILE --share FILE [...] --public-key HEX
+  first-system --dir DIR --in FILE --in FILE [...] --public-key HEX    offline: from `hyperkms wallet first-system-shares`
+  first-system --share FILE --share FILE [...] --public-key HEX        from files with the shares themselves
 
 A key that is held in shares, from copies of t of them:
   begin --wallet ID --out DIR                              offline: makes a recipient, to be read out

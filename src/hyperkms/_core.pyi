@@ -139,6 +139,36 @@ def ask_first_system(
     """`KmsClient.send` for a key of the first system."""
 
 @final
+class FirstSystemShare:
+    """What AWS KMS answered to a Decrypt of a share of the first system."""
+
+    @property
+    def status(self) -> int:
+        """That of HTTP."""
+    @property
+    def refusal(self) -> str | None:
+        """The code of an error."""
+    @property
+    def key_id(self) -> str | None:
+        """The ARN of the KMS key that was used."""
+    @property
+    def copy(self) -> bytes | None:
+        """The share, encrypted to the recipient (docs/formats.md); None if there is none, or it is longer than any."""
+
+def copy_first_system_share(
+    client: KmsClient,
+    request: tuple[str, Sequence[tuple[str, str]], bytes],
+    *,
+    within_ms: int,
+    wallet: str,
+    recipient: str,
+) -> FirstSystemShare:
+    """`KmsClient.send` for a share of the first system: address, headers and body.
+
+    Malformed `malformed-recipient` for a recipient that is none.
+    """
+
+@final
 class SealedHeader:
     """What anyone can read of a sealed key; not to be trusted before it has been opened."""
 

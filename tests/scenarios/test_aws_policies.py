@@ -14,6 +14,7 @@ from support import custody, databases
 from support.aws import Aws
 from support.aws_gate import Gate, guarded
 from support.commands import run
+from support.first_system import FirstSystem
 from support.iam import policy
 from support.service import Service
 
@@ -95,3 +96,50 @@ def test_the_doctor_finds_every_right_under_the_policies(emulated_aws: Aws, tmp_
         found = json.loads(run(*words, cwd=tmp_path, **settings).stdout)
     assert {each["what"] for each in found if each["what"] in CALLED and each["verdict"] == "good"} == CALLED
     assert gate.stopped == set()
+
+
+@contextmanager
+def around_an_import(first: FirstSystem, *, without: str = "") -> Iterator[tuple[Gate, dict[str, str]]]:
+    """The service's role with what an import needs beside; the first system's key is another than the root key."""
+    names = {"key_id": first.aws.key_id, "first_system_key_id": first.kms_key, "prefix": first.prefix}
+    role, beside = policy("service-role.json", **names), policy("first-system-import.json", **names)
+    added = [each for each in beside["Statement"] if each["Action"] != without]
+    both = {"Statement": [*role["Statement"], *added]}
+    with guarded(first.aws.url, {"kms": [both], "secretsmanager": [both]}) as gate:
+        settings = first.aws.settings(SECRETS_PREFIX=first.prefix, AWS_ENDPOINT_URL=gate.url)
+        yield gate, {**settings, "HYPERKMS_FIRST_SYSTEM_KEY": first.kms_key}
+
+
+def of_the_first_system(gate: Gate, first: FirstSystem) -> set[str]:
+    """The actions on its secrets and its key, or on no resource."""
+    own = f":secret:{first.prefix}hyperkms/", f":key/{first.aws.key_id}"
+    return {call.action for call in gate.calls if not any(name in call.resource for name in own)}
+
+
+def test_an_import_lists_describes_gets_and_decrypts_and_nothing_else(emulated_aws: Aws, tmp_path: Path) -> None:
+    first = FirstSystem(emulated_aws, f"{tmp_path.name}/", emulated_aws.make_key())
+    for wallet in ("a", "b"):
+        first.wallet(wallet, 2)
+    looked = {"secretsmanager:ListSecrets", "secretsmanager:GetSecretValue"}
+    decrypted = looked | {"kms:DescribeKey", "kms:Decrypt"}
+    with around_an_import(first) as (gate, settings):
+        for words, status, called in (((), 0, looked), (("--check",), 0, decrypted), (("--apply",), 0, decrypted)):
+            gate.calls.clear()
+            command = ("wallet", "import-first-system", *words, "--data", "data")
+            done = run(*command, cwd=tmp_path, **settings)
+            assert done.returncode == status, done.stderr
+            assert of_the_first_system(gate, first) == called, words
+        assert gate.stopped == set()
+    assert first.standing() == first.written
+
+
+@pytest.mark.parametrize("right", ["secretsmanager:GetSecretValue", "kms:DescribeKey", "kms:Decrypt"])
+def test_without_a_right_an_import_names_it_and_imports_nothing(emulated_aws: Aws, tmp_path: Path, right: str) -> None:
+    first = FirstSystem(emulated_aws, f"{tmp_path.name}/", emulated_aws.make_key())
+    first.wallet("a")
+    with around_an_import(first, without=right) as (_, settings):
+        done = run("wallet", "import-first-system", "--apply", "--json", "--data", "data", cwd=tmp_path, **settings)
+        assert done.returncode == (1 if "Secret" in right else 3), done.stderr
+        told = done.stderr.decode() if "Secret" in right else json.loads(done.stdout)["wallets"][0]["reason"]
+        assert right in told
+        assert run("wallet", "list", "--data", "data", cwd=tmp_path, **settings).stdout == b""

@@ -19,6 +19,8 @@ class Gate:
     policies: Mapping[str, Sequence[Policy]]
     """By service."""
     url: str = ""
+    calls: list[Call] = field(default_factory=list)
+    """All of them, in order."""
     passed: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
 
@@ -26,6 +28,7 @@ class Gate:
         """Whether this call passes."""
         service = _SERVICES[target.partition(".")[0]]
         call = _call(f"{service}:{target.rpartition('.')[2]}", asked)
+        self.calls.append(call)
         passes = is_allowed(call, *self.policies[service])
         (self.passed if passes else self.stopped).add(call.action)
         return passes
@@ -37,6 +40,8 @@ def _call(action: str, asked: Mapping[str, Any]) -> Call:
         key = str(asked["KeyId"])
         arn = key if key.startswith("arn:") else f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"
         return Call(action, arn, keys=keys)
+    if action == "secretsmanager:ListSecrets":
+        return Call(action, "*")
     name = asked.get("Name") or asked["SecretId"]
     return Call(action, f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf")
 

@@ -20,6 +20,17 @@ _SANDBOX_READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://
 
 def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[bytes]":
     """One command to its end; its standard input is a pipe."""
+    return _run(words, cwd, stdin, settings, START_S)
+
+
+def run_at_length(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[bytes]":
+    """The same for one that may take minutes on a busy machine."""
+    return _run(words, cwd, "", settings, 20 * START_S)
+
+
+def _run(
+    words: tuple[str | bytes, ...], cwd: Path, stdin: str, settings: dict[str, str], within_s: float
+) -> "subprocess.CompletedProcess[bytes]":
     name, *_ = command()
     return subprocess.run(
         [name, *words],
@@ -27,7 +38,7 @@ def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "su
         cwd=cwd,
         input=stdin.encode(),
         capture_output=True,
-        timeout=START_S,
+        timeout=within_s,
         check=False,
     )
 

@@ -22,6 +22,7 @@ NAMES = {
     "account": ACCOUNT,
     "region": REGION,
     "key_id": "11111111-2222-3333-4444-555555555555",
+    "first_system_key_id": "66666666-7777-8888-9999-000000000000",
     "prefix": "desk/",
     "service_role": SERVICE,
     "break_glass_role": BREAK_GLASS,
@@ -67,11 +68,9 @@ def is_allowed(call: Call, *policies: Policy) -> bool:
 
 
 def context_keys(context: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
-    """What a policy sees of an encryption context."""
-    return {
-        **{f"kms:EncryptionContext:{name}": value for name, value in context.items()},
-        "kms:EncryptionContextKeys": list(context),
-    }
+    """What a policy sees of an encryption context; of none it sees no key."""
+    named: dict[str, str | Sequence[str]] = {f"kms:EncryptionContext:{name}": value for name, value in context.items()}
+    return {**named, "kms:EncryptionContextKeys": list(context)} if context else named
 
 
 def listed(value: str | Sequence[str]) -> Sequence[str]:

@@ -159,6 +159,28 @@ def test_who_may_what_with_the_root_key(
     assert is_allowed(Call(action, resource, principal, keys), *policies) is allowed
 
 
+def test_what_an_import_adds_reads_the_first_system_and_opens_nothing_of_this_one() -> None:
+    document = policy("first-system-import.json")
+    assert _granted(document) == {
+        "secretsmanager:ListSecrets",
+        "secretsmanager:GetSecretValue",
+        "kms:DescribeKey",
+        "kms:Decrypt",
+    }
+    theirs = KEY.replace(NAMES["key_id"], NAMES["first_system_key_id"])
+    record = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:desk/bot-v1-AbCdEf"
+    assert is_allowed(Call("kms:Decrypt", theirs), document)
+    assert is_allowed(Call("secretsmanager:GetSecretValue", record), document)
+    for call in (
+        Call("kms:Decrypt", theirs, keys=context_keys(OF_WALLET)),
+        Call("kms:Decrypt", KEY),
+        Call("secretsmanager:GetSecretValue", record.replace("desk/", "web/")),
+        *(Call(f"secretsmanager:{verb}Secret", record) for verb in ("Delete", "Update", "Restore", "Tag")),
+        Call("secretsmanager:PutSecretValue", record),
+    ):
+        assert not is_allowed(call, document), call
+
+
 @pytest.mark.parametrize(
     ("action", "resource", "principal", "allowed"),
     [

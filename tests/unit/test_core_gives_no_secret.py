@@ -8,6 +8,7 @@ import copy
 import hashlib
 import inspect
 import pickle
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
@@ -113,6 +114,75 @@ def kms_client(_bench: Bench | None = None) -> _core.KmsClient:
 def ask_kms(path: str = "/") -> _core.KmsAnswer:
     with one_answer() as url:
         return kms_client().send(f"{url}{path}", [], b"{}", within_ms=5000)
+
+
+class _FirstSystemKms(BaseHTTPRequestHandler):
+    """Answers as AWS KMS does to a Decrypt of a key of the first system; `/cut` and `/other` spoil it."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        seed = PRIVATE_KEYS["ed25519"].reveal()
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        digits = (seed + (bytes(32) if self.path == "/other" else public)).hex()[: 127 if self.path == "/cut" else 128]
+        told = {"KeyId": "arn:aws:kms:k", "Plaintext": base64.b64encode(digits.encode()).decode()}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def ask_first_system(path: str = "/") -> _core.FirstSystemAnswer:
+    server = HTTPServer(("127.0.0.1", 0), _FirstSystemKms)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}{path}"
+    try:
+        return _core.ask_first_system(kms_client(), url, [], b"{}", within_ms=5000)
+    finally:
+        thread.join()
+        server.server_close()
+
+
+def ask_first_system_key(bench: Bench) -> Iterator[object]:
+    public = bench.handles["ed25519"].public_key
+    assert ask_first_system().public_key(public) == public
+    for path in ("/", "/cut", "/other"):
+        for recorded in (public, None, bytes(32), b""):
+            yield attempt(ask_first_system(path).public_key, recorded)
+
+
+def ask_seal_first_system(bench: Bench) -> Iterator[object]:
+    public = bench.handles["ed25519"].public_key
+    for kind, context in bench.contexts.items():
+        for path in ("/", "/cut", "/other"):
+            for recorded in (public, None, bytes(32)):
+                seal = partial(ask_first_system(path).seal, recorded=recorded)
+                yield attempt(seal, context, *bench.fresh[kind], bench.root_key.id)
+    sealed = ask_first_system().seal(
+        bench.contexts["ed25519"], *bench.fresh["ed25519"], bench.root_key.id, recorded=public
+    )
+    assert open_sealed_key(sealed, ROOT_KEY).private_key == PRIVATE_KEYS["ed25519"]
+    generated = Context(wallet="e", version=1, key_type="ed25519", network="none", origin="generated")
+    yield attempt(
+        partial(ask_first_system().seal, recorded=None), generated, *bench.fresh["ed25519"], bench.root_key.id
+    )
+
+
+def ask_share(recipient: str) -> _core.FirstSystemShare:
+    """What KMS gives back here is a key; for this call it is a text as any share is."""
+    server = HTTPServer(("127.0.0.1", 0), _FirstSystemKms)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    asked = f"http://127.0.0.1:{server.server_port}/", [("X", "y")], b"{}"
+    try:
+        return _core.copy_first_system_share(kms_client(), asked, within_ms=5000, wallet="w", recipient=recipient)
+    finally:
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=1) as nobody:
+            nobody.close()  # a call that was refused before it was made leaves the server waiting
+        thread.join()
+        server.server_close()
 
 
 def ask_allocate(bench: Bench) -> Iterator[object]:
@@ -342,6 +412,17 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     **{f"Protection.{name}": of(lambda _: _core.memory_protection(), name) for name in ("lock", "private", "size")},
     "SealedHeader": ask_header,
     **{f"SealedHeader.{name}": of(ask_header, name) for name in ("context", "public_key", "root_key_id", "wrapped")},
+    "FirstSystemAnswer": lambda _: ask_first_system(),
+    **{f"FirstSystemAnswer.{name}": of(lambda _: ask_first_system(), name) for name in ("status", "refusal", "key_id")},
+    "FirstSystemAnswer.public_key": lambda bench: [*ask_first_system_key(bench)],
+    "FirstSystemAnswer.seal": lambda bench: [*ask_seal_first_system(bench)],
+    "FirstSystemShare": lambda _: ask_share(RECIPIENT),
+    **{
+        f"FirstSystemShare.{name}": of(lambda _: ask_share(RECIPIENT), name)
+        for name in ("status", "refusal", "key_id", "copy")
+    },
+    "copy_first_system_share": lambda _: [ask_share(RECIPIENT), attempt(ask_share, RECIPIENT[:-1])],
+    "ask_first_system": lambda _: [ask_first_system(), attempt(ask_first_system, "/cut")],
     "allocate_ahead": lambda bench: [*ask_allocate(bench)],
     "address": lambda bench: [*bench.each_kind(lambda kind: _core.address(bench.handles[kind].public_key))],
     "generate_key": lambda bench: [

@@ -8,8 +8,10 @@ use pyo3::types::PyBytes;
 use super::kms::KmsClient;
 use super::{Context, DataKey};
 use crate::error::{Error, Result};
-use crate::first_system::{require_recorded, Key};
+use crate::first_system::{read_share, require_recorded, Key};
+use crate::first_system_share::copy_for;
 use crate::memory::Idle;
+use crate::recipient::Recipient;
 use crate::sealed::{self, Origin};
 use crate::single::KeyType;
 
@@ -28,6 +30,52 @@ pub fn ask_first_system(
         let key = answer.plaintext.flatten().map(|key| FoundKey::keep(&key)).transpose()?;
         Ok(FirstSystemAnswer { status: answer.status, refusal: answer.refusal, key_id: answer.key_id, key })
     })
+}
+
+/// A share, encrypted to a recipient who is offline; nothing else comes out.
+#[pyfunction]
+#[pyo3(signature = (client, request, *, within_ms, wallet, recipient))]
+pub fn copy_first_system_share(
+    py: Python<'_>,
+    client: &KmsClient,
+    request: SignedRequest,
+    within_ms: u64,
+    wallet: &str,
+    recipient: &str,
+) -> Result<FirstSystemShare> {
+    let (url, headers, body) = request;
+    py.detach(|| {
+        let recipient = Recipient::read(recipient)?;
+        let answer = client.0.send_for(read_share, &url, &headers, &body, Duration::from_millis(within_ms))?;
+        let copy = answer
+            .plaintext
+            .flatten()
+            .map(|(share, length)| copy_for(&share, length, wallet, &recipient))
+            .transpose()?;
+        Ok(FirstSystemShare { status: answer.status, refusal: answer.refusal, key_id: answer.key_id, copy })
+    })
+}
+
+/// Address, headers and body.
+type SignedRequest = (String, Vec<(String, String)>, Vec<u8>);
+
+#[pyclass(frozen, module = "hyperkms._core")]
+pub struct FirstSystemShare {
+    #[pyo3(get)]
+    status: u16,
+    #[pyo3(get)]
+    refusal: Option<String>,
+    #[pyo3(get)]
+    key_id: Option<String>,
+    copy: Option<Vec<u8>>,
+}
+
+#[pymethods]
+impl FirstSystemShare {
+    #[getter]
+    fn copy<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.copy.as_ref().map(|bytes| PyBytes::new(py, bytes))
+    }
 }
 
 /// A seed at rest in memory.

@@ -519,7 +519,7 @@ mod _core {
     #[pymodule_export]
     use super::ahead::allocate_ahead;
     #[pymodule_export]
-    use super::first_system::{ask_first_system, FirstSystemAnswer};
+    use super::first_system::{ask_first_system, copy_first_system_share, FirstSystemAnswer, FirstSystemShare};
     #[pymodule_export]
     use super::key_copy::{copy_key, recipient_fingerprint};
     #[pymodule_export]

@@ -27,6 +27,11 @@ LEFT = 3
 """The exit status where something is left in the first system alone."""
 
 
+KMS_KEY = click.option(
+    "--kms-key", metavar="KEY", help="Under which the keys were encrypted; or HYPERKMS_FIRST_SYSTEM_KEY."
+)
+
+
 class _Work(Enum):
     """How far it goes."""
 
@@ -53,7 +58,7 @@ class _Work(Enum):
 @click.option(
     "--only", multiple=True, metavar="ID", help="This wallet; may be repeated. All that are listed, unless said."
 )
-@click.option("--kms-key", metavar="KEY", help="Under which the keys were encrypted; or HYPERKMS_FIRST_SYSTEM_KEY.")
+@KMS_KEY
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -75,7 +80,7 @@ def import_first_system_command(
     Its records are read and stay as they are. Cut off anywhere, the same command goes on. Exit status 3: something is
     not here and cannot be imported; the answer says what and why.
     """
-    config = _naming(settings(data, env_file), kms_key)
+    config = naming(settings(data, env_file), kms_key)
     done = _run(config, only, _Work(work))
     if work == _Work.APPLY.value:
         from hyperkms.cli.first_system_report import write_report  # noqa: PLC0415 (as in `desk.opened`)
@@ -87,7 +92,8 @@ def import_first_system_command(
     return 0 if done.is_complete else LEFT
 
 
-def _naming(config: Config, kms_key: str | None) -> Config:
+def naming(config: Config, kms_key: str | None) -> Config:
+    """The settings with the KMS key of the first system; Malformed if nothing names it."""
     config = replace(config, first_system_key=kms_key or config.first_system_key)
     if config.first_system_key is None:
         words = "no KMS key of the first system is named: say --kms-key, or set HYPERKMS_FIRST_SYSTEM_KEY"
@@ -122,7 +128,10 @@ def _run(config: Config, only: Sequence[str], work: _Work) -> "Report":
 
 @contextmanager
 def _bar(length: int, label: str) -> "Iterator[click._termui_impl.ProgressBar[int]]":
-    with click.progressbar(length=length, label=f"hyperkms: {label}", file=sys.stderr, show_pos=True) as bar:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        length=length, label=f"hyperkms: {label}", file=sys.stderr, show_pos=True, hidden=hidden
+    ) as bar:
         yield bar
 
 

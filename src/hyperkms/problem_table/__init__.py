@@ -13,6 +13,7 @@ from hyperkms.problem_table.aws import AWS
 from hyperkms.problem_table.coordinating import CONNECTING, COORDINATING
 from hyperkms.problem_table.cosigners import COSIGNING, GROUPS
 from hyperkms.problem_table.entry import Problem, Retry, Situation
+from hyperkms.problem_table.first_system import FIRST_SYSTEM
 from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
 from hyperkms.problem_table.key_versions import KEY_VERSIONS
@@ -39,6 +40,7 @@ SITUATIONS: tuple[Situation, ...] = (
     NONCES,
     RUNNING,
     AWS,
+    FIRST_SYSTEM,
     STORED,
     AUDITING,
     AUDIT_FILES,

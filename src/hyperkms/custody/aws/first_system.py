@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from hyperkms._core import Context, FirstSystemAnswer, KmsClient, ask_first_system
+from hyperkms._core import (
+    Context,
+    FirstSystemAnswer,
+    FirstSystemShare,
+    KmsClient,
+    ask_first_system,
+    copy_first_system_share,
+)
 from hyperkms.custody.aws.account import CONNECT_S, READ_S, AwsAccount
 from hyperkms.custody.aws.kms_key import Observer, attempted, described
 from hyperkms.custody.aws.refusals import kms_fault, outcome_of, secrets_fault, unreached
@@ -75,6 +82,22 @@ class FirstSystemInAws:
         answer = self._decrypt(ciphertext)
         return SealedKey(answer.seal(context, fresh.data_key, fresh.wrapped, root_key_id, recorded=recorded))
 
+    def copy_share(self, ciphertext: bytes, wallet: str, recipient: str) -> bytes:
+        """The share, encrypted to the recipient by the core, which keeps nothing of it."""
+        client, endpoint, _ = self._kms
+        body = self._asked(ciphertext)
+
+        def once() -> bytes:
+            request = self._account.signed(endpoint, "Decrypt", body)
+            signed = (request.url, request.headers, request.body)
+            answer = copy_first_system_share(client, signed, within_ms=_WITHIN_MS, wallet=wallet, recipient=recipient)
+            self._require_answered(answer)
+            if answer.copy is None:
+                raise Tampered("first-system-share-malformed", "what KMS decrypts is no share of the first system")
+            return answer.copy
+
+        return attempted(once, "Decrypt", self._observe)
+
     @cached_property
     def _account(self) -> AwsAccount:
         return self._open_account()
@@ -93,19 +116,25 @@ class FirstSystemInAws:
         return KmsClient(trusted=trusted, proxy=proxy, connect_ms=CONNECT_S * 1000), endpoint, arn
 
     def _decrypt(self, ciphertext: bytes) -> FirstSystemAnswer:
-        blob = base64.b64encode(ciphertext).decode()
-        body = json.dumps({"CiphertextBlob": blob, "KeyId": self._kms[2]}).encode()
+        body = self._asked(ciphertext)
         return attempted(lambda: self._decrypt_once(body), "Decrypt", self._observe)
 
+    def _asked(self, ciphertext: bytes) -> bytes:
+        blob = base64.b64encode(ciphertext).decode()
+        return json.dumps({"CiphertextBlob": blob, "KeyId": self._kms[2]}).encode()
+
     def _decrypt_once(self, body: bytes) -> FirstSystemAnswer:
-        client, endpoint, arn = self._kms
+        client, endpoint, _ = self._kms
         request = self._account.signed(endpoint, "Decrypt", body)
         answer = ask_first_system(client, request.url, request.headers, request.body, within_ms=_WITHIN_MS)
+        self._require_answered(answer)
+        return answer
+
+    def _require_answered(self, answer: FirstSystemAnswer | FirstSystemShare) -> None:
         if answer.status != 200:  # noqa: PLR2004
             raise self._foreign(answer.refusal or "")
-        if answer.key_id != arn:
-            raise Tampered("kms-key-mismatch", f"AWS KMS answered for another key than {arn}")
-        return answer
+        if answer.key_id != self._kms[2]:
+            raise Tampered("kms-key-mismatch", f"AWS KMS answered for another key than {self._kms[2]}")
 
     def _foreign(self, code: str) -> HyperkmsError:
         fault = kms_fault(code, "Decrypt", self._kms[2])

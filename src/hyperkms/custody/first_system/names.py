@@ -6,6 +6,7 @@ What only a record can tell is read there.
 
 import re
 
+MOST_SHARES = 99
 OWN = "hyperkms/"
 """What this system keeps below the same prefix."""
 

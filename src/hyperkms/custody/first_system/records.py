@@ -102,6 +102,15 @@ def read_versions(name: str, text: str) -> VersionsRecord:
     )
 
 
+def read_share(name: str, text: str) -> bytes:
+    """The ciphertext of a share: the one member whose name begins with `encrypted`. Tampered if there is none."""
+    record = _Members.of(name, text)
+    named = [member for member in record.members if member.startswith("encrypted")]
+    if len(named) != 1:
+        raise record.wrong("encryptedShare", "is not there, or is there twice")
+    return record.ciphertext(named[0])
+
+
 def says_who(name: str, text: str) -> str | None:
     """The wallet that a record of any kind says it is of; None if it says none."""
     try:

@@ -111,6 +111,7 @@ class Kept:
         self.names = first.names
         self.public_key = first.public_key
         self.seal = first.seal
+        self.copy_share = first.copy_share
 
     def read(self, name: str) -> str | None:
         """As the first system has it, or had it when it was first asked."""

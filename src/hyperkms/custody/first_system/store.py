@@ -30,3 +30,6 @@ class FirstSystem(Protocol):
         self, ciphertext: bytes, recorded: PublicKey | None, context: Context, fresh: FreshDataKey, root_key_id: str
     ) -> SealedKey:
         """The same key, sealed for this system and not stored; no more than that ever leaves the core."""
+
+    def copy_share(self, ciphertext: bytes, wallet: str, recipient: str) -> bytes:
+        """An encrypted share, encrypted anew to a recipient who is offline; the core sees the share, and no other."""

@@ -7,16 +7,17 @@ What the records say of a wallet counts as long as it does not contradict itself
     every other one                        is retired: its public key is kept, and its private key is not imported
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hyperkms.custody.first_system.names import share_of, version_of, versions_of
+from hyperkms.custody.first_system.names import MOST_SHARES, share_of, version_of, versions_of
 from hyperkms.custody.first_system.records import (
     KeyRecord,
     RotationEntry,
     VersionEntry,
     VersionsRecord,
     read_key,
+    read_share,
     read_versions,
     says_who,
 )
@@ -82,6 +83,19 @@ def find_wallet(first: FirstSystem, name: str, *, now: int) -> FoundWallet:
         words = f"wallet {name} of the first system is in shares: docs/recovery.md says how its key is put together"
         raise Refused("first-system-in-shares", words)
     raise NotFound("first-system-not-found", f"the first system has no wallet {name}")
+
+
+def shares_of(first: FirstSystem, wallet: str) -> Sequence[bytes]:
+    """The encrypted shares of a wallet, by number from 1; NotFound if there are none. A number may be missing."""
+    texts = {name: first.read(name) for name in (share_of(wallet, number) for number in (1, 2, 3))}
+    number = len(texts)
+    while texts[share_of(wallet, number)] is not None and number < MOST_SHARES:
+        number += 1
+        texts[share_of(wallet, number)] = first.read(share_of(wallet, number))
+    found = [read_share(name, text) for name, text in texts.items() if text is not None]
+    if not found:
+        raise NotFound("first-system-not-found", f"the first system has no shares of wallet {wallet}")
+    return found
 
 
 def _versions(first: FirstSystem, wallet: str) -> VersionsRecord | None:
