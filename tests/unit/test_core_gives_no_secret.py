@@ -4,16 +4,20 @@ Every public name is called with keys that are known beforehand; everything that
 for them, in every form. A name that this test does not know how to call fails it.
 """
 
+import base64
 import copy
 import hashlib
 import inspect
+import json
 import pickle
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +123,7 @@ def ask_kms(path: str = "/") -> _core.KmsAnswer:
 class _FirstSystemKms(BaseHTTPRequestHandler):
     """Answers as AWS KMS does to a Decrypt of a key of the first system; `/cut` and `/other` spoil it."""
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
         self.rfile.read(int(self.headers["Content-Length"]))
         seed = PRIVATE_KEYS["ed25519"].reveal()
         public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
