@@ -123,7 +123,7 @@ def ask_kms(path: str = "/") -> _core.KmsAnswer:
 class _FirstSystemKms(BaseHTTPRequestHandler):
     """Answers as AWS KMS does to a Decrypt of a key of the first system; `/cut` and `/other` spoil it."""
 
-    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         seed = PRIVATE_KEYS["ed25519"].reveal()
         public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
