@@ -91,7 +91,7 @@ impl KmsClient {
     ) -> Result<KmsAnswer> {
         py.detach(|| {
             let answer = self.0.send(url, &headers, body, Duration::from_millis(within_ms))?;
-            let data_key = answer.data_key.as_ref().map(DataKey::keep).transpose()?;
+            let data_key = answer.plaintext.as_ref().map(DataKey::keep).transpose()?;
             let (status, refusal, key_id, wrapped) = (answer.status, answer.refusal, answer.key_id, answer.wrapped);
             Ok(KmsAnswer { status, refusal, key_id, wrapped, data_key: Mutex::new(data_key) })
         })
