@@ -41,8 +41,8 @@ pub fn first_system(words: Words) -> Result<()> {
     let (shares, copies, public) = (given.paths("share"), given.paths("in"), given.text("public-key")?);
     let public = read_public_key(&public)?.try_into();
     let public = public.map_err(|_| not_understood("--public-key: an Ed25519 key has 64 hex digits"))?;
-    if shares.is_empty() == copies.is_empty() {
-        return Err(not_understood("--share for files with shares, or --in for copies: one of the two is needed"));
+    if !shares.is_empty() && !copies.is_empty() {
+        return Err(not_understood("--share is for files with shares, --in for copies: it is one of the two"));
     }
     let mut output = KeyPipe::open()?;
     let seed = if copies.is_empty() {

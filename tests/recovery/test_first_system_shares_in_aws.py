@@ -91,7 +91,8 @@ def test_what_does_not_fit_is_refused_and_puts_out_nothing(
     assert refused("first-system", "--dir", other, "--public-key", PUBLIC, "--in", one, "--in", two) == (
         "copy-for-another"
     )
-    assert refused("first-system", "--public-key", PUBLIC) == "not-understood"
+    assert refused(*ask, "--in", one, "--share", two) == "not-understood"
+    assert refused("first-system", "--public-key", PUBLIC, "--in", one, "--in", two) == "not-understood"
 
 
 def test_records_that_hold_no_share_are_named(emulated_aws: Aws, recipient: Recipient, tmp_path: Path) -> None:

@@ -130,9 +130,13 @@ def test_a_wallet_that_was_migrated_there_has_one_key_in_two_records(first: Firs
     first.before_versions("bot", pairs[0])
     first.wallet("two")
     first.before_versions("two", Pair("another key"))
+    cut = first.wallet("cut", 2)
+    first.replace("cut-v2", encryptedPrivateKey=first.encrypted(cut[0].secret_key))
     done = ask(first, tmp_path, "--apply", status=3)
-    assert verdicts(done) == {"bot": "imported", "two": "first-system-two-keys"}
+    assert verdicts(done) == {"bot": "imported", "two": "first-system-two-keys", "cut": "first-system-key-mismatch"}
     assert "bot" in by_name(done)["bot"]["records"]
+    kept = {name for name in first.aws.secrets() if name.startswith(f"{first.prefix}hyperkms/")}
+    assert kept == {f"{first.prefix}hyperkms/bot/v1"}, "what is refused leaves nothing"
 
 
 def test_a_wallet_is_imported_that_the_list_does_not_have_yet(emulated_aws: Aws, tmp_path: Path) -> None:

@@ -80,6 +80,12 @@ class FirstSystem:
         self._secrets.create_secret(Name=self.prefix + name, SecretString=text)
         self.written[name] = text
 
+    def replace(self, name: str, **more: object) -> None:
+        """What somebody wrote over a record."""
+        text = json.dumps({**json.loads(self.written[name]), **more})
+        self._secrets.put_secret_value(SecretId=self.prefix + name, SecretString=text)
+        self.written[name] = text
+
     def standing(self) -> dict[str, str]:
         """What stands there now under the names that were written."""
         get = self._secrets.get_secret_value

@@ -1,7 +1,7 @@
 """Import a wallet of the first system: its keys, versions, rotations and what else is known of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -43,10 +43,11 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A key that is in the key store."""
+class _Sealed:
+    """The key of a version, sealed for its place."""
 
     version: FoundVersion
+    context: _core.Context
     sealed: SealedKey
     public_key: PublicKey
 
@@ -73,7 +74,7 @@ def check_first_system(first: FirstSystem, found: FoundWallet) -> Sequence[Publi
         for version in found.versions
         if version.key is not None
     ]
-    _require_same_beside(first, found, keys)
+    _require_same_beside(first, found)
     return keys
 
 
@@ -88,7 +89,8 @@ def import_first_system(
     """Atomic and repeatable: whatever is killed, the id names the whole wallet, or nothing. The old records stay.
 
     1. A wallet of this id with the same keys is the answer; with others it is a Conflict.
-    2. Each version that still signs: have its key decrypted, held against its public key and sealed in the core.
+    2. Each version that still signs: have its key decrypted, held against its public key and sealed in the core. What
+       is wrong with one is known before any is stored.
     3. Store the sealed keys: durable, and never in the place of another.
     4. Open each as it is stored, as a later signature will.
     5. List the wallet with all versions and rotations: one transaction, once the line of the record is durable.
@@ -101,8 +103,9 @@ def import_first_system(
         require_same(first, here, found)
         return Imported(history=here, is_new=False)
     metadata = check_metadata(found.metadata)
-    kept = [_import_version(parts, first, found.id, version) for version in found.versions if version.key]  # (2) - (4)
-    _require_same_beside(first, found, [one.public_key for one in kept])
+    _require_same_beside(first, found)  # (2)
+    made = [_seal(parts, first, found.id, version) for version in found.versions if version.key]
+    kept = [_keep(parts, found.id, one) for one in made]  # (3) (4)
     history = _history(parts, found, {one.version.number: one.public_key for one in kept}, metadata)
     imported = Imported(history=history, is_new=True)
 
@@ -138,25 +141,30 @@ def require_same(first: FirstSystem, here: WalletHistory, found: FoundWallet) ->
                 raise wallet_exists(found.id)
 
 
-def _import_version(parts: Parts, first: FirstSystem, wallet: WalletId, version: FoundVersion) -> _Kept:
+def _seal(parts: Parts, first: FirstSystem, wallet: WalletId, version: FoundVersion) -> _Sealed:
     if version.key is None:
         raise AssertionError("a retired version is not imported")
     context = key_context(wallet, KeyType.ED25519, None, Origin.IMPORTED, version=version.number)
     made = parts.keyring.import_first_system(first, version.key.ciphertext, version.recorded, context)
     public_key = PublicKey(_core.inspect_sealed_key(made).public_key)
     parts.wallets.require_new_key(wallet, public_key)
-    stored = store(parts, wallet, version.number, made)
-    require_asked(_core.inspect_sealed_key(stored), context, made)
-    parts.keyring.open(stored, context)
-    return _Kept(version, stored, public_key)
+    return _Sealed(version, context, made, public_key)
 
 
-def _require_same_beside(first: FirstSystem, found: FoundWallet, keys: Sequence[PublicKey]) -> None:
+def _keep(parts: Parts, wallet: WalletId, one: _Sealed) -> _Sealed:
+    """As it is in the key store, which may have it from a call that was cut off."""
+    stored = store(parts, wallet, one.version.number, one.sealed)
+    require_asked(_core.inspect_sealed_key(stored), one.context, one.sealed)
+    parts.keyring.open(stored, one.context)
+    return replace(one, sealed=stored)
+
+
+def _require_same_beside(first: FirstSystem, found: FoundWallet) -> None:
     """What is left from before there were versions must be the key of one of them: none is left behind unseen."""
     if found.beside is None:
         return
     beside = first.public_key(found.beside.ciphertext, found.beside.public_key)
-    if beside not in {*keys, *(version.recorded for version in found.versions)}:
+    if beside not in {version.recorded for version in found.versions}:
         words = (
             f"the first system has the record {found.beside.name}, from before wallet {found.id} had versions, with a "
             "key that none of them has: look which one holds funds"
