@@ -72,6 +72,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     opened.close()
 
 
+def _folder_of(database: Database) -> Path:
+    """Where the root key of its rows is: one for all tests of the module, as the database is."""
+    assert isinstance(database.address, Path)
+    return database.address.parent
+
+
 def _make_old(path: Path) -> None:
     """With the migrations as they were then, and rows as that release wrote them."""
     engine = sa.create_engine(f"sqlite:///{path}")
@@ -113,7 +119,7 @@ def _hash(name: str) -> bytes:
 
 def _record(database: Database, tmp_path: Path, name: str) -> ClientRecord:
     changes = Generation(SharedCounters.open(tmp_path / "shared"), CLIENT_CHANGES)
-    return Clients(database, changes, signed_rows(tmp_path, database)).get(name.replace(" ", "-"))
+    return Clients(database, changes, signed_rows(_folder_of(database), database)).get(name.replace(" ", "-"))
 
 
 def _may(held: Client, wallet: WalletId, operation: Operation) -> bool:
@@ -164,7 +170,7 @@ def test_grants_say_who_made_the_client_and_when(database: Database) -> None:
 
 def test_keys_are_good_as_long_as_they_were(database: Database, tmp_path: Path) -> None:
     changes = Generation(SharedCounters.open(tmp_path / "shared"), CLIENT_CHANGES)
-    read = partial(read_keys, signed_rows(tmp_path, database))
+    read = partial(read_keys, signed_rows(_folder_of(database), database))
     keys = ApiKeys(database, changes, read, None, lambda: NOW)
     for name in CLIENTS:
         if name in {"revoked", "expired"}:
