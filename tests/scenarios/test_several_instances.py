@@ -12,6 +12,7 @@ import pytest
 from support import databases
 from support.commands import refusal, run
 from support.instances import instances, settings_of
+from support.postgres import postgres
 from support.service import Service
 from support.signed import ask, registered, send
 from support.until import until
@@ -250,3 +251,35 @@ def test_a_database_of_one_becomes_one_of_several_with_all_that_was_counted(tmp_
         assert again.body == signed.body
         statuses = [running[number % 2].post("/hyperliquid/sign", asked).status for number in range(4)]
         assert statuses == [200, 403, 403, 403]
+
+
+def test_a_new_directory_signs_no_rows_that_others_had(tmp_path: Path) -> None:
+    """Who can write the database could else have anything signed, by the next instance that is started."""
+    settings = settings_of(tmp_path)
+    name = settings["HYPERKMS_DATABASE"].rpartition("/")[2]
+    with instances(tmp_path, 1) as (service,):
+        service.generate("w")
+    postgres().execute(name, "DELETE FROM store_keys")
+    postgres().execute(name, "DELETE FROM row_signatures")
+    for directory in ("data-1", "data-2"):
+        words = ("wallet", "generate", "v", "--data", str(tmp_path / directory))
+        done = run(*words, cwd=tmp_path, **settings)
+        assert done.returncode == 1
+        assert b"[store-key-missing]" in done.stderr
+
+
+def test_a_fence_of_one_is_heard_of_by_the_others(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    with instances(tmp_path, 2) as running:
+        _secp256k1(running[0], "w")
+        before = _cancel(running[1], "w", **{"X-API-Key": running[0].key}).json["nonce"]
+    fenced = run(
+        "recover", "fence", "--data", str(tmp_path / "data-1"), "--yes", "--rolled-back", cwd=tmp_path, **settings
+    )
+    assert fenced.returncode == 0, fenced.stderr
+    with instances(tmp_path, 2) as running:
+        key = (tmp_path / "data-1" / "admin.key").read_text().strip()
+        for service in reversed(running):
+            after = _cancel(service, "w", **{"X-API-Key": key}).json["nonce"]
+            assert after > before + 50_000
+            before = after - 50_000

@@ -41,7 +41,7 @@ from hyperkms.cli.layout import (
 from hyperkms.cli.places import has_database
 from hyperkms.cli.state import directory_of, open_state, take_lease
 from hyperkms.cli.telling import Tell, tell_operator
-from hyperkms.config import AuditStore, Config
+from hyperkms.config import AuditStore, Config, Instances
 from hyperkms.custody.key_copies import KeyCopies, read_recipient
 from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.log_keys import open_log_key
@@ -120,6 +120,7 @@ def assemble(
             folder=config.data / RECORDS,
             clock=clock,
             altered=_alarm(metrics, warn),
+            is_shared=config.instances is Instances.SEVERAL,
         )
     )
     wallets = WalletRecords(database, wallet_changes, rows)

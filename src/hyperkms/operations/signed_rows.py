@@ -2,7 +2,8 @@
 
 1. A database that has no store key, and whose record has never had one, is adopted: every row that is there is signed
    as it stands, in one transaction. That happens once: the record says so, and a signature that is gone later is not
-   made again.
+   made again. Where instances share the database only an empty one is adopted: the record of a new directory does not
+   know whether it was done before.
 2. Else its key must be the one that the record names. A subject below the sequence that the record has was put back,
    and one that is gone was removed: it decides nothing, and the others go on.
 3. What the database has come to and the record does not say yet is written there: a process was killed in between.
@@ -20,7 +21,7 @@ from hyperkms.custody.root_key import RootKey
 from hyperkms.custody.store_keys import StoreKey, new_store_key, open_store_key, open_within, store_within
 from hyperkms.errors import HyperkmsError, Tampered
 from hyperkms.state.database import Database
-from hyperkms.state.row_bytes import CLIENT, Subject
+from hyperkms.state.row_bytes import CLIENT, KINDS, Subject, all_rows
 from hyperkms.state.row_signatures import RowSignatures, Sequenced
 
 _A_LINE = 500
@@ -41,6 +42,8 @@ class RowParts:
     clock: Callable[[], int]
     altered: Callable[[Tampered], None]
     """Told of each subject that is not what was signed."""
+    is_shared: bool = False
+    """Other instances, with records of their own, use the database too."""
 
 
 def open_rows(parts: RowParts) -> RowSignatures:
@@ -52,7 +55,7 @@ def open_rows(parts: RowParts) -> RowSignatures:
             words = "the database has no store key, and its record says that its rows were signed: it was put back"
             raise Tampered("store-key-missing", f"{words} from before that, or somebody removed the key")
         key = _adopt(parts)  # (1)
-    elif not said.accepts(key.id):
+    elif not said.accepts(key.id, is_shared=parts.is_shared):
         words = f"the rows of the database are signed by the store key {key.id}, and the record names {said.store_key}"
         raise Tampered("store-key-replaced", f"{words}: this is another database, or it was put back")
     floors = {Subject(*place): reached for place, reached in said.floors(key.id).items()}
@@ -74,6 +77,9 @@ def _adopt(parts: RowParts) -> StoreKey:
         from_another = open_within(connection, parts.root_key, parts.before)
         if from_another is not None:
             return from_another
+        if parts.is_shared and any(all_rows(connection, kind) for kind in KINDS):
+            words = "instances share the database, which has wallets or clients and no store key: it was removed"
+            raise Tampered("store-key-missing", f"{words}, or the directory that had it alone has not signed them yet")
         RowSignatures(new.key).sign_all_within(connection)
         store_within(connection, new, parts.clock())
     return new.key

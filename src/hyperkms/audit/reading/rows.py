@@ -37,10 +37,14 @@ class RecordedRows:
     """Keys to which a fence has gone over; of one that was cut off the database knows whether it holds."""
     by_key: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
 
-    def accepts(self, store_key: str) -> bool:
-        """Whether rows signed by this key may stand in the database."""
+    def accepts(self, store_key: str, *, is_shared: bool) -> bool:
+        """Whether rows signed by this key may stand in the database.
+
+        Of a database that instances share it may be one of which this record has never heard: another one has fenced.
+        """
         is_next = store_key in self.fenced and store_key not in self.adopted
-        return self.adoption == 0 or store_key == self.store_key or is_next
+        is_of_another = is_shared and store_key not in self.fenced | self.adopted
+        return self.adoption == 0 or store_key == self.store_key or is_next or is_of_another
 
     def floors(self, store_key: str) -> Mapping[tuple[str, str], int]:
         """The sequence that each subject has reached under this key, by its kind and id."""
