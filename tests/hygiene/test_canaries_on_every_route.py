@@ -29,7 +29,7 @@ no-such-route method-not-allowed unknown-problem mpc-disabled
 malformed-wallet-id wallet-not-found wallet-exists wrong-key-type wrong-network wallet-retired version-not-found
 unknown-action integer-key not-canonical invalid-price stale-timestamp nonce-outside-window
 market-unavailable database-unavailable record-unwritable
-sealed-key-tampered sealed-key-malformed sealed-key-missing public-key-mismatch data-key-tampered
+sealed-key-tampered sealed-key-malformed sealed-key-missing row-altered data-key-tampered
 """
 PROVOKED = frozenset(_CODES.split())
 """Codes that must be among the answers, so that their texts have been searched."""

@@ -331,7 +331,7 @@ def test_what_is_away_stops_the_run_and_the_next_one_goes_on(first: FirstSystem,
     for wallet in ("a", "b", "c"):
         first.wallet(wallet)
     with spoiled(first.aws.url) as spoiler:
-        _spoil_after(spoiler, "Decrypt", 3)
+        _spoil_after(spoiler, "Decrypt", 4)
         settings = _settings(first, AWS_ENDPOINT_URL=spoiler.url)
         done = run(*COMMAND, "--apply", "--data", "data", cwd=tmp_path, **settings)
         assert (done.returncode, done.stdout) == (1, b"")

@@ -9,7 +9,7 @@ import pytest
 from support import custody, databases
 from support.keep_alive import Line, assert_malformed, line_to
 from support.naughty import NAME, naughty_strings
-from support.record import files_in
+from support.record import records_in
 from support.service import Service
 
 HAND_MADE = {
@@ -93,7 +93,7 @@ def _assert_nothing_stored(service: Service) -> None:
     locks = {"requests.lock", "sweep.lock"}
     assert names - counted == {"admin.key", *own, "meters", "nonces", "records", "shared", *locks}
     assert {path.name for path in service.data.parent.iterdir()} == {"data"}
-    assert not any(path.stat().st_size for path in files_in(service.data / "records"))
+    assert records_in(service.data / "records") == []
 
 
 def test_ids_outside_the_grammar_are_refused_and_nothing_is_stored(service: Service) -> None:

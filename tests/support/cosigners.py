@@ -442,13 +442,11 @@ class Cosigners:
         return kept
 
     def lose(self, index: int, name: ShareName) -> None:
-        """As after the loss of a disk: the cosigner has never heard of this share, nor of its wallet."""
+        """The cosigner has this share no more."""
         self.hang_up(index)
         process = self.processes[index]
         process.stop()
         rows(process.data, "DELETE FROM shares WHERE wallet = ?", name.wallet)
-        rows(process.data, "DELETE FROM key_versions WHERE wallet = ?", name.wallet)
-        rows(process.data, "DELETE FROM wallets WHERE id = ?", name.wallet)
         process.start()
 
     def sealed(self, index: int, name: ShareName) -> bytes:

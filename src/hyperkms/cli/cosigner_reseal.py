@@ -19,6 +19,7 @@ from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.custody.log_keys import reseal_log_keys_within
 from hyperkms.custody.root_change import Reseal, begun, finish_within, note_within
+from hyperkms.custody.store_keys import reseal_store_key_within
 from hyperkms.errors import Malformed, Refused
 from hyperkms.mode import Kind
 from hyperkms.operations.parts import Parts
@@ -44,7 +45,7 @@ def reseal(config: Config, uri: str) -> Resealed:
     1. Note what is under way: from now on the cosigner does not start, and nobody opens it without the new root key.
     2. Each share: seal it anew, see that it opens, put it in the place of the one before in one step.
     3. The identity key: the same, in its file.
-    4. In one transaction: the log key anew, the new root key is the directory's, the line in the record.
+    4. In one transaction: the log key and the store key anew, the new root key is the directory's, the line in the record.
     Cut off anywhere, the same call goes on; at each moment everything opens under one of the two.
     """
     if uri == config.root_key:
@@ -75,6 +76,7 @@ def _reseal(config: Config, parts: Parts, lock: str) -> Resealed:
         replace_file(path, resealed_identity(sealed, before, after))  # (3)
     with database.write() as connection:  # (4)
         reseal_log_keys_within(connection, parts.keyring)
+        reseal_store_key_within(connection, parts.keyring)
         left = finish_within(connection, to)
         who = actor()
         record = ResealRecord(

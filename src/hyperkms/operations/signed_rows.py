@@ -19,7 +19,7 @@ from hyperkms.audit.record import AlteredRowRecord, RowsRecord, RowState
 from hyperkms.audit.sink import RecordSink
 from hyperkms.custody.root_key import RootKey
 from hyperkms.custody.store_keys import StoreKey, new_store_key, open_store_key, open_within, store_within
-from hyperkms.errors import HyperkmsError, Tampered
+from hyperkms.errors import HyperkmsError, Tampered, Unavailable
 from hyperkms.state.database import Database
 from hyperkms.state.row_bytes import CLIENT, KINDS, Subject, all_rows
 from hyperkms.state.row_signatures import RowSignatures, Sequenced
@@ -87,7 +87,8 @@ def _adopt(parts: RowParts) -> StoreKey:
 
 def _note_adopted(parts: RowParts, key: StoreKey, said: RecordedRows) -> None:
     line = RowsRecord(time=parts.clock(), operation=ADOPTED, store_key=key.id, adoption=said.adoption + 1, subjects=[])
-    parts.record.append(line).wait()
+    with suppress(Unavailable):  # nothing is signed either while it cannot be written; the next start says it
+        parts.record.append(line).wait()
 
 
 def _committed(parts: RowParts, key: StoreKey, done: Sequence[Sequenced]) -> None:
