@@ -45,7 +45,7 @@ def reseal(config: Config, uri: str) -> Resealed:
     1. Note what is under way: from now on the cosigner does not start, and nobody opens it without the new root key.
     2. Each share: seal it anew, see that it opens, put it in the place of the one before in one step.
     3. The identity key: the same, in its file.
-    4. In one transaction: the log key and the store key anew, the new root key is the directory's, the line in the record.
+    4. In one transaction: log key and store key anew, the new root key is the directory's, the line in the record.
     Cut off anywhere, the same call goes on; at each moment everything opens under one of the two.
     """
     if uri == config.root_key:
