@@ -48,6 +48,7 @@ def fill(data: Path, count: int) -> None:
                 many = [_rows(parts, first, model, number) for number in range(start, min(start + _ROWS, count))]
                 for table, rows in zip((wallets, key_versions, sealed_keys), zip(*many, strict=True), strict=True):
                     connection.execute(table.insert(), list(rows))
+            parts.rows.sign_all_within(connection)
         database.close()
 
 

@@ -4,17 +4,10 @@
 //! HPKE in its base mode (RFC 9180, X25519, HKDF-SHA-256, ChaCha20-Poly1305), bound to every byte before the ciphertext.
 //! Nothing tells whether a share is sound before two of them are put together, which the recovery program alone does.
 
-use hpke::aead::ChaCha20Poly1305;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeS, Serializable};
-
 use crate::error::{Error, Result};
-use crate::memory::{on_deeply_wiped_stack, Slot};
-use crate::recipient::{self, Recipient};
+use crate::memory::Slot;
+use crate::recipient::Recipient;
 use crate::sealed::{write_short, Reader};
-
-type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 
 /// What HPKE binds beside the bytes of the copy.
 pub const INFO: &[u8] = b"hyperkms first system share copy v1";
@@ -26,31 +19,16 @@ pub const MOST: usize = 512;
 
 /// Encrypts the text of a share, so that only the holder of the recipient's key reads it.
 pub fn copy_for(share: &Slot, length: usize, wallet: &str, recipient: &Recipient) -> Result<Vec<u8>> {
-    let weak = || recipient::malformed("nothing can be encrypted to this recipient: its key is a weak point");
     if !(1..=MOST).contains(&length) || !(1..=255).contains(&wallet.len()) {
         return Err(Error::tampered(
             "first-system-share-malformed",
             "what KMS decrypts is no share: 1 to 512 characters",
         ));
     }
-    let key = PublicKey::from_bytes(&recipient.0).map_err(|_| weak())?;
-    let mut out = MAGIC.to_vec();
-    out.push(FORMAT);
-    write_short(&mut out, wallet.as_bytes());
-    out.extend(recipient.0);
-    let sealed = on_deeply_wiped_stack(|| {
-        hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &key,
-            INFO,
-            &share[..length],
-            &out,
-        )
-    });
-    let (encapsulated, ciphertext) = sealed.map_err(|_| weak())?;
-    out.extend(&encapsulated.to_bytes()[..]);
-    out.extend(&ciphertext);
-    Ok(out)
+    let mut head = MAGIC.to_vec();
+    head.push(FORMAT);
+    write_short(&mut head, wallet.as_bytes());
+    recipient.encrypt(INFO, &share[..length], head)
 }
 
 /// A copy as anyone can read it; nothing of it is to be trusted before it was opened.

@@ -4,18 +4,11 @@
 //! Anyone can make one: who opens it compares the key with its public key, and that with what the account is known by.
 //! Copies are opened by the recovery program alone, which no service loads.
 
-use hpke::aead::ChaCha20Poly1305;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeS, Serializable};
-
 use crate::error::{Error, Result};
-use crate::memory::{on_deeply_wiped_stack, Slot};
-use crate::recipient::{self, Recipient};
+use crate::memory::Slot;
+use crate::recipient::Recipient;
 use crate::sealed::{read_context, write_short, Context, Purpose, Reader};
 use crate::single;
-
-type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 
 /// What HPKE binds beside the bytes of the copy.
 pub const INFO: &[u8] = b"hyperkms key copy v1";
@@ -29,26 +22,11 @@ pub fn copy_for(secret: &Slot, context: &Context, recipient: &Recipient) -> Resu
     if context.purpose != Purpose::PrivateKey {
         return Err(Error::refused("wrong-key-purpose", "a key of which a copy is made is a wallet's"));
     }
-    let weak = || recipient::malformed("nothing can be encrypted to this recipient: its key is a weak point");
-    let key = PublicKey::from_bytes(&recipient.0).map_err(|_| weak())?;
-    let mut out = MAGIC.to_vec();
-    out.push(FORMAT);
-    context.write(&mut out);
-    write_short(&mut out, &single::public_key(context.key_type, secret)?);
-    out.extend(recipient.0);
-    let sealed = on_deeply_wiped_stack(|| {
-        hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &key,
-            INFO,
-            secret.key(),
-            &out,
-        )
-    });
-    let (encapsulated, ciphertext) = sealed.map_err(|_| weak())?;
-    out.extend(&encapsulated.to_bytes()[..]);
-    out.extend(&ciphertext);
-    Ok(out)
+    let mut head = MAGIC.to_vec();
+    head.push(FORMAT);
+    context.write(&mut head);
+    write_short(&mut head, &single::public_key(context.key_type, secret)?);
+    recipient.encrypt(INFO, &secret.key()[..], head)
 }
 
 /// A copy as anyone can read it; nothing of it is to be trusted before it was opened.

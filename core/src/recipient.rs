@@ -1,9 +1,16 @@
 //! Who a copy of a key or of a share is encrypted to: an X25519 public key, as a line that can be read out.
 
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::{Deserializable, Kem, OpModeS, Serializable};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 use crate::hex::{decode_either_case, hex};
+use crate::memory::on_deeply_wiped_stack;
+
+type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 
 const PREFIX: &str = "hkr1";
 const LABEL: &[u8] = b"hyperkms recovery recipient v1";
@@ -44,6 +51,27 @@ impl Recipient {
         let digits = hex(&self.hash()[..16]);
         let groups: Vec<&str> = (0..8).map(|place| &digits[4 * place..4 * place + 4]).collect();
         groups.join(" ")
+    }
+
+    /// `head`, this recipient, and the secret so encrypted that only the holder of the other half reads it: HPKE in its
+    /// base mode (RFC 9180, X25519, HKDF-SHA-256, ChaCha20-Poly1305), bound to `info` and to every byte before it.
+    pub fn encrypt(&self, info: &[u8], secret: &[u8], mut head: Vec<u8>) -> Result<Vec<u8>> {
+        let weak = || malformed("nothing can be encrypted to this recipient: its key is a weak point");
+        let key = PublicKey::from_bytes(&self.0).map_err(|_| weak())?;
+        head.extend(self.0);
+        let sealed = on_deeply_wiped_stack(|| {
+            hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeS::Base,
+                &key,
+                info,
+                secret,
+                &head,
+            )
+        });
+        let (encapsulated, ciphertext) = sealed.map_err(|_| weak())?;
+        head.extend(&encapsulated.to_bytes()[..]);
+        head.extend(&ciphertext);
+        Ok(head)
     }
 
     fn hash(&self) -> [u8; 32] {

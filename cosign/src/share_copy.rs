@@ -4,17 +4,11 @@
 //! Anyone can make one: who opens it compares the share with the group key, and the group key with what the wallet is
 //! known by. Copies are opened by the recovery program alone, which no cosigner loads.
 
-use hpke::aead::ChaCha20Poly1305;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, OpModeS, Serializable};
 use hyperkms_core::error::{Error, Result};
-use hyperkms_core::memory::on_deeply_wiped_stack;
 use hyperkms_core::sealed::Reader;
 
-use crate::opening::PublicKey;
 use crate::protocol::{GroupKey, Index};
-use crate::recipient::{self, Recipient};
+use crate::recipient::Recipient;
 use crate::share_context::ShareContext;
 
 /// What HPKE binds beside the bytes of the copy.
@@ -24,22 +18,13 @@ const FORMAT: u8 = 1;
 
 /// Encrypts the body of a share, with what it is for, so that only the holder of the recipient's key opens it.
 pub fn copy_for(body: &[u8], group_key: &GroupKey, context: &ShareContext, recipient: &Recipient) -> Result<Vec<u8>> {
-    let small_order = || recipient::malformed("nothing can be encrypted to this recipient: its key is a weak point");
-    let key = PublicKey::from_bytes(&recipient.0).map_err(|_| small_order())?;
-    let mut out = MAGIC.to_vec();
-    out.push(FORMAT);
-    context.write(&mut out);
+    let mut head = MAGIC.to_vec();
+    head.push(FORMAT);
+    context.write(&mut head);
     let group_key = group_key.to_bytes();
-    out.extend((group_key.len() as u16).to_be_bytes());
-    out.extend(&group_key);
-    out.extend(recipient.0);
-    let sealed = on_deeply_wiped_stack(|| {
-        hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&OpModeS::Base, &key, INFO, body, &out)
-    });
-    let (encapsulated, ciphertext) = sealed.map_err(|_| small_order())?;
-    out.extend(&encapsulated.to_bytes()[..]);
-    out.extend(&ciphertext);
-    Ok(out)
+    head.extend((group_key.len() as u16).to_be_bytes());
+    head.extend(&group_key);
+    recipient.encrypt(INFO, body, head)
 }
 
 /// A copy as anyone can read it; nothing of it is to be trusted before it was opened.

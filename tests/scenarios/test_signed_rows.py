@@ -8,6 +8,7 @@ from hyperkms.state.schema import clients, wallets
 from support.row_attacker import attacker, copy_all, put_back
 from support.scraped import scrape
 from support.service import Service
+from support.until import until
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -51,3 +52,13 @@ def test_a_revocation_that_was_taken_back_while_no_service_ran_is_refused_after_
         with Service.start(data) as service:
             assert _sign(service, "w", made) == 401
             assert any('"row-rolled-back"' in line for line in service.lines)
+
+
+def test_a_service_tells_of_what_nobody_asks_for(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Service.start(data) as service:
+        service.generate("idle")
+    with attacker(data) as engine, engine.begin() as connection:
+        connection.execute(wallets.update().where(wallets.c.id == "idle").values(metadata='{"x":1}'))
+    with Service.start(data) as service:
+        until(lambda: any('"row-altered"' in line and "wallet idle" in line for line in service.lines))

@@ -15,6 +15,7 @@ from hyperkms.hyperliquid import shared_nonces
 from hyperkms.hyperliquid.nonces import CLOCK_AHEAD_MS
 from hyperkms.hyperliquid.shared_nonces import SharedNonces
 from hyperkms.state import confirmed, shared_meters
+from hyperkms.state.boot import since_boot
 from hyperkms.state.completion import nothing_within
 from hyperkms.state.confirmed import WALLETS, Confirmed, Elsewhere
 from hyperkms.state.database import Database, open_database
@@ -223,7 +224,7 @@ def test_who_is_not_told_remembers_nothing(here: Database, monkeypatch: pytest.M
     assert generation.current() is not None
     one.require()
     one.close()
-    monkeypatch.setattr(confirmed, "_moment", lambda: time.clock_gettime(time.CLOCK_BOOTTIME) + confirmed.HOLDS_S + 1)
+    monkeypatch.setattr(confirmed, "since_boot", lambda: since_boot() + confirmed.HOLDS_S + 1)
     assert generation.current() is None
     with pytest.raises(Unavailable) as refused:
         one.require()

@@ -37,6 +37,7 @@ from hyperkms.cli.layout import (
     DATABASE_MARK,
     NONCES,
     RECORDS,
+    ROWS_INDEX,
 )
 from hyperkms.cli.places import has_database
 from hyperkms.cli.state import directory_of, open_state, take_lease
@@ -111,13 +112,14 @@ def assemble(
         fence=counting.fence,
         copy=_copy_of_the_record(config, database, lease, manifest),
     )
-    rows = open_rows(
+    rows, examine_rows = open_rows(
         RowParts(
             database=database,
             root_key=root_key,
             before=custody.conditions.before,
             record=record,
             folder=config.data / RECORDS,
+            index=config.data / ROWS_INDEX,
             clock=clock,
             altered=_alarm(metrics, warn),
             is_shared=config.instances is Instances.SEVERAL,
@@ -164,6 +166,7 @@ def assemble(
         clock=clock,
         database=database,
         rows=rows,
+        examine_rows=examine_rows,
         wallets=wallets,
         upkeep=Upkeep(database),
         census=Census(database),

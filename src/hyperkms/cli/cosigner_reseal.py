@@ -8,7 +8,6 @@ import click
 import hyperkms_cosign as cosign
 
 from hyperkms import _core
-from hyperkms.audit.record import ResealRecord
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.assemble_cosigner import LOCK, alone, protect_shares, settle_group, standing_group
 from hyperkms.cli.layout import IDENTITY
@@ -17,12 +16,11 @@ from hyperkms.cli.root_key import file_of
 from hyperkms.cli.share_root_key import identified, share_root_key, share_root_key_before
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
-from hyperkms.custody.log_keys import reseal_log_keys_within
-from hyperkms.custody.root_change import Reseal, begun, finish_within, note_within
-from hyperkms.custody.store_keys import reseal_store_key_within
-from hyperkms.errors import Malformed, Refused
+from hyperkms.custody.root_change import begun, note_within
+from hyperkms.errors import Malformed
 from hyperkms.mode import Kind
 from hyperkms.operations.parts import Parts
+from hyperkms.operations.reseal import finished_within, require_same, start
 from hyperkms.state import facts
 from hyperkms.state.durable import replace_file
 from hyperkms.threshold.cosigner.ourselves import Ourselves
@@ -65,7 +63,8 @@ def _reseal(config: Config, parts: Parts, lock: str) -> Resealed:
     if begun(database) is None and facts.read(database, "root_key_id") == to:
         return Resealed(shares=0, before=to, root_key_id=to)  # an earlier run has done it
     after, before, done = share_root_key(config, parts), share_root_key_before(config, parts), 0
-    _note(parts, to)  # (1)
+    with database.write() as connection:  # (1)
+        note_within(connection, require_same(begun(database), to) or start(to))
     path = config.data / IDENTITY
     if standing_group(config.data) is not None:  # before it is in a group it holds no shares
         sealed = path.read_bytes()
@@ -75,20 +74,7 @@ def _reseal(config: Config, parts: Parts, lock: str) -> Resealed:
     if not _is_under(sealed := path.read_bytes(), after):
         replace_file(path, resealed_identity(sealed, before, after))  # (3)
     with database.write() as connection:  # (4)
-        reseal_log_keys_within(connection, parts.keyring)
-        reseal_store_key_within(connection, parts.keyring)
-        left = finish_within(connection, to)
-        who = actor()
-        record = ResealRecord(
-            time=parts.clock(),
-            request_id=who.request_id,
-            client=who.client,
-            operation="reseal",
-            keys=done,
-            root_key_before=left,
-            root_key=to,
-        )
-        parts.record.append(record).wait()
+        left = finished_within(connection, parts, actor(), done)
     return Resealed(shares=done, before=left, root_key_id=to)
 
 
@@ -96,15 +82,6 @@ def _reseal_shares(resealing: Resealing, parts: Parts) -> int:
     due = len(resealing.due(parts.database))
     with click.progressbar(length=due, label="hyperkms: sealing", file=sys.stderr, show_pos=True) as bar:
         return resealing.run(parts.database, lambda: bar.update(1))
-
-
-def _note(parts: Parts, to: str) -> None:
-    under_way = begun(parts.database)
-    if under_way is not None and under_way.to != to:
-        words = f"shares are being sealed anew under root key {under_way.to}, and this is {to}: finish that one first"
-        raise Refused("reseal-unfinished", words)
-    with parts.database.write() as connection:
-        note_within(connection, Reseal(to=to, wallet="", version=0))
 
 
 def _is_under(sealed: bytes, root_key: ShareRootKey) -> bool:

@@ -40,6 +40,7 @@ def run(config: Config, *, group: Path | None, place: Path | HostPort | None, pa
     """
     configure_logs(config.log_level)
     with assembled(config, group) as (cosigner, parts), ExitStack() as ends:
+        parts.examine_rows()
         listener, address = _listener(config, cosigner, place or _own_place(config, cosigner), ends)
         server = Server(partial(answer, cosigner), listener)
         told = partial(_announce, config, cosigner, address)

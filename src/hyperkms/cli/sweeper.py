@@ -37,6 +37,7 @@ class Sweeper:
         self._stopping = threading.Event()
         self._orphans_in = _FIRST_ORPHANS_S
         self._dropped_under: int | None = None
+        self._has_examined = False
         self._wait_s = min(LONGEST_WAIT_S, max(_SHORTEST_WAIT_S, parts.lifetimes.grace_ms / 4000))
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
@@ -64,7 +65,12 @@ class Sweeper:
 
     def _once(self) -> None:
         self._drop_handles()
-        if not self._turn.is_ours() or not self._parts.is_sweeper():
+        if not self._turn.is_ours():
+            return
+        if not self._has_examined:
+            self._parts.examine_rows()
+            self._has_examined = True
+        if not self._parts.is_sweeper():
             return
         for done in self._due():
             _log.info(done.event, wallet=done.wallet, version=done.version)

@@ -68,6 +68,8 @@ class Parts:
     database: Database
     """The one that all of these stand on, for what has no part of its own: a second one would be fenced by nothing."""
     rows: RowSignatures
+    examine_rows: Callable[[], None]
+    """Once a service: look at every signed row, and tell of those that were altered. Reads all of them."""
     wallets: WalletRecords
     upkeep: Upkeep
     census: Census

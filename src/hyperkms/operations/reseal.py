@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
+
 from hyperkms import _core
 from hyperkms.audit.record import ResealRecord
 from hyperkms.custody.key_store import Place, ReplacingKeyStore
@@ -31,7 +33,7 @@ class Resealed:
 
 def count_due(parts: Parts, to: str) -> int:
     """How many keys are still to be sealed anew."""
-    under_way = begun(parts.database) or _start(to)
+    under_way = begun(parts.database) or start(to)
     changes = read(parts.database, "root_key_id") != to
     return sum(1 for _ in _due(_store(parts), under_way, is_another=changes))
 
@@ -47,10 +49,10 @@ def reseal(parts: Parts, to: str, actor: Actor, progress: Callable[[], None]) ->
     """
     database, store, done = parts.database, _store(parts), 0
     with database.write() as connection:  # (1)
-        note_within(connection, _require_same(begun(database), to) or _start(to))
+        note_within(connection, require_same(begun(database), to) or start(to))
     is_another = read(database, "root_key_id") != to
     while True:
-        under_way = begun(database) or _start(to)
+        under_way = begun(database) or start(to)
         for place, sealed in _due(store, under_way, is_another=is_another):  # (2)
             if _replace(parts, store, place, sealed):
                 done += 1
@@ -61,20 +63,30 @@ def reseal(parts: Parts, to: str, actor: Actor, progress: Callable[[], None]) ->
         with database.write() as connection:  # (3)
             if any(True for _ in _due(store, under_way, is_another=True)):
                 continue
-            reseal_log_keys_within(connection, parts.keyring)
-            reseal_store_key_within(connection, parts.keyring)
-            before = finish_within(connection, to)
-            record = ResealRecord(
-                time=parts.clock(),
-                request_id=actor.request_id,
-                client=actor.client,
-                operation="reseal",
-                keys=done,
-                root_key_before=before,
-                root_key=to,
-            )
-            parts.record.append(record).wait()
+            before = finished_within(connection, parts, actor, done)
         return Resealed(keys=done, before=before, root_key_id=to)
+
+
+def finished_within(connection: sa.Connection, parts: Parts, actor: Actor, keys: int) -> str:
+    """All else of a directory that is sealed goes under the root key in force, which is its own from the commit on.
+
+    The line of it in the record is durable by then. Answers the root key that was left.
+    """
+    to = parts.keyring.root_key_id
+    reseal_log_keys_within(connection, parts.keyring)
+    reseal_store_key_within(connection, parts.keyring)
+    before = finish_within(connection, to)
+    record = ResealRecord(
+        time=parts.clock(),
+        request_id=actor.request_id,
+        client=actor.client,
+        operation="reseal",
+        keys=keys,
+        root_key_before=before,
+        root_key=to,
+    )
+    parts.record.append(record).wait()
+    return before
 
 
 def _replace(parts: Parts, store: ReplacingKeyStore, place: Place, sealed: SealedKey) -> bool:
@@ -101,11 +113,13 @@ def _due(store: ReplacingKeyStore, under_way: Reseal, *, is_another: bool) -> It
         after = places[-1]
 
 
-def _start(to: str) -> Reseal:
+def start(to: str) -> Reseal:
+    """That it is begun, and nothing is done yet."""
     return Reseal(to=to, wallet="", version=0)
 
 
-def _require_same(under_way: Reseal | None, to: str) -> Reseal | None:
+def require_same(under_way: Reseal | None, to: str) -> Reseal | None:
+    """What is under way; Refused if it goes to another root key."""
     if under_way is not None and under_way.to != to:
         words = f"keys are being sealed anew under root key {under_way.to}, and this is {to}: finish that one first"
         raise Refused("reseal-unfinished", words)

@@ -5,14 +5,17 @@
    made again. Where instances share the database only an empty one is adopted: the record of a new directory does not
    know whether it was done before.
 2. Else its key must be the one that the record names. A subject below the sequence that the record has was put back,
-   and one that is gone was removed: it decides nothing, and the others go on.
-3. What the database has come to and the record does not say yet is written there: a process was killed in between.
+   and one that is gone was removed: it decides nothing, and the others go on. Each is verified when it is first read.
+3. A service then looks at all of them, once, while it serves already (`OpenedRows.examine`): what is wrong is told
+   before anybody asks for it. What the database has come to and the record does not say yet is written there: a process
+   was killed in between.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hyperkms.audit.reading.rows import ADOPTED, COMMITTED, RecordedRows, recorded_rows
 from hyperkms.audit.record import AlteredRowRecord, RowsRecord, RowState
@@ -39,6 +42,8 @@ class RowParts:
     record: RecordSink
     folder: Path
     """Of the record."""
+    index: Path
+    """The file with what was read of it before."""
     clock: Callable[[], int]
     altered: Callable[[Tampered], None]
     """Told of each subject that is not what was signed."""
@@ -46,9 +51,17 @@ class RowParts:
     """Other instances, with records of their own, use the database too."""
 
 
-def open_rows(parts: RowParts) -> RowSignatures:
-    """The signed rows, ready to be read; Tampered if their key is gone, or is another than the record names."""
-    said = recorded_rows(parts.folder)
+class OpenedRows(NamedTuple):
+    """The signed rows, ready to be read."""
+
+    rows: RowSignatures
+    examine: Callable[[], None]
+    """Tell which are not what was signed, and write down how far those have come that are; as long as all are read."""
+
+
+def open_rows(parts: RowParts) -> OpenedRows:
+    """Tampered if their key is gone, or is another than the record names."""
+    said = recorded_rows(parts.folder, parts.index)
     key = open_store_key(parts.database, parts.root_key, parts.before)
     if key is None:
         if said.adoption:
@@ -62,12 +75,15 @@ def open_rows(parts: RowParts) -> RowSignatures:
     rows = RowSignatures(
         key, floors=floors, committed=lambda done: _committed(parts, key, done), altered=_teller(parts)
     )
-    sound, wrong = rows.examine(parts.database)  # (2)
-    rows.tell(wrong)
     if said.store_key != key.id:
         _note_adopted(parts, key, said)
-    _committed(parts, key, [one for one in sound if one.sequence > floors.get(one.subject, 0)])  # (3)
-    return rows
+
+    def examine() -> None:  # (3)
+        sound, wrong = rows.examine(parts.database)
+        rows.tell(wrong)
+        _committed(parts, key, [one for one in sound if one.sequence > floors.get(one.subject, 0)])
+
+    return OpenedRows(rows, examine)
 
 
 def _adopt(parts: RowParts) -> StoreKey:

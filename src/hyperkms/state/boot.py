@@ -1,7 +1,9 @@
-"""Which start of the machine this is: what was in memory then is not there after another one."""
+"""Which start of the machine this is, and how long ago: what was in memory then is not there after another one."""
 
+import time
 from pathlib import Path
 
+_BOOT_TIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -11,3 +13,8 @@ def boot_id() -> str | None:
         return _BOOT_ID.read_text("ascii").strip() or None
     except OSError:
         return None
+
+
+def since_boot() -> float:
+    """Seconds, those of a machine that slept among them: what was due meanwhile was not done."""
+    return time.clock_gettime(_BOOT_TIME)

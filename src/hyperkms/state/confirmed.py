@@ -5,7 +5,6 @@ the numbers stand, and as long as it has asked lately: one that is cut off does 
 """
 
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from hyperkms.errors import HyperkmsError, Unavailable
+from hyperkms.state.boot import since_boot
 from hyperkms.state.database import Database
 from hyperkms.state.schema import changes
 
@@ -22,8 +22,6 @@ HOLDS_S: Final = 2.0
 """So long after it was asked for, what is remembered may be used."""
 WALLETS, CLIENTS = "wallets", "clients"
 _NUMBERS: Final = sa.select(changes.c.kind, changes.c.number)
-_BOOT_TIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""A machine that slept has not asked meanwhile."""
 
 
 class Confirmed:
@@ -44,11 +42,11 @@ class Confirmed:
     def number(self, kind: str) -> int | None:
         """One that no later state of these records has; None while it is not known. Waits for nothing."""
         numbers = self._numbers
-        return numbers[kind] if _moment() < self._until else None
+        return numbers[kind] if since_boot() < self._until else None
 
     def require(self) -> None:
         """Unavailable unless it was asked for lately: a wallet or client may have been retired elsewhere."""
-        if _moment() >= self._until:
+        if since_boot() >= self._until:
             words = f"the database has not said for {HOLDS_S:g} s what other instances have changed"
             raise Unavailable("changes-unconfirmed", f"{words}: nothing is signed until it does")
 
@@ -60,7 +58,7 @@ class Confirmed:
 
     def ask(self) -> None:
         """Ask now. Unavailable if the database does not answer."""
-        asked = _moment()
+        asked = since_boot()
         with self._database.beside() as connection:
             found = {row.kind: int(row.number) for row in connection.execute(_NUMBERS)}
         self._numbers = found  # before the time until which it holds
@@ -86,7 +84,3 @@ class Elsewhere:
     def change_within(self, connection: sa.Connection) -> None:
         """These records have changed, if the transaction commits."""
         connection.execute(changes.update().where(changes.c.kind == self.kind).values(number=changes.c.number + 1))
-
-
-def _moment() -> float:
-    return time.clock_gettime(_BOOT_TIME)

@@ -16,7 +16,6 @@ is counted in the database. One of those that lost its lease takes a new one, wi
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from hyperkms.errors import HyperkmsError, Refused, Unavailable
+from hyperkms.state.boot import since_boot
 from hyperkms.state.database import Database
 from hyperkms.state.database_clock import milliseconds_within
 from hyperkms.state.facts import read_within, write_within
@@ -35,8 +35,6 @@ from hyperkms.state.schema import instances
 LEASE_S: Final = 15.0
 RENEW_S: Final = 3.0
 _EPOCH: Final = "instance_epoch"
-_BOOT_TIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""A machine that slept has not renewed meanwhile."""
 
 
 class Lease:
@@ -73,7 +71,7 @@ class Lease:
         """Take or join it; Refused while another instance has it."""
         is_alone = self._is_alone()
         fcntl.flock(self._lock, fcntl.LOCK_SH)  # a process that releases has it alone: then this one waits
-        asked = _moment()
+        asked = since_boot()
         with unfenced(self._database) as connection:
             if is_alone:  # what a killed process of this directory had would be in the way of another kind
                 others = instances.c.shares != (self._shares is not None)
@@ -103,7 +101,7 @@ class Lease:
         """Unavailable unless it is held now; waits for nothing."""
         if self._is_lost:
             raise lease_lost()
-        if _moment() >= self._until:
+        if since_boot() >= self._until:
             words = f"the lease on the database could not be renewed for {self._lease_s:g} s: nothing is signed until"
             raise Unavailable("lease-expired", f"{words} the database answers")
 
@@ -123,7 +121,7 @@ class Lease:
 
         Unavailable if the database does not answer, or another instance has taken over.
         """
-        asked = _moment()
+        asked = since_boot()
         with self._database.beside() as connection:
             until = milliseconds_within(connection) + round(self._lease_s * 1000)
             renewed = connection.execute(instances.update().where(*self._ours).values(expires_at=until)).rowcount
@@ -193,10 +191,6 @@ class Lease:
                 if failed and not self._is_lost:
                     self._told(None)
                     failed = False
-
-
-def _moment() -> float:
-    return time.clock_gettime(_BOOT_TIME)
 
 
 def _seconds(milliseconds: int) -> int:

@@ -22,7 +22,8 @@ from hyperkms.state.schema import row_signatures
 
 ROW_CODES = frozenset({"row-altered", "row-rolled-back", "row-missing"})
 """Of what is wrong with one subject alone."""
-_MOST_KNOWN = 200_000
+_MOST_KNOWN = 20_000
+"""Subjects of which it is remembered what was verified."""
 
 
 class RowKey(Protocol):
@@ -155,7 +156,7 @@ class RowSignatures:
             for subject in (Subject(kind, one) for one in sorted(names)):
                 try:
                     sequence = self._judge(
-                        subject, found.get(subject.id), signatures.get(subject), floors.get(subject, 0)
+                        subject, found.get(subject.id), signatures.get(subject), floors.get(subject, 0), keeps=False
                     )
                 except Tampered as why:
                     wrong[subject] = why
@@ -194,8 +195,13 @@ class RowSignatures:
             raise
         return signature
 
-    def _judge(self, subject: Subject, rows: Rows | None, signature: Signature | None, floor: int) -> int | None:
-        """Its sequence; None where it never was. Tampered unless its rows are those that were signed last."""
+    def _judge(
+        self, subject: Subject, rows: Rows | None, signature: Signature | None, floor: int, *, keeps: bool = True
+    ) -> int | None:
+        """Its sequence; None where it never was. Tampered unless its rows are those that were signed last.
+
+        What was verified is remembered if it `keeps`: one that looks at all of them would fill the memory for nobody.
+        """
         if rows is None and signature is None and floor == 0:
             return None
         if rows is None or not rows.is_there:
@@ -211,7 +217,8 @@ class RowSignatures:
         verified = (signature.sequence, digest, signature.signature)
         if self._known.get(subject) != verified:
             self._verify(subject, signature, rows.encoded)
-            self._remember(subject, verified)
+            if keeps:
+                self._remember(subject, verified)
         return signature.sequence
 
     def _verify(self, subject: Subject, found: Signature, rows: bytes) -> None:

@@ -1,41 +1,42 @@
-"""What the record has of the signed rows of its database: which key signs them, and how far each subject has come."""
+"""What the record has of the signed rows of its database: which key signs them, and how far each subject has come.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+Most of it is read once: what stands in files to which nothing is added any more is kept in an index beside the record,
+which is made anew where it is not there. It is to be believed as far as the files themselves.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from hyperkms.audit.reading.decisions import Decision, Query, decisions
-from hyperkms.audit.reading.line_form import Line
+import msgspec
+
+from hyperkms.audit.entries import CLOSE
+from hyperkms.audit.manifest import read_entries
+from hyperkms.audit.reading.decisions import Decision, read_decision
+from hyperkms.audit.reading.folder import Folder, lines_of
 from hyperkms.audit.record import FENCE, ROWS
-from hyperkms.errors import NotFound
+from hyperkms.errors import NotFound, Tampered, Unavailable
+from hyperkms.state.durable import replace_file
 
 ADOPTED, COMMITTED = "rows-adopted", "rows-committed"
 _PART = b'"storeKey":"'
+_FORMAT = 1
+_WORTH = 1 << 20
+"""Bytes of complete files; fewer are read each time."""
 
 
-class _OfRows(Query, frozen=True, kw_only=True):
-    """Lines that name the key that signs rows."""
-
-    def decision(self, text: bytes) -> Decision | None:
-        """The decision of a line, if it is one of these."""
-        return super().decision(text) if _PART in text else None
-
-    def _fits(self, line: Line) -> bool:
-        return line.kind in (ROWS, FENCE)
-
-
-@dataclass
-class RecordedRows:
+class RecordedRows(msgspec.Struct, kw_only=True):
     """What the record says. The order of its lines does not matter."""
 
     adoption: int = 0
     """The number of the newest adoption; 0: the rows were never adopted."""
     store_key: str | None = None
     """The id of its key."""
-    adopted: set[str] = field(default_factory=set)
-    fenced: set[str] = field(default_factory=set)
+    adopted: set[str] = msgspec.field(default_factory=set)
+    fenced: set[str] = msgspec.field(default_factory=set)
     """Keys to which a fence has gone over; of one that was cut off the database knows whether it holds."""
-    by_key: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
+    by_key: dict[str, dict[str, dict[str, int]]] = msgspec.field(default_factory=dict)
+    """Sequences by key, kind and id."""
 
     def accepts(self, store_key: str, *, is_shared: bool) -> bool:
         """Whether rows signed by this key may stand in the database.
@@ -48,10 +49,13 @@ class RecordedRows:
 
     def floors(self, store_key: str) -> Mapping[tuple[str, str], int]:
         """The sequence that each subject has reached under this key, by its kind and id."""
-        return self.by_key.get(store_key, {})
+        kinds = self.by_key.get(store_key, {})
+        return {(kind, one): reached for kind, found in kinds.items() for one, reached in found.items()}
 
     def take(self, decision: Decision) -> None:
         """Read one line."""
+        if decision.line.kind not in (ROWS, FENCE):
+            return
         record = decision.record
         key = str(record.get("storeKey"))
         if decision.line.kind == FENCE:
@@ -61,18 +65,65 @@ class RecordedRows:
             number = record.get("adoption")
             if isinstance(number, int) and number > self.adoption:
                 self.adoption, self.store_key = number, key
-        floors = self.by_key.setdefault(key, {})
+        kinds = self.by_key.setdefault(key, {})
         for one in record.get("subjects", ()):
-            place = (str(one["kind"]), str(one["id"]))
-            floors[place] = max(int(one["sequence"]), floors.get(place, 0))
+            found = kinds.setdefault(str(one["kind"]), {})
+            found[str(one["id"])] = max(int(one["sequence"]), found.get(str(one["id"]), 0))
 
 
-def recorded_rows(folder: Path) -> RecordedRows:
-    """Read all of the record for it; nothing where there is no record yet."""
-    found = RecordedRows()
+class _Index(msgspec.Struct, kw_only=True):
+    """What stands in files that are complete."""
+
+    format: int = _FORMAT
+    files: set[str] = msgspec.field(default_factory=set)
+    said: RecordedRows = msgspec.field(default_factory=RecordedRows)
+
+
+def recorded_rows(folder: Path, index: Path) -> RecordedRows:
+    """Read what of the record the index has not, and keep there what is complete; nothing without a record."""
+    kept = _read_index(index)
     try:
-        for decision in decisions(folder, _OfRows()):
-            found.take(decision)
+        listed = Folder.read(folder)
     except NotFound:
-        return RecordedRows()
-    return found
+        return kept.said
+    files = [*(one for segments in listed.logs.values() for one in segments), *listed.unchained]
+    paths = {one.name: one.path for one in files if one.name not in kept.files}
+    complete = _complete(folder, listed) & paths.keys()
+    if sum(one.size for one in files if one.name in complete) >= _WORTH:
+        for name in complete:
+            _take(kept.said, paths.pop(name))
+        kept.files |= complete
+        with suppress(Unavailable):  # then the next one reads them once more
+            replace_file(index, msgspec.json.encode(kept))
+    for path in paths.values():
+        _take(kept.said, path)
+    return kept.said
+
+
+def _read_index(path: Path) -> _Index:
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Index)
+    except (OSError, msgspec.DecodeError):
+        return _Index()
+    return found if found.format == _FORMAT else _Index()
+
+
+def _complete(folder: Path, listed: Folder) -> set[str]:
+    """Files behind which their log goes on in another one, and those of logs that the manifest says are closed."""
+    closed: set[str | None] = set()
+    with suppress(Tampered):  # a manifest that is damaged says nothing here
+        closed = {entry.log for entry in read_entries(folder) if entry.event == CLOSE}
+    return {one.name for log, segments in listed.logs.items() for one in (segments if log in closed else segments[:-1])}
+
+
+def _take(said: RecordedRows, path: Path) -> None:
+    for decision in _decisions(path):
+        said.take(decision)
+
+
+def _decisions(path: Path) -> Iterator[Decision]:
+    """Lines that name a key that signs rows."""
+    for text in lines_of(path):
+        decision = read_decision(text) if _PART in text else None
+        if decision is not None:
+            yield decision

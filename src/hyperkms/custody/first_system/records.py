@@ -190,6 +190,8 @@ class _Members:
 
     def optional(self, member: str, kind: type[T]) -> T | None:
         found = self.members.get(member)
+        if isinstance(found, str) and "\0" in found:  # PostgreSQL keeps no such text
+            raise self.wrong(member, "has a character U+0000")
         if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
             raise self.wrong(member, "is of another type")
         return found
