@@ -7,6 +7,7 @@ takes none below them, so that numbers of two ranges would refuse each other.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -17,6 +18,13 @@ from hyperkms.state.database_clock import MOST_APART_MS, milliseconds_within
 from hyperkms.state.grouped import GroupedWork
 from hyperkms.state.schema import signers
 from hyperkms.state.waiting import about_to_wait
+
+# Without a file no counter of one machine is gone on from.
+_DRAW: Final = sa.text(
+    "UPDATE signers SET ceiling = GREATEST(ceiling + 1, :now), file = NULL WHERE address = :address RETURNING ceiling,"
+    " EXISTS (SELECT 1 FROM caller_nonces c WHERE c.address = signers.address AND c.nonce >= signers.ceiling)"
+    " AS has_chosen"
+)
 
 
 class SharedNonces(ChosenNonces):
@@ -40,21 +48,28 @@ class SharedNonces(ChosenNonces):
         self._work.close()
 
     def _next(self, address: str, connection: sa.Connection) -> int:
-        row = signer_row(connection, address)
         now = milliseconds_within(connection)
         if abs(now - self._clock()) > MOST_APART_MS:
             words = f"this machine's clock and the database's differ by {abs(now - self._clock())} ms"
             raise Unavailable("clocks-apart", f"{words}, and {MOST_APART_MS} ms are allowed: nothing is numbered here")
-        nonce = max(now, row.ceiling + 1)
-        taken = {
-            number for _, number in claimed_within(connection, [address], above=nonce - 1, to=now + CLOCK_AHEAD_MS)
-        }
-        while nonce in taken:
-            nonce += 1
-        if nonce > now + CLOCK_AHEAD_MS:
+        nonce = _drawn(connection, address, now)
+        if nonce > now + CLOCK_AHEAD_MS:  # what was written is undone
             words = f"the next nonce {nonce} is more than {CLOCK_AHEAD_MS} ms ahead of the database's clock, {now}"
             raise Unavailable("nonce-ahead-of-clock", f"{words}: it went back, or too many were drawn")
-        # Without a file no counter of one machine is gone on from.
-        is_it = signers.c.address == address
-        connection.execute(signers.update().where(is_it).values(ceiling=nonce, file=None))
         return nonce
+
+
+def _drawn(connection: sa.Connection, address: str, now: int) -> int:
+    """max(now, last + 1), or the next after it that no caller has chosen; written as the last."""
+    drawn = connection.execute(_DRAW, {"address": address, "now": now}).one_or_none()
+    if drawn is None:
+        signer_row(connection, address)
+        return _drawn(connection, address, now)
+    nonce = int(drawn.ceiling)
+    if drawn.has_chosen:
+        chosen = claimed_within(connection, [address], above=nonce - 1, to=now + CLOCK_AHEAD_MS)
+        taken = {number for _, number in chosen}
+        while nonce in taken:
+            nonce += 1
+        connection.execute(signers.update().where(signers.c.address == address).values(ceiling=nonce))
+    return nonce

@@ -78,7 +78,8 @@ class RowSignatures:
         self._committed = committed
         self._altered = altered
         self._seen: dict[Subject, int] = dict(floors or {})
-        self._known: dict[Subject, tuple[int, bytes, bytes]] = {}
+        self._known: dict[Subject, bytes] = {}
+        """SHA-256 of the rows that were verified, and behind it one over that, sequence and signature."""
         self._told: dict[Subject, str] = {}
 
     @contextmanager
@@ -214,11 +215,11 @@ class RowSignatures:
             details: dict[str, str | int | list[str]] = {"subject": subject.words}
             raise Tampered("row-rolled-back", f"{words}, and has come to change {floor}: it was put back", details)
         digest = hashlib.sha256(rows.encoded).digest()
-        verified = (signature.sequence, digest, signature.signature)
+        verified = digest + hashlib.sha256(digest + signature.sequence.to_bytes(8) + signature.signature).digest()
         if self._known.get(subject) != verified:
             self._verify(subject, signature, rows.encoded)
             if keeps:
-                self._remember(subject, verified)
+                self._remember(subject, verified, signature.sequence)
         return signature.sequence
 
     def _verify(self, subject: Subject, found: Signature, rows: bytes) -> None:
@@ -233,7 +234,7 @@ class RowSignatures:
         if rows is None:  # nothing was made, and there was nothing
             return None
         known = self._known.get(subject)
-        if before is not None and known is not None and known[1] == hashlib.sha256(rows.encoded).digest():
+        if before is not None and known is not None and known.startswith(hashlib.sha256(rows.encoded).digest()):
             return None
         sequence = 1 if before is None else before.sequence + 1
         self._store(connection, subject, sequence, rows.encoded)
@@ -251,12 +252,12 @@ class RowSignatures:
         if done:
             self._committed(done)
 
-    def _remember(self, subject: Subject, verified: tuple[int, bytes, bytes]) -> None:
+    def _remember(self, subject: Subject, verified: bytes, sequence: int) -> None:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[subject] = verified
-        if verified[0] > self._seen.get(subject, 0):
-            self._seen[subject] = verified[0]
+        if sequence > self._seen.get(subject, 0):
+            self._seen[subject] = sequence
 
 
 def _altered(subject: Subject, why: str) -> Tampered:
