@@ -257,9 +257,9 @@ def test_a_wallet_that_was_retired_and_a_client_that_was_revoked_do_not_come_bac
         with pytest.raises(Tampered):
             resolve(again.parts, A, None)
         resolve(again.parts, B, None)
-        lines = [line for log in read_logs(held.data / "records").values() for line in log.lines]
-        told = {line["record"]["subject"] for line in lines if line["record"].get("operation") == "row-altered"}
-        assert told >= {subject.words for subject in rolled_back}
+    lines = [line for log in read_logs(held.data / "records").values() for line in log.lines]
+    told = {line["record"]["subject"] for line in lines if line["record"].get("operation") == "row-altered"}
+    assert told >= {subject.words for subject in rolled_back}
 
 
 def test_a_wallet_of_which_nothing_is_left_is_missed_after_a_restart_too(held: Held) -> None:
