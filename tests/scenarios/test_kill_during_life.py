@@ -20,6 +20,7 @@ from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.operations.sweep import sweep
 from hyperkms.wallet import KeyType, KeyVersion, VersionState, WalletId
 from hyperkms.wallet_life import KeyFate, WalletHistory
+from support.custody import settings_for
 from support.forked import Forked
 from support.in_process import ACTOR, Here, here, resolve
 from support.killed_in_life import (
@@ -191,9 +192,8 @@ def test_processes_that_rotate_one_wallet_make_no_gap_and_lose_no_key(tmp_path: 
         at.wallet("w", key_type)
         each = -(-ROTATIONS // PROCESSES)
         words = [sys.executable, str(SUPPORT / "rotating.py"), str(at.data), "w", str(each)]
-        processes = [
-            subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
-        ]
+        settings = environment(**settings_for(at.data))
+        processes = [subprocess.Popen(words, env=settings, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
         told = [process.communicate()[0].splitlines() for process in processes]
         assert [process.returncode for process in processes] == [0] * PROCESSES
         history = assert_stands(at, "w")
