@@ -23,6 +23,7 @@ from hyperkms.audit.log import Durability
 from hyperkms.errors import Malformed, Refused, quoted
 from hyperkms.mode import Mode
 from hyperkms.state.postgresql_address import PostgresAddress, parse_postgresql
+from hyperkms.threshold.group import MOST_MEMBERS, require_served
 from hyperkms.wallet import KeyType, Network
 
 MemoryLock: TypeAlias = Literal["auto", "memfd_secret", "mlock"]
@@ -36,7 +37,6 @@ MAX_SEGMENT_MB = 65_536
 EMERGENCY_MB = 4
 MAX_EMERGENCY_MB = 1024
 MAX_REQUEST_WINDOW_S = 30
-MOST_COSIGNERS = 5
 KEY_LEASE_S = 300
 MAX_KEY_LEASE_S = 3600
 _SECRETS_PREFIX = re.compile(r"[A-Za-z0-9/_+=.@-]{1,200}", re.ASCII)
@@ -396,8 +396,11 @@ def environment_of_cosigner(config: Config) -> dict[str, str]:
     Nothing of the service's own is in it, neither its API key nor where it listens.
     """
     own = {name: value for name, value in os.environ.items() if name not in SETTINGS and not _is_secret(name)}
+    recipient = config.recovery_recipient
+    copied = {} if recipient is None else {"HYPERKMS_RECOVERY_RECIPIENT": str(recipient.absolute())}
     return {
         **own,
+        **copied,
         "HYPERKMS_ENV": config.mode.value,
         "HYPERKMS_MAINNET_URL": config.mainnet_url,
         "HYPERKMS_TESTNET_URL": config.testnet_url,
@@ -467,6 +470,12 @@ def _check_mpc(config: Config) -> None:
     if config.mode is Mode.PRODUCTION and config.mpc_enabled and config.mpc_group is None:
         words = "MPC_ENABLED=true without HYPERKMS_MPC_GROUP would start every cosigner on this machine, which protects"
         raise Refused("embedded-in-production", f"{words} against one process alone: describe a group on other hosts")
+    if config.mpc_enabled and config.mpc_required is not None and config.mpc_total is not None:
+        try:
+            require_served(config.mpc_required, config.mpc_total)
+        except Malformed as error:
+            words = f"MPC_THRESHOLD_REQUIRED and MPC_THRESHOLD_TOTAL: {error.message}"
+            raise Malformed(error.code, words, {"setting": "MPC_THRESHOLD_REQUIRED"}) from error
 
 
 def _check(config: Config) -> None:
@@ -605,8 +614,8 @@ def _number(value: object, name: str, most: int, *, least: int = 1) -> int:
 
 
 def _count(values: Mapping[str, str], name: str) -> int | None:
-    """A number of cosigners; whether the two fit together is for the group to say."""
-    return _number(values[name], name, MOST_COSIGNERS) if values.get(name) else None
+    """A number of cosigners; `_check_mpc` says whether the two fit together."""
+    return _number(values[name], name, MOST_MEMBERS) if values.get(name) else None
 
 
 def _path(values: Mapping[str, str], flags: Mapping[str, object], name: str) -> Path | None:

@@ -4,7 +4,8 @@ import json
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from support.signed import Signer, registered
 
 PRODUCTION = {"HYPERKMS_ENV": "production"}
 NAMES = ("alpha", "beta", "gamma")
+FIVE = (*NAMES, "delta", "epsilon")
 
 
 def told(*words: str, cwd: Path, **settings: str) -> str:
@@ -54,46 +56,54 @@ class Owner:
 
 @dataclass
 class Ceremony:
-    """Three cosigners and a service of one group, over TLS on this machine."""
+    """Cosigners and a service of one group, over TLS on this machine: two of three, unless another size is asked for."""
 
     folder: Path
     processes: dict[str, Process]
     ports: dict[str, int]
     group: Path
     fingerprint: str
+    threshold: int = 2
     running: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
     @contextmanager
-    def held(cls, folder: Path) -> Iterator["Ceremony"]:
+    def held(cls, folder: Path, *, threshold: int = 2, names: Sequence[str] = NAMES) -> Iterator["Ceremony"]:
         """From `init` to `join` on every host, and the cosigners run."""
         service = folder / "service"
         with Service.start(service, **PRODUCTION):
             pass
-        processes = {name: Process(folder / name, PRODUCTION) for name in NAMES}
-        ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
-        cards = [card(service)]
-        for name, process in processes.items():
-            process.init()
-            cards.append(card(process.data, "--name", name, "--address", f"127.0.0.1:{ports[name]}"))
-        group, fingerprint = described(folder / "group.json", cards)
-        made = cls(folder, processes, ports, group, fingerprint)
+        processes = {name: Process(folder / name, PRODUCTION) for name in names}
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+
+        def made_card(name: str) -> Path:
+            processes[name].init()
+            return card(processes[name].data, "--name", name, "--address", f"127.0.0.1:{ports[name]}")
+
+        with ThreadPoolExecutor(len(names)) as threads:
+            cards = [card(service), *threads.map(made_card, names)]
+        group, fingerprint = described(folder / "group.json", cards, threshold=threshold)
+        made = cls(folder, processes, ports, group, fingerprint, threshold)
         try:
-            for process in processes.values():
-                process.join(group, fingerprint)
-                process.start()
+            with ThreadPoolExecutor(len(names)) as threads:
+                list(threads.map(made.begin, names))
             yield made
         finally:
             made.running.close()
             for process in made.processes.values():
                 process.stop()
 
+    def begin(self, name: str) -> None:
+        """A host joins the group, and its cosigner runs."""
+        self.processes[name].join(self.group, self.fingerprint)
+        self.processes[name].start()
+
     @contextmanager
-    def service(self) -> Iterator[Service]:
+    def service(self, **more: str) -> Iterator[Service]:
         """The service, with its group."""
-        settings = {"MPC_ENABLED": "true", "HYPERKMS_MPC_GROUP": str(self.group)}
-        more = {"HYPERKMS_ACCEPT_UNAUDITED_ECDSA": "true"}
-        with Service.start(self.folder / "service", **PRODUCTION, **settings, **more) as running:
+        group = {"MPC_ENABLED": "true", "HYPERKMS_MPC_GROUP": str(self.group)}
+        settings = {**PRODUCTION, **group, "HYPERKMS_ACCEPT_UNAUDITED_ECDSA": "true", **more}
+        with Service.start(self.folder / "service", **settings) as running:
             yield running
 
     def bot(self, service: Service) -> Signer:
@@ -141,8 +151,17 @@ class Ceremony:
         process.init()
         [self.ports[name]] = free_ports(1)
         card(process.data, "--name", name, "--address", f"127.0.0.1:{self.ports[name]}")
-        cards = [self.folder / f"{each}.json" for each in ("service", *NAMES)]
-        return described(self.folder / "group-2.json", cards)
+        cards = [self.folder / f"{each}.json" for each in ("service", *self.processes)]
+        return described(self.folder / "group-2.json", cards, threshold=self.threshold)
+
+    def succeed(self, name: str) -> None:
+        """A new host takes the place of a lost one: it joins, and every other one says that it is a replacement."""
+        group, fingerprint = self.successor(name)
+        for other, process in self.processes.items():
+            process.stop()
+            process.join(group, fingerprint, *([] if other == name else ["--replace"]))
+            process.start()
+        self.group, self.fingerprint = group, fingerprint
 
     def connect(self, name: str, context: ssl.SSLContext) -> ssl.SSLSocket:
         """A TLS connection to a cosigner, as whoever has this context."""
@@ -164,9 +183,10 @@ def client_with(folder: Path | None) -> ssl.SSLContext:
     return context
 
 
-def described(file: Path, cards: list[Path]) -> tuple[Path, str]:
+def described(file: Path, cards: list[Path], *, threshold: int = 2) -> tuple[Path, str]:
     """The description of a group, and its fingerprint."""
-    said = told("mpc", "init", *map(str, cards), "--group", "desk", "--out", str(file), "--json", cwd=file.parent)
+    words = ("--group", "desk", "--threshold", str(threshold), "--out", str(file), "--json")
+    said = told("mpc", "init", *map(str, cards), *words, cwd=file.parent)
     view: Any = json.loads(said)
     fingerprint: str = view["fingerprint"]
     return file, fingerprint

@@ -7,6 +7,8 @@ from hyperkms.cli.listeners import Listeners
 
 GO = b"g"
 """To the worker: open the data directory and serve."""
+CONNECT = b"c"
+"""To the worker: the cosigners that its parent runs listen now."""
 STOP = b"s"
 """To the worker: finish what was begun and end; a second time: do not wait for that."""
 

@@ -19,7 +19,7 @@ from hyperkms.state.durable import create_file
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.threshold.coordinator.connecting import MOST_SOCKET
 from hyperkms.threshold.coordinator.coordinator import Coordinator
-from hyperkms.threshold.group import Group, Member, parse_group, read_group
+from hyperkms.threshold.group import Group, Member, parse_group, read_group, require_served
 from hyperkms.threshold.protocols import cosign
 
 FOLDER = "cosigners"
@@ -73,6 +73,7 @@ def _embedded(config: Config, service: str, folder: Path, tell: Tell) -> Group:
     path = folder / GROUP
     if not path.exists():
         required, total = config.mpc_required or _REQUIRED, config.mpc_total or _TOTAL
+        require_served(required, total)
         _require_short(folder / str(total) / SOCKET)
         folder.mkdir(mode=0o700, exist_ok=True)
         tell(f"hyperkms: making {total} cosigners at {folder}, each with keys of its own")

@@ -31,7 +31,8 @@ _log = structlog.stdlib.get_logger("hyperkms.cosigners")
 def embedded(config: Config, tell: Tell) -> Iterator[None]:
     """Within this block the cosigners of the data directory run, if they are this service's to start.
 
-    They were made by whoever opened the directory. They listen on entry, or START_S later it goes on without.
+    They were made by whoever opened the directory. They listen on entry; it goes on without one that ends instead, which
+    is started again and again, and without one that does neither within START_S.
     """
     if not is_embedded(config):
         yield
@@ -49,7 +50,7 @@ def embedded(config: Config, tell: Tell) -> Iterator[None]:
     try:
         until = time.monotonic() + START_S
         for child in children:
-            child.listening.wait(max(0.0, until - time.monotonic()))
+            child.tried.wait(max(0.0, until - time.monotonic()))
         yield
     finally:
         for child in children:
@@ -63,7 +64,8 @@ class _Child(threading.Thread):
 
     def __init__(self, config: Config, folder: Path, index: int) -> None:
         super().__init__(name=f"cosigner-{index}", daemon=True)
-        self.listening = threading.Event()
+        self.tried = threading.Event()
+        """Set once it listens, or has ended without."""
         self._config = config
         self._folder = folder
         self._index = index
@@ -84,6 +86,7 @@ class _Child(threading.Thread):
                 self._once()
             except OSError as error:  # no process, no descriptor, no memory: the next turn tries again
                 _log.warning("cosigner-not-launched", cosigner=self._index, why=error.strerror)
+            self.tried.set()
             timer.cancel()
             pause = FIRST_PAUSE_S if stable.is_set() else min(LONGEST_PAUSE_S, pause * 3)
             self._stopping.wait(pause)
@@ -160,5 +163,5 @@ class _Child(threading.Thread):
             _log.info("cosigner-says", cosigner=self._index, words=words)
             return
         if said.get("event") == "listening":
-            self.listening.set()
+            self.tried.set()
         _log.info("cosigner-log", cosigner=self._index, line=said)

@@ -49,13 +49,14 @@ def serve(
     config: Config,
     listeners: Listeners,
     listening: Callable[[str], None],
-    heed: Callable[[Server], None],
+    heed: Callable[[Server, Callable[[], None]], None],
     tell: Tell = tell_operator,
     *,
     cosigners: Callable[[Config, Tell], AbstractContextManager[None]] = embedded,
 ) -> None:
     """Serve at these sockets; `heed` arranges, in the event loop, for the server to be stopped.
 
+    It is given what connects to the cosigners, too, to be called once those that are run here listen.
     `listening` is told in words why it cannot sign yet, or nothing.
     `cosigners` runs those that are this service's to run.
     """
@@ -68,20 +69,26 @@ def serve(
         bounds = Bounds(request_s=config.request_timeout_s, connections=config.max_connections)
         rules = Rules(AtOnce(app), bounds, config.trusted_proxies, parts.metrics)
         server = Server(app, places, rules, listening=partial(listening, fault), watch=parts.watch)
-        heed(server)
+        heed(server, partial(_connect, parts))
         async with metrics_served(parts, listeners.metrics, request_s=config.request_timeout_s):
             await server.serve()
 
-    with _parts(config, tell) as parts, cosigners(config, tell):
+    with _parts(config, tell) as parts, cosigners(config, tell), _at_work(config, parts):
         log_output().count_losses(parts.metrics.log_lines_lost)
         fault = why_not_ready(parts)
         uvloop.run(until_stopped(parts, "" if fault is None else str(fault)))
 
 
-def stop_on_signals(server: Server) -> None:
-    """SIGTERM and SIGINT stop the server; a second one hurries it."""
+def stop_on_signals(server: Server, connect: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT stop the server; a second one hurries it. The cosigners are connected to at once."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    connect()
+
+
+def _connect(parts: Parts) -> None:
+    if parts.in_shares is not None:
+        parts.in_shares.coordinator.start()
 
 
 @contextmanager
@@ -91,15 +98,23 @@ def _parts(config: Config, tell: Tell) -> Iterator[Parts]:
     if config.default_network in parts.markets:
         parts.markets[config.default_network].refresh()
     parts.signed_requests.replays.prepare()
-    sweeper = Sweeper(parts, config.data / SWEEP)
-    sweeper.start()
-    if parts.in_shares is not None:
-        parts.in_shares.coordinator.start()
     try:
         yield parts
     finally:
-        sweeper.stop()
         parts.close()
+
+
+@contextmanager
+def _at_work(config: Config, parts: Parts) -> Iterator[None]:
+    """Within this block it sweeps, and may be connected to cosigners; these are let go of before they end."""
+    sweeper = Sweeper(parts, config.data / SWEEP)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        sweeper.stop()
+        if parts.in_shares is not None:
+            parts.in_shares.coordinator.stop()
 
 
 def _tidy_record(parts: Parts, tell: Tell) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 import structlog
 
 from hyperkms.cli.announcing import announce
-from hyperkms.cli.channel import GO, STOP, Inherited
+from hyperkms.cli.channel import CONNECT, GO, STOP, Inherited
 from hyperkms.cli.embedded import embedded
 from hyperkms.cli.listeners import Listeners, Opened, opened
 from hyperkms.cli.telling import tell_operator
@@ -56,10 +56,11 @@ class _Supervisor:
             return await self._serve(cosigners)
 
     async def _serve(self, cosigners: ExitStack) -> int:
-        is_begun = await self._all_ready(self._workers[:1])  # (2)
+        is_begun = await self._workers[0].begin(GO)  # (2)
         if is_begun:
             # What the first worker made there is run here, once for all.
             await asyncio.to_thread(cosigners.enter_context, embedded(self._config, tell_operator))
+            self._workers[0].tell(CONNECT)
         if is_begun and await self._all_ready(self._workers[1:]):  # (3)
             announce(self._config, self._places, self._workers[0].memory, self._workers[0].fault)
             keeping = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
@@ -172,19 +173,19 @@ class _Worker:
             )
         self._channel = await asyncio.open_unix_connection(sock=ours)
 
-    async def begin(self) -> bool:
+    async def begin(self, words: bytes = GO + CONNECT) -> bool:
         """Let it serve; False if it ends instead."""
-        self.tell(GO)
+        self.tell(words)
         if self._channel is None:
             return False
         told = (await self._channel[0].readline()).decode().rstrip("\n")
         self.memory, _, self.fault = told.partition("\t")
         return bool(self.memory)
 
-    def tell(self, word: bytes) -> None:
-        """One word to the process, if it still listens."""
+    def tell(self, words: bytes) -> None:
+        """A word to the process, or several, if it still listens."""
         if self._channel and not self._channel[1].is_closing():
-            self._channel[1].write(word)
+            self._channel[1].write(words)
 
     def turn_away(self) -> None:
         """Let nobody wait for it until it serves: who connects is another worker's, or is refused at once."""

@@ -8,13 +8,13 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from hyperkms import _core
 from hyperkms.audit.reading.sentences import printable
-from hyperkms.cli.channel import GO, Inherited
+from hyperkms.cli.channel import CONNECT, GO, Inherited
 from hyperkms.cli.serving import serve
 from hyperkms.cli.telling import Tell, say_nothing, tell_operator
 from hyperkms.config import Config
@@ -43,7 +43,7 @@ def _of_the_parent(_config: Config, _tell: Tell) -> Iterator[None]:
     yield
 
 
-def _obey(channel: socket.socket, server: Server) -> None:
+def _obey(channel: socket.socket, server: Server, connect: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     channel.settimeout(0)
 
@@ -59,8 +59,8 @@ def _obey(channel: socket.socket, server: Server) -> None:
         if not words:
             loop.remove_reader(channel)
             once()
-        for _ in words:
-            server.stop()
+        for word in words:
+            (connect if word == CONNECT[0] else server.stop)()
 
     loop.add_reader(channel, heard)
     for number in (signal.SIGTERM, signal.SIGINT):

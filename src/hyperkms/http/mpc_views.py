@@ -1,9 +1,10 @@
 """Wallets in shares and their cosigners as the bodies of answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from hyperkms.errors import Malformed
 from hyperkms.http.mpc_schemas import (
     ConditionsAnswer,
     ConditionView,
@@ -33,13 +34,28 @@ OFF = MpcStatusAnswer(
 
 def mpc_wallet_view(wallet: Wallet, group: Group) -> MpcWalletView:
     """A wallet as it is shown, with the members of the first system."""
-    members = {
+    shown = msgspec.structs.asdict(wallet_view(wallet))
+    return MpcWalletView(**{**shown, "metadata": {**wallet.metadata, **_size(group)}, "mpc_enabled": True})
+
+
+def require_own_size(metadata: Mapping[str, object], group: Group) -> None:
+    """Malformed where a new wallet's metadata says that it is in shares of a group of another size.
+
+    The first system's answers have these members; who sends others wants a wallet that is not to be had here.
+    """
+    for name, so in _size(group).items():
+        said = metadata.get(name, so)
+        if said != so or type(said) is not type(so):
+            words = f"the cosigners of this service are {group.threshold} of {len(group.members)}, and every wallet in"
+            raise Malformed.at(f"metadata.{name}", f"{words} shares is so: leave it out", "metadata-of-another-group")
+
+
+def _size(group: Group) -> Mapping[str, object]:
+    return {
         "mpcEnabled": True,
         "threshold": f"{group.threshold}-of-{len(group.members)}",
         "shareCount": len(group.members),
     }
-    shown = msgspec.structs.asdict(wallet_view(wallet))
-    return MpcWalletView(**{**shown, "metadata": {**wallet.metadata, **members}, "mpc_enabled": True})
 
 
 def status_view(here: InShares | None) -> MpcStatusAnswer:

@@ -79,6 +79,14 @@ COORDINATING = Situation(
             next_step="Read docs/mpc.md; then set HYPERKMS_ACCEPT_UNAUDITED_ECDSA=true, or use a single key.",
         ),
         Problem(
+            code="metadata-of-another-group",
+            family=Malformed,
+            title="The cosigners are another number",
+            cause="`metadata` of a new wallet says threshold, shareCount or mpcEnabled, and the group of this service "
+            "is another. Every wallet in shares has the threshold of the group.",
+            next_step="Leave these members out. `GET /mpc/status` says the size; another one needs another group.",
+        ),
+        Problem(
             code="batch-too-large",
             family=Malformed,
             title="Too many of a wallet in shares in one batch",

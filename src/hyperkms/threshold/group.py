@@ -150,14 +150,16 @@ def _member(index: int, member: _Member) -> Member:
     )
 
 
+def require_served(threshold: int, members: int) -> None:
+    """Malformed unless 2 <= t <= n <= 5 with t > n / 2: two halves of a group could sign different things."""
+    if not FEWEST_SIGNERS <= threshold <= members <= MOST_MEMBERS or 2 * threshold <= members:
+        words = f"{threshold} of {members} is no threshold that is served: at least 2, and more than half of at most"
+        raise Malformed("unsupported-threshold", f"{words} {MOST_MEMBERS}")
+
+
 def _check(group: Group) -> None:
     count = len(group.members)
-    if not FEWEST_SIGNERS <= group.threshold <= count <= MOST_MEMBERS or 2 * group.threshold <= count:
-        words = (
-            f"{group.threshold} of {count} is no threshold that is served: at least 2, and more than half of at most "
-            f"{MOST_MEMBERS}"
-        )
-        raise Malformed("unsupported-threshold", words)
+    require_served(group.threshold, count)
     for what, values in (
         ("name", [member.name for member in group.members]),
         ("identity", [member.identity.hex() for member in group.members]),

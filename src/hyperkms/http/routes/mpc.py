@@ -22,7 +22,7 @@ from hyperkms.http.mpc_schemas import (
     ReplaceAnswer,
     ReplaceRequest,
 )
-from hyperkms.http.mpc_views import conditions_view, mpc_wallet_view, replaced_view, status_view
+from hyperkms.http.mpc_views import conditions_view, mpc_wallet_view, replaced_view, require_own_size, status_view
 from hyperkms.http.once import Work, respond, uncompleted
 from hyperkms.http.raw_body import read_raw
 from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
@@ -87,6 +87,7 @@ async def generate_wallet(
     exists, or that another call is at, is answered 409; what is cut off is finished by whoever asks for the same again.
     """
     parts, wanted = parts_of(request), new_wallet(request, client, body)
+    require_own_size(wanted.metadata, here.coordinator.group)
 
     def view(wallet: Wallet) -> MpcGenerateAnswer:
         return MpcGenerateAnswer(
