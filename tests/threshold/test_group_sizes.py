@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,11 @@ class Desk:
     @property
     def names(self) -> list[str]:
         return list(self.ceremony.processes)
+
+    @property
+    def refreshed(self) -> tuple[str, ...]:
+        """The kinds of keys whose refresh is no part of a replacement, which costs most of the time of these tests."""
+        return KEY_TYPES if self.threshold == len(self.names) else ("ed25519",)
 
     def start(self) -> None:
         self.service = self.running.enter_context(self.ceremony.service(HYPERKMS_TESTNET_URL=self.exchange))
@@ -139,46 +145,61 @@ def test_the_exchange_accepts_an_order_of_the_group(desk: Desk) -> None:
     assert status["resting"]["oid"]
 
 
-@pytest.mark.parametrize("key_type", KEY_TYPES)
-def test_as_many_may_be_lost_as_are_not_needed_and_no_more(desk: Desk, key_type: str) -> None:
+def test_as_many_may_be_lost_as_are_not_needed_and_no_more(desk: Desk) -> None:
     spare = len(desk.names) - desk.threshold
     for lost in {tuple(desk.names[:spare]), tuple(desk.names[len(desk.names) - spare :])}:
         with desk.without([*lost]):
-            signed = desk.sign(key_type, f"without {lost}")
-            assert {desk.names[index - 1] for index in signed["receipt"]["cosigned"]["signers"]}.isdisjoint(lost)
+            for key_type in KEY_TYPES:
+                signed = desk.sign(key_type, f"without {lost}")
+                assert {desk.names[index - 1] for index in signed["receipt"]["cosigned"]["signers"]}.isdisjoint(lost)
     lost = desk.names[: spare + 1]
-    with desk.without(lost):
-        answer = desk.ask("/mpc/wallets/sign", {"walletId": key_type, "message": "hello"})
-        assert (answer.status, answer.json["code"]) == (503, "insufficient-shares"), answer.body
-        assert answer.json["missing"] == lost
-        assert answer.json["error"].startswith(f"Insufficient shares: {desk.threshold} of {len(desk.names)} cosigners")
+    with desk.without(lost), ThreadPoolExecutor(2) as threads:
+        bodies = [{"walletId": key_type, "message": "hello"} for key_type in KEY_TYPES]
+        for answer in threads.map(lambda body: desk.ask("/mpc/wallets/sign", body), bodies):
+            assert (answer.status, answer.json["code"]) == (503, "insufficient-shares"), answer.body
+            assert answer.json["missing"] == lost
+            words = f"Insufficient shares: {desk.threshold} of {len(desk.names)} cosigners are needed"
+            assert answer.json["error"].startswith(words)
         assert desk.service.get("/mpc/status", headers={}).json["quorumLeft"] == -1
-    desk.sign(key_type, "all are back")
+    for key_type in KEY_TYPES:
+        desk.sign(key_type, "all are back")
+
+
+def test_a_refreshed_wallet_signs_on_and_the_shares_before_are_destroyed(desk: Desk) -> None:
+    for key_type in desk.refreshed:
+        before = desk.sign(key_type)
+        done = desk.change(f"/mpc/wallets/{key_type}/refresh", version=1)
+        assert (done["publicKey"], done["version"], done["epoch"]) == (before["publicKey"], 1, 1)
+        assert desk.sign(key_type)["publicKey"] == before["publicKey"]
+        for name in desk.names:
+            assert desk.shares(name, key_type) == [(1, 0, "retired"), (1, 1, "in-force")]
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
-def test_a_refreshed_and_rotated_wallet_signs_on_and_its_old_shares_are_destroyed(desk: Desk, key_type: str) -> None:
+def test_a_rotated_wallet_signs_with_both_until_the_one_before_is_retired(desk: Desk, key_type: str) -> None:
     before = desk.sign(key_type)
-    done = desk.change(f"/mpc/wallets/{key_type}/refresh", version=1)
-    assert (done["publicKey"], done["version"]) == (before["publicKey"], 1)
-    assert desk.sign(key_type)["publicKey"] == before["publicKey"]
+    rotation = desk.change("/mpc/wallets/rotate", walletId=key_type, activate=True, reason="quarterly")["rotation"]
+    old, new = rotation["oldVersion"], rotation["newVersion"]
+    assert rotation["oldPublicKey"] == before["publicKey"] != rotation["newPublicKey"]
+    assert desk.sign(key_type)["publicKey"] == rotation["newPublicKey"]
+    assert desk.sign(key_type, version=old)["publicKey"] == before["publicKey"]
+    ended = desk.change(f"/mpc/wallets/{key_type}/retire", version=old)
+    assert ["destroyedAt" in version for version in ended["versions"]] == [version != new for version in (old, new)]
     for name in desk.names:
-        assert [epoch for _, epoch, state in desk.shares(name, key_type) if state == "in-force"] == [done["epoch"]]
+        states = {version: state for version, _, state in desk.shares(name, key_type)}
+        assert (states[old], states[new]) == ("retired", "in-force")
+    refused = desk.ask("/mpc/wallets/sign", {"walletId": key_type, "message": "hello", "version": old})
+    assert (refused.status, refused.json["code"]) == (403, "version-retired")
 
-    turned = f"turned-{key_type}"
-    made = desk.change("/mpc/wallets/generate", walletId=turned, keyType=key_type)["wallet"]
-    rotation = desk.change("/mpc/wallets/rotate", walletId=turned, activate=True, reason="quarterly")["rotation"]
-    assert (rotation["oldVersion"], rotation["newVersion"]) == (1, 2)
-    assert rotation["oldPublicKey"] == made["publicKey"] != rotation["newPublicKey"]
-    assert desk.sign(turned)["publicKey"] == rotation["newPublicKey"]
-    assert desk.sign(turned, version=1)["publicKey"] == made["publicKey"]
 
-    ended = desk.change(f"/mpc/wallets/{turned}/retire", destroy=True)
+def test_a_retired_wallet_signs_no_more_and_its_shares_are_destroyed(desk: Desk) -> None:
+    desk.change("/mpc/wallets/generate", walletId="ended")
+    ended = desk.change("/mpc/wallets/ended/retire", destroy=True)
     assert all("destroyedAt" in version for version in ended["versions"])
-    refused = desk.ask("/mpc/wallets/sign", {"walletId": turned, "message": "hello"})
+    refused = desk.ask("/mpc/wallets/sign", {"walletId": "ended", "message": "hello"})
     assert (refused.status, refused.json["code"]) == (403, "wallet-retired")
     for name in desk.names:
-        assert desk.shares(name, turned) == [(1, 0, "retired"), (2, 0, "retired")]
+        assert desk.shares(name, "ended") == [(1, 0, "retired")]
 
 
 def test_a_lost_cosigner_is_replaced_where_as_many_others_are_left_as_sign(desk: Desk) -> None:
@@ -194,8 +215,9 @@ def test_a_lost_cosigner_is_replaced_where_as_many_others_are_left_as_sign(desk:
     wallets = {one["walletId"]: one for one in done["wallets"] if one["walletId"] in KEY_TYPES}
     if desk.threshold == len(desk.names):
         assert status == 1
-        assert {one["code"] for one in wallets.values()} == {"insufficient-shares"}, wallets
-        assert all("recovery.md" in one["error"] for one in wallets.values())
+        for one in wallets.values():
+            assert one["code"] == "share-not-found"
+            assert "1 of 2 cosigners hold shares in force of its key, and 2 are needed (docs/recovery.md)" in one["error"]
         return
     assert status == 0, done
     for key_type in KEY_TYPES:
@@ -240,16 +262,16 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_cosigners_that_a_service_starts_itself_are_as_many_as_its_settings_say(tmp_path: Path) -> None:
-    settings = {"MPC_THRESHOLD_REQUIRED": "3", "MPC_THRESHOLD_TOTAL": "4"}
+    settings = {"MPC_THRESHOLD_REQUIRED": "2", "MPC_THRESHOLD_TOTAL": "2"}
     with service_in_shares(tmp_path, **settings) as service:
-        until(lambda: alive(service) == [1, 2, 3, 4])
+        until(lambda: alive(service) == [1, 2])
         for key_type in KEY_TYPES:
             wallet = generate(service, key_type, keyType=key_type)
-            assert wallet["metadata"] == {"mpcEnabled": True, "threshold": "3-of-4", "shareCount": 4}
-            assert len(sign(service, key_type)["receipt"]["cosigned"]["signers"]) == 3
-    other = {"MPC_ENABLED": "true", **settings, "MPC_THRESHOLD_TOTAL": "5"}
+            assert wallet["metadata"] == {"mpcEnabled": True, "threshold": "2-of-2", "shareCount": 2}
+            assert sign(service, key_type)["receipt"]["cosigned"]["signers"] == [1, 2]
+    other = {"MPC_ENABLED": "true", **settings, "MPC_THRESHOLD_TOTAL": "3"}
     said = refusal("serve", "--data", "data", "--port", "0", cwd=tmp_path, **other)
-    assert "ask for 3 of 5" in said
+    assert "ask for 2 of 3" in said
     assert "[another-threshold]" in said
 
 

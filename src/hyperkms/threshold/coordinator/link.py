@@ -85,7 +85,7 @@ class Link:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        self._end("this service is ending")
+        self._let_go("this service is ending")
 
     async def ask(self, ask: Ask, kind: type[T], *, within: float) -> T:
         """What it answers; its refusal, or Unavailable if it is away or gives no answer in time."""
@@ -211,12 +211,16 @@ class Link:
 
     def _end(self, why: str) -> None:
         if self._streams is not None:
-            self._streams.writer.close()
-            self._streams = None
             logger("hyperkms.cosigners").warning("cosigner-away", cosigner=self.member.name, why=why)
-            self._changed()
         elif why != self._why:
             logger("hyperkms.cosigners").warning("cosigner-not-reached", cosigner=self.member.name, why=why)
+        self._let_go(why)
+
+    def _let_go(self, why: str) -> None:
+        if self._streams is not None:
+            self._streams.writer.close()
+            self._streams = None
+            self._changed()
         self._why = why
         for waiting in self._calls.values():
             if not waiting.done():
