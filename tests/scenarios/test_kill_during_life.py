@@ -162,7 +162,7 @@ def test_a_retirement_that_was_killed_happened_or_is_done_by_the_next_call(at: H
     kill_halfway(at.data, point, "destroy", case.wallet)
     assert (assert_stands(at, case.wallet).wallet.retired_at is not None) == case.happened
     request = RetireRequest(wallet=WalletId(case.wallet), fate=KeyFate.AT_ONCE)
-    history = retire(at.parts, ACTOR, request)
+    history = retire(at.parts, ACTOR, request).history
     assert [version.state for version in history.versions] == [VersionState.RETIRED]
     assert history.versions[0].destroyed_at is not None
     assert at.sealed(case.wallet) == []

@@ -56,7 +56,7 @@ class Owner:
 
 @dataclass
 class Ceremony:
-    """Cosigners and a service of one group, over TLS on this machine: two of three, unless another size is asked for."""
+    """Cosigners and a service of one group, over TLS on this machine: two of three, unless told otherwise."""
 
     folder: Path
     processes: dict[str, Process]

@@ -52,6 +52,7 @@ from hyperkms.threshold.wire import (
     Problem,
     Release,
     Retire,
+    RetireWallet,
     Said,
     ShareGiven,
     ShareName,
@@ -83,6 +84,7 @@ _ANSWERS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     Drop: Dropped,
     Activate: Said,
     Retire: Said,
+    RetireWallet: Said,
     Heads: HeadsKnown,
 }
 A = TypeVar("A")

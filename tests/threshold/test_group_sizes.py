@@ -13,6 +13,7 @@ import pytest
 from support.ceremony import FIVE, PRODUCTION, Ceremony, Owner, told
 from support.commands import refusal, run, sandbox
 from support.cosigners import Process
+from support.databases import rows
 from support.mpc import alive, check_message, generate, post_to_exchange, service_in_shares, sign, stopped
 from support.service import Answer, Service
 from support.signed import Signer, ask, now_ms
@@ -152,12 +153,12 @@ def test_as_many_may_be_lost_as_are_not_needed_and_no_more(desk: Desk) -> None:
             for key_type in KEY_TYPES:
                 signed = desk.sign(key_type, f"without {lost}")
                 assert {desk.names[index - 1] for index in signed["receipt"]["cosigned"]["signers"]}.isdisjoint(lost)
-    lost = desk.names[: spare + 1]
-    with desk.without(lost), ThreadPoolExecutor(2) as threads:
+    gone = desk.names[: spare + 1]
+    with desk.without(gone), ThreadPoolExecutor(2) as threads:
         bodies = [{"walletId": key_type, "message": "hello"} for key_type in KEY_TYPES]
         for answer in threads.map(lambda body: desk.ask("/mpc/wallets/sign", body), bodies):
             assert (answer.status, answer.json["code"]) == (503, "insufficient-shares"), answer.body
-            assert answer.json["missing"] == lost
+            assert answer.json["missing"] == gone
             words = f"Insufficient shares: {desk.threshold} of {len(desk.names)} cosigners are needed"
             assert answer.json["error"].startswith(words)
         assert desk.service.get("/mpc/status", headers={}).json["quorumLeft"] == -1
@@ -202,6 +203,22 @@ def test_a_retired_wallet_signs_no_more_and_its_shares_are_destroyed(desk: Desk)
         assert desk.shares(name, "ended") == [(1, 0, "retired")]
 
 
+def test_a_wallet_with_a_last_grace_is_refused_by_every_cosigner_that_was_shown_who_wants_it(desk: Desk) -> None:
+    for wallet in ("graced", "unshown"):
+        desk.change("/mpc/wallets/generate", walletId=wallet)
+    ended = desk.change("/mpc/wallets/graced/retire")
+    assert ("note" in ended, ended["versions"][0]["state"]) == (False, "retiring")
+    answer = desk.service.post("/mpc/wallets/unshown/retire", {})
+    assert answer.status == 200, answer.body
+    for name in desk.names:
+        assert f"cosigner {name}" in answer.json["note"], "a bearer key is no evidence to it"
+        data = desk.ceremony.processes[name].data
+        retired = dict(rows(data, "SELECT id, retired_at IS NOT NULL FROM wallets WHERE id IN ('graced', 'unshown')"))
+        assert retired == {"graced": 1, "unshown": 0}
+        assert desk.shares(name, "graced") == [(1, 0, "in-force")], "until the grace is over"
+    assert "note" not in desk.change("/mpc/wallets/unshown/retire"), "asked for again, by whom they believe"
+
+
 def test_a_lost_cosigner_is_replaced_where_as_many_others_are_left_as_sign(desk: Desk) -> None:
     ceremony, before = desk.ceremony, {key_type: desk.sign(key_type) for key_type in KEY_TYPES}
     lost = desk.names[-1]
@@ -214,10 +231,9 @@ def test_a_lost_cosigner_is_replaced_where_as_many_others_are_left_as_sign(desk:
     status, done = desk.command("replace")
     wallets = {one["walletId"]: one for one in done["wallets"] if one["walletId"] in KEY_TYPES}
     if desk.threshold == len(desk.names):
-        assert status == 1
-        for one in wallets.values():
-            assert one["code"] == "share-not-found"
-            assert "1 of 2 cosigners hold shares in force of its key, and 2 are needed (docs/recovery.md)" in one["error"]
+        words = "1 of 2 cosigners hold shares in force of its key, and 2 are needed (docs/recovery.md)"
+        assert (status, {one["code"] for one in wallets.values()}) == (1, {"share-not-found"})
+        assert all(words in one["error"] for one in wallets.values())
         return
     assert status == 0, done
     for key_type in KEY_TYPES:

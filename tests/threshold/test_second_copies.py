@@ -83,8 +83,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def copied(identity: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cosigners]:
     """Two of three, each with that recipient."""
-    settings = {SETTING: str(identity.with_name("recipient"))}
-    with Cosigners.running(tmp_path_factory.mktemp("copied"), **settings) as group:
+    recipient = str(identity.with_name("recipient"))
+    with Cosigners.running(tmp_path_factory.mktemp("copied"), threshold=2, members=3, **{SETTING: recipient}) as group:
         yield group
 
 

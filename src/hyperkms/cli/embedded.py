@@ -31,8 +31,8 @@ _log = structlog.stdlib.get_logger("hyperkms.cosigners")
 def embedded(config: Config, tell: Tell) -> Iterator[None]:
     """Within this block the cosigners of the data directory run, if they are this service's to start.
 
-    They were made by whoever opened the directory. They listen on entry; it goes on without one that ends instead, which
-    is started again and again, and without one that does neither within START_S.
+    They were made by whoever opened the directory. They listen on entry; it goes on without one that ends instead,
+    which is started again and again, and without one that does neither within START_S.
     """
     if not is_embedded(config):
         yield

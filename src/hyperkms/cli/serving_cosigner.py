@@ -25,6 +25,7 @@ from hyperkms.threshold.cosigner.desk import answer
 from hyperkms.threshold.cosigner.dropping import sweep_kept
 from hyperkms.threshold.cosigner.handshakes import watch_handshakes
 from hyperkms.threshold.cosigner.parts import Cosigner
+from hyperkms.threshold.cosigner.retiring_wallets import destroy_ended
 from hyperkms.threshold.cosigner.serving import Listener, Server
 
 _WATCH_S = 1.0
@@ -114,6 +115,7 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
         cosigner.authorities.watch()
         cosigner.sessions.sweep()
         cosigner.holding.keep_leases()
+        destroy_ended(cosigner, parts.upkeep.with_ended_last_grace(cosigner.clock()))
         if turn % _SETTLE_EVERY == 0:
             parts.settle_changes()
             sweep_kept(cosigner)

@@ -76,6 +76,8 @@ def retire_command(
         if not yes:
             _confirm(_at_stake(desk, wallet, version, at_once=destroy or version is not None))
         answer = desk.retire(wallet, _set(version=version, reason=reason, destroy=destroy or None))
+    if note := answer.get("note"):
+        tell_operator(f"hyperkms: {note}")
     if form is Form.JSON:
         show_json({"wallet": answer["wallet"], "versions": answer["versions"]})
         return

@@ -5,12 +5,11 @@ from pathlib import Path
 from hyperkms.cli.desk import View, built
 from hyperkms.cli.operator import actor, operator
 from hyperkms.http.conversion import convert
-from hyperkms.http.life_views import history_view, migrated_view, rotation_view, version_view
+from hyperkms.http.life_views import history_view, migrated_view, retired_view, rotation_view, version_view
 from hyperkms.http.schemas import (
     ActivateRequest,
     GenerateAnswer,
     HistoryAnswer,
-    RetireAnswer,
     RetireRequest,
     RotateAnswer,
     RotateRequest,
@@ -112,9 +111,8 @@ class WalletsAtDirectory:
         asked = convert(body, RetireRequest)
         fate = KeyFate.AT_ONCE if asked.destroy else KeyFate.AFTER_GRACE
         wanted = retire.RetireRequest(wallet=wallet, version=asked.version, reason=asked.reason, fate=fate)
-        history = retire.retire(self._parts, actor(), wanted)
-        views = [version_view(version) for version in history.versions]
-        return built(RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=views))
+        done = retire.retire(self._parts, actor(), wanted)
+        return built(retired_view(done, wallet_view(done.history.wallet)))
 
     def migrate(self, wallet: WalletId) -> View:
         """As POST /wallets/migrate."""

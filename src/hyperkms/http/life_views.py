@@ -5,12 +5,15 @@ from hyperkms.http.schemas import (
     HistoryVersionView,
     HistoryView,
     MigrateAnswer,
+    RetireAnswer,
     RotationView,
     VersionView,
+    WalletView,
 )
 from hyperkms.operations.activate import Rotated
 from hyperkms.operations.import_first_system import Imported
 from hyperkms.operations.parts import Lifetimes
+from hyperkms.operations.retire import Retired
 from hyperkms.wallet import KeyVersion, iso_time
 from hyperkms.wallet_life import WalletHistory
 
@@ -48,6 +51,19 @@ def rotation_view(rotated: Rotated, lifetimes: Lifetimes) -> RotationView:
         old_address=rotated.old.address,
         expires_at=_time(rotated.old.expires_at),
     )
+
+
+def retired_view(done: Retired, wallet: WalletView) -> RetireAnswer:
+    """The wallet and its versions; for one in shares also who would still sign with it."""
+    versions = [version_view(version) for version in done.history.versions]
+    return RetireAnswer(success=True, wallet=wallet, versions=versions, note=_signing_on(done))
+
+
+def _signing_on(done: Retired) -> str | None:
+    if not done.signing_on:
+        return None
+    reasons = "; ".join(f"{name}: {why}" for name, why in done.signing_on.items())
+    return f"This service signs with the wallet no more, and not all of its cosigners know ({reasons}). Ask again."
 
 
 def history_view(history: WalletHistory) -> HistoryView:

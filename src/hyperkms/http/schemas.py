@@ -256,6 +256,8 @@ class RetireAnswer(AnswerBody, frozen=True):
     success: Literal[True]
     wallet: WalletView
     versions: list[VersionView]
+    note: str | None = None
+    """Of a wallet in shares: which cosigners would still sign with it, and why."""
 
 
 class MigrateAnswer(AnswerBody, frozen=True):

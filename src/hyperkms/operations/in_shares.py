@@ -108,6 +108,24 @@ def activate_in_shares(parts: "Parts", wallet: Wallet, number: int, asker: Asker
         cosigners_of(parts, wallet.key_type).coordinator.activate(wallet.id, number, asker)
 
 
+def cosigners_that_sign_on(parts: "Parts", asker: Asker, wallet: Wallet) -> Mapping[str, str]:
+    """Of a wallet that is retired here, let no cosigner sign with it any more; those that do not take part, and why.
+
+    None is named for a wallet with a single key.
+    """
+    if not wallet.is_mpc:
+        return {}
+    if parts.in_shares is None:
+        return {"all": "MPC is not enabled here, so none of them was told"}
+    try:
+        left = parts.in_shares.coordinator.retire_wallet(wallet.id, asker)
+    except HyperkmsError as error:
+        left = {"all": error.message}
+    for name, why in left.items():
+        logger("hyperkms.cosigners").warning("wallet-not-retired", wallet=wallet.id, cosigner=name, why=why)
+    return left
+
+
 def shares_are_destroyed(parts: "Parts", asker: Asker, wallet: Wallet, number: int) -> bool:
     """Have every cosigner destroy its share; False, and it is tried again later, if one has not."""
     if parts.in_shares is None:

@@ -24,6 +24,12 @@ class Upkeep:
         ended = sa.and_(key_versions.c.state == VersionState.RETIRING.value, key_versions.c.expires_at <= now)
         return self._wallets(sa.select(key_versions.c.wallet).where(ended).distinct())
 
+    def with_ended_last_grace(self, now: int) -> Sequence[WalletId]:
+        """Retired wallets with a version whose grace has ended and that is not yet retired."""
+        ended = sa.and_(key_versions.c.state == VersionState.RETIRING.value, key_versions.c.expires_at <= now)
+        query = sa.select(key_versions.c.wallet).join(wallets, wallets.c.id == key_versions.c.wallet)
+        return self._wallets(query.where(ended, wallets.c.retired_at.is_not(None)).distinct())
+
     def with_keys_to_destroy(self) -> Sequence[WalletId]:
         """Wallets with a retired version whose sealed key is not yet known to be gone."""
         due = sa.and_(key_versions.c.state == VersionState.RETIRED.value, key_versions.c.destroyed_at.is_(None))

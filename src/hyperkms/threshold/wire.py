@@ -200,6 +200,17 @@ class Retire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retired: list[Word] = []
 
 
+class RetireWallet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="retire-wallet"):
+    """Sign with no version of the wallet any more, and destroy its shares when its last grace is over.
+
+    On the client's request, or the words of t that they do.
+    """
+
+    wallet: str
+    asker: Asker
+    retired: list[Word] = []
+
+
 class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="activate"):
     """Sign with a version that waits: on the client's request, or the words of t that they do."""
 
@@ -256,6 +267,7 @@ Ask: TypeAlias = (
     | Release
     | Drop
     | Retire
+    | RetireWallet
     | Activate
     | Witness
     | Heads
@@ -355,7 +367,10 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Answer to `Activate` and `Retire`: the signed word, for purpose "version active" or "version retired"."""
+    """Answer to `Activate`, `Retire` and `RetireWallet`: the signed word.
+
+    For purpose "version active", "version retired" or "wallet retired".
+    """
 
     statement: bytes
 
@@ -421,3 +436,8 @@ def head_statement(head: RecordHead) -> bytes:
 def version_statement(wallet: str, version: int, public_key: bytes) -> bytes:
     """What a member signs of a key version, for purpose "version active" or "version retired"."""
     return acknowledgement_statement(ShareName(wallet=wallet, version=version, epoch=0), b"", public_key)
+
+
+def wallet_statement(wallet: str) -> bytes:
+    """What a member signs of a whole wallet, for purpose "wallet retired": ids are used once."""
+    return version_statement(wallet, 0, b"")

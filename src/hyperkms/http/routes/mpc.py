@@ -11,7 +11,7 @@ from hyperkms.access.limits import What
 from hyperkms.http.answers import answer
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
-from hyperkms.http.life_views import rotation_view, version_view
+from hyperkms.http.life_views import retired_view, rotation_view
 from hyperkms.http.mpc_schemas import (
     ConditionsAnswer,
     MpcGenerateAnswer,
@@ -44,7 +44,7 @@ from hyperkms.operations.permission import wallet_for
 from hyperkms.operations.refresh import Refreshed, refresh
 from hyperkms.operations.replace import replace_lost
 from hyperkms.wallet import Wallet
-from hyperkms.wallet_life import KeyFate, WalletHistory
+from hyperkms.wallet_life import KeyFate
 
 router = APIRouter(prefix="/mpc", tags=["mpc"])
 
@@ -162,14 +162,12 @@ async def retire_wallet(
     )
     make, parts, actor = threads_of(request).make, parts_of(request), actor_of(request, client)
 
-    def run_retire() -> WalletHistory:
+    def run_retire() -> retire.Retired:
         require_mpc(parts.wallets.get(wallet))
         return retire.retire(parts, actor, wanted)
 
-    def view(history: WalletHistory) -> RetireAnswer:
-        versions = [version_view(version) for version in history.versions]
-        shown = mpc_wallet_view(history.wallet, here.coordinator.group)
-        return RetireAnswer(success=True, wallet=shown, versions=versions)
+    def view(done: retire.Retired) -> RetireAnswer:
+        return retired_view(done, mpc_wallet_view(done.history.wallet, here.coordinator.group))
 
     return await respond(request, client, Work(uncompleted(lambda: make(run_retire)), view))
 

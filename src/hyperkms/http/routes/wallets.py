@@ -10,7 +10,7 @@ from hyperkms.access.clients import Client, Operation
 from hyperkms.access.limits import What
 from hyperkms.http.auth import client_with
 from hyperkms.http.body import body_of
-from hyperkms.http.life_views import version_view
+from hyperkms.http.life_views import retired_view
 from hyperkms.http.once import Work, respond, uncompleted
 from hyperkms.http.request import Named, actor_of, parts_of, threads_of, wallet_of
 from hyperkms.http.routes.documented import documented
@@ -20,7 +20,7 @@ from hyperkms.http.wishes import new_wallet, note_on
 from hyperkms.operations import retire
 from hyperkms.operations.generate import generate
 from hyperkms.wallet import Wallet
-from hyperkms.wallet_life import KeyFate, WalletHistory
+from hyperkms.wallet_life import KeyFate
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 Maker = Annotated[Client, Depends(client_with(Operation.GENERATE, limit=What.GENERATE))]
@@ -67,9 +67,4 @@ async def retire_wallet(
     )
     make, parts, actor = threads_of(request).make, parts_of(request), actor_of(request, client)
     run = uncompleted(lambda: make(retire.retire, parts, actor, wanted))  # retired again, it answers the same
-    return await respond(request, client, Work(run, _retired_view))
-
-
-def _retired_view(history: WalletHistory) -> RetireAnswer:
-    versions = [version_view(version) for version in history.versions]
-    return RetireAnswer(success=True, wallet=wallet_view(history.wallet), versions=versions)
+    return await respond(request, client, Work(run, lambda done: retired_view(done, wallet_view(done.history.wallet))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from dataclasses import dataclass
@@ -160,6 +160,11 @@ class Coordinator:
         """Have every cosigner destroy its share; Unavailable, with who has not, until all have."""
         self._wait(self._retire(wallet, version, asker), RETIRE_S)
 
+    def retire_wallet(self, wallet: str, asker: Asker) -> Mapping[str, str]:
+        """Have every cosigner sign with no version of it any more; those that would still, by name, and why."""
+        failed = self._wait(self._retire_wallet(wallet, asker), RETIRE_S)
+        return {self.group.by_index[index].name: error.message for index, error in sorted(failed.items())}
+
     def activate(self, wallet: str, version: int, asker: Asker) -> None:
         """Have the cosigners sign with a version that waits; durable at t of them on return, or it is not done."""
         self._wait(self._activate(wallet, version, asker), RETIRE_S)
@@ -288,6 +293,10 @@ class Coordinator:
         await self._connected()
         self._learnt.forget(wallet, version)
         await self._versions.retire(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
+
+    async def _retire_wallet(self, wallet: str, asker: Asker) -> Mapping[int, HyperkmsError]:
+        await self._connected()
+        return await self._versions.retire_wallet(wallet, asker, within=RETIRE_S - FIRST_CONNECTION_S)
 
     async def _activate(self, wallet: str, version: int, asker: Asker) -> None:
         await self._connected()

@@ -64,7 +64,9 @@ class Learnt:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
         if answered >= self._quorums.group.threshold:
-            words = f"wallet {wallet}, version {version}: {max(said.values(), default=0)} of {len(links)} cosigners hold"
+            words = (
+                f"wallet {wallet}, version {version}: {max(said.values(), default=0)} of {len(links)} cosigners hold"
+            )
             more = f"shares in force of its key, and {self._quorums.group.threshold} are needed (docs/recovery.md)"
             raise NotFound("share-not-found", f"{words} {more}")
         raise self._quorums.insufficient(_missing(links, waiting))

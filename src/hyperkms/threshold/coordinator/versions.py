@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hyperkms.errors import HyperkmsError, Unavailable
 from hyperkms.threshold.coordinator.attempt import Attempt
 from hyperkms.threshold.coordinator.quorum import Quorums
-from hyperkms.threshold.wire import Activate, Asker, Retire, Said, SignedRequest, Word
+from hyperkms.threshold.wire import Activate, Asker, Retire, RetireWallet, Said, SignedRequest, Word
 
 _NOBODY = Asker(client="-", request_id="-", signed=SignedRequest(authorization=b"", method=b"", target=b"", body=b""))
 """No client asks: a cosigner that would take the service's word for one is not given it either."""
-Ask = Callable[[list[Word]], Activate | Retire]
+Told: TypeAlias = Activate | Retire | RetireWallet
+Ask: TypeAlias = Callable[[list[Word]], Told]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Versions:
             words = f"wallet {wallet}, version {version}: its shares are not destroyed yet at {', '.join(names)}"
             raise Unavailable("shares-left", f"{words}; that is tried again until it is done", {"missing": names})
 
+    async def retire_wallet(self, wallet: str, asker: Asker, *, within: float) -> Mapping[int, HyperkmsError]:
+        """Signs no more at any of them; those where it still would, and why."""
+        return await self._tell(lambda words: RetireWallet(wallet=wallet, asker=asker, retired=words), within=within)
+
     async def _tell(self, ask: Ask, *, within: float) -> Mapping[int, HyperkmsError]:
         """Ask all of them, then those that refused once more with the words of the others; who failed, and how."""
         links = self.quorums.links
@@ -63,7 +69,7 @@ class Versions:
 
 
 async def _ask_each(
-    attempt: Attempt, ask: Activate | Retire, members: list[int]
+    attempt: Attempt, ask: Told, members: list[int]
 ) -> tuple[dict[int, Said], dict[int, HyperkmsError]]:
     tries = [attempt.ask(index, ask, Said) for index in members]
     outcomes = dict(zip(members, await asyncio.gather(*tries, return_exceptions=True), strict=True))

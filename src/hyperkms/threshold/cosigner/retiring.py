@@ -16,7 +16,7 @@ from hyperkms.threshold.cosigner.recording import changed, write
 from hyperkms.threshold.cosigner.words import said_by_quorum
 from hyperkms.threshold.wire import Asker, Retire, Said, ShareName, version_statement
 from hyperkms.wallet import VersionState
-from hyperkms.wallet_life import Change, WalletHistory
+from hyperkms.wallet_life import Change, WalletHistory, is_over
 
 RETIRED_PURPOSE = "version retired"
 
@@ -25,8 +25,10 @@ def retire(cosigner: Cosigner, ask: Retire) -> Said:
     """Destroy every share of a version, durable on return, and say so under the identity key.
 
     It is done where the client's signed request asks for it, without one only where a bearer key is enough for this
-    wallet, or where t others say that they have done it: who was away meanwhile is shown their words. That another
-    version followed and its grace is over does not count: a coordinator alone can have that so.
+    wallet, or where t others say that they have done it: who was away meanwhile is shown their words. So it is where
+    the whole wallet was retired here, which took such a request, and the last grace of the version is over by this
+    cosigner's clock. That another version followed and its grace is over does not count: a coordinator alone can have
+    that so.
     """
     place, asker = Place.of(ShareName(wallet=ask.wallet, version=ask.version, epoch=0)), named(ask.asker)
     with cosigner.turn:
@@ -36,13 +38,23 @@ def retire(cosigner: Cosigner, ask: Retire) -> Said:
         statement = version_statement(place.wallet, place.version, rows[-1].public_key)
         due = [row for row in rows if row.state is not ShareState.RETIRED]
         if due:
-            if not said_by_quorum(cosigner.ourselves, RETIRED_PURPOSE, statement, ask.retired):
+            said = said_by_quorum(cosigner.ourselves, RETIRED_PURPOSE, statement, ask.retired)
+            if not said and not has_ended(cosigner, place):
                 asker = require_mandate(
                     cosigner, place, asker, Operation.RETIRE, fits=lambda asked: _destroys(asked, place)
                 )
-            _retire(cosigner, place, due[-1], asker)
-            cosigner.holding.forget(place.wallet, place.version)
+            destroy(cosigner, place, due[-1], asker)
     return Said(statement=cosigner.ourselves.identity.sign_statement(RETIRED_PURPOSE, statement))
+
+
+def has_ended(cosigner: Cosigner, place: Place) -> bool:
+    """Whether its wallet was retired here, and the last grace of this version is over."""
+    wallet = cosigner.wallets.find(place.wallet)
+    if wallet is None or wallet.retired_at is None:
+        return False
+    versions = cosigner.wallets.history(place.wallet).versions
+    version = next((one for one in versions if one.number == place.version), None)
+    return version is not None and (version.state is VersionState.RETIRED or is_over(version, cosigner.clock()))
 
 
 def _destroys(asked: AskedChange, place: Place) -> bool:
@@ -54,7 +66,9 @@ def _destroys(asked: AskedChange, place: Place) -> bool:
     return asked.version == place.version
 
 
-def _retire(cosigner: Cosigner, place: Place, row: ShareRow, asker: Asker) -> None:
+def destroy(cosigner: Cosigner, place: Place, row: ShareRow, asker: Asker) -> None:
+    """Every share of a version is destroyed, durable on return, and the version retired here; the caller has `turn`."""
+
     def before_commit(connection: sa.Connection) -> None:
         retire_within(connection, place.wallet, place.version)
         write(cosigner, changed(cosigner, asker, row, "retire-share", "retired"))
@@ -66,6 +80,7 @@ def _retire(cosigner: Cosigner, place: Place, row: ShareRow, asker: Asker) -> No
         cosigner.holding.rows.change(before_commit)
     else:
         cosigner.wallets.apply(change, before_commit=before_commit)
+    cosigner.holding.forget(place.wallet, place.version)
 
 
 def _change(history: WalletHistory, place: Place, now: int) -> Change | None:
