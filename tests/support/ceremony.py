@@ -4,7 +4,7 @@ import json
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -85,8 +85,7 @@ class Ceremony:
         group, fingerprint = described(folder / "group.json", cards, threshold=threshold)
         made = cls(folder, processes, ports, group, fingerprint, threshold)
         try:
-            with ThreadPoolExecutor(len(names)) as threads:
-                list(threads.map(made.begin, names))
+            made.everywhere(made.begin)
             yield made
         finally:
             made.running.close()
@@ -109,8 +108,7 @@ class Ceremony:
     def bot(self, service: Service) -> Signer:
         """A client that signs its requests, known at the service and at every cosigner."""
         signer = registered(service, "bot", "trade", "sign-bytes", "sign-text")
-        for name in self.processes:
-            self.know(name, signer)
+        self.everywhere(lambda name: self.know(name, signer))
         return signer
 
     def owner(self, service: Service) -> "Owner":
@@ -121,9 +119,13 @@ class Ceremony:
         answer = service.post("/clients", body)
         assert answer.status == 200, answer.body
         made = Owner(key, public, answer.json["service"])
-        for name in self.processes:
-            self.know_owner(name, made)
+        self.everywhere(lambda name: self.know_owner(name, made))
         return made
+
+    def everywhere(self, work: Callable[[str], None]) -> None:
+        """At every cosigner at once."""
+        with ThreadPoolExecutor(len(self.processes)) as threads:
+            list(threads.map(work, self.processes))
 
     def know_owner(self, name: str, owner: "Owner") -> None:
         """Let a cosigner know the owner, who signs nothing there."""
@@ -157,10 +159,14 @@ class Ceremony:
     def succeed(self, name: str) -> None:
         """A new host takes the place of a lost one: it joins, and every other one says that it is a replacement."""
         group, fingerprint = self.successor(name)
-        for other, process in self.processes.items():
+
+        def follow(other: str) -> None:
+            process = self.processes[other]
             process.stop()
             process.join(group, fingerprint, *([] if other == name else ["--replace"]))
             process.start()
+
+        self.everywhere(follow)
         self.group, self.fingerprint = group, fingerprint
 
     def connect(self, name: str, context: ssl.SSLContext) -> ssl.SSLSocket:

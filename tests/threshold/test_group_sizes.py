@@ -45,8 +45,11 @@ class Desk:
         return list(self.ceremony.processes)
 
     @property
-    def refreshed(self) -> tuple[str, ...]:
-        """The kinds of keys whose refresh is no part of a replacement, which costs most of the time of these tests."""
+    def renewed(self) -> tuple[str, ...]:
+        """The kinds of keys that are made anew: a secp256k1 key of many takes most of the time of these tests.
+
+        Where it can be replaced it is refreshed there.
+        """
         return KEY_TYPES if self.threshold == len(self.names) else ("ed25519",)
 
     def start(self) -> None:
@@ -89,10 +92,9 @@ class Desk:
         until(self.is_whole)
 
     def shares(self, name: str, wallet: str) -> list[tuple[int, int, str]]:
-        """Version, epoch and state of each share that a cosigner lists of a wallet."""
-        data = str(self.ceremony.processes[name].data)
-        listed = json.loads(told("cosigner", "shares", "--json", "--data", data, cwd=self.ceremony.folder))
-        return [(one["version"], one["epoch"], one["state"]) for one in listed if one["walletId"] == wallet]
+        """Version, epoch and state of each share that a cosigner has of a wallet."""
+        query = "SELECT version, epoch, state FROM shares WHERE wallet = ? ORDER BY version, epoch"
+        return rows(self.ceremony.processes[name].data, query, wallet)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +169,7 @@ def test_as_many_may_be_lost_as_are_not_needed_and_no_more(desk: Desk) -> None:
 
 
 def test_a_refreshed_wallet_signs_on_and_the_shares_before_are_destroyed(desk: Desk) -> None:
-    for key_type in desk.refreshed:
+    for key_type in desk.renewed:
         before = desk.sign(key_type)
         done = desk.change(f"/mpc/wallets/{key_type}/refresh", version=1)
         assert (done["publicKey"], done["version"], done["epoch"]) == (before["publicKey"], 1, 1)
@@ -176,8 +178,12 @@ def test_a_refreshed_wallet_signs_on_and_the_shares_before_are_destroyed(desk: D
             assert desk.shares(name, key_type) == [(1, 0, "retired"), (1, 1, "in-force")]
 
 
-@pytest.mark.parametrize("key_type", KEY_TYPES)
-def test_a_rotated_wallet_signs_with_both_until_the_one_before_is_retired(desk: Desk, key_type: str) -> None:
+def test_a_rotated_wallet_signs_with_both_until_the_one_before_is_retired(desk: Desk) -> None:
+    for key_type in desk.renewed:
+        rotate(desk, key_type)
+
+
+def rotate(desk: Desk, key_type: str) -> None:
     before = desk.sign(key_type)
     rotation = desk.change("/mpc/wallets/rotate", walletId=key_type, activate=True, reason="quarterly")["rotation"]
     old, new = rotation["oldVersion"], rotation["newVersion"]
