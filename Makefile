@@ -120,7 +120,7 @@ faults: setup
 	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
-		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py
+		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py tests/faults/test_killed_in_shares.py
 
 # Two changes at a time, each with the unit tests of its module alone; fails below 90 %.
 mutate: setup

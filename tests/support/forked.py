@@ -19,7 +19,7 @@ _LONGEST_S = START_S
 
 @dataclass(frozen=True)
 class Died:
-    """How a process ended: as `subprocess` counts, and what it wrote to standard error."""
+    """How a process ended: as `subprocess` counts, and what it wrote."""
 
     returncode: int
     stderr: str
@@ -65,7 +65,8 @@ def fork_for_each(main: Callable[..., None]) -> None:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            os.dup2(writing, sys.stderr.fileno())
+            for each in (sys.stdout, sys.stderr):  # the line below is all that our own standard output has
+                os.dup2(writing, each.fileno())
             os.environ.clear()
             os.environ.update(settings)
             _exit_after(main, words)
