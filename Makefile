@@ -114,8 +114,9 @@ faults: setup
 	echo 'faults: cosigners stopped, killed and flooded'; \
 	HYPERKMS_TEST_STOP_S=10 HYPERKMS_TEST_MPC_SIGNATURES=1000 HYPERKMS_TEST_MALFORMED=100000 $(LONG) \
 		tests/faults/test_cosigners_lost.py; \
-	echo 'faults: the coordinator killed with every set of cosigners at every step'; \
-	HYPERKMS_TEST_KILLS=3 $(LONG) tests/faults/test_killed_coordinator.py; \
+	echo 'faults: the coordinator and each cosigner killed at every step, with every set of cosigners that did it'; \
+	HYPERKMS_TEST_KILLS=3 $(LONG) tests/faults/test_killed_coordinator.py tests/faults/test_killed_at_a_refresh.py \
+		tests/faults/test_killed_at_a_replacement.py; \
 	echo 'faults: AWS on a bad day, each fault at each call 20 times'; \
 	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
 	echo 'faults: kills at random moments'; \

@@ -22,7 +22,7 @@ AT_ONCE = 4
 BEFORE = ("refresh open", "refresh begin", "refresh advance-1", "refresh advance-2", "refresh advance-3")
 TESTING = ("test prepare", "test share")
 DURABLE = ("refresh keep", "commit", "release")
-SLOW = [Point("refresh keep", (1, 2)), Point("commit", (1, 2)), Point("release", (2,))]
+SLOW = [Point("commit", (1, 2))]
 """For secp256k1, whose ceremonies take seconds."""
 
 

@@ -1,6 +1,7 @@
 """A production group that can be killed at a point: cosigners in processes of their own, and calls that are held."""
 
 import http.client
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -110,6 +111,24 @@ class RelayedGroup:
         self.cosigners.hang_up()
         for each in self.cosigners.processes.values():
             each.stop()
+
+    def lose(self, index: int) -> None:
+        """A cosigner is gone with its directory, and another one takes its place in a description that all follow."""
+        self.stop()
+        processes, group = self.cosigners.processes, self.cosigners.group
+        self.cosigners.hang_up()
+        processes[index].kill()
+        shutil.rmtree(processes[index].data)
+        identities = {member.index: member.identity for member in group.members}
+        group = described({**identities, index: processes[index].init()}, *group.coordinators)
+        self.cosigners.file.write_bytes(group.describe())
+        self.cosigners.group = group
+        for other, each in processes.items():
+            if other != index:
+                each.stop()
+            each.join(self.cosigners.file, group.fingerprint, *([] if other == index else ["--replace"]))
+            each.start()
+        self.know(index)
 
     def know(self, index: int) -> None:
         """Let a cosigner know both clients."""
