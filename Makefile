@@ -112,8 +112,9 @@ faults: setup
 		tests/scenarios/test_kill_under_a_key.py tests/scenarios/test_kill_during_life.py \
 		tests/scenarios/test_callers_of_one_key.py tests/faults/test_limits_over_time.py; \
 	echo 'faults: cosigners stopped, killed and flooded'; \
-	HYPERKMS_TEST_STOP_S=10 HYPERKMS_TEST_MPC_SIGNATURES=1000 HYPERKMS_TEST_MALFORMED=100000 $(LONG) \
-		tests/faults/test_cosigners_lost.py; \
+	HYPERKMS_TEST_STOP_S=10 HYPERKMS_TEST_MPC_SIGNATURES=1000 HYPERKMS_TEST_MALFORMED=100000 \
+		HYPERKMS_TEST_NONCE_RACES=100000 $(LONG) tests/faults/test_cosigners_lost.py tests/faults/test_cut_links.py \
+		tests/faults/test_raced_commitments.py; \
 	echo 'faults: the coordinator and each cosigner killed at every step, with every set of cosigners that did it'; \
 	HYPERKMS_TEST_KILLS=3 $(LONG) tests/faults/test_killed_coordinator.py tests/faults/test_killed_at_a_refresh.py \
 		tests/faults/test_killed_at_a_replacement.py; \

@@ -14,6 +14,7 @@ from typing import Any
 from hyperkms.client import Options, SigningClient, create_request_key
 from support.commands import run
 from support.cosigners import Line, Process
+from support.namespaces import Host
 from support.ports import free_ports
 from support.service import START_S, Service
 from support.signed import Signer, registered
@@ -68,17 +69,22 @@ class Ceremony:
 
     @classmethod
     @contextmanager
-    def held(cls, folder: Path, *, threshold: int = 2, names: Sequence[str] = NAMES) -> Iterator["Ceremony"]:
-        """From `init` to `join` on every host, and the cosigners run."""
+    def held(
+        cls, folder: Path, hosts: Sequence[Host] = (), *, threshold: int = 2, names: Sequence[str] = NAMES
+    ) -> Iterator["Ceremony"]:
+        """From `init` to `join` on every host, and the cosigners run: here, or each on one of these hosts."""
         service = folder / "service"
         with Service.start(service, **PRODUCTION):
             pass
         processes = {name: Process(folder / name, PRODUCTION) for name in names}
+        addresses = dict.fromkeys(names, "127.0.0.1")
+        for name, host in zip(names, hosts, strict=False):
+            processes[name].within, addresses[name] = host.within, host.address
         ports = dict(zip(names, free_ports(len(names)), strict=True))
 
         def made_card(name: str) -> Path:
             processes[name].init()
-            return card(processes[name].data, "--name", name, "--address", f"127.0.0.1:{ports[name]}")
+            return card(processes[name].data, "--name", name, "--address", f"{addresses[name]}:{ports[name]}")
 
         with ThreadPoolExecutor(len(names)) as threads:
             cards = [card(service), *threads.map(made_card, names)]

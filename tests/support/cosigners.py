@@ -168,6 +168,8 @@ class Process:
 
     data: Path
     settings: dict[str, str]
+    within: tuple[str, ...] = ()
+    """What it is started by, if by something: in a network namespace."""
     process: subprocess.Popen[str] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
     reader: threading.Thread | None = None
@@ -198,7 +200,7 @@ class Process:
 
     def start(self, *words: str, passed: Sequence[int] = ()) -> None:
         self.process = process = subprocess.Popen(
-            command("cosigner", "serve", "--data", str(self.data), *words),
+            [*self.within, *command("cosigner", "serve", "--data", str(self.data), *words)],
             env=environment(**self.settings),
             cwd=self.data.parent,
             stdout=subprocess.PIPE,

@@ -211,11 +211,12 @@ def described(identities: dict[int, bytes], service: str) -> Group:
 
 
 def _clients(service: Service) -> tuple[Signer, Signer]:
-    made = []
-    for name, more in (("owner", {"role": "administrator"}), ("bot", {"allow": list(BOT_MAY)})):
-        signer = Signer("00" * 16)
-        answer = service.post("/clients", {"name": name, "publicKey": signer.text, **more})
-        assert answer.status == 200, answer.body
-        made.append(Signer(answer.json["service"], signer.private))
-    owner, bot = made
-    return owner, bot
+    return client(service, "owner", role="administrator"), client(service, "bot", allow=list(BOT_MAY))
+
+
+def client(service: Service, name: str, **members: object) -> Signer:
+    """One that signs its requests, known at the service."""
+    signer = Signer("00" * 16)
+    answer = service.post("/clients", {"name": name, "publicKey": signer.text, **members})
+    assert answer.status == 200, answer.body
+    return Signer(answer.json["service"], signer.private)

@@ -13,6 +13,7 @@ from hyperkms.errors import Malformed
 from hyperkms.threshold.certificates import client_context, require_accepted
 from hyperkms.threshold.coordinator.problems import called
 from hyperkms.threshold.group import Member
+from hyperkms.threshold.silence import UNACKNOWLEDGED_S, end_if_unacknowledged
 
 UNIX = "unix:"
 MOST_SOCKET = 100
@@ -65,6 +66,7 @@ class Way:
             words = f"{called(member)}: {member.address} is no unix: socket, and no host:port with a certificate"
             raise Malformed("malformed-group", words)
         streams = Streams(*await asyncio.open_connection(host.strip("[]"), int(port), ssl=self._tls))
+        end_if_unacknowledged(streams.writer.get_extra_info("socket"), UNACKNOWLEDGED_S)
         try:
             require_accepted(streams.writer.get_extra_info("ssl_object"), (member.certificate,))
         except BaseException:

@@ -235,6 +235,6 @@ def _write(streams: Streams, call: Call) -> None:
 def _words(error: Exception) -> str:
     if isinstance(error, EOFError):
         return "it closed the connection"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) and error.errno is None:
         return f"no greeting within {GREETING_S:.0f} s"
     return getattr(error, "strerror", None) or "the connection failed"

@@ -6,7 +6,6 @@ Everything is bounded: connections, calls under way, frames, and how long a peer
 import asyncio
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from hyperkms.errors import Malformed, Refused, Unavailable
 from hyperkms.threshold.certificates import require_accepted
 from hyperkms.threshold.cosigner.desk import problem
 from hyperkms.threshold.cosigner.framing import Room, frame_of, read_call
+from hyperkms.threshold.silence import FORGOTTEN_S, end_if_unacknowledged, probe_when_idle
 from hyperkms.threshold.wire import Ask, Call, Hello, Problem
 
 MOST_CONNECTIONS = 72
@@ -77,7 +77,9 @@ class Server:
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _keep_alive(writer.get_extra_info("socket"))
+        accepted = writer.get_extra_info("socket")
+        probe_when_idle(accepted)  # a coordinator that is gone without a word does not keep its place for ever
+        end_if_unacknowledged(accepted, FORGOTTEN_S)
         task = asyncio.current_task()
         if task is None or self._stopping.is_set() or len(self._connections) >= MOST_CONNECTIONS:
             writer.close()
@@ -186,12 +188,3 @@ class _Connection:
             self._writer.write(frame)
             async with asyncio.timeout(TAKING_S):
                 await self._writer.drain()
-
-
-def _keep_alive(accepted: socket.socket) -> None:
-    """A coordinator that is gone without a word is noticed in a minute, and does not keep its place for ever."""
-    if accepted.family != socket.AF_UNIX:
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if sys.platform == "linux":
-            for option, seconds in ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 4)):
-                accepted.setsockopt(socket.IPPROTO_TCP, option, seconds)
