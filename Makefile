@@ -117,7 +117,7 @@ faults: setup
 		tests/faults/test_raced_commitments.py; \
 	echo 'faults: the coordinator and each cosigner killed at every step, with every set of cosigners that did it'; \
 	HYPERKMS_TEST_KILLS=3 $(LONG) tests/faults/test_killed_coordinator.py tests/faults/test_killed_at_a_refresh.py \
-		tests/faults/test_killed_at_a_replacement.py; \
+		tests/faults/test_killed_at_a_replacement.py tests/faults/test_killed_while_joining.py; \
 	echo 'faults: AWS on a bad day, each fault at each call 20 times'; \
 	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
 	echo 'faults: kills at random moments'; \
