@@ -116,7 +116,7 @@ faults: setup
 		HYPERKMS_TEST_NONCE_RACES=100000 $(LONG) tests/faults/test_cosigners_lost.py tests/faults/test_cut_links.py \
 		tests/faults/test_raced_commitments.py; \
 	echo 'faults: the coordinator and each cosigner killed at every step, with every set of cosigners that did it'; \
-	HYPERKMS_TEST_KILLS=3 $(LONG) tests/faults/test_killed_coordinator.py tests/faults/test_killed_at_a_refresh.py \
+	HYPERKMS_TEST_KILLS=1 $(LONG) tests/faults/test_killed_coordinator.py tests/faults/test_killed_at_a_refresh.py \
 		tests/faults/test_killed_at_a_replacement.py tests/faults/test_killed_while_joining.py; \
 	echo 'faults: AWS on a bad day, each fault at each call 20 times'; \
 	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
