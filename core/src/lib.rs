@@ -14,6 +14,7 @@ pub mod key_copy;
 pub mod key_file;
 #[cfg(feature = "kms")]
 pub mod kms;
+pub mod kms_native;
 pub mod memory;
 pub mod new_file;
 pub mod recipient;

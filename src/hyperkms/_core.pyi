@@ -60,6 +60,50 @@ class DataKey:
     """32 random bytes that seal one key version; opaque, sealed in memory."""
 
 @final
+class KmsForm:
+    """What a key that AWS KMS keeps is asked to sign, hashed by the core, and the judge of what is answered.
+
+    `public_key` is that of the key version. Nothing here is secret, and no form takes a digest from outside.
+    """
+
+    @staticmethod
+    def l1(
+        public_key: bytes,
+        msgpack: bytes,
+        *,
+        nonce: int,
+        vault: bytes | None,
+        expires_after: int | None,
+        network: Literal["mainnet", "testnet"],
+    ) -> KmsForm:
+        """An L1 action, as `sign_l1`."""
+    @staticmethod
+    def user_action(
+        public_key: bytes,
+        *,
+        primary_type: str,
+        values: Sequence[bool | int | str],
+        signature_chain_id: int,
+        network: Literal["mainnet", "testnet"],
+    ) -> KmsForm:
+        """A user-signed action, as `sign_user_action`."""
+    @staticmethod
+    def eip191(public_key: bytes, message: bytes) -> KmsForm:
+        """The EIP-191 form of a message, as `sign_eip191`."""
+    @staticmethod
+    def ed25519(public_key: bytes, message: bytes) -> KmsForm:
+        """Bytes as they are; Malformed for more than 4096, Refused as by `sign_ed25519_message`."""
+    @property
+    def asked(self) -> bytes:
+        """The `Message` of the call: the 32-byte digest (MessageType DIGEST), or the bytes (RAW)."""
+    def accept(self, answered: bytes) -> _Signed:
+        """The signature that KMS answered, in the form of the other wallets: 64 bytes, or 65 with s low and its v.
+
+        Tampered `kms-signature-wrong` unless `answered` is one by this very key of this very message: 64 bytes, or DER
+        of ECDSA in its one form.
+        """
+
+@final
 class LocalRootKey:
     """A root key in a local file of 32 bytes, mode 0600; opaque, sealed in memory."""
 
@@ -459,6 +503,9 @@ def verify_ed25519(public_key: bytes, message: bytes, signature: bytes) -> None:
     Strict where RFC 8032 section 5.1.7 leaves a choice: the equation without the cofactor, S below the group order,
     key and R canonical and not of small order.
     """
+
+def read_kms_public_key(key_type: _KeyType, der: bytes) -> bytes:
+    """32 or 33 bytes, of a SubjectPublicKeyInfo; Tampered `kms-public-key-wrong` unless it is its type's one form."""
 
 def keccak256(data: bytes) -> bytes:
     """32 bytes."""

@@ -3,6 +3,7 @@
 mod ahead;
 mod first_system;
 mod kms;
+mod kms_native;
 mod meters;
 mod typed;
 
@@ -524,6 +525,8 @@ mod _core {
     use super::key_copy::{copy_key, recipient_fingerprint};
     #[pymodule_export]
     use super::kms::{KmsAnswer, KmsClient};
+    #[pymodule_export]
+    use super::kms_native::{read_kms_public_key, KmsForm};
     #[pymodule_export]
     use super::meters::Meters;
     #[pymodule_export]

@@ -15,13 +15,11 @@ pub(super) enum Given {
     Text(String),
 }
 
-impl Given {
-    fn shown(&self) -> Value<'_> {
-        match self {
-            Given::Flag(flag) => Value::Flag(*flag),
-            Given::Integer(number) => Value::Integer(*number),
-            Given::Text(text) => Value::Text(text),
-        }
+pub(super) fn shown(given: &Given) -> Value<'_> {
+    match given {
+        Given::Flag(flag) => Value::Flag(*flag),
+        Given::Integer(number) => Value::Integer(*number),
+        Given::Text(text) => Value::Text(text),
     }
 }
 
@@ -34,7 +32,7 @@ pub(super) fn sign_user_action(
     signature_chain_id: u64,
     network: &str,
 ) -> Result<Signed> {
-    let values: Vec<Value<'_>> = values.iter().map(Given::shown).collect();
+    let values: Vec<Value<'_>> = values.iter().map(shown).collect();
     let network = network_named(network)?;
     handle.require_purpose(Purpose::PrivateKey)?;
     handle.require_network(network)?;
