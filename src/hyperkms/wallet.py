@@ -47,6 +47,8 @@ class Custody(StrEnum):
     """This service, sealed."""
     MPC = "mpc"
     """Cosigners, in shares; the key itself is nowhere."""
+    KMS_NATIVE = "kms-native"
+    """AWS KMS, where it was made and which it never leaves."""
 
 
 class Origin(StrEnum):
@@ -84,7 +86,9 @@ class KeyVersion:
     """The end of its grace, exclusive; there once another version is current, or the wallet is retired."""
     retired_at: int | None = None
     destroyed_at: int | None = None
-    """Since then the key store has no sealed key of it."""
+    """Since then the key store has no sealed key of it; a key in AWS KMS is disabled and waits for its deletion."""
+    kms_key: str | None = None
+    """The ARN of the key in AWS KMS, of a `kms-native` wallet; nothing secret."""
 
     @cached_property
     def public_key_text(self) -> str:
@@ -127,6 +131,16 @@ class Wallet:
     def is_mpc(self) -> bool:
         """Its key is in shares."""
         return self.custody is Custody.MPC
+
+    @property
+    def is_kms_native(self) -> bool:
+        """Its key is in AWS KMS and never here."""
+        return self.custody is Custody.KMS_NATIVE
+
+    @property
+    def signs_elsewhere(self) -> bool:
+        """A signature is asked for over the network, and takes as long as that."""
+        return self.custody is not Custody.STANDARD
 
     @property
     def address(self) -> str | None:

@@ -87,8 +87,13 @@ class Change:
     rotation: Rotation | None = None
 
 
-def add_pending(history: WalletHistory, public_key: PublicKey, *, now: int, asked: Asked) -> Change:
-    """A new version that waits; Refused for a retired wallet, Conflict while another one waits."""
+def add_pending(
+    history: WalletHistory, public_key: PublicKey, *, now: int, asked: Asked, kms_key: str | None = None
+) -> Change:
+    """A new version that waits; Refused for a retired wallet, Conflict while another one waits.
+
+    `kms_key` is where AWS KMS keeps its key, of a wallet that is kms-native.
+    """
     wallet = require_live(history.wallet)
     if history.pending:
         words = f"version {history.pending.number} of wallet {wallet.id} is pending: activate or retire it first"
@@ -99,6 +104,7 @@ def add_pending(history: WalletHistory, public_key: PublicKey, *, now: int, aske
         public_key=public_key,
         origin=Origin.GENERATED,
         created_at=now,
+        kms_key=kms_key,
     )
     rotation = Rotation(
         from_version=wallet.current.number,
@@ -130,9 +136,11 @@ def activate(history: WalletHistory, number: int, *, now: int, grace_ms: int) ->
     )
 
 
-def rotate_at_once(history: WalletHistory, public_key: PublicKey, *, now: int, grace_ms: int, asked: Asked) -> Change:
+def rotate_at_once(  # noqa: PLR0913 (what the two take)
+    history: WalletHistory, public_key: PublicKey, *, now: int, grace_ms: int, asked: Asked, kms_key: str | None = None
+) -> Change:
     """`add_pending` and `activate` as one change."""
-    added = add_pending(history, public_key, now=now, asked=asked)
+    added = add_pending(history, public_key, now=now, asked=asked, kms_key=kms_key)
     between = after(history, added)
     activated = activate(between, history.next_number, now=now, grace_ms=grace_ms)
     return replace(activated, wallet=replace(activated.wallet, revision=added.wallet.revision))

@@ -253,6 +253,23 @@ def ask_sign_l1(bench: Bench, network: Any, msgpack: bytes = NOOP) -> Callable[[
     )
 
 
+def ask_kms_forms(bench: Bench) -> list[_core.KmsForm]:
+    form, wallet = _core.KmsForm, bench.handles["secp256k1"].public_key
+    return [
+        form.l1(wallet, NOOP, nonce=1, vault=None, expires_after=None, network="testnet"),
+        form.user_action(wallet, primary_type="CDeposit", values=[1, 2], signature_chain_id=1, network="testnet"),
+        form.eip191(wallet, b"hello"),
+        form.ed25519(bench.handles["ed25519"].public_key, b"hello"),
+    ]
+
+
+def ask_accept(bench: Bench) -> Iterator[object]:
+    made = unhex(_core.sign_ed25519_message(bench.handles["ed25519"], b"hello")[0])
+    for form in ask_kms_forms(bench):
+        for answered in (made, made[:-1], PRIVATE_KEYS["ed25519"].reveal(), b""):
+            yield attempt(form.accept, answered)
+
+
 def ask_verify_ed25519(bench: Bench) -> Iterator[object]:
     public = bench.handles["ed25519"].public_key
     signature = unhex(_core.sign_ed25519_message(bench.handles["ed25519"], b"hello")[0])
@@ -362,6 +379,15 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "KmsAnswer.take_data_key": lambda _: ask_kms().take_data_key(),
     "KmsClient": kms_client,
     "KmsClient.send": lambda _: [attempt(ask_kms, path) for path in ("/", "/cut", "/long")],
+    "KmsForm": ask_kms_forms,
+    "KmsForm.l1": lambda bench: ask_kms_forms(bench)[0],
+    "KmsForm.user_action": lambda bench: ask_kms_forms(bench)[1],
+    "KmsForm.eip191": lambda bench: ask_kms_forms(bench)[2],
+    "KmsForm.ed25519": lambda bench: [
+        *bench.each_kind(lambda kind: _core.KmsForm.ed25519(bench.handles[kind].public_key, b"m" * 4097))
+    ],
+    "KmsForm.asked": lambda bench: [form.asked for form in ask_kms_forms(bench)],
+    "KmsForm.accept": lambda bench: [*ask_accept(bench)],
     "LocalRootKey": lambda bench: bench.root_key,
     "LocalRootKey.create": lambda bench: [*ask_create(bench)],
     "LocalRootKey.open": lambda bench: [*ask_open(bench)],
@@ -446,6 +472,9 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "open_sealed_key": lambda bench: [*ask_open_sealed_key(bench)],
     "reseal_key": lambda bench: [*ask_reseal_key(bench)],
     "copy_key": lambda bench: [*ask_copy_key(bench)],
+    "read_kms_public_key": lambda bench: [
+        *bench.each_kind(lambda kind: _core.read_kms_public_key(kind, PRIVATE_KEYS[kind].reveal()))  # type: ignore[arg-type]  # a wrong one too
+    ],
     "recipient_fingerprint": lambda _: [
         _core.recipient_fingerprint(RECIPIENT),
         attempt(_core.recipient_fingerprint, ""),

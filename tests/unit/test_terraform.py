@@ -69,7 +69,8 @@ def test_every_policy_is_given_the_names_that_it_asks_for() -> None:
     service, guard = _text(DEPLOY / "terraform" / "service"), _text(DEPLOY / "terraform" / "guard")
     (given,) = re.findall(r"(?ms)^  names = \{(.+?)^  \}", service)
     names = set(re.findall(r"(?m)^ +(\w+)\s*=", given))
-    for policy in ("service-role.json", "endpoint-kms.json", "endpoint-secretsmanager.json"):
+    native = ("kms-native.json", "endpoint-kms-native.json")
+    for policy in ("service-role.json", "endpoint-kms.json", "endpoint-secretsmanager.json", *native):
         assert _placeholders(policy) <= names
     assert _placeholders("root-key-policy.json") <= {*names, "kms_endpoint"}
     assert _placeholders("trust-ecs.json") == {"account", "region"}

@@ -3,7 +3,7 @@ locals {
   port = 3000
   # Of these the service itself calls the first two, under policies that name its role and its key.
   custody = {
-    kms            = "endpoint-kms.json"
+    kms            = var.kms_native ? "endpoint-kms-native.json" : "endpoint-kms.json"
     secretsmanager = "endpoint-secretsmanager.json"
   }
   container = toset(["logs", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry"])

@@ -25,6 +25,14 @@ resource "aws_iam_role_policy" "service" {
   policy = templatefile("${local.policies}/service-role.json", local.names)
 }
 
+# Wallets whose keys KMS makes and keeps; docs/aws.md says what this right can do beside.
+resource "aws_iam_role_policy" "kms_native" {
+  count  = var.kms_native ? 1 : 0
+  name   = "hyperkms-kms-native"
+  role   = aws_iam_role.service.id
+  policy = templatefile("${local.policies}/kms-native.json", local.names)
+}
+
 # What pulls the image and writes the log, before and beside the service; it may use no key and read no secret.
 resource "aws_iam_role" "pull" {
   name               = "hyperkms-pull"

@@ -108,3 +108,9 @@ variable "log_days" {
   type        = number
   default     = 400
 }
+
+variable "kms_native" {
+  description = "Whether wallets may have keys that KMS makes and keeps (custody kms-native)."
+  type        = bool
+  default     = false
+}

@@ -29,7 +29,7 @@ from hyperkms.audit.manifest import Manifest
 from hyperkms.cli.clock import clock
 from hyperkms.cli.cosigners import in_shares_of
 from hyperkms.cli.counting import Counting, bring_into_the_database, open_counting
-from hyperkms.cli.custody import first_system_of, open_custody
+from hyperkms.cli.custody import first_system_of, native_keys_of, open_custody
 from hyperkms.cli.layout import (
     ADMIN_KEY,
     COPIES,
@@ -63,6 +63,7 @@ from hyperkms.state.durable import sync
 from hyperkms.state.frozen import frozen
 from hyperkms.state.generation import Generation
 from hyperkms.state.kind import kind_of, require_kind
+from hyperkms.state.kms_keys import KmsKeysBegun
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.upkeep import Upkeep
@@ -173,6 +174,8 @@ def assemble(
         orphans=Orphans(database),
         key_store=key_store,
         keyring=keyring,
+        native=native_keys_of(config, custody, service, metrics.aws_called) if is_service else None,
+        kms_keys=KmsKeysBegun(database),
         first_system=first_system_of(config, metrics.aws_called) if is_service else None,
         copies=_copies(config) if is_service else None,
         signers=signers,

@@ -11,12 +11,14 @@ from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.first_system import FirstSystemInAws
 from hyperkms.custody.aws.kms import SCHEME as KMS
 from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
+from hyperkms.custody.aws.native import AwsKmsNativeKeys
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Conditions
 from hyperkms.custody.leases import Terms
 from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.native import NativeKeys
 from hyperkms.custody.root_change import require_known
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Conflict, Malformed, Tampered
@@ -31,6 +33,8 @@ class Custody:
     root_key: RootKey
     key_store: KeyStore
     conditions: Conditions
+    account: AwsAccount | None = None
+    """The one in which they are; None where neither is in AWS."""
 
 
 def open_custody(config: Config, database: Database, observer: Observer) -> Custody:
@@ -50,7 +54,14 @@ def open_custody(config: Config, database: Database, observer: Observer) -> Cust
         raise Malformed("malformed-setting", f"HYPERKMS_ROOT_KEY: {words}", {"setting": "HYPERKMS_ROOT_KEY"})
     _settle(database, root_key, before)
     terms = None if scheme == "file" else Terms(config.key_lease_s)
-    return Custody(root_key, _key_store(config, database, account, observer), Conditions(before, terms))
+    return Custody(root_key, _key_store(config, database, account, observer), Conditions(before, terms), account)
+
+
+def native_keys_of(config: Config, custody: Custody, service: str, observer: Observer) -> NativeKeys | None:
+    """AWS KMS for keys that stay there; None where the root key is elsewhere."""
+    if custody.account is None or not config.root_key.startswith(KMS):
+        return None
+    return AwsKmsNativeKeys(custody.account, custody.root_key.id, service, observer=observer)
 
 
 def first_system_of(config: Config, observer: Observer) -> FirstSystemInAws | None:

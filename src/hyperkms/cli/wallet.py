@@ -17,11 +17,11 @@ from hyperkms.cli.target import Target, with_target
 from hyperkms.cli.telling import tell_operator
 from hyperkms.cli.wallet_desk import every_wallet, imported, wallet_desk, wallet_desk_for
 from hyperkms.errors import Malformed, Refused
-from hyperkms.http.schemas import KeyTypeName
+from hyperkms.http.schemas import CustodyName, KeyTypeName
 from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.state.which import Which
 from hyperkms.strict_json import parse
-from hyperkms.wallet import KeyType, Network, parse_wallet_id
+from hyperkms.wallet import Custody, KeyType, Network, parse_wallet_id
 
 WALLET = click.argument("wallet_id", metavar="ID", shell_complete=complete_wallets)
 _NEW_WALLET = click.argument("wallet_id", metavar="ID")
@@ -38,6 +38,12 @@ _MASTER = click.option(
     is_flag=True,
     help="Of a master account: first a second copy of its key for HYPERKMS_RECOVERY_RECIPIENT.",
 )
+_CUSTODY = click.option(
+    "--custody",
+    type=click.Choice(get_args(CustodyName)),
+    default=Custody.STANDARD.value,
+    help="kms-native: AWS KMS makes the key and keeps it.",
+)
 
 
 @click.group()
@@ -53,6 +59,7 @@ def wallet() -> None:
 @click.option("--key-type", type=click.Choice(get_args(KeyTypeName)), default=KeyType.SECP256K1.value)
 @_NETWORK
 @_METADATA
+@_CUSTODY
 @_MASTER
 @with_target
 @FORM
@@ -61,12 +68,13 @@ def generate_command(
     key_type: str,
     network: str | None,
     metadata: str | None,
+    custody: str,
     master: bool,  # noqa: FBT001 (click passes a flag)
     target: Target,
     form: Form,
 ) -> None:
     """Make a wallet with a fresh key; secp256k1 unless told."""
-    wanted = _wanted(wallet_id, key_type, network, metadata)
+    wanted = replace(_wanted(wallet_id, key_type, network, metadata), custody=Custody(custody))
     if master:
         wanted = _of_master(wanted, target)
     with wallet_desk_for(target, wanted) as desk:
@@ -82,6 +90,7 @@ def generate_command(
 )
 @_NETWORK
 @_METADATA
+@_CUSTODY
 @_MASTER
 @with_target
 @FORM
@@ -91,6 +100,7 @@ def import_command(
     key_file: Path,
     network: str | None,
     metadata: str | None,
+    custody: str,
     master: bool,  # noqa: FBT001 (click passes a flag)
     target: Target,
     form: Form,
@@ -107,7 +117,7 @@ def import_command(
         raise Refused("import-needs-directory", words)
     if str(key_file) == "-":
         _await_pipe()
-    wanted = _wanted(wallet_id, key_type, network, metadata)
+    wanted = replace(_wanted(wallet_id, key_type, network, metadata), custody=Custody(custody))
     if master:
         wanted = _of_master(wanted, target)
     show(imported(target, wanted, key_file), form)

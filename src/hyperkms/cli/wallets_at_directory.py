@@ -22,7 +22,8 @@ from hyperkms.http.views import action_view, signed_view, wallet_view
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.operations import retire, rotate
 from hyperkms.operations.activate import activate
-from hyperkms.operations.generate import generate, import_key
+from hyperkms.operations.generate import import_key
+from hyperkms.operations.generate_native import generate_by_custody
 from hyperkms.operations.import_first_system import migrate
 from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
@@ -44,7 +45,8 @@ class WalletsAtDirectory:
 
     def generate(self, wanted: NewWallet) -> View:
         """As POST /wallets/generate."""
-        return built(GenerateAnswer(success=True, wallet=wallet_view(generate(self._parts, actor(), wanted))))
+        made = generate_by_custody(self._parts, actor(), wanted)
+        return built(GenerateAnswer(success=True, wallet=wallet_view(made)))
 
     def page(self, *, after: str, state: str) -> View:
         """As GET /wallets."""

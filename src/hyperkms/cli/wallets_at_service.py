@@ -8,7 +8,7 @@ from hyperkms.cli.desk import View
 from hyperkms.cli.remote import Remote
 from hyperkms.errors import Malformed
 from hyperkms.operations.new_wallet import NewWallet
-from hyperkms.wallet import WalletId
+from hyperkms.wallet import Custody, WalletId
 
 
 class WalletsAtService:
@@ -25,6 +25,8 @@ class WalletsAtService:
             body["keyType"] = wanted.key_type.value
         if wanted.network:
             body["network"] = wanted.network.value
+        if wanted.custody is not Custody.STANDARD:
+            body["custody"] = wanted.custody.value
         if wanted.metadata:
             body["metadata"] = dict(wanted.metadata)
         return self._remote.post("/wallets/generate", body)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 SLICE = 25
 """After so many signatures the event loop serves others: these hold it for about a millisecond."""
-MOST_IN_SHARES = 50
-"""Of the requests in a batch: each is several round trips to cosigners, one after another."""
+MOST_ELSEWHERE = 50
+"""Of the requests in a batch: each is several round trips to cosigners, or one to AWS KMS, one after another."""
 Begun: TypeAlias = tuple[View, Pending[Any]] | HyperkmsError
 _WITHOUT_WAITING = without_waiting()
 _PLAN = '{"kind":"batch"}'
@@ -56,7 +56,7 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
     The limit is taken for all of them, or for none. Without a key they are signed in their order.
     """
     body: Any = read_quickly(batch.raw, route.body) or await read_struct(batch.raw, route.body, route.required)
-    await _require_few_in_shares(routes, body.requests)
+    await _require_few_elsewhere(routes, body.requests)
     await take_limit(routes.parts, routes.threads.sign, batch.client, What.SIGN, len(body.requests))
     if batch.key is None:
         return Answered(await _all(routes, route, batch, body.requests), replayed=False)
@@ -73,19 +73,20 @@ async def answer_batch(routes: "SigningRoutes", route: SigningRoute, batch: Batc
     return await routes.once.answer(asked, attempted)
 
 
-async def _require_few_in_shares(routes: "SigningRoutes", bodies: Sequence[Any]) -> None:
-    """Malformed for so many signatures by cosigners that whoever sent them would give up before the last."""
-    if routes.parts.in_shares is None or len(bodies) <= MOST_IN_SHARES:
+async def _require_few_elsewhere(routes: "SigningRoutes", bodies: Sequence[Any]) -> None:
+    """Malformed for so many signatures that are made elsewhere that whoever sent them would give up before the last."""
+    parts = routes.parts
+    if len(bodies) <= MOST_ELSEWHERE or (parts.in_shares is None and parts.native is None):
         return
 
     def count() -> int:
         names = [body.wallet_id for body in bodies]
-        in_shares = {name for name in set(names) if (found := routes.parts.wallets.find(name)) and found.is_mpc}
-        return sum(name in in_shares for name in names)
+        elsewhere = {name for name in set(names) if (found := parts.wallets.find(name)) and found.signs_elsewhere}
+        return sum(name in elsewhere for name in names)
 
     found = await asyncio.to_thread(count)
-    if found > MOST_IN_SHARES:
-        words = f"{found} are for wallets in shares, of which a batch takes at most {MOST_IN_SHARES}"
+    if found > MOST_ELSEWHERE:
+        words = f"{found} are for wallets in shares or in AWS KMS, of which a batch takes at most {MOST_ELSEWHERE}"
         raise Malformed.at("requests", words, "batch-too-large")
 
 

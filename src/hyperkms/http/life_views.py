@@ -33,6 +33,7 @@ def version_view(version: KeyVersion) -> VersionView:
         expires_at=_time(version.expires_at),
         retired_at=_time(version.retired_at),
         destroyed_at=_time(version.destroyed_at),
+        kms_key=version.kms_key,
     )
 
 

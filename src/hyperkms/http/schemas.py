@@ -8,6 +8,7 @@ import msgspec
 from hyperkms.receipt import Receipt
 
 KeyTypeName = Literal["ed25519", "secp256k1"]
+CustodyName = Literal["standard", "kms-native"]
 NetworkName = Literal["mainnet", "testnet", "any"]
 Object = dict[str, Any]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
@@ -40,6 +41,8 @@ class GenerateRequest(RequestBody, frozen=True):
     metadata: Object | None = None
     key_type: KeyTypeName | None = None
     network: NetworkName | None = None
+    custody: CustodyName | None = None
+    """`kms-native`: AWS KMS makes the key and keeps it; else `standard`."""
 
 
 class SignRequest(RequestBody, frozen=True):
@@ -128,8 +131,8 @@ class WalletView(AnswerBody, frozen=True):
     metadata: Object | None = None
     retired_at: str | None = None
     retired_reason: str | None = None
-    custody: Literal["mpc"] | None = None
-    """There for a wallet whose key is in shares."""
+    custody: Literal["mpc", "kms-native"] | None = None
+    """There for a wallet whose key is in shares, or in AWS KMS."""
 
 
 class WalletAnswer(AnswerBody, frozen=True):
@@ -180,6 +183,8 @@ class VersionView(AnswerBody, frozen=True):
     expires_at: str | None = None
     retired_at: str | None = None
     destroyed_at: str | None = None
+    kms_key: str | None = None
+    """Of a wallet whose key is in AWS KMS: its ARN."""
 
 
 class VersionsAnswer(AnswerBody, frozen=True):

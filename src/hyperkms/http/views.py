@@ -1,10 +1,19 @@
 """Values of the domain as the bodies of answers."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 import msgspec
 
 from hyperkms.http.schemas import SignActionAnswer, SignAnswer, SignatureView, WalletView
 from hyperkms.operations.sign import SignedAction, SignedMessage
-from hyperkms.wallet import Wallet, iso_time
+from hyperkms.wallet import Custody, Wallet, iso_time
+
+_CUSTODY: Mapping[Custody, Literal["mpc", "kms-native"] | None] = {
+    Custody.STANDARD: None,
+    Custody.MPC: "mpc",
+    Custody.KMS_NATIVE: "kms-native",
+}
 
 
 def wallet_view(wallet: Wallet) -> WalletView:
@@ -21,7 +30,7 @@ def wallet_view(wallet: Wallet) -> WalletView:
         metadata=dict(wallet.metadata) or None,
         retired_at=_time(wallet.retired_at),
         retired_reason=wallet.retired_reason,
-        custody="mpc" if wallet.is_mpc else None,
+        custody=_CUSTODY[wallet.custody],
     )
 
 

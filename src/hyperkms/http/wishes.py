@@ -6,7 +6,7 @@ from hyperkms.access.clients import Client
 from hyperkms.http.request import wallet_of
 from hyperkms.http.schemas import GenerateRequest
 from hyperkms.operations.new_wallet import NewWallet
-from hyperkms.wallet import KeyType, Network, Wallet
+from hyperkms.wallet import Custody, KeyType, Network, Wallet
 
 _NOTE = (
     "This is an ed25519 wallet, as the first system made them. Hyperliquid verifies secp256k1 signatures "
@@ -23,6 +23,7 @@ def new_wallet(request: Request, client: Client, body: GenerateRequest) -> NewWa
         key_type=KeyType(body.key_type) if body.key_type else None,
         network=Network(body.network) if body.network else None,
         metadata=body.metadata or {},
+        custody=Custody(body.custody) if body.custody else Custody.STANDARD,
     )
 
 

@@ -52,6 +52,16 @@ AWS_OPERATIONS = (
     ("secretsmanager", "GetSecretValue"),
     ("secretsmanager", "DeleteSecret"),
 )
+NATIVE_OPERATIONS = (
+    ("kms", "CreateKey"),
+    ("kms", "GetPublicKey"),
+    ("kms", "Sign"),
+    ("kms", "DisableKey"),
+    ("kms", "ScheduleKeyDeletion"),
+    ("kms", "ListKeys"),
+    ("kms", "ListResourceTags"),
+)
+"""Where wallets have keys in AWS KMS, beside those."""
 AWS_OUTCOMES = ("ok", "refused", "failed")
 STAGE_NAMES = ("parse", "access", "policy", "nonce", "sign", "record")
 """In their order."""
@@ -150,7 +160,7 @@ AWS_CALLS = Family(
     kind=Kind.COUNTER,
     words="Calls of AWS, by service, operation and outcome: ok, refused (AWS said no) or failed (away, busy, late).",
     labels=("service", "operation", "outcome"),
-    series=tuple((*called, outcome) for called in AWS_OPERATIONS for outcome in AWS_OUTCOMES),
+    series=tuple((*called, outcome) for called in (*AWS_OPERATIONS, *NATIVE_OPERATIONS) for outcome in AWS_OUTCOMES),
 )
 SWEEPS = Family(
     name="hyperkms_sweeps_total",

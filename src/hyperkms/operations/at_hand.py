@@ -8,6 +8,7 @@ from hyperkms import _core
 from hyperkms.access.authority import Authority
 from hyperkms.access.clients import Client
 from hyperkms.operations.in_shares import ThresholdKey
+from hyperkms.operations.native import NativeKey
 from hyperkms.state.remembered import Remembered
 from hyperkms.wallet import KeyVersion, Wallet, WalletId
 
@@ -19,7 +20,7 @@ class Signer(msgspec.Struct, frozen=True):
 
     wallet: Wallet
     version: KeyVersion
-    handle: _core.KeyHandle | ThresholdKey
+    handle: _core.KeyHandle | ThresholdKey | NativeKey
     generation: int | None
     """That of the wallets when it was found."""
     authority: Authority | None = None

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from hyperkms.audit.record import LifeRecord, VersionRecord
 from hyperkms.operations.in_shares import shares_are_destroyed
+from hyperkms.operations.native import key_is_withdrawn
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Within, nothing_within
 from hyperkms.threshold.wire import Asker, SignedRequest
@@ -55,9 +56,10 @@ def commit(parts: Parts, actor: Actor, change: Change, deed: Deed, within: Withi
 def destroy_retired(parts: Parts, actor: Actor, history: WalletHistory) -> Sequence[KeyVersion]:
     """Destroy the sealed keys of the wallet's retired versions; answers those that were due.
 
-    1. Delete the sealed key and drop its handle; or have every cosigner destroy its share.
+    1. Delete the sealed key and drop its handle; or have every cosigner destroy its share, or AWS KMS disable the key
+       and schedule its deletion.
     2. Note when: from then on it is known to be gone.
-    A process killed between the two leaves it to the next sweep, and so does a cosigner that is away.
+    A process killed between the two leaves it to the next sweep, and so does a cosigner, or AWS KMS, that is away.
     """
     due = [
         version
@@ -66,8 +68,10 @@ def destroy_retired(parts: Parts, actor: Actor, history: WalletHistory) -> Seque
     ]
     if history.wallet.is_mpc:
         due = [version for version in due if shares_are_destroyed(parts, actor.asker, history.wallet, version.number)]
+    elif history.wallet.is_kms_native:
+        due = [version for version in due if key_is_withdrawn(parts, history.wallet.id, version)]
     for version in due:
-        if not history.wallet.is_mpc:
+        if not history.wallet.signs_elsewhere:
             parts.key_store.delete(history.wallet.id, version.number)  # (1)
             parts.keyring.forget(history.wallet.id, version.number)
         _note_destroyed(parts, actor, history.wallet.id, version)  # (2)

@@ -69,6 +69,9 @@ def generate_in_shares(
     """
     key_type, network = settle(request, parts.defaults, parts.mode)  # (1)
     metadata = check_metadata(request.metadata)
+    if request.custody is not Custody.STANDARD:
+        words = "this route makes keys in shares: a kms-native wallet is made by POST /wallets/generate"
+        raise Malformed.at("custody", words)
     here = cosigners_of(parts, key_type)
     with here.turns.of(request.id):
         if parts.wallets.find(request.id):
@@ -107,6 +110,9 @@ def generate_in_shares(
 
 def import_key(parts: Parts, actor: Actor, request: NewWallet, key_file: Path) -> Wallet:
     """A wallet with the key of a file (`-`: standard input), which only the core reads."""
+    if request.custody is not Custody.STANDARD:
+        words = "AWS KMS makes a kms-native key itself: one that exists elsewhere is imported with standard custody"
+        raise Refused("kms-native-not-imported", words)
     source = _Source(Origin.IMPORTED, "import", partial(parts.keyring.import_file, key_file))
     return _create(parts, actor, request, source, nothing_more)
 

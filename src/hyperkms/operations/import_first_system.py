@@ -127,7 +127,7 @@ def standing(parts: Parts, found: FoundWallet) -> WalletHistory | None:
     history = parts.wallets.history(found.id)
     here = {version.number: version.public_key for version in history.versions}
     recorded = {version.number: version.recorded for version in found.versions if version.recorded is not None}
-    if history.wallet.is_mpc or any(here.get(number) != public_key for number, public_key in recorded.items()):
+    if history.wallet.signs_elsewhere or any(here.get(number) != public_key for number, public_key in recorded.items()):
         raise wallet_exists(found.id)
     return history
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hyperkms.wallet import KeyType, Network, WalletId
+from hyperkms.wallet import Custody, KeyType, Network, WalletId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,5 +14,7 @@ class NewWallet:
     key_type: KeyType | None = None
     network: Network | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    custody: Custody = Custody.STANDARD
+    """standard or kms-native; keys in shares are asked for elsewhere."""
     master: bool = False
     """Of a master account: a second copy of its key is made for the recovery recipient before the wallet is listed."""

@@ -18,6 +18,7 @@ from hyperkms.custody.first_system.store import FirstSystem
 from hyperkms.custody.key_copies import KeyCopies
 from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Keyring
+from hyperkms.custody.native import NativeKeys
 from hyperkms.hyperliquid.market import Market
 from hyperkms.hyperliquid.nonces import Nonces
 from hyperkms.hyperliquid.shared_nonces import SharedNonces
@@ -28,6 +29,7 @@ from hyperkms.operations.in_shares import InShares
 from hyperkms.state.census import Census
 from hyperkms.state.database import Database
 from hyperkms.state.frozen import Frozen
+from hyperkms.state.kms_keys import KmsKeysBegun
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
 from hyperkms.state.row_signatures import RowSignatures
@@ -76,6 +78,9 @@ class Parts:
     orphans: Orphans
     key_store: KeyStore
     keyring: Keyring
+    native: NativeKeys | None
+    """AWS KMS, for wallets whose keys are made there; None where the root key is elsewhere."""
+    kms_keys: KmsKeysBegun
     first_system: FirstSystem | None
     """Where the first system kept its keys; None where no setting says."""
     copies: KeyCopies | None

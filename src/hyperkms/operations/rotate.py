@@ -10,8 +10,10 @@ from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
 from hyperkms.operations.in_shares import activate_in_shares, cosigners_of, require_mpc, require_own_group
+from hyperkms.operations.native import make_key, withdrawn_unless_listed
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
+from hyperkms.state.kms_keys import listed_within
 from hyperkms.threshold.coordinator.ceremonies import NewKey
 from hyperkms.wallet import KeyType, Origin, PublicKey, SealedKey, WalletId, key_context
 from hyperkms.wallet_life import Asked, Change, WalletHistory, add_pending, require_live, rotate_at_once
@@ -52,6 +54,8 @@ def rotate(
         return activate(parts, actor, request.wallet, number, reason=request.reason, completion=completion)
     if history.pending:
         return Rotated(wallet=history.wallet, old=history.wallet.current, new=history.pending)
+    if history.wallet.is_kms_native:
+        return _rotate_in_kms(parts, actor, request, history, completion)
     context = _context(history)
     stored = _store(parts.key_store, history, parts.keyring.generate(context))  # (2) (3)
     public_key = PublicKey(parts.keyring.open(stored, context).public_key)  # (4)
@@ -103,6 +107,24 @@ def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, comple
         return rotated
 
 
+def _rotate_in_kms(
+    parts: Parts, actor: Actor, request: RotateRequest, history: WalletHistory, completion: Completion[Rotated]
+) -> Rotated:
+    """Steps 2 to 5 where AWS KMS makes the key; `native.make_key` says what a crash leaves."""
+    wallet, number = history.wallet, history.next_number
+    made = make_key(parts, wallet.id, number, wallet.key_type, wallet.network)
+    change = _plan(parts, actor, request, history, made.public_key, kms_key=made.name)
+    rotated = Rotated.of(history, change, number)
+
+    def within(connection: sa.Connection) -> None:
+        listed_within(connection, made.token)
+        completion(connection, rotated)
+
+    with withdrawn_unless_listed(parts, made):
+        commit(parts, actor, change, Deed(operation="rotate", reason=request.reason), within)
+    return rotated
+
+
 def _context(history: WalletHistory) -> _core.Context:
     wallet = history.wallet
     return key_context(wallet.id, wallet.key_type, wallet.network, Origin.GENERATED, version=history.next_number)
@@ -121,12 +143,20 @@ def _store(key_store: KeyStore, history: WalletHistory, made: SealedKey) -> Seal
     return made
 
 
-def _plan(parts: Parts, actor: Actor, request: RotateRequest, history: WalletHistory, public_key: PublicKey) -> Change:
-    asked = Asked(client=actor.client, reason=request.reason)
+def _plan(  # noqa: PLR0913 (what a change is made of)
+    parts: Parts,
+    actor: Actor,
+    request: RotateRequest,
+    history: WalletHistory,
+    public_key: PublicKey,
+    *,
+    kms_key: str | None = None,
+) -> Change:
+    asked, now = Asked(client=actor.client, reason=request.reason), parts.clock()
     if _is_at_once(request, history):
         grace = parts.lifetimes.grace_ms
-        return rotate_at_once(history, public_key, now=parts.clock(), grace_ms=grace, asked=asked)
-    return add_pending(history, public_key, now=parts.clock(), asked=asked)
+        return rotate_at_once(history, public_key, now=now, grace_ms=grace, asked=asked, kms_key=kms_key)
+    return add_pending(history, public_key, now=now, asked=asked, kms_key=kms_key)
 
 
 def _is_at_once(request: RotateRequest, history: WalletHistory) -> bool:

@@ -18,6 +18,7 @@ from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.cosigned import Signature, cosign_action, cosign_message
 from hyperkms.operations.in_shares import ThresholdKey
+from hyperkms.operations.native import NativeKey, sign_action_in_kms, sign_message_in_kms
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.pending import Pending
 from hyperkms.operations.permission import grants_to_sign
@@ -94,14 +95,17 @@ def sign_bytes(
 
 
 def _sign_message(parts: Parts, caller: Caller, signer: Signer, message: bytes, *, operation: str) -> Signature:
-    key_type = signer.wallet.key_type
-    if isinstance(signer.handle, ThresholdKey):
-        made = cosign_message(signer.handle, caller, key_type, message, operation=operation)
-        require_still_signing(parts, signer)  # the cosigners may have taken seconds
-        require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
-        return made
-    sign = _core.sign_ed25519_message if key_type is KeyType.ED25519 else _core.sign_eip191
-    return Signature(*sign(signer.handle, message))
+    key_type, handle = signer.wallet.key_type, signer.handle
+    if isinstance(handle, _core.KeyHandle):
+        sign = _core.sign_ed25519_message if key_type is KeyType.ED25519 else _core.sign_eip191
+        return Signature(*sign(handle, message))
+    if isinstance(handle, NativeKey):
+        made = Signature(*sign_message_in_kms(handle, message))
+    else:
+        made = cosign_message(handle, caller, key_type, message, operation=operation)
+    require_still_signing(parts, signer)  # cosigners, or AWS KMS, may have taken seconds
+    require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
+    return made
 
 
 def sign_action(
@@ -187,24 +191,11 @@ def _show_head(signer: Signer, position: Position) -> None:
 def _sign_action(
     parts: Parts, caller: Caller, settled: SettledAction, network: Literal["mainnet", "testnet"]
 ) -> Signature:
-    signer, operation = settled.signer, settled.operation
-    if isinstance(signer.handle, ThresholdKey):
-        made = cosign_action(
-            signer.handle,
-            caller,
-            settled.wire,
-            operation=operation,
-            nonce=settled.nonce,
-            vault_address=settled.vault_address,
-            expires_after=settled.expires_after,
-            network=network,
-        )
-        require_still_signing(parts, signer)  # the cosigners may have taken seconds
-        grant = None if settled.decision is None else settled.decision.grant
-        require_still_allowed(parts, caller, signer.wallet, operation, grant=grant)
-        return made
+    handle = settled.signer.handle
+    if not isinstance(handle, _core.KeyHandle):
+        return _sign_elsewhere(parts, caller, settled, handle, network)
     made_here = sign_form(
-        signer.handle,
+        handle,
         settled.wire,
         nonce=settled.nonce,
         vault_address=settled.vault_address,
@@ -212,6 +203,30 @@ def _sign_action(
         network=network,
     )
     return Signature(*made_here)
+
+
+def _sign_elsewhere(
+    parts: Parts,
+    caller: Caller,
+    settled: SettledAction,
+    handle: ThresholdKey | NativeKey,
+    network: Literal["mainnet", "testnet"],
+) -> Signature:
+    """By cosigners, or by AWS KMS, which may take seconds: what holds of the wallet and the client is asked again."""
+    hashed: Any = {
+        "nonce": settled.nonce,
+        "vault_address": settled.vault_address,
+        "expires_after": settled.expires_after,
+        "network": network,
+    }
+    if isinstance(handle, NativeKey):
+        made = Signature(*sign_action_in_kms(handle, settled.wire, **hashed))
+    else:
+        made = cosign_action(handle, caller, settled.wire, operation=settled.operation, **hashed)
+    require_still_signing(parts, settled.signer)
+    grant = None if settled.decision is None else settled.decision.grant
+    require_still_allowed(parts, caller, settled.signer.wallet, settled.operation, grant=grant)
+    return made
 
 
 def require_still_allowed(parts: Parts, caller: Caller, wallet: Wallet, operation: str, *, grant: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from hyperkms import _core
 from hyperkms.access.authority import Authority, ReadyGrant
 from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
@@ -11,11 +12,12 @@ from hyperkms.access.policy.standing import standing_authority
 from hyperkms.access.signing_grants import signs_actions
 from hyperkms.errors import Conflict
 from hyperkms.operations.at_hand import Found, Signer
-from hyperkms.operations.in_shares import threshold_key
+from hyperkms.operations.in_shares import ThresholdKey, threshold_key
+from hyperkms.operations.native import NativeKey, native_key
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import grants_to_sign
 from hyperkms.state.waiting import about_to_wait
-from hyperkms.wallet import KeyType, Wallet, WalletId
+from hyperkms.wallet import KeyType, KeyVersion, Wallet, WalletId
 from hyperkms.wallet_life import require_signing
 
 
@@ -36,8 +38,8 @@ def resolve(parts: Parts, client: Client, wallet_id: WalletId, number: int | Non
         return _find(parts, client, wallet_id, number, operation)
 
     signer = parts.signers.get((id(client), wallet_id, number, operation), find).signer
-    if signer.wallet.is_mpc:
-        about_to_wait()  # for cosigners: before anything is numbered or reserved
+    if signer.wallet.signs_elsewhere:
+        about_to_wait()  # for cosigners, or AWS KMS: before anything is numbered or reserved
     elif parts.keyring.has_leases and not is_fresh:
         signer = _under_lease(parts, signer)
     if signer.version.expires_at is not None:  # its grace may have ended since
@@ -63,8 +65,15 @@ def _find(parts: Parts, client: Client, wallet_id: WalletId, number: int | None,
     is_judged = signs_actions(operation) and wallet.key_type is KeyType.SECP256K1
     meter_of = parts.reservations.meter_of
     authority = authority_over(parts, client, wallet, grants, meter_of) if is_judged else None
-    handle = threshold_key(parts, wallet, version) if wallet.is_mpc else parts.keyring.handle(wallet, version)
-    return Found(Signer(wallet, version, handle, generation, authority), client)
+    return Found(Signer(wallet, version, _handle(parts, wallet, version), generation, authority), client)
+
+
+def _handle(parts: Parts, wallet: Wallet, version: KeyVersion) -> _core.KeyHandle | ThresholdKey | NativeKey:
+    if wallet.is_mpc:
+        return threshold_key(parts, wallet, version)
+    if wallet.is_kms_native:
+        return native_key(parts, wallet, version)
+    return parts.keyring.handle(wallet, version)
 
 
 def authority_over(

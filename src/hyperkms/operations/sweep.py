@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hyperkms.custody.key_store import ListingKeyStore, Place
 from hyperkms.errors import Conflict, Refused, Tampered
 from hyperkms.operations.changing import Actor, Deed, commit, destroy_retired
+from hyperkms.operations.native import withdraw_left
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.state.row_signatures import ROW_CODES
@@ -22,7 +23,7 @@ class Swept:
     """One thing that the sweep did."""
 
     event: str
-    """version-expired, key-destroyed, orphan-removed, wallet-rotated."""
+    """version-expired, key-destroyed, orphan-removed, kms-key-withdrawn, wallet-rotated."""
     wallet: WalletId
     version: int
 
@@ -54,6 +55,7 @@ def remove_orphans(parts: Parts) -> Iterator[Swept]:
     1. Note those that no version names.
     2. Claim those that were noted long ago: nothing is listed in their place from here on.
     3. Delete them.  4. Free their places.
+    5. The same with keys that AWS KMS was asked for.
 
     No key version changes, so the record has no line of it.
     """
@@ -64,6 +66,8 @@ def remove_orphans(parts: Parts) -> Iterator[Swept]:
         parts.key_store.delete(wallet, version)  # (3)
         parts.orphans.forget(wallet, version)  # (4)
         yield Swept("orphan-removed", wallet, version)
+    for wallet, version in withdraw_left(parts, begun_before=now - ORPHAN_KEPT_MS):  # (5)
+        yield Swept("kms-key-withdrawn", wallet, version)
 
 
 def drop_retired_handles(parts: Parts) -> None:

@@ -18,6 +18,7 @@ from hyperkms.problem_table.guards import GUARDS
 from hyperkms.problem_table.idempotency import IDEMPOTENCY
 from hyperkms.problem_table.key_versions import KEY_VERSIONS
 from hyperkms.problem_table.loss import LOSS
+from hyperkms.problem_table.native import NATIVE
 from hyperkms.problem_table.nonces import NONCES
 from hyperkms.problem_table.requests import REQUESTS
 from hyperkms.problem_table.rules import RULES
@@ -40,6 +41,7 @@ SITUATIONS: tuple[Situation, ...] = (
     NONCES,
     RUNNING,
     AWS,
+    NATIVE,
     FIRST_SYSTEM,
     STORED,
     AUDITING,

@@ -45,7 +45,13 @@ wallets = Table(
     Column("revision", Integer, nullable=False, server_default="1", comment="one more with every change"),
     Column("retired_at", BigInteger),
     Column("retired_reason", Text),
-    Column("custody", String(16), nullable=False, server_default="standard", comment="standard, or mpc: in shares"),
+    Column(
+        "custody",
+        String(16),
+        nullable=False,
+        server_default="standard",
+        comment="standard, mpc or kms-native",
+    ),
     Column("group_id", LargeBinary(32), comment="of an mpc wallet: whose shares these are"),
 )
 
@@ -63,6 +69,7 @@ key_versions = Table(
     Column("retired_at", BigInteger),
     Column("destroyed_at", BigInteger, comment="since then no live store has its sealed key"),
     Column("epoch", Integer, comment="of an mpc wallet: which shares of the key are in force"),
+    Column("kms_key", String(255), comment="of a kms-native wallet: the ARN of the key in AWS KMS"),
     PrimaryKeyConstraint("wallet", "number"),
     Index("ix_key_versions_state_expires_at", "state", "expires_at"),
     Index("ix_key_versions_public_key", "public_key"),
@@ -130,6 +137,18 @@ orphans = Table(
     Column("removed_at", BigInteger, comment="from then on no version may be listed in this place"),
     PrimaryKeyConstraint("wallet", "version"),
     comment="sealed keys that no version names, until they are removed",
+)
+
+kms_keys_begun = Table(
+    "kms_keys_begun",
+    metadata,
+    Column("token", String(32), primary_key=True, comment="the tag hyperkms:making of the key"),
+    Column("wallet", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kms_key", String(255), comment="its ARN, once AWS KMS has answered"),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger, comment="from then on no version may be listed with this key"),
+    comment="keys that AWS KMS is asked for, until a version names them or they are withdrawn",
 )
 
 clients = Table(

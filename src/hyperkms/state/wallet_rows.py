@@ -47,6 +47,7 @@ def version_of(fields: sa.RowMapping) -> KeyVersion:
         expires_at=fields["version_expires_at"],
         retired_at=fields["version_retired_at"],
         destroyed_at=fields["version_destroyed_at"],
+        kms_key=fields["version_kms_key"],
     )
 
 
@@ -94,6 +95,7 @@ def version_row(wallet: WalletId, version: KeyVersion) -> dict[str, object]:
         "origin": version.origin.value,
         "created_at": version.created_at,
         "destroyed_at": version.destroyed_at,
+        "kms_key": version.kms_key,
         **version_state(version),
     }
 

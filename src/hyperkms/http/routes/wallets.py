@@ -18,7 +18,7 @@ from hyperkms.http.schemas import GenerateAnswer, GenerateRequest, RetireAnswer,
 from hyperkms.http.views import wallet_view
 from hyperkms.http.wishes import new_wallet, note_on
 from hyperkms.operations import retire
-from hyperkms.operations.generate import generate
+from hyperkms.operations.generate_native import generate_by_custody
 from hyperkms.wallet import Wallet
 from hyperkms.wallet_life import KeyFate
 
@@ -39,7 +39,7 @@ async def generate_wallet(
     def view(wallet: Wallet) -> GenerateAnswer:
         return GenerateAnswer(success=True, wallet=wallet_view(wallet), note=note_on(wallet, body))
 
-    run = partial(threads_of(request).make, generate, parts, actor_of(request, client), wanted)
+    run = partial(threads_of(request).make, generate_by_custody, parts, actor_of(request, client), wanted)
     return await respond(request, client, Work(run, view))
 
 
