@@ -113,5 +113,6 @@ _CONDITIONS: Mapping[str, Callable[[Any, Sequence[str]], bool]] = {
     "ArnNotEquals": lambda value, wanted: not _some(value, wanted),
     "BoolIfExists": lambda value, wanted: value is None or value in wanted,
     "Null": lambda value, wanted: ("true" if value is None else "false") in wanted,
+    "NumericGreaterThanEquals": lambda value, wanted: value is not None and float(value) >= float(wanted[0]),
     "ForAllValues:StringEquals": lambda value, wanted: all(each in wanted for each in value or ()),
 }

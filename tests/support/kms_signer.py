@@ -46,6 +46,8 @@ class Signer:
     """What becomes of every signature."""
     says: dict[str, Any] = field(default_factory=dict)
     """Members that every answer to Sign gets."""
+    dropped: set[str] = field(default_factory=set)
+    """Operations that reach nobody, and are not answered."""
     before: Callable[[str], None] = lambda _operation: None
     """Called with each operation before it is decided."""
     after: Callable[[str], None] = lambda _operation: None
@@ -58,6 +60,9 @@ class Signer:
         with self._lock:
             self.asked[operation] += 1
         self.before(operation)
+        if operation in self.dropped:
+            call.hang_up()
+            return
         asked = json.loads(body)
         answers = {"CreateKey": self._create, "GetPublicKey": self._public_key, "Sign": self._sign}
         found = answers.get(operation, _by_id)(call, asked)

@@ -16,7 +16,7 @@ from hyperkms._core import Context
 from hyperkms.config import SETTINGS
 from hyperkms.custody.aws.kms import encryption_context
 from hyperkms.custody.leases import Terms
-from hyperkms.metrics.catalogue import AWS_OPERATIONS
+from hyperkms.metrics.catalogue import AWS_OPERATIONS, NATIVE_OPERATIONS
 from hyperkms.threshold.cosigner.aws_root_key import context_of_identity, context_of_share
 from support.iam import BREAK_GLASS, ENDPOINT, FOLDER, NAMES, SERVICE, Call, context_keys, is_allowed, listed, policy
 
@@ -295,3 +295,71 @@ def test_a_lease_of_300_seconds_is_renewed_as_often_as_the_page_counts() -> None
 
 def _number(text: str) -> float:
     return float(text.replace(",", ""))
+
+
+# ---- keys that stay in KMS -------------------------------------------------------------------------------
+
+NATIVE = {f"{service}:{operation}" for service, operation in NATIVE_OPERATIONS}
+TAGS = {
+    "hyperkms:root-key": NAMES["key_id"],
+    "hyperkms:service": "5e" * 16,
+    "hyperkms:wallet": "w1",
+    "hyperkms:version": "1",
+    "hyperkms:making": "ab" * 16,
+}
+ANY_KEY = "arn:aws:kms:eu-west-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+MADE = {f"aws:ResourceTag/{name}": value for name, value in TAGS.items()}
+WANTED = {f"aws:RequestTag/{name}": value for name, value in TAGS.items()}
+SIGNED = {"kms:SigningAlgorithm": "ECDSA_SHA_256", "kms:MessageType": "DIGEST"}
+NEW = {**WANTED, "kms:KeyUsage": "SIGN_VERIFY", "kms:KeySpec": "ECC_SECG_P256K1"}
+
+
+def test_what_keys_in_kms_add_is_what_the_code_calls() -> None:
+    added = {*NATIVE, "kms:TagResource", "kms:DescribeKey"}
+    assert _granted(policy("kms-native.json")) == added
+    assert _granted(policy("endpoint-kms-native.json")) == added | OF_KMS
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "keys", "allowed"),
+    [
+        ("kms:CreateKey", "*", NEW, True),
+        ("kms:CreateKey", "*", {**NEW, "kms:KeySpec": "ECC_NIST_EDWARDS25519"}, True),
+        ("kms:CreateKey", "*", {**NEW, "kms:KeySpec": "RSA_2048"}, False),
+        ("kms:CreateKey", "*", {**NEW, "kms:KeyUsage": "ENCRYPT_DECRYPT"}, False),
+        ("kms:CreateKey", "*", {**NEW, "aws:RequestTag/hyperkms:root-key": "another"}, False),
+        ("kms:CreateKey", "*", {key: NEW[key] for key in NEW if not key.endswith(":wallet")}, False),
+        ("kms:TagResource", "*", {**WANTED, "aws:TagKeys": list(TAGS)}, True),
+        ("kms:TagResource", "*", {**WANTED, "aws:TagKeys": [*TAGS, "team"]}, False),
+        ("kms:Sign", ANY_KEY, {**MADE, **SIGNED}, True),
+        ("kms:Sign", ANY_KEY, {**MADE, **SIGNED, "kms:MessageType": "RAW"}, False),
+        ("kms:Sign", ANY_KEY, {**MADE, "kms:SigningAlgorithm": "ED25519_SHA_512", "kms:MessageType": "RAW"}, True),
+        (
+            "kms:Sign",
+            ANY_KEY,
+            {**MADE, "kms:SigningAlgorithm": "ED25519_PH_SHA_512", "kms:MessageType": "DIGEST"},
+            False,
+        ),
+        ("kms:Sign", ANY_KEY, SIGNED, False),
+        ("kms:Sign", ANY_KEY, {**SIGNED, "aws:ResourceTag/hyperkms:root-key": "another"}, False),
+        ("kms:DisableKey", ANY_KEY, MADE, True),
+        ("kms:DisableKey", ANY_KEY, {}, False),
+        ("kms:DisableKey", KEY, {}, False),
+        ("kms:ScheduleKeyDeletion", ANY_KEY, {**MADE, "kms:ScheduleKeyDeletionPendingWindowInDays": "30"}, True),
+        ("kms:ScheduleKeyDeletion", ANY_KEY, {**MADE, "kms:ScheduleKeyDeletionPendingWindowInDays": "7"}, False),
+        ("kms:ScheduleKeyDeletion", KEY, {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"}, False),
+        ("kms:PutKeyPolicy", ANY_KEY, MADE, False),
+        ("kms:CreateGrant", ANY_KEY, MADE, False),
+        ("kms:CancelKeyDeletion", ANY_KEY, MADE, False),
+        ("kms:EnableKey", ANY_KEY, MADE, False),
+    ],
+)
+def test_the_role_may_use_keys_of_its_own_wallets_alone(
+    action: str, resource: str, keys: Mapping[str, Any], *, allowed: bool
+) -> None:
+    assert is_allowed(Call(action, resource, keys=keys), policy("kms-native.json")) is allowed
+
+
+def test_a_million_signatures_cost_what_the_page_says() -> None:
+    (dollars,) = re.findall(r"0\.15 USD for 10,000 signatures, \*\*([\d,]+) USD for a million\*\*", PAGE)
+    assert _number(dollars) == pytest.approx(1_000_000 / 10_000 * 0.15)

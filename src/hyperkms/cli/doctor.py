@@ -20,11 +20,23 @@ from hyperkms.config import Config, load_from_process
 @with_settings
 @with_listening
 @click.option("--aws", "asks_aws", is_flag=True, help="Try each call of AWS that the service makes, with a probe.")
+@click.option(
+    "--kms-native", "asks_native", is_flag=True, help="With --aws: make two keys in AWS KMS, sign, and end them again."
+)
 @FORM
-def doctor(data: Path | None, env_file: Path | None, listening: Listening, asks_aws: bool, form: Form) -> None:  # noqa: FBT001 (click's way)
+def doctor(
+    data: Path | None,
+    env_file: Path | None,
+    listening: Listening,
+    asks_aws: bool,  # noqa: FBT001 (click's way)
+    asks_native: bool,  # noqa: FBT001 (click's way)
+    form: Form,
+) -> None:
     """Look at memory, files, disk, clock, settings and cosigners; exit status 1 if something is bad."""
     config = load_from_process({"data": data, **listening}, env_file)
     findings = [*_examine(config), *(_examine_aws(config) if asks_aws else ())]
+    if asks_aws and asks_native:
+        findings += _examine_native(config)
     if form is Form.JSON:
         show_json([asdict(finding) for finding in findings])
     else:
@@ -39,6 +51,12 @@ def _examine_aws(config: Config) -> Iterator[Finding]:
     from hyperkms.cli.checks.aws import aws  # noqa: PLC0415 (its libraries take half a second, for who asks alone)
 
     yield from aws(config)
+
+
+def _examine_native(config: Config) -> Iterator[Finding]:
+    from hyperkms.cli.checks.aws_native import native  # noqa: PLC0415 (as above)
+
+    yield from native(config)
 
 
 def _examine(config: Config) -> Iterator[Finding]:

@@ -41,5 +41,8 @@ class NativeKeys(Protocol):
     def prove(self, key: str, key_type: KeyType, form: KmsForm) -> tuple[str, str]:
         """The same by a key that was made this moment."""
 
+    def require_marked(self, key: str, token: str) -> None:
+        """Tampered unless `find` would know this key, which was made this moment, by this token."""
+
     def withdraw(self, key: str) -> None:
         """It signs nothing from now on, and will be destroyed; harmless if that is so already."""

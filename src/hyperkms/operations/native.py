@@ -84,7 +84,8 @@ def make_key(parts: "Parts", wallet: WalletId, number: int, key_type: KeyType, n
     """A new key in KMS for a version that is not listed yet; it is known to sign.
 
     1. Note that KMS is about to be asked, under a token that the key will bear.
-    2. Have it made.  3. Note it.  4. Read its public key, and have it sign something that is no action of anybody.
+    2. Have it made.  3. Note it.
+    4. See that it bears the token, read its public key, and have it sign something that is no action of anybody.
     Killed anywhere, or refused, it leaves a note: the sweep withdraws the key, and looks for it if 3 was not reached.
     """
     keys, token = native_keys_of(parts), secrets.token_hex(16)
@@ -92,7 +93,8 @@ def make_key(parts: "Parts", wallet: WalletId, number: int, key_type: KeyType, n
     parts.kms_keys.begin(token, wallet, number, now=parts.clock())  # (1)
     name = keys.make(place)  # (2)
     parts.kms_keys.note(token, name)  # (3)
-    public_key = keys.public_key(name, key_type)  # (4)
+    keys.require_marked(name, token)  # (4)
+    public_key = keys.public_key(name, key_type)
     keys.prove(name, key_type, _message_form(key_type, public_key, _PROOF))
     return MadeKey(token, name, public_key)
 
@@ -133,7 +135,9 @@ def withdraw_left(parts: "Parts", *, begun_before: int) -> Iterator[tuple[Wallet
         if name is not None:
             parts.native.withdraw(name)
         parts.kms_keys.forget(left.token)  # (3)
-        if name is not None:
+        if name is None:
+            logger("hyperkms.kms").warning("kms-key-never-made", wallet=left.wallet, version=left.version)
+        else:
             yield left.wallet, left.version
 
 

@@ -95,6 +95,12 @@ class AwsKmsNativeKeys:
         """The same by a key that was made this moment."""
         return self._accepted(self._soon("Sign", key, self._signing(key, key_type, form)), key, key_type, form)
 
+    def require_marked(self, key: str, token: str) -> None:
+        """That its tags can be read, and have the token: else it would be found by nobody after a crash."""
+        page = self._soon("ListResourceTags", key, lambda: self._client.list_resource_tags(KeyId=key))
+        if _tags_in(page).get(MAKING) != token:
+            raise Tampered("kms-key-mismatch", f"KMS key {key} does not bear the tags that it was made with")
+
     def withdraw(self, key: str) -> None:
         """Disable it, so that it stays so if its deletion is called off, and schedule that (ScheduleKeyDeletion)."""
         try:
@@ -141,8 +147,7 @@ class AwsKmsNativeKeys:
             asked["Marker"] = page["NextMarker"]
 
     def _tags_of(self, key: str) -> dict[str, str]:
-        page = self._ask("ListResourceTags", key, lambda: self._client.list_resource_tags(KeyId=key))
-        return {str(tag["TagKey"]): str(tag["TagValue"]) for tag in page.get("Tags", ())}
+        return _tags_in(self._ask("ListResourceTags", key, lambda: self._client.list_resource_tags(KeyId=key)))
 
     def _require_own(self, answer: Mapping[str, Any], key: str) -> None:
         if answer.get("KeyId") is None:  # botocore takes what is no JSON for an answer without members
@@ -176,3 +181,7 @@ class AwsKmsNativeKeys:
             raise unreached(error, "kms-unreachable", "AWS KMS") from None
         self._observe("kms", operation, "ok")
         return answer
+
+
+def _tags_in(page: Mapping[str, Any]) -> dict[str, str]:
+    return {str(tag["TagKey"]): str(tag["TagValue"]) for tag in page.get("Tags", ())}
