@@ -1,7 +1,10 @@
 """Wallets whose keys AWS KMS made and keeps: each signature is asked for, and verified before it leaves."""
 
 import json
+import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -398,6 +401,76 @@ def test_a_fault_that_passes_is_not_seen(emulated_aws: Aws, tmp_path: Path) -> N
     with bad_day(emulated_aws, tmp_path) as (service, spoiler, _):
         spoiler.spoil("Sign", "throttled", "cut-after")
         assert sign_action(service).status == 200
+
+
+@contextmanager
+def held(signer: Signer, service: Service) -> Iterator[Callable[[], Answer]]:
+    """A signature for which KMS takes its time: until this is called, which gives the answer to the client."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def hold(operation: str) -> None:
+        if operation == "Sign":
+            asked.set()
+            assert answered.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        signer.before = hold
+        pending = pool.submit(sign_action, service, NOOP)
+        assert asked.wait(60)
+        signer.before = lambda _: None
+
+        def go_on() -> Answer:
+            answered.set()
+            return pending.result()
+
+        try:
+            yield go_on
+        finally:
+            answered.set()
+
+
+def test_while_kms_takes_its_time_others_are_served(running: tuple[Service, Signer]) -> None:
+    service, signer = running
+    with held(signer, service) as go_on:
+        assert sign(service, "standard").status == 200
+        assert sign(service, "ed25519").status == 200
+        assert service.get("/ready", headers={}).status == 200
+        assert go_on().status == 200
+
+
+def test_a_wallet_that_is_retired_while_kms_signs_has_signed_nothing(emulated_aws: Aws, tmp_path: Path) -> None:
+    with native(emulated_aws, tmp_path) as (service, signer):
+        with held(signer, service) as go_on:
+            assert service.post("/wallets/secp256k1/retire", {}).status == 200
+            assert refusal(go_on()) == (403, "wallet-retired")
+        assert signed_lines(service) == 0
+
+
+def test_a_root_key_in_a_file_is_refused_while_kms_keeps_keys(emulated_aws: Aws, tmp_path: Path) -> None:
+    with native(emulated_aws, tmp_path) as (_, signer):
+        pass
+    at = settings(emulated_aws, signer.url, tmp_path)
+    with signing(emulated_aws.url) as again:
+        at["AWS_ENDPOINT_URL"] = again.url
+        done = run("wallet", "reseal", "--root-key", "file:new.key", "--data", "data", cwd=tmp_path, **at)
+        assert done.returncode == 1
+        assert b"kms-native-off" in done.stderr
+        with Service.start(tmp_path / "data", **at) as service:
+            assert sign(service, "secp256k1").status == 200
+
+
+def test_a_copy_of_the_directory_has_all_that_is_needed_to_sign_with_them(emulated_aws: Aws, tmp_path: Path) -> None:
+    with signing(emulated_aws.url) as signer:
+        at = settings(emulated_aws, signer.url, tmp_path)
+        with Service.start(tmp_path / "data", **at) as service:
+            made = service.generate("w", keyType="secp256k1", **NATIVE)
+        shutil.copytree(tmp_path / "data", tmp_path / "new")
+        shutil.rmtree(tmp_path / "data")
+        fenced = run("recover", "fence", "--rolled-back", "--data", "new", cwd=tmp_path, **at)
+        assert fenced.returncode == 0, fenced.stderr
+        signed = run("wallet", "sign", "w", "--message", "hello", "--json", "--data", "new", cwd=tmp_path, **at)
+        check_message(json.loads(signed.stdout), "hello")
+        assert json.loads(signed.stdout)["address"] == made["address"]
 
 
 # ---- rotating and retiring --------------------------------------------------------------------------------

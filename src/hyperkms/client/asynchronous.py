@@ -162,10 +162,15 @@ class AsyncSigningClient:
         key_type: str | None = None,
         network: str | None = None,
         metadata: Json | None = None,
+        custody: str | None = None,
         idempotency_key: str | None = None,
     ) -> Wallet:
-        """A new wallet; an id that exists is a Conflict. Hyperliquid verifies `key_type` secp256k1 only."""
+        """A new wallet; an id that exists is a Conflict. Hyperliquid verifies `key_type` secp256k1 only.
+
+        `custody` kms-native: AWS KMS makes the key and keeps it.
+        """
         members = {"walletId": wallet_id, "keyType": key_type, "network": network, "metadata": metadata}
+        members["custody"] = custody
         return await self._run(self._calls.generate(members, idempotency_key))
 
     async def rotate(

@@ -67,6 +67,8 @@ class Wallet(_Result, frozen=True):
     metadata: Json | None = None
     retired_at: str | None = None
     retired_reason: str | None = None
+    custody: str | None = None
+    """mpc or kms-native; None: standard."""
 
 
 class PublicKey(_Result, frozen=True):

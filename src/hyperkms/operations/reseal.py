@@ -47,6 +47,7 @@ def reseal(parts: Parts, to: str, actor: Actor, progress: Callable[[], None]) ->
     3. In one transaction: see that no key was made under the old root key meanwhile (else 2 once more), seal the
        log key and the store key anew, let the new root key be the directory's, write the line in the record.
     """
+    _require_kms_where_it_signs(parts)
     database, store, done = parts.database, _store(parts), 0
     with database.write() as connection:  # (1)
         note_within(connection, require_same(begun(database), to) or start(to))
@@ -87,6 +88,13 @@ def finished_within(connection: sa.Connection, parts: Parts, actor: Actor, keys:
     )
     parts.record.append(record).wait()
     return before
+
+
+def _require_kms_where_it_signs(parts: Parts) -> None:
+    """Refused for a root key that is not in AWS KMS while keys of wallets are: they would sign no more."""
+    if parts.native is None and (count := parts.census.keys_in_kms()):
+        words = f"AWS KMS keeps the keys of {count} versions, which sign under a root key in AWS KMS alone"
+        raise Refused("kms-native-off", f"{words}: retire those wallets first, or choose a root key there")
 
 
 def _replace(parts: Parts, store: ReplacingKeyStore, place: Place, sealed: SealedKey) -> bool:

@@ -44,20 +44,26 @@ AWS = Situation(
             family=Withdrawn,
             title="A right on the KMS key is missing",
             cause="The credentials of this service lack the right that `right` names, or the key's policy refuses it.",
-            next_step="Give the role that right, with the encryption context of docs/formats.md as its condition.",
+            next_step="Give the role that right, with the conditions of the policies in docs/aws.md.",
         ),
         Problem(
             code="kms-key-not-found",
             family=Withdrawn,
             title="There is no such KMS key",
-            cause="The key of HYPERKMS_ROOT_KEY (or AWS_KMS_KEY_ID) is not in this region and account, or was deleted.",
+            cause=(
+                "The key of HYPERKMS_ROOT_KEY (or AWS_KMS_KEY_ID), or of a kms-native wallet, is not in this region "
+                "and account, or was deleted."
+            ),
             next_step="Compare region, account and key. A deleted KMS key cannot be had back, nor what it sealed.",
         ),
         Problem(
             code="kms-key-disabled",
             family=Withdrawn,
             title="The KMS key is disabled",
-            cause="Somebody disabled the key or scheduled it for deletion. What is opened ends with its lease.",
+            cause=(
+                "Somebody disabled the key or scheduled it for deletion: the root key, whose opened keys end with "
+                "their leases, or the key of a kms-native wallet, which signs nothing more."
+            ),
             next_step="Find out who, in CloudTrail; cancel the deletion and enable the key. Then it goes on by itself.",
         ),
         Problem(

@@ -55,6 +55,13 @@ class Census:
                 clients=_count(connection, clients, client_state, ("in-force", "expired", "revoked")),
             )
 
+    def keys_in_kms(self) -> int:
+        """Key versions whose keys AWS KMS keeps, but for those that were withdrawn."""
+        kept = sa.and_(key_versions.c.kms_key.is_not(None), key_versions.c.destroyed_at.is_(None))
+        query = sa.select(sa.func.count()).select_from(key_versions).where(kept)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def pending(self) -> Sequence[Standing]:
         """Versions that wait for their activation, the oldest 100 first."""
         return self._standing(VersionState.PENDING, key_versions.c.created_at)
