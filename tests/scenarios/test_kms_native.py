@@ -466,7 +466,7 @@ def test_a_copy_of_the_directory_has_all_that_is_needed_to_sign_with_them(emulat
             made = service.generate("w", keyType="secp256k1", **NATIVE)
         shutil.copytree(tmp_path / "data", tmp_path / "new")
         shutil.rmtree(tmp_path / "data")
-        fenced = run("recover", "fence", "--rolled-back", "--data", "new", cwd=tmp_path, **at)
+        fenced = run("recover", "fence", "--rolled-back", "--yes", "--data", "new", cwd=tmp_path, **at)
         assert fenced.returncode == 0, fenced.stderr
         signed = run("wallet", "sign", "w", "--message", "hello", "--json", "--data", "new", cwd=tmp_path, **at)
         check_message(json.loads(signed.stdout), "hello")
