@@ -190,7 +190,7 @@ fn a_message_over_the_limit_of_kms_and_a_client_s_request_are_refused() {
     assert!(Form::of_message(&public, &[b'm'; LONGEST]).is_ok());
     let error = Form::of_message(&public, &[b'm'; LONGEST + 1]).err().unwrap();
     assert_eq!(error.code, "message-too-long-for-kms");
-    let request = [&crate::request::DOMAIN[..], b"anything"].concat();
+    let request = [crate::request::DOMAIN, b"anything"].concat();
     assert!(Form::of_message(&public, &request).is_err());
 }
 

@@ -59,7 +59,7 @@ class AwsAccount:
             connect_timeout=CONNECT_S,
             read_timeout=READ_S,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=16,
+            max_pool_connections=48,  # as many threads sign and make keys at once
         )
         try:
             client = self._session.create_client(service, region_name=self._region, config=config)

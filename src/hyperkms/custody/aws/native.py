@@ -156,7 +156,7 @@ class AwsKmsNativeKeys:
             raise Tampered("kms-key-mismatch", f"AWS KMS answered for another key than {key}")
 
     def _soon(self, operation: str, key: str, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """What is asked of a key that may be new: for half a second KMS may not know it everywhere."""
+        """What is asked of a key that may be new: for a second KMS may not know it everywhere."""
         for look in range(1, _LOOKS):
             try:
                 return self._ask(operation, key, call)
