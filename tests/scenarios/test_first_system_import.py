@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -157,58 +157,59 @@ def test_a_wallet_is_imported_that_the_list_does_not_have_yet(emulated_aws: Aws,
 
 # ---- wrong records -------------------------------------------------------------------------------------
 
-Spoil = Callable[[FirstSystem], None]
+Spoil: TypeAlias = Callable[[FirstSystem, str], None]
+"""Leaves a wallet of that name of which something is wrong."""
 
 
 def _with_plaintext(plaintext: Callable[[Pair], str]) -> Spoil:
-    def spoil(first: FirstSystem) -> None:
+    def spoil(first: FirstSystem, name: str) -> None:
         pair = Pair("wrong")
-        first.key("bad", 1, pair, encryptedPrivateKey=first.encrypted(plaintext(pair)))
-        first.versions("bad", [pair])
+        first.key(name, 1, pair, encryptedPrivateKey=first.encrypted(plaintext(pair)))
+        first.versions(name, [pair])
 
     return spoil
 
 
 def _with_key(**more: object) -> Spoil:
-    def spoil(first: FirstSystem) -> None:
-        first.key("bad", 1, Pair("wrong"), **more)
-        first.versions("bad", [Pair("wrong")])
+    def spoil(first: FirstSystem, name: str) -> None:
+        first.key(name, 1, Pair("wrong"), **more)
+        first.versions(name, [Pair("wrong")])
 
     return spoil
 
 
 def _with_versions(count: int, **more: object) -> Spoil:
-    def spoil(first: FirstSystem) -> None:
+    def spoil(first: FirstSystem, name: str) -> None:
         pairs = [Pair(f"wrong {number}") for number in range(count)]
         for number, pair in enumerate(pairs, 1):
-            first.key("bad", number, pair)
-        first.versions("bad", pairs, **more)
+            first.key(name, number, pair)
+        first.versions(name, pairs, **more)
 
     return spoil
 
 
-def _foreign(first: FirstSystem) -> None:
+def _foreign(first: FirstSystem, name: str) -> None:
     pair = Pair("wrong")
-    first.key("bad", 1, pair, encryptedPrivateKey=first.encrypted(pair.secret_key, key=first.aws.make_key()))
-    first.versions("bad", [pair])
+    first.key(name, 1, pair, encryptedPrivateKey=first.encrypted(pair.secret_key, key=first.aws.make_key()))
+    first.versions(name, [pair])
 
 
 def _text(text: str) -> Spoil:
-    return lambda first: first.write("bad-version-metadata", text)
+    return lambda first, name: first.write(f"{name}-version-metadata", text.replace("NAME", name))
 
 
-def _without_its_key(first: FirstSystem) -> None:
-    first.versions("bad", [Pair("wrong")])
+def _without_its_key(first: FirstSystem, name: str) -> None:
+    first.versions(name, [Pair("wrong")])
 
 
-def _several_without_metadata(first: FirstSystem) -> None:
+def _several_without_metadata(first: FirstSystem, name: str) -> None:
     for number in (1, 2):
-        first.key("bad", number, Pair(f"wrong {number}"))
+        first.key(name, number, Pair(f"wrong {number}"))
 
 
-def _known_elsewhere(first: FirstSystem) -> None:
-    first.key("bad", 1, first.wallet("a-good")[0])
-    first.versions("bad", [Pair(f"{first.prefix}a-good v1")])
+def _known_elsewhere(first: FirstSystem, name: str) -> None:
+    first.key(name, 1, first.wallet("a-good")[0])
+    first.versions(name, [Pair(f"{first.prefix}a-good v1")])
 
 
 _VERSIONS = version_metadata("bad", [Pair("wrong 0"), Pair("wrong 1")])["versions"]
@@ -250,31 +251,34 @@ WRONG: dict[str, tuple[Spoil, str]] = {
     "a version that is no number": (_with_versions(1, versions={"one": _VERSIONS["1"]}), BROKEN),
     "a time that is none": (_with_versions(1, versions={"1": {**_VERSIONS["1"], "createdAt": "soon"}}), BROKEN),
     "a public key that is none": (_with_versions(1, versions={"1": {**_VERSIONS["1"], "publicKey": "0x12"}}), BROKEN),
-    "a member twice": (_text('{"walletId":"bad","walletId":"bad"}'), "first-system-not-found"),
+    "a member twice": (_text('{"walletId":"NAME","walletId":"NAME"}'), "first-system-not-found"),
     "no record of its key": (_without_its_key, "first-system-record-missing"),
     "several versions and none current": (_several_without_metadata, "first-system-current-unknown"),
     "a key that another wallet has": (_known_elsewhere, "key-known"),
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_record_is_refused_by_name_and_keeps_no_other_from_coming(
-    first: FirstSystem, tmp_path: Path, case: str
-) -> None:
-    spoil, code = WRONG[case]
-    spoil(first)
+def test_wrong_records_are_refused_by_name_and_keep_no_other_from_coming(first: FirstSystem, tmp_path: Path) -> None:
     first.wallet("good")
-    done = ask(first, tmp_path, "--apply", "--only", "good", "--only", "a-good", "--only", "bad", status=3)
+    names = {f"bad-{number:02}": case for number, case in enumerate(WRONG)}
+    for name, case in names.items():
+        WRONG[case][0](first, name)
+    only = [word for name in ("good", "a-good", *names) for word in ("--only", name)]
+    done = ask(first, tmp_path, "--apply", *only, status=3)
     found = by_name(done)
-    assert found["good"]["verdict"] == "imported"
-    assert found["bad"]["code"] == code, found["bad"]
-    assert "bad" in found["bad"]["reason"] or code.startswith(("first-system-key", "kms", "malformed"))
+    assert (found["good"]["verdict"], found["a-good"]["verdict"]) == ("imported", "imported")
+    assert {case: found[name].get("code") for name, case in names.items()} == {
+        case: code for case, (_, code) in WRONG.items()
+    }
+    for name, case in names.items():
+        code = WRONG[case][1]
+        assert name in found[name]["reason"] or code.startswith(("first-system-key", "kms", "malformed")), found[name]
     secrets = [Pair(name).secret_key[:64] for name in ("wrong", "another", "x")]
     assert not any(secret in json.dumps(done) for secret in secrets)
-    again = ask(first, tmp_path, "--apply", "--only", "good", "--only", "bad", status=3)
-    assert by_name(again)["bad"]["code"] == code
-    shown = run("wallet", "list", "--data", "data", cwd=tmp_path, **_settings(first)).stdout.decode()
-    assert "bad " not in shown
+    again = by_name(ask(first, tmp_path, "--apply", *only, status=3))
+    assert {name: again[name].get("code") for name in names} == {name: found[name]["code"] for name in names}
+    shown = json.loads(run("wallet", "list", "--json", "--data", "data", cwd=tmp_path, **_settings(first)).stdout)
+    assert {wallet["walletId"] for wallet in shown["wallets"]} == {"good", "a-good"}
     assert first.standing() == first.written
 
 
