@@ -178,7 +178,10 @@ class _Worker:
         self.tell(words)
         if self._channel is None:
             return False
-        told = (await self._channel[0].readline()).decode().rstrip("\n")
+        try:
+            told = (await self._channel[0].readline()).decode().rstrip("\n")
+        except ConnectionError:  # it ended before it read all words
+            return False
         self.memory, _, self.fault = told.partition("\t")
         return bool(self.memory)
 
