@@ -2,8 +2,15 @@
 
 import sqlalchemy as sa
 
+from hyperkms.errors import Unavailable
 from hyperkms.state.database_clock import milliseconds_within
 from hyperkms.state.schema import instances
+
+
+def lease_lost() -> Unavailable:
+    """The refusal of a process whose instance has been replaced."""
+    words = "another instance has taken over the database while this one could not renew its lease"
+    return Unavailable("lease-lost", f"{words}: nothing is signed here any more; restart the service")
 
 
 def end_expired_within(connection: sa.Connection) -> None:

@@ -28,8 +28,8 @@ from hyperkms.state.boot import since_boot
 from hyperkms.state.database import Database
 from hyperkms.state.database_clock import milliseconds_within
 from hyperkms.state.facts import read_within, write_within
-from hyperkms.state.instance_rows import end_expired_within
-from hyperkms.state.postgresql import fence, lease_lost, unfenced
+from hyperkms.state.instance_rows import end_expired_within, lease_lost
+from hyperkms.state.postgresql import fence, unfenced
 from hyperkms.state.schema import instances
 
 LEASE_S: Final = 15.0

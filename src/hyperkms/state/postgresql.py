@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable
 from hyperkms.state.database import BUSY_TIMEOUT_MS, Database
 from hyperkms.state.facts import read_within
+from hyperkms.state.instance_rows import lease_lost
 from hyperkms.state.migrating import (
     OLDEST,
     SCHEMA,
@@ -119,12 +120,6 @@ class Postgresql:
 
     def room_after(self, _error: BaseException | None) -> None:
         """None: its disk is its own."""
-
-
-def lease_lost() -> Unavailable:
-    """The refusal of a process whose instance has been replaced."""
-    words = "another instance has taken over the database while this one could not renew its lease"
-    return Unavailable("lease-lost", f"{words}: nothing is signed here any more; restart the service")
 
 
 def open_postgresql(address: PostgresAddress) -> Database:

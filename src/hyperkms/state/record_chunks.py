@@ -7,8 +7,7 @@ import sqlalchemy as sa
 
 from hyperkms.errors import Tampered
 from hyperkms.state.database import Database
-from hyperkms.state.instance_rows import is_alive_within
-from hyperkms.state.postgresql import lease_lost
+from hyperkms.state.instance_rows import is_alive_within, lease_lost
 from hyperkms.state.schema import record_chunks
 
 _END = record_chunks.c.start + sa.func.length(record_chunks.c.content)

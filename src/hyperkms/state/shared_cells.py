@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from hyperkms.state.database import Database
 from hyperkms.state.database_clock import microseconds_within
@@ -97,6 +96,8 @@ class SharedCells:
 
 def _locked(connection: sa.Connection, counter: int) -> tuple[int, int]:
     """The row of a cell, made if there is none; nobody else has it until the transaction ends."""
+    from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 (SQLite does without)
+
     made = insert(limit_cells).values(cell=counter, moment=0, taken=0).on_conflict_do_nothing()
     query = sa.select(limit_cells.c.moment, limit_cells.c.taken).where(limit_cells.c.cell == counter).with_for_update()
     row = connection.execute(query).one_or_none()

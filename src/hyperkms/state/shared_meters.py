@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from hyperkms.state.database import Database
 from hyperkms.state.database_clock import milliseconds_within
@@ -156,6 +155,8 @@ def _add(connection: sa.Connection, demand: Demand, now: int) -> None:
     over = sa.and_(_of(meter, period, end), amounts.c.slot < _first(period, end, now))
     connection.execute(amounts.delete().where(over))
     row = {"meter": meter, "period": period, "ends": end is not None, "slot": _slot(period, end, now), "amount": amount}
+    from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 (SQLite does without)
+
     added = insert(amounts).values(**row)
     more = {"amount": amounts.c.amount + added.excluded.amount}
     connection.execute(added.on_conflict_do_update(constraint=amounts.primary_key, set_=more))

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from hyperkms._core import RequestSignature
 from hyperkms.errors import Unavailable
@@ -69,6 +68,8 @@ class SharedReplays:
 
 def _take(digest: bytes, moment: int, connection: sa.Connection) -> bool:
     row = {"digest": digest, "until": moment + MAX_WINDOW_MS + _KEPT_MS}
+    from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 (SQLite does without)
+
     made = insert(accepted_requests).values(**row).on_conflict_do_nothing().returning(accepted_requests.c.digest)
     return connection.execute(made).first() is not None
 
