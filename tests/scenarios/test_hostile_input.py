@@ -170,7 +170,7 @@ REQUESTS: dict[str, tuple[type[msgspec.Struct], Json, dict[str, tuple[type, ...]
     "/wallets/generate": (
         schemas.GenerateRequest,
         {"walletId": "new"},
-        {"walletId": (), "metadata": (dict,), "keyType": (), "network": ()},
+        {"walletId": (), "metadata": (dict,), "keyType": (), "network": (), "custody": ()},
     ),
     "/wallets/sign": (
         schemas.SignRequest,
