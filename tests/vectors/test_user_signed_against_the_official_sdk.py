@@ -19,6 +19,7 @@ from hyperliquid.utils import signing as sdk
 from hyperkms import _core
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.actions import ACTIONS, parse_action
+from hyperkms.hyperliquid.digest_input import DigestInput
 from hyperkms.hyperliquid.user_signed import completed
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.signed_form import sign_form
@@ -57,7 +58,8 @@ def _ours(handles: dict[str, _core.KeyHandle], action: Json, network: Network, n
     read = parse_action(parse(json.dumps(action).encode()), Numbers.CANONICAL)
     wire = completed(ACTIONS[read.type], read.wire, network, nonce)
     name: Any = network.value
-    return sign_form(handles[name], wire, nonce=nonce, vault_address=None, expires_after=None, network=name)
+    given = DigestInput(wire=wire, nonce=nonce, vault_address=None, expires_after=None, network=name)
+    return sign_form(handles[name], given)
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from hyperkms import _core
+from hyperkms.hyperliquid.digest_input import DigestInput
 from hyperkms.operations.caller import Caller
 from hyperkms.operations.in_shares import ThresholdKey
 from hyperkms.receipt import CosignedBy
@@ -16,8 +16,6 @@ from hyperkms.threshold.forms import action_form
 from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Intent
 from hyperkms.wallet import KeyType
-
-NetworkName = Literal["mainnet", "testnet"]
 
 
 class Signature(NamedTuple):
@@ -44,30 +42,19 @@ def cosign_message(
     return _signature(key, made)
 
 
-def cosign_action(  # noqa: PLR0913 (all that goes into a digest)
-    key: ThresholdKey,
-    caller: Caller,
-    wire: Mapping[str, Any],
-    *,
-    operation: str,
-    nonce: int,
-    vault_address: str | None,
-    expires_after: int | None,
-    network: NetworkName,
-) -> Signature:
+def cosign_action(key: ThresholdKey, caller: Caller, given: DigestInput, *, operation: str) -> Signature:
     """A numbered action; here and at each cosigner the core hashes."""
     intent = Intent(
         form="action",
         operation=operation,
         position=caller.position,
-        action=msgspec.json.encode(wire),
-        nonce=nonce,
-        vault_address=vault_address,
-        expires_after=expires_after,
-        network=network,
+        action=msgspec.json.encode(given.wire),
+        nonce=given.nonce,
+        vault_address=given.vault_address,
+        expires_after=given.expires_after,
+        network=given.network,
     )
-    form = action_form(wire, nonce=nonce, vault_address=vault_address, expires_after=expires_after, network=network)
-    return _signature(key, key.coordinator.sign(key.key, intent, _asker(caller), form))
+    return _signature(key, key.coordinator.sign(key.key, intent, _asker(caller), action_form(given)))
 
 
 def _asker(caller: Caller) -> Asker:

@@ -1,14 +1,15 @@
 """Wallets whose keys AWS KMS made and keeps: how the operations reach them. Each signature is a call of KMS."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from hyperkms import _core
 from hyperkms.custody.native import NativeKeys, NativePlace
 from hyperkms.errors import HyperkmsError, Refused, Unavailable
+from hyperkms.hyperliquid.digest_input import DigestInput
 from hyperkms.operations.signed_form import kms_form
 from hyperkms.threshold.coordinator.log import logger
 from hyperkms.wallet import KeyType, KeyVersion, Network, PublicKey, Wallet, WalletId
@@ -59,25 +60,9 @@ def sign_message_in_kms(key: NativeKey, message: bytes) -> tuple[str, str]:
     return key.keys.sign(key.name, key.key_type, _message_form(key.key_type, key.public_key, message))
 
 
-def sign_action_in_kms(  # noqa: PLR0913 (all that goes into a digest)
-    key: NativeKey,
-    wire: Mapping[str, Any],
-    *,
-    nonce: int,
-    vault_address: str | None,
-    expires_after: int | None,
-    network: Literal["mainnet", "testnet"],
-) -> tuple[str, str]:
+def sign_action_in_kms(key: NativeKey, given: DigestInput) -> tuple[str, str]:
     """Signature and digest of a numbered action; the core hashes."""
-    form = kms_form(
-        key.public_key,
-        wire,
-        nonce=nonce,
-        vault_address=vault_address,
-        expires_after=expires_after,
-        network=network,
-    )
-    return key.keys.sign(key.name, key.key_type, form)
+    return key.keys.sign(key.name, key.key_type, kms_form(key.public_key, given))
 
 
 def make_key(parts: "Parts", wallet: WalletId, number: int, key_type: KeyType, network: Network | None) -> MadeKey:

@@ -12,6 +12,7 @@ from hyperkms.access.clients import UNNUMBERED
 from hyperkms.access.grants import NEVER
 from hyperkms.audit.sink import Position, Space
 from hyperkms.errors import Forbidden
+from hyperkms.hyperliquid.digest_input import DigestInput
 from hyperkms.hyperliquid.reducing import takes_risk_away
 from hyperkms.hyperliquid.signable import typed_as
 from hyperkms.operations.at_hand import Signer
@@ -71,8 +72,7 @@ def sign_bytes(
 
     1. Sign.  2. Write the record.  3. Release when it is durable.
     """
-    require_still_signing(parts, signer)
-    require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
+    _require_still_due(parts, caller, signer, operation, grant=None)
     signature = _sign_message(parts, caller, signer, message, operation=operation)  # (1)
     made = Made(
         signature.text,
@@ -103,8 +103,7 @@ def _sign_message(parts: Parts, caller: Caller, signer: Signer, message: bytes, 
         made = Signature(*sign_message_in_kms(handle, message))
     else:
         made = cosign_message(handle, caller, key_type, message, operation=operation)
-    require_still_signing(parts, signer)  # cosigners, or AWS KMS, may have taken seconds
-    require_still_allowed(parts, caller, signer.wallet, operation, grant=None)
+    _require_still_due(parts, caller, signer, operation, grant=None)
     return made
 
 
@@ -137,9 +136,8 @@ def sign_or_give_back(parts: Parts, caller: Caller, settled: SettledAction) -> P
 def sign_settled(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
     """Steps 6 to 8."""
     signer, nonce, network = settled.signer, settled.nonce, settled.network
-    require_still_signing(parts, signer)
     grant = None if settled.decision is None else settled.decision.grant
-    require_still_allowed(parts, caller, signer.wallet, settled.operation, grant=grant)
+    _require_still_due(parts, caller, signer, settled.operation, grant=grant)
     network_name: Literal["mainnet", "testnet"] = "mainnet" if network is Network.MAINNET else "testnet"
     signature = _sign_action(parts, caller, settled, network_name)  # (6)
     signed_at = perf_counter_ns()
@@ -192,41 +190,28 @@ def _sign_action(
     parts: Parts, caller: Caller, settled: SettledAction, network: Literal["mainnet", "testnet"]
 ) -> Signature:
     handle = settled.signer.handle
-    if not isinstance(handle, _core.KeyHandle):
-        return _sign_elsewhere(parts, caller, settled, handle, network)
-    made_here = sign_form(
-        handle,
-        settled.wire,
+    given = DigestInput(
+        wire=settled.wire,
         nonce=settled.nonce,
         vault_address=settled.vault_address,
         expires_after=settled.expires_after,
         network=network,
     )
-    return Signature(*made_here)
-
-
-def _sign_elsewhere(
-    parts: Parts,
-    caller: Caller,
-    settled: SettledAction,
-    handle: ThresholdKey | NativeKey,
-    network: Literal["mainnet", "testnet"],
-) -> Signature:
-    """By cosigners, or by AWS KMS, which may take seconds: what holds of the wallet and the client is asked again."""
-    hashed: Any = {
-        "nonce": settled.nonce,
-        "vault_address": settled.vault_address,
-        "expires_after": settled.expires_after,
-        "network": network,
-    }
+    if isinstance(handle, _core.KeyHandle):
+        return Signature(*sign_form(handle, given))
     if isinstance(handle, NativeKey):
-        made = Signature(*sign_action_in_kms(handle, settled.wire, **hashed))
+        made = Signature(*sign_action_in_kms(handle, given))
     else:
-        made = cosign_action(handle, caller, settled.wire, operation=settled.operation, **hashed)
-    require_still_signing(parts, settled.signer)
+        made = cosign_action(handle, caller, given, operation=settled.operation)
     grant = None if settled.decision is None else settled.decision.grant
-    require_still_allowed(parts, caller, settled.signer.wallet, settled.operation, grant=grant)
+    _require_still_due(parts, caller, settled.signer, settled.operation, grant=grant)
     return made
+
+
+def _require_still_due(parts: Parts, caller: Caller, signer: Signer, operation: str, *, grant: str | None) -> None:
+    """What holds of the wallet and the client: asked before, and once more after cosigners or AWS KMS took seconds."""
+    require_still_signing(parts, signer)
+    require_still_allowed(parts, caller, signer.wallet, operation, grant=grant)
 
 
 def require_still_allowed(parts: Parts, caller: Caller, wallet: Wallet, operation: str, *, grant: str | None) -> None:

@@ -9,6 +9,7 @@ import hyperkms_cosign as cosign
 from hyperkms.errors import Malformed, Refused
 from hyperkms.hyperliquid.action_type import ActionKind
 from hyperkms.hyperliquid.actions import ACTIONS, Action, parse_action
+from hyperkms.hyperliquid.digest_input import DigestInput
 from hyperkms.hyperliquid.members import parse_address
 from hyperkms.hyperliquid.signable import numbered, require_fitting, typed_as
 from hyperkms.hyperliquid.wire import Numbers
@@ -82,11 +83,13 @@ def _action(intent: Intent, row: ShareRow) -> ToSign:
     }
     return ToSign(
         form=action_form(
-            action.wire,
-            nonce=intent.nonce,
-            vault_address=vault,
-            expires_after=intent.expires_after,
-            network=cast("Literal['mainnet', 'testnet']", network.value),
+            DigestInput(
+                wire=action.wire,
+                nonce=intent.nonce,
+                vault_address=vault,
+                expires_after=intent.expires_after,
+                network=cast("Literal['mainnet', 'testnet']", network.value),
+            )
         ),
         signed=signed,
         action=action,
