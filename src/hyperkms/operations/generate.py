@@ -15,7 +15,7 @@ from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Unavailable
 from hyperkms.mode import Mode
 from hyperkms.operations.changing import Actor, Deed, write_down
 from hyperkms.operations.in_shares import cosigners_of
-from hyperkms.operations.new_wallet import NewWallet
+from hyperkms.operations.new_wallet import FIRST, NewWallet, first_version
 from hyperkms.operations.parts import Defaults, Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.wallets import wallet_exists
@@ -35,7 +35,6 @@ from hyperkms.wallet import (
 )
 
 MAX_METADATA = 4096
-_FIRST = 1
 
 
 @dataclass(frozen=True)
@@ -77,18 +76,11 @@ def generate_in_shares(
         if parts.wallets.find(request.id):
             raise wallet_exists(request.id)
         wanted = NewKey(
-            wallet=request.id, version=_FIRST, key_type=key_type.value, network=network.value if network else "none"
+            wallet=request.id, version=FIRST, key_type=key_type.value, network=network.value if network else "none"
         )
         made = here.coordinator.generate(wanted, actor.asker)  # (2)
         now = parts.clock()
-        current = KeyVersion(
-            number=_FIRST,
-            state=VersionState.ACTIVE,
-            public_key=PublicKey(made.public_key),
-            origin=Origin.GENERATED,
-            created_at=now,
-            activated_at=now,
-        )
+        current = first_version(PublicKey(made.public_key), now=now)
         wallet = Wallet(
             id=request.id,
             key_type=key_type,
@@ -136,20 +128,20 @@ def _create(parts: Parts, actor: Actor, request: NewWallet, source: _Source, com
     if parts.wallets.find(request.id):
         raise wallet_exists(request.id)
     copies = _copies_for(parts, request, key_type)
-    context = key_context(request.id, key_type, network, source.origin, version=_FIRST)
+    context = key_context(request.id, key_type, network, source.origin, version=FIRST)
     made = source.make(context)  # (2)
     parts.wallets.require_new_key(request.id, PublicKey(_core.inspect_sealed_key(made).public_key))
-    stored = store(parts, request.id, _FIRST, made)  # (3)
+    stored = store(parts, request.id, FIRST, made)  # (3)
     header = _core.inspect_sealed_key(stored)
     require_asked(header, context, made)
     parts.keyring.open(stored, context)  # (4)
     if copies is not None:
         copy = parts.keyring.copy(stored, context, copies.recipient)
-        copies.keep(copy, copies.path_of(request.id, _FIRST, header.public_key))
+        copies.keep(copy, copies.path_of(request.id, FIRST, header.public_key))
     wallet = _wallet(request.id, header, metadata, parts.clock())
 
     def complete(connection: sa.Connection, listed: Wallet, /) -> None:
-        require_kept(parts.key_store, request.id, _FIRST, stored)
+        require_kept(parts.key_store, request.id, FIRST, stored)
         completion(connection, listed)
         write_down(parts, actor, request.id, [listed.current], Deed(operation=source.operation))
 

@@ -6,14 +6,12 @@ from hyperkms.errors import Refused
 from hyperkms.operations.changing import Actor, Deed, write_down
 from hyperkms.operations.generate import check_metadata, generate, settle
 from hyperkms.operations.native import make_key, native_keys_of, withdrawn_unless_listed
-from hyperkms.operations.new_wallet import NewWallet
+from hyperkms.operations.new_wallet import FIRST, NewWallet, first_version
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
 from hyperkms.state.kms_keys import listed_within
 from hyperkms.state.wallets import wallet_exists
-from hyperkms.wallet import Custody, KeyVersion, Origin, VersionState, Wallet
-
-_FIRST = 1
+from hyperkms.wallet import Custody, Wallet
 
 
 def generate_by_custody(
@@ -43,17 +41,9 @@ def generate_in_kms(
         raise Refused("no-copy-of-kms-native", words)
     if parts.wallets.find(request.id):
         raise wallet_exists(request.id)
-    made = make_key(parts, request.id, _FIRST, key_type, network)  # (2)
+    made = make_key(parts, request.id, FIRST, key_type, network)  # (2)
     now = parts.clock()
-    current = KeyVersion(
-        number=_FIRST,
-        state=VersionState.ACTIVE,
-        public_key=made.public_key,
-        origin=Origin.GENERATED,
-        created_at=now,
-        activated_at=now,
-        kms_key=made.name,
-    )
+    current = first_version(made.public_key, now=now, kms_key=made.name)
     wallet = Wallet(
         id=request.id,
         key_type=key_type,

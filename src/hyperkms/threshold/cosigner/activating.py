@@ -4,17 +4,16 @@ import sqlalchemy as sa
 
 from hyperkms import wallet_life
 from hyperkms.access.clients import Operation
-from hyperkms.audit.record import LifeRecord, VersionRecord
 from hyperkms.threshold.cosigner.asked_changes import AskedChange
 from hyperkms.threshold.cosigner.evidence import named
 from hyperkms.threshold.cosigner.mandate import claim_once, require_mandate
 from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
-from hyperkms.threshold.cosigner.recording import write
+from hyperkms.threshold.cosigner.recording import versions_changed, write
 from hyperkms.threshold.cosigner.words import said_by_quorum
 from hyperkms.threshold.wire import Activate, Asker, Said, ShareName, version_statement
 from hyperkms.wallet import KeyType, VersionState
-from hyperkms.wallet_life import Change, WalletHistory
+from hyperkms.wallet_life import WalletHistory
 
 ACTIVE_PURPOSE = "version active"
 
@@ -56,21 +55,6 @@ def _activate(cosigner: Cosigner, history: WalletHistory, place: Place, asker: A
     change = wallet_life.activate(history, place.version, now=now, grace_ms=cosigner.grace_ms)
 
     def before_commit(_connection: sa.Connection) -> None:
-        write(cosigner, _line(change, asker, now))
+        write(cosigner, versions_changed(change, asker, "activate", now=now))
 
     cosigner.wallets.apply(change, before_commit=before_commit)
-
-
-def _line(change: Change, asker: Asker, now: int) -> LifeRecord:
-    return LifeRecord(
-        time=now,
-        request_id=asker.request_id,
-        client=asker.client,
-        wallet=change.wallet.id,
-        operation="activate",
-        versions=[
-            VersionRecord(version=one.number, state=one.state.value, public_key=one.public_key_text)
-            for one in change.versions
-        ],
-        reason=None,
-    )

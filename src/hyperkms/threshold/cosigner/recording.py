@@ -15,6 +15,7 @@ from hyperkms.state.share_rows import ShareRow
 from hyperkms.threshold.cosigner.judging import Judged
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.wire import Asker, OpenSigning, SignShare
+from hyperkms.wallet_life import Change
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}", re.ASCII)
 _WALLET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -101,6 +102,22 @@ def changed(cosigner: Cosigner, asker: Asker, row: ShareRow, operation: str, sta
         operation=operation,
         versions=[VersionRecord(version=row.version, state=state, public_key="0x" + row.public_key.hex())],
         reason=f"epoch {row.epoch}",
+    )
+
+
+def versions_changed(change: Change, asker: Asker, operation: str, *, now: int) -> LifeRecord:
+    """The line of versions that came into another state at this cosigner; the asker is `evidence.named`."""
+    return LifeRecord(
+        time=now,
+        request_id=asker.request_id,
+        client=asker.client,
+        wallet=change.wallet.id,
+        operation=operation,
+        versions=[
+            VersionRecord(version=one.number, state=one.state.value, public_key=one.public_key_text)
+            for one in change.versions
+        ],
+        reason=None,
     )
 
 

@@ -7,7 +7,6 @@ import structlog
 
 from hyperkms import wallet_life
 from hyperkms.access.clients import Operation
-from hyperkms.audit.record import LifeRecord, VersionRecord
 from hyperkms.errors import HyperkmsError
 from hyperkms.state.share_rows import ShareState, retire_within
 from hyperkms.threshold.cosigner.asked_changes import AskedChange
@@ -15,12 +14,12 @@ from hyperkms.threshold.cosigner.evidence import named
 from hyperkms.threshold.cosigner.mandate import require_mandate
 from hyperkms.threshold.cosigner.ourselves import Place
 from hyperkms.threshold.cosigner.parts import Cosigner
-from hyperkms.threshold.cosigner.recording import write
+from hyperkms.threshold.cosigner.recording import versions_changed, write
 from hyperkms.threshold.cosigner.retiring import destroy, has_ended
 from hyperkms.threshold.cosigner.words import said_by_quorum
 from hyperkms.threshold.wire import Asker, RetireWallet, Said, wallet_statement
 from hyperkms.wallet import VersionState, WalletId, parse_wallet_id
-from hyperkms.wallet_life import Change, KeyFate, WalletHistory
+from hyperkms.wallet_life import KeyFate, WalletHistory
 
 WALLET_RETIRED_PURPOSE = "wallet retired"
 _NOBODY = Asker(client="-", request_id="-")
@@ -80,23 +79,8 @@ def _retire(cosigner: Cosigner, history: WalletHistory, asker: Asker) -> None:
     def before_commit(connection: sa.Connection) -> None:
         for number in at_once:
             retire_within(connection, wallet, number)
-        write(cosigner, _line(change, asker, now))
+        write(cosigner, versions_changed(change, asker, "retire-wallet", now=now))
 
     cosigner.wallets.apply(change, before_commit=before_commit)
     for version in history.versions:
         cosigner.holding.forget(wallet, version.number)
-
-
-def _line(change: Change, asker: Asker, now: int) -> LifeRecord:
-    return LifeRecord(
-        time=now,
-        request_id=asker.request_id,
-        client=asker.client,
-        wallet=change.wallet.id,
-        operation="retire-wallet",
-        versions=[
-            VersionRecord(version=one.number, state=one.state.value, public_key=one.public_key_text)
-            for one in change.versions
-        ],
-        reason=None,
-    )
