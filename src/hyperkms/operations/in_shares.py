@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperkms.errors import Conflict, HyperkmsError, NotFound, Refused
+from hyperkms.state.log import logger
 from hyperkms.state.name_locks import NameLocks
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Deployment, Key
-from hyperkms.threshold.coordinator.log import logger
 from hyperkms.threshold.wire import Asker
 from hyperkms.wallet import KeyType, KeyVersion, Wallet, WalletId
 

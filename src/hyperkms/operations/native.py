@@ -11,7 +11,7 @@ from hyperkms.custody.native import NativeKeys, NativePlace
 from hyperkms.errors import HyperkmsError, Refused, Unavailable
 from hyperkms.hyperliquid.digest_input import DigestInput
 from hyperkms.operations.signed_form import kms_form
-from hyperkms.threshold.coordinator.log import logger
+from hyperkms.state.log import logger
 from hyperkms.wallet import KeyType, KeyVersion, Network, PublicKey, Wallet, WalletId
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from hyperkms.custody.aws.account import ATTEMPTS, CONNECT_S, READ_S, AwsAccount
+from hyperkms.custody.aws.last_fault import LastFault
 from hyperkms.custody.aws.refusals import is_worth_another, kms_fault, outcome_of, unreached
 from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable, Withdrawn
 
@@ -17,8 +18,6 @@ _PAUSE_S = 0.1
 _USAGE, _SPEC = "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"
 _LOOKED_AT_S = 5.0
 """How long a fault is believed before KMS is asked again whether it stands."""
-_HURRIED_S = 1.0
-"""How long after an outage was met others are told of it at once, and do not wait for it themselves."""
 
 Observer = Callable[[str, str, str], None]
 """Told of every call: service, operation, outcome (`ok`, `refused`, `failed`)."""
@@ -83,8 +82,7 @@ class KmsKey(Generic[Key]):
         self._endpoint = f"{self._describer.meta.endpoint_url.rstrip('/')}/"
         trusted, proxy = account.trusted(), account.proxy(self._endpoint)
         self._client = client(trusted=trusted, proxy=proxy, connect_ms=CONNECT_S * 1000)
-        self._fault: HyperkmsError | None = None
-        self._looked_at = 0.0
+        self._last = LastFault()
         self._arn = self._resolve(key)
 
     @property
@@ -112,24 +110,24 @@ class KmsKey(Generic[Key]):
 
     def check(self) -> None:
         """What the last call met, if it was a fault; a fault of more than 5 s is looked into again (DescribeKey)."""
-        fault = self._fault
+        fault = self._last.fault
         if fault is None:
             return
-        if time.monotonic() - self._looked_at < _LOOKED_AT_S:
+        if self._last.is_younger_than(_LOOKED_AT_S):
             raise fault
-        self._looked_at = time.monotonic()
+        self._last.look_again()
         self._resolve(self._arn)
-        self._fault = None
+        self._last.note(None)
 
     def _ask(self, operation: str, asked: Mapping[str, object]) -> Answer[Key]:
-        self._require_no_outage()
+        self._last.require_no_outage()
         body = json.dumps(asked).encode()
         try:
             answer = attempted(lambda: self._ask_once(operation, body), operation, self._observe)
-        except HyperkmsError as fault:
-            self._note(fault)
+        except Unavailable as fault:  # of the key as a whole: one wrapped key that does not open says nothing of it
+            self._last.note(fault)
             raise
-        self._fault = None
+        self._last.note(None)
         return answer
 
     def _ask_once(self, operation: str, body: bytes) -> Answer[Key]:
@@ -141,18 +139,6 @@ class KmsKey(Generic[Key]):
             words = f"AWS KMS answered for another key than {self._arn}"
             raise Tampered("kms-key-mismatch", words)
         return answer
-
-    def _require_no_outage(self) -> None:
-        """An outage takes seconds to be met: once it is known, another thread that waits for it serves nobody."""
-        fault = self._fault
-        lately = time.monotonic() - self._looked_at < _HURRIED_S
-        if fault is not None and lately and fault.code == "kms-unreachable":
-            raise fault
-
-    def _note(self, fault: HyperkmsError) -> None:
-        """Remember what concerns the key as a whole; a wrapped key that does not open says nothing of it."""
-        if isinstance(fault, Unavailable):
-            self._fault, self._looked_at = fault, time.monotonic()
 
     def _resolve(self, key: str) -> str:
         return described(self._describer, key, self._observe)
@@ -174,21 +160,27 @@ def attempted(call: Callable[[], T], operation: str, observe: Observer) -> T:
     raise AssertionError("unreachable")
 
 
-def described(describer: Any, key: str, observe: Observer) -> str:
-    """The ARN of a key, by id, ARN or alias; Refused or Withdrawn if it is none that wraps, or is not enabled."""
+def called(call: Callable[[], T], operation: str, key: str, observe: Observer) -> T:
+    """What botocore answers; a fault is told to the observer, an answer by whoever finds that it is one."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
 
     try:
-        found = describer.describe_key(KeyId=key)["KeyMetadata"]
-        arn, state = str(found["Arn"]), str(found["KeyState"])
-        usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
+        return call()
     except ClientError as error:
-        fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), "DescribeKey", key)
-        observe("kms", "DescribeKey", outcome_of(fault))
+        fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), operation, key)
+        observe("kms", operation, outcome_of(fault))
         raise fault from None
     except BotoCoreError as error:
-        observe("kms", "DescribeKey", "failed")
+        observe("kms", operation, "failed")
         raise unreached(error, "kms-unreachable", "AWS KMS") from None
+
+
+def described(describer: Any, key: str, observe: Observer) -> str:
+    """The ARN of a key, by id, ARN or alias; Refused or Withdrawn if it is none that wraps, or is not enabled."""
+    try:
+        found = called(lambda: describer.describe_key(KeyId=key), "DescribeKey", key, observe)["KeyMetadata"]
+        arn, state = str(found["Arn"]), str(found["KeyState"])
+        usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
     except (KeyError, TypeError) as error:
         raise Unavailable("kms-answer-malformed", "what answered is not AWS KMS") from error
     observe("kms", "DescribeKey", "ok")

@@ -11,9 +11,8 @@ from typing import Any
 
 from hyperkms import _core
 from hyperkms.custody.aws.account import AwsAccount
-from hyperkms.custody.aws.kms_key import Observer
-from hyperkms.custody.aws.outage import Outage
-from hyperkms.custody.aws.refusals import kms_fault, outcome_of, unreached
+from hyperkms.custody.aws.kms_key import Observer, called
+from hyperkms.custody.aws.last_fault import LastFault
 from hyperkms.custody.native import NativePlace
 from hyperkms.errors import HyperkmsError, Tampered, Unavailable, Withdrawn
 from hyperkms.wallet import KeyType, PublicKey
@@ -40,7 +39,7 @@ class AwsKmsNativeKeys:
         self._root_key = root_key.rpartition("/")[2]
         self._service = service
         self._observe = observer
-        self._outage = Outage()
+        self._last = LastFault()
 
     def make(self, place: NativePlace) -> str:
         """A new key (CreateKey), each time it is called; its ARN."""
@@ -82,13 +81,13 @@ class AwsKmsNativeKeys:
 
     def sign(self, key: str, key_type: KeyType, form: _core.KmsForm) -> tuple[str, str]:
         """One call of KMS (Sign). What it answers is nothing before the core has verified it."""
-        self._outage.require_none()
+        self._last.require_no_outage()
         try:
             answer = self._ask("Sign", key, self._signing(key, key_type, form))
         except HyperkmsError as fault:
-            self._outage.note(fault)
+            self._last.note(fault)
             raise
-        self._outage.note(None)
+        self._last.note(None)
         return self._accepted(answer, key, key_type, form)
 
     def prove(self, key: str, key_type: KeyType, form: _core.KmsForm) -> tuple[str, str]:
@@ -167,18 +166,7 @@ class AwsKmsNativeKeys:
         return self._ask(operation, key, call)
 
     def _ask(self, operation: str, key: str, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
-
-        try:
-            answer = call()
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            fault = kms_fault(code, operation, key)
-            self._observe("kms", operation, outcome_of(fault))
-            raise fault from None
-        except BotoCoreError as error:
-            self._observe("kms", operation, "failed")
-            raise unreached(error, "kms-unreachable", "AWS KMS") from None
+        answer = called(call, operation, key, self._observe)
         self._observe("kms", operation, "ok")
         return answer
 

@@ -15,8 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from hyperkms.errors import HyperkmsError, Refused
+from hyperkms.state.log import logger
 from hyperkms.threshold.coordinator.connecting import Streams, Way
-from hyperkms.threshold.coordinator.log import logger
 from hyperkms.threshold.coordinator.problems import away, called, error_of
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import MOST_FRAME, PROTOCOL, Answer, Ask, Call, Condition, Greeting, Hello, Status
