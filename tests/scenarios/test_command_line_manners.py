@@ -86,7 +86,8 @@ def test_everything_that_answers_can_answer_in_json() -> None:
 
 
 def test_what_is_not_understood_ends_with_2(tmp_path: Path) -> None:
-    for words in (("wallet", "nothing"), ("wallet", "list", "--nothing"), ("wallet", "activate", "w", "x")):
+    unknown = (("wallet", "nothing"), ("wallet", "list", "--nothing"), ("wallet", "activate", "w", "x"))
+    for words in (*unknown, ("doctor", "--kms-native")):
         done = run(*words, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, b"")
         assert b"Usage: hyperkms" in done.stderr

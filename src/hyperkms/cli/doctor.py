@@ -33,9 +33,11 @@ def doctor(
     form: Form,
 ) -> None:
     """Look at memory, files, disk, clock, settings and cosigners; exit status 1 if something is bad."""
+    if asks_native and not asks_aws:
+        raise click.UsageError("--kms-native goes with --aws")
     config = load_from_process({"data": data, **listening}, env_file)
     findings = [*_examine(config), *(_examine_aws(config) if asks_aws else ())]
-    if asks_aws and asks_native:
+    if asks_native:
         findings += _examine_native(config)
     if form is Form.JSON:
         show_json([asdict(finding) for finding in findings])
