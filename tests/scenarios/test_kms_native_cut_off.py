@@ -15,8 +15,9 @@ from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, remove_orphans
 from hyperkms.wallet import Custody, KeyType, WalletId
 from support import custody, databases
 from support.aws import Aws
+from support.aws_faults import spoiled
 from support.in_process import ACTOR, Here, here
-from support.kms_signer import Signer, signing
+from support.kms_signer import signing
 from support.mpc import check_message
 from support.native_wallets import KEY_TYPES, NATIVE, settings, states
 from support.service import Service
@@ -45,9 +46,9 @@ def on(operation: str, act: Callable[[], object]) -> Callable[[str], None]:
 
 
 @contextmanager
-def opened(aws: Aws, signer: Signer, folder: Path) -> Iterator[Here]:
+def opened(aws: Aws, url: str, folder: Path) -> Iterator[Here]:
     """The data directory in this process, after the service has ended."""
-    at = settings(aws, signer.url, folder)
+    at = settings(aws, url, folder)
     with pytest.MonkeyPatch.context() as patched:
         for name, value in at.items():
             patched.setenv(name, value)
@@ -83,7 +84,7 @@ def test_a_service_that_is_killed_after_kms_made_a_key_leaves_none_for_long(
             check_message(service.post("/wallets/sign", {"walletId": "w", "message": "hello"}).json, "hello")
             [version_view] = service.get("/wallets/w/versions").json["versions"][version - 1 :]
             assert states(emulated_aws, service)["w", version] == ["Enabled", "Enabled"]
-        with opened(emulated_aws, signer, tmp_path) as found:
+        with opened(emulated_aws, signer.url, tmp_path) as found:
             assert swept(found, after_ms=ORPHAN_KEPT_MS // 2) == []
             assert swept(found, after_ms=ORPHAN_KEPT_MS) == [Swept("kms-key-withdrawn", W, version)]
             assert swept(found, after_ms=ORPHAN_KEPT_MS) == []
@@ -104,7 +105,7 @@ def test_a_call_that_never_reached_kms_is_forgotten(emulated_aws: Aws, tmp_path:
             with pytest.raises((OSError, http.client.HTTPException)):
                 OPERATIONS["generate"](service)
             service.kill()
-        with opened(emulated_aws, signer, tmp_path) as found:
+        with opened(emulated_aws, signer.url, tmp_path) as found:
             assert found.rows("SELECT wallet, version, kms_key FROM kms_keys_begun") == [("w", 1, None)]
             assert swept(found, after_ms=2 * ORPHAN_KEPT_MS) == []
             assert found.rows("SELECT count(*) FROM kms_keys_begun") == [(0,)]
@@ -130,7 +131,7 @@ def test_of_several_that_make_the_same_wallet_one_succeeds_and_the_other_keys_en
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_a_key_that_is_being_withdrawn_is_listed_no_more(emulated_aws: Aws, tmp_path: Path, key_type: str) -> None:
     """A call that took longer than any does: the sweep has claimed its key before the version was listed."""
-    with signing(emulated_aws.url) as signer, opened(emulated_aws, signer, tmp_path) as at:
+    with signing(emulated_aws.url) as signer, opened(emulated_aws, signer.url, tmp_path) as at:
         claim = at.parts.kms_keys.claim
         signer.before = on("Sign", lambda: claim(begun_before=at.now + ORPHAN_KEPT_MS, now=at.now))
         wanted = NewWallet(id=W, key_type=KeyType(key_type), custody=Custody.KMS_NATIVE)
@@ -140,3 +141,21 @@ def test_a_key_that_is_being_withdrawn_is_listed_no_more(emulated_aws: Aws, tmp_
         assert at.parts.wallets.find(W) is None
         assert swept(at, after_ms=0) == [Swept("kms-key-withdrawn", W, 1)]
         assert generate_by_custody(at.parts, ACTOR, wanted).is_kms_native
+
+
+def test_a_key_that_aws_does_not_let_go_keeps_no_other(emulated_aws: Aws, tmp_path: Path) -> None:
+    with (
+        signing(emulated_aws.url) as signer,
+        spoiled(signer.url) as spoiler,
+        opened(emulated_aws, spoiler.url, tmp_path) as at,
+    ):
+        claim = at.parts.kms_keys.claim
+        for wallet in ("v", "w"):
+            signer.before = on("Sign", lambda: claim(begun_before=at.now + ORPHAN_KEPT_MS, now=at.now))
+            with pytest.raises(Unavailable):
+                generate_by_custody(at.parts, ACTOR, NewWallet(id=WalletId(wallet), custody=Custody.KMS_NATIVE))
+        spoiler.spoil("DisableKey", "denied")
+        first, second = swept(at, after_ms=0), swept(at, after_ms=0)
+        assert (len(first), len(second)) == (1, 1)
+        assert {one.wallet for one in (*first, *second)} == {"v", "w"}
+        assert swept(at, after_ms=0) == []

@@ -101,8 +101,7 @@ def key_is_withdrawn(parts: "Parts", wallet: WalletId, version: KeyVersion) -> b
     try:
         parts.native.withdraw(version.kms_key)
     except HyperkmsError as error:
-        told = {"wallet": wallet, "version": version.number, "code": error.code, "words": error.message}
-        logger("hyperkms.kms").warning("kms-key-left", **told)
+        _tell_left(wallet, version.number, error)
         return False
     return True
 
@@ -112,18 +111,28 @@ def withdraw_left(parts: "Parts", *, begun_before: int) -> Iterator[tuple[Wallet
 
     1. Claim those that were begun long ago: no version is listed with their keys from here on.
     2. Find the key, if nobody has noted it, and withdraw it.  3. Forget it.
+    One that cannot be withdrawn now keeps no other from it.
     """
     if parts.native is None:
         return
     for left in parts.kms_keys.claim(begun_before=begun_before, now=parts.clock()):  # (1)
-        name = left.kms_key or parts.native.find(left.token)  # (2)
-        if name is not None:
-            parts.native.withdraw(name)
+        try:
+            name = left.kms_key or parts.native.find(left.token)  # (2)
+            if name is not None:
+                parts.native.withdraw(name)
+        except HyperkmsError as error:
+            _tell_left(left.wallet, left.version, error)
+            continue
         parts.kms_keys.forget(left.token)  # (3)
         if name is None:
             logger("hyperkms.kms").warning("kms-key-never-made", wallet=left.wallet, version=left.version)
         else:
             yield left.wallet, left.version
+
+
+def _tell_left(wallet: WalletId, version: int, error: HyperkmsError) -> None:
+    told = {"wallet": wallet, "version": version, "code": error.code, "words": error.message}
+    logger("hyperkms.kms").warning("kms-key-left", **told)
 
 
 def _withdraw_unlisted(parts: "Parts", made: MadeKey) -> None:
