@@ -62,7 +62,8 @@ def test_a_hundred_megabytes_leave_the_memory_flat(prepared: Service, posts: lis
     def refused(case: tuple[Route, tuple[bytes, bytes]]) -> None:
         route, (head, frame) = case
         status = _send(prepared, route.at("bytes"), head, frame % (b"x" * 64 * KIB), times=1600)
-        assert status in (b"413", b""), (route.path, status)
+        by_its_head = {b"400"} if route.path.startswith("/mpc/") else set()  # MPC is off, which may come first
+        assert status in {b"413", b"", *by_its_head}, (route.path, status)
         assert _resident(prepared.process.pid) - before < GROWTH, route.path
 
     with ThreadPoolExecutor(AT_ONCE) as pool:  # the service waits a little before it closes on whoever still sends
