@@ -11,7 +11,8 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from support import databases
-from support.commands import refusal, run, sandbox
+from support.commands import refusal, run
+from support.sandbox import sandbox
 from support.service import Service
 
 
@@ -260,8 +261,8 @@ def test_doctor_finds_a_data_directory_that_no_service_would_start_on(
 
 
 def test_a_sandbox_on_a_port_that_is_taken_says_so_in_one_line(tmp_path: Path) -> None:
-    with sandbox() as url:
-        port = url.rpartition(":")[2]
+    with sandbox() as exchange:
+        port = exchange.url.rpartition(":")[2]
         assert "[address-unavailable]" in refusal("sandbox", "--port", port, cwd=tmp_path)
 
 

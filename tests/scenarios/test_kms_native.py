@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from support import custody, databases
 from support.aws import Aws
 from support.aws_faults import Spoiler, spoiled
-from support.commands import run, sandbox
+from support.commands import run
 from support.keyed import post, signatures
 from support.kms_signer import Signer, signing
 from support.mpc import check_message, post_to_exchange
 from support.native_wallets import KEY_TYPES, NATIVE, keys_of, native, settings, states
+from support.sandbox import sandbox
 from support.service import Answer, Service
 from support.until import until
 
@@ -37,8 +38,8 @@ NOOP = {"type": "noop"}
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
-    with sandbox("--allow-any") as url:
-        yield url
+    with sandbox("--allow-any") as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")

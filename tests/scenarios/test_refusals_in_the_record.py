@@ -1,5 +1,6 @@
 """What is refused by permission or rule is in the record before the refusal is told, by whatever way it was asked."""
 
+import itertools
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -140,11 +141,20 @@ def test_who_is_over_the_limit_fills_no_disk(tmp_path: Path) -> None:
         assert len(refusals(service)) == 3
 
 
+def put_in_the_way(folder: Path) -> None:
+    """A file in the folder's place; the service, which writes while it serves, may make the folder again meanwhile."""
+    for number in itertools.count():
+        folder.rename(folder.with_name(f"away-{number}"))
+        try:
+            folder.write_text("in the way")
+        except IsADirectoryError:
+            continue
+        return
+
+
 @pytest.mark.parametrize("ask", WAYS.values(), ids=WAYS)
 def test_a_refusal_that_cannot_be_written_down_is_not_told(service: Service, ask: Asking) -> None:
-    records = service.data / "records"
-    records.rename(service.data / "away")  # at once: the service writes there while it serves
-    records.write_text("in the way")
+    put_in_the_way(service.data / "records")
     answer = ask(service, "/wallets/sign", MESSAGE, service.key)
     assert (answer.status, answer.json["code"]) == (503, "record-unwritable")
     batch = service.post("/wallets/sign-batch", {"requests": [MESSAGE]})

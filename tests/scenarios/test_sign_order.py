@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.commands import sandbox
 from support.keep_alive import Line, line_to
+from support.sandbox import sandbox
 from support.service import START_S, Answer, Service
 
 Json = dict[str, Any]
@@ -22,8 +22,8 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
-    with sandbox("--allow-any") as url:
-        yield url
+    with sandbox("--allow-any") as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")

@@ -1,40 +1,44 @@
 """The real `hyperkms` command and the stand-in for the exchange, in processes of their own."""
 
-import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 from support.custody import settings_for
 from support.service import START_S, command, environment
+from support.started import can_be_forked, run_forked
 
 KEY = "0123456789012345678901234567890123456789012345678901234567890123"
 """A published test key."""
 ADDRESS = "0x14791697260e4c9a71f18484c9f997b308e59325"
 """Its address."""
 
-_SANDBOX_READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
-
 
 def run(*words: str | bytes, cwd: Path, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[bytes]":
     """One command to its end; its standard input is a pipe."""
-    return _run(words, cwd, stdin, settings, START_S)
+    return _run(words, cwd, stdin, {**_places(words, cwd), **settings}, START_S)
+
+
+def run_with(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[bytes]":
+    """The same with these settings alone, wherever the tests have their state and keys."""
+    return _run(words, cwd, "", settings, START_S)
 
 
 def run_at_length(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[bytes]":
     """The same for one that may take minutes on a busy machine."""
-    return _run(words, cwd, "", settings, 20 * START_S)
+    return _run(words, cwd, "", {**_places(words, cwd), **settings}, 20 * START_S)
 
 
 def _run(
     words: tuple[str | bytes, ...], cwd: Path, stdin: str, settings: dict[str, str], within_s: float
 ) -> "subprocess.CompletedProcess[bytes]":
+    own = environment(**settings)
+    if can_be_forked(own):
+        return run_forked(words, own, cwd, stdin.encode(), within_s)
     name, *_ = command()
     return subprocess.run(
         [name, *words],
-        env=environment(**{**_places(words, cwd), **settings}),
+        env=own,
         cwd=cwd,
         input=stdin.encode(),
         capture_output=True,
@@ -69,17 +73,3 @@ def key_file(path: Path, text: str = KEY, *, mode: int = 0o600) -> Path:
     path.write_text(text)
     path.chmod(mode)
     return path
-
-
-@contextmanager
-def sandbox(*flags: str) -> Iterator[str]:
-    """A running stand-in for the exchange; its base URL."""
-    words = command("sandbox", "--port", "0", *flags)
-    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        ready = _SANDBOX_READY.fullmatch(process.stdout.readline())
-        assert ready is not None
-        try:
-            yield ready[1]
-        finally:
-            process.terminate()

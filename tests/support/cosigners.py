@@ -62,8 +62,10 @@ from hyperkms.threshold.wire import (
     TestSignature,
     Witness,
 )
+from support.commands import run_with
 from support.databases import rows
-from support.service import START_S, command, environment
+from support.service import START_S, command, environment, started
+from support.started import Process as StartedProcess
 
 COORDINATOR = "c0" * 16
 """The service id for which clients of these tests sign."""
@@ -170,7 +172,7 @@ class Process:
     settings: dict[str, str]
     within: tuple[str, ...] = ()
     """What it is started by, if by something: in a network namespace."""
-    process: subprocess.Popen[str] | None = None
+    process: StartedProcess | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
     reader: threading.Thread | None = None
 
@@ -180,34 +182,20 @@ class Process:
 
     def init(self) -> bytes:
         """Its identity key."""
-        words = command("cosigner", "init", "--data", str(self.data), "--json")
-        done = subprocess.run(
-            words, env=environment(**self.settings), cwd=self.data.parent, capture_output=True, check=True
-        )
-        return bytes.fromhex(json.loads(done.stdout)["identity"])
+        return bytes.fromhex(self._told("cosigner", "init", "--data", str(self.data))["identity"])
 
     def join(self, file: Path, fingerprint: str, *words: str) -> Any:
         """Let it trust a group; what the command prints."""
-        said = ("mpc", "join", "--data", str(self.data), "--group", str(file), "--fingerprint", fingerprint, *words)
-        done = subprocess.run(
-            command(*said, "--json"),
-            env=environment(**self.settings),
-            cwd=self.data.parent,
-            capture_output=True,
-            check=True,
-        )
+        group = ("--group", str(file), "--fingerprint", fingerprint)
+        return self._told("mpc", "join", "--data", str(self.data), *group, *words)
+
+    def _told(self, *words: str) -> Any:
+        done = run_with(*words, "--json", cwd=self.data.parent, **self.settings)
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def start(self, *words: str, passed: Sequence[int] = ()) -> None:
-        self.process = process = subprocess.Popen(
-            [*self.within, *command("cosigner", "serve", "--data", str(self.data), *words)],
-            env=environment(**self.settings),
-            cwd=self.data.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=tuple(passed),
-        )
+        self.process = process = self._started(["cosigner", "serve", "--data", str(self.data), *words], passed)
         timer = threading.Timer(START_S, process.kill)
         timer.start()
         try:
@@ -223,7 +211,20 @@ class Process:
         _, words_of_refusal = process.communicate()
         raise AssertionError(f"the cosigner did not start: {words_of_refusal}")
 
-    def _drain(self, process: subprocess.Popen[str]) -> None:
+    def _started(self, words: list[str], passed: Sequence[int]) -> StartedProcess:
+        if not self.within and not passed:
+            return started(words, self.settings, self.data.parent)
+        return subprocess.Popen(
+            [*self.within, *command(*words)],
+            env=environment(**self.settings),
+            cwd=self.data.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=tuple(passed),
+        )
+
+    def _drain(self, process: StartedProcess) -> None:
         assert process.stdout is not None
         with process.stdout as output:
             self.lines.extend(json.loads(line) for line in output)

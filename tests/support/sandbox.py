@@ -2,14 +2,14 @@
 
 import json
 import re
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from support.service import START_S, command, environment
+from support.service import START_S, started
 
 _READY = re.compile(r"hyperkms sandbox \(testnet\) listening on (http://127\.0\.0\.1:\d+)\n")
 
@@ -35,12 +35,12 @@ class Sandbox:
 @contextmanager
 def sandbox(*flags: str) -> Iterator[Sandbox]:
     """A stand-in on a free port, stopped by its pid at the end; without flags only funded signers have accounts."""
-    words = command("sandbox", "--port", "0", *flags)
-    with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            ready = _READY.fullmatch(process.stdout.readline())
-            assert ready is not None
-            yield Sandbox(ready[1])
-        finally:
-            process.terminate()
+    process = started(["sandbox", "--port", "0", *flags], {}, Path.cwd())
+    try:
+        assert process.stdout is not None
+        ready = _READY.fullmatch(process.stdout.readline())
+        assert ready is not None
+        yield Sandbox(ready[1])
+    finally:
+        process.terminate()
+        process.communicate()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from hyperkms.access.limits import What
 from support.custody import settings_for
 from support.patience import START_S
+from support.started import Process, Started, can_be_forked
 
 __all__ = ["NOWHERE", "START_S", "Answer", "Service", "command", "environment"]
 NOWHERE = "http://127.0.0.1:9"
@@ -54,11 +55,21 @@ def environment(**settings: str) -> dict[str, str]:
     return {**inherited, **defaults, **limits, **settings}
 
 
+def started(words: Sequence[str], settings: Mapping[str, str], folder: Path) -> Process:
+    """What these words start, with these settings alone; its output and its errors are pipes."""
+    own = environment(**settings)
+    if can_be_forked(own):
+        return Started(words, own, folder)
+    return subprocess.Popen(
+        command(*words), env=own, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 @dataclass
 class Service:
     """A running service; `lines` are what it wrote to standard output so far."""
 
-    process: subprocess.Popen[str]
+    process: Process
     data: Path
     url: str
     key: str
@@ -84,15 +95,7 @@ class Service:
 
     @classmethod
     def _launch(cls, data: Path, *flags: str, **settings: str) -> "Service":
-        words = command("serve", "--data", str(data), *flags)
-        process = subprocess.Popen(
-            words,
-            env=environment(**{**settings_for(data), **settings}),
-            cwd=data.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = started(["serve", "--data", str(data), *flags], {**settings_for(data), **settings}, data.parent)
         timer = threading.Timer(START_S, process.kill)
         timer.start()
         try:

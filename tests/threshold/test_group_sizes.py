@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from support.ceremony import FIVE, PRODUCTION, Ceremony, Owner, told
-from support.commands import refusal, run, sandbox
+from support.commands import refusal, run
 from support.cosigners import Process
 from support.databases import rows
 from support.mpc import alive, check_message, generate, post_to_exchange, service_in_shares, sign, stopped
+from support.sandbox import sandbox
 from support.service import Answer, Service
 from support.signed import Signer, ask, now_ms
 from support.until import until
@@ -99,8 +100,8 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
-    with sandbox("--allow-any") as url:
-        yield url
+    with sandbox("--allow-any") as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size[0]}-of-{size[1]}")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from hyperkms._core import verify_ed25519
-from support.commands import run, sandbox
+from support.commands import run
 from support.keep_alive import line_to
 from support.mpc import check_message, generate, post_to_exchange, service_in_shares, sign
 from support.naughty import naughty_names
+from support.sandbox import sandbox
 from support.service import Service
 from support.signed import ask, registered
 
@@ -24,8 +25,8 @@ KEY_TYPES = ("ed25519", "secp256k1")
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
-    with sandbox("--allow-any") as url:
-        yield url
+    with sandbox("--allow-any") as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")
