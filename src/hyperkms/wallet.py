@@ -82,6 +82,7 @@ class KeyVersion:
     created_at: int
     """Milliseconds since 1970, as the other times."""
     activated_at: int | None = None
+    """Since when it signs. At a cosigner a pending version can have it: `wallet_life.is_admitted`."""
     expires_at: int | None = None
     """The end of its grace, exclusive; there once another version is current, or the wallet is retired."""
     retired_at: int | None = None

@@ -2,6 +2,7 @@
 
     pending --activate--> active --(another is activated)--> retiring --expire--> retired
     pending --retire--> retired                              retiring --retire--> retired
+    pending --admit--> pending, and it signs beside the active one: at a cosigner, until its service has changed over
 
 A live wallet has exactly one active version, its current one, and at most one pending version. Versions
 are numbered from 1 without gaps. A retired wallet signs nothing; its versions go through a last grace,
@@ -122,10 +123,7 @@ def activate(history: WalletHistory, number: int, *, now: int, grace_ms: int) ->
     Conflict for a version that is not pending.
     """
     wallet = require_live(history.wallet)
-    version = history.version(number)
-    if version.state is not VersionState.PENDING:
-        words = f"version {number} of wallet {wallet.id} is {version.state.value}; only a pending one is activated"
-        raise Conflict("version-not-pending", words)
+    version = _require_pending(history, number)
     rotation = history.rotation_to(number)
     before = replace(wallet.current, state=VersionState.RETIRING, expires_at=now + grace_ms)
     after = replace(version, state=VersionState.ACTIVE, activated_at=now)
@@ -134,6 +132,18 @@ def activate(history: WalletHistory, number: int, *, now: int, grace_ms: int) ->
         versions=(before, after),
         rotation=rotation and replace(rotation, from_version=before.number, rotated_at=now),
     )
+
+
+def admit(history: WalletHistory, number: int, *, now: int) -> Change | None:
+    """The pending version signs as well from here on, and the current one as before; None if it does already.
+
+    Conflict for a version that is not pending.
+    """
+    wallet = require_live(history.wallet)
+    version = _require_pending(history, number)
+    if is_admitted(version):
+        return None
+    return Change(wallet=_revised(wallet), versions=(replace(version, activated_at=now),))
 
 
 def rotate_at_once(  # noqa: PLR0913 (what the two take)
@@ -158,7 +168,7 @@ def retire_version(history: WalletHistory, number: int, *, now: int) -> Change |
     if version.number == wallet.current.number:
         words = f"version {number} is the current one of wallet {wallet.id}: rotate first, or retire the wallet"
         raise Conflict("version-current", words)
-    return Change(wallet=_revised(wallet), versions=(_retired(version, now),))
+    return Change(wallet=_revised(wallet), versions=(retired(version, now),))
 
 
 def retire_wallet(
@@ -183,7 +193,7 @@ def retire_wallet(
 def expire(history: WalletHistory, *, now: int) -> Change | None:
     """Every version whose grace has ended is retired; None if there is none."""
     versions = tuple(
-        _retired(version, now)
+        retired(version, now)
         for version in history.versions
         if version.state is VersionState.RETIRING and is_over(version, now)
     )
@@ -223,6 +233,17 @@ def require_signing(wallet: Wallet, version: KeyVersion, *, now: int) -> None:
         raise Refused("version-retired", words)
 
 
+def is_admitted(version: KeyVersion) -> bool:
+    """Whether a pending version signs already, beside the current one; no version of a service does."""
+    return version.state is VersionState.PENDING and version.activated_at is not None
+
+
+def retired(version: KeyVersion, now: int) -> KeyVersion:
+    """The version as it stands once it is retired; one that waited was never activated."""
+    activated_at = None if version.state is VersionState.PENDING else version.activated_at
+    return replace(version, state=VersionState.RETIRED, activated_at=activated_at, retired_at=now)
+
+
 def is_over(version: KeyVersion, now: int) -> bool:
     """Whether the grace of a version has ended."""
     return version.expires_at is not None and now >= version.expires_at
@@ -237,8 +258,9 @@ def _at_the_end(versions: Sequence[KeyVersion], *, now: int, grace_ms: int, fate
     for version in versions:
         if version.state is VersionState.RETIRED:
             continue
-        if fate is KeyFate.AT_ONCE or version.state is VersionState.PENDING:
-            yield _retired(version, now)
+        waits = version.state is VersionState.PENDING and not is_admitted(version)
+        if fate is KeyFate.AT_ONCE or waits:
+            yield retired(version, now)
         else:
             end = now + grace_ms
             if version.expires_at is None or version.expires_at > end:
@@ -250,8 +272,12 @@ def _change(wallet: Wallet, versions: tuple[KeyVersion, ...]) -> Change:
     return Change(wallet=replace(_revised(wallet), current=current), versions=versions)
 
 
-def _retired(version: KeyVersion, now: int) -> KeyVersion:
-    return replace(version, state=VersionState.RETIRED, retired_at=now)
+def _require_pending(history: WalletHistory, number: int) -> KeyVersion:
+    version = history.version(number)
+    if version.state is not VersionState.PENDING:
+        words = f"version {number} of wallet {history.wallet.id} is {version.state.value}"
+        raise Conflict("version-not-pending", f"{words}; only a pending one is activated")
+    return version
 
 
 def _revised(wallet: Wallet) -> Wallet:

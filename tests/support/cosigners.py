@@ -17,9 +17,11 @@ from typing import Any, TypeAlias, TypeVar
 import hyperkms_cosign as cosign
 import msgspec
 
+from hyperkms.state.schema import key_versions
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.wire import (
     Activate,
+    Admit,
     Advance,
     Answer,
     Ask,
@@ -65,6 +67,7 @@ from hyperkms.threshold.wire import (
 from support.commands import run_with
 from support.databases import rows
 from support.service import START_S, command, environment, started
+from support.signed_rows import changing
 from support.started import Process as StartedProcess
 
 COORDINATOR = "c0" * 16
@@ -465,6 +468,16 @@ class Cosigners:
 
     def activate(self, wallet: str, version: int, asker: Asker = BEARER) -> None:
         self.together(dict.fromkeys(self.everyone, Activate(wallet=wallet, version=version, asker=asker)))
+
+    def admit(self, wallet: str, version: int, asker: Asker = BEARER) -> None:
+        self.together(dict.fromkeys(self.everyone, Admit(wallet=wallet, version=version, asker=asker)))
+
+    def let_pass(self, wallet: str, milliseconds: int) -> None:
+        """At every cosigner it is so long ago that a version of the wallet was admitted or activated."""
+        earlier = {"activated_at": key_versions.c.activated_at - milliseconds}
+        for process in self.processes.values():
+            with changing(process.data, wallet) as connection:
+                connection.execute(key_versions.update().where(key_versions.c.wallet == wallet).values(earlier))
 
     def witness(self, index: int, log: str, head: str) -> None:
         self.ask(index, Witness(log=log, size=json.loads(head)["size"], head=head))

@@ -13,6 +13,7 @@ import msgspec
 
 from hyperkms.threshold.wire import (
     Activate,
+    Admit,
     Advance,
     Answer,
     Ask,
@@ -31,7 +32,7 @@ from hyperkms.threshold.wire import (
 
 Send: TypeAlias = Callable[[], None]
 _NAMED: Mapping[type[Ask], str] = {Commit: "commit", Release: "release", Drop: "drop"}
-_OF_VERSIONS: Mapping[type[Ask], str] = {Activate: "activate", Retire: "retire"}
+_OF_VERSIONS: Mapping[type[Ask], str] = {Admit: "admit", Activate: "activate", Retire: "retire"}
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Calls:
             return ask.share.wallet, f"{_purpose(ask)} {'prepare' if isinstance(ask, Prepare) else 'share'}"
         if isinstance(ask, Commit | Release | Drop):
             return ask.share.wallet, _NAMED[type(ask)]
-        if isinstance(ask, Activate | Retire):
+        if isinstance(ask, Admit | Activate | Retire):
             return ask.wallet, _OF_VERSIONS[type(ask)]
         return None
 

@@ -170,6 +170,15 @@ class RelayedGroup:
         query = "SELECT version, epoch FROM shares WHERE wallet = ? AND sealed IS NOT NULL ORDER BY version, epoch"
         return [tuple(row) for row in rows(self.cosigners.processes[index].data, query, wallet)]
 
+    def current(self, wallet: str) -> list[int]:
+        """The version that each cosigner has current."""
+        query = "SELECT current_version FROM wallets WHERE id = ?"
+        return [rows(self.cosigners.processes[index].data, query, wallet)[0][0] for index in MEMBERS]
+
+    def until_current(self, wallet: str, version: int) -> None:
+        """Every cosigner has this version current."""
+        until(lambda: self.current(wallet) == [version] * len(MEMBERS))
+
     def is_settled(self, wallet: str, versions: Sequence[int]) -> None:
         """All hold one epoch of every version and nothing else, in force, and every set of t signs with it."""
         held = [self.held(index, wallet) for index in MEMBERS]

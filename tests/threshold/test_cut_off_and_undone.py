@@ -10,8 +10,8 @@ import hyperkms_cosign as cosign
 import msgspec
 import pytest
 
-from hyperkms.state.schema import key_versions
 from hyperkms.threshold.coordinator.coordinator import Coordinator, Key
+from hyperkms.threshold.cosigner.versions import OVERLAP_MS
 from hyperkms.threshold.wire import (
     Activate,
     Commit,
@@ -33,7 +33,6 @@ from hyperkms.threshold.wire import (
 )
 from support.asking_cosigners import asker, known
 from support.cosigners import BEARER, Cosigners, Refusal, message_intent, unique
-from support.signed_rows import changing
 
 INTENT = Intent(form="ed25519", operation="sign-message", message=b"m")
 FORM = cosign.Form.ed25519(b"m")
@@ -232,7 +231,14 @@ def test_in_production_a_coordinator_alone_makes_uses_renews_and_ends_no_key(tmp
         one = asker(owner, "/mpc/wallets/sign", {"walletId": "w", "message": "m"})
         assert refusal_of(cosigners.sign, second, message_intent(b"m"), asker=one) == "version-pending"
         cosigners.sign(held, message_intent(b"m"), asker=one)
-        cosigners.activate("w", 2, rotate)
+        waiting = asker(owner, "/wallets/rotate", {"walletId": "w", "activate": False})
+        for who, code in ((BEARER, "evidence-required"), (make, "intent-differs"), (waiting, "intent-differs")):
+            assert refusal_of(cosigners.admit, "w", 2, who) == code
+        cosigners.admit("w", 2, rotate)
+        for either in (held, second):
+            cosigners.sign(either, message_intent(b"m"), asker=one)
+        cosigners.admit("w", 2)  # once more, and nothing is changed by it
+        cosigners.activate("w", 2)  # the client has asked for it
         cosigners.sign(second, message_intent(b"m"), asker=one)
         time.sleep(1.5)  # the grace of version 1 is over
         first = asker(owner, "/mpc/wallets/sign", {"walletId": "w", "message": "m", "version": 1})
@@ -281,17 +287,13 @@ def test_a_request_that_names_no_version_is_not_signed_with_an_older_one(cosigne
     unnamed = asker(bot, "/wallets/sign", {"walletId": wallet, "message": "m"})
     named = asker(bot, "/wallets/sign", {"walletId": wallet, "message": "m", "version": 1})
     assert refusal_of(cosigners.sign, second, message_intent(b"m")) == "version-pending"
+    cosigners.admit(wallet, 2)
+    cosigners.let_pass(wallet, OVERLAP_MS)
+    for either in (held, second):  # whichever the service has current
+        cosigners.sign(either, message_intent(b"m"), asker=unnamed)
     cosigners.activate(wallet, 2)
     cosigners.sign(held, message_intent(b"m"), asker=unnamed)  # one that was under way
-    for index in cosigners.everyone:
-        process = cosigners.processes[index]
-        cosigners.hang_up(index)
-        process.stop()
-        with changing(process.data, wallet) as connection:
-            second_version = key_versions.c.wallet == wallet, key_versions.c.number == 2
-            earlier = {"activated_at": key_versions.c.activated_at - 60000}
-            connection.execute(key_versions.update().where(*second_version).values(earlier))
-        process.start()
+    cosigners.let_pass(wallet, OVERLAP_MS)
     assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=unnamed) == "version-not-current"
     cosigners.sign(held, message_intent(b"m"), asker=named)
     cosigners.sign(second, message_intent(b"m"), asker=unnamed)

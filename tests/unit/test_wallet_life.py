@@ -16,8 +16,10 @@ from hyperkms.wallet_life import (
     WalletHistory,
     activate,
     add_pending,
+    admit,
     after,
     expire,
+    is_admitted,
     require_signing,
     retire_version,
     retire_wallet,
@@ -58,6 +60,10 @@ def activating(number: int) -> Move:
     return lambda history: activate(history, number, now=NOW, grace_ms=GRACE)
 
 
+def admitting(number: int) -> Move:
+    return lambda history: admit(history, number, now=NOW)
+
+
 def retiring(number: int) -> Move:
     return lambda history: retire_version(history, number, now=NOW)
 
@@ -82,6 +88,7 @@ LATER = NOW + GRACE
 HISTORIES: Mapping[str, WalletHistory] = {
     "new": made(),
     "waiting": made(adding),
+    "admitted": made(adding, admitting(2)),
     "rotated": made(rotating),
     "rotated and waiting": made(rotating, adding),
     "expired": made(rotating, expiring(LATER)),
@@ -95,6 +102,7 @@ MOVES: Mapping[str, Move] = {
     "activate 1": activating(1),
     "activate 2": activating(2),
     "activate 3": activating(3),
+    "admit 2": admitting(2),
     "retire 1": retiring(1),
     "retire 2": retiring(2),
     "retire 3": retiring(3),
@@ -112,36 +120,49 @@ TABLE: Mapping[str, Mapping[str, str]] = {
     "new": {
         "add": "ap", "rotate": "ga",
         "activate 1": "version-not-pending", "activate 2": "version-not-found", "activate 3": "version-not-found",
+        "admit 2": "version-not-found",
         "retire 1": "version-current", "retire 2": "version-not-found", "retire 3": "version-not-found",
         "expire before": "-", "expire": "-", "end": "g!", "end at once": "r!",
     },
     "waiting": {
         "add": "version-already-pending", "rotate": "version-already-pending",
         "activate 1": "version-not-pending", "activate 2": "ga", "activate 3": "version-not-found",
+        "admit 2": "ap",
         "retire 1": "version-current", "retire 2": "ar", "retire 3": "version-not-found",
         "expire before": "-", "expire": "-", "end": "gr!", "end at once": "rr!",
+    },
+    "admitted": {
+        "add": "version-already-pending", "rotate": "version-already-pending",
+        "activate 1": "version-not-pending", "activate 2": "ga", "activate 3": "version-not-found",
+        "admit 2": "-",
+        "retire 1": "version-current", "retire 2": "ar", "retire 3": "version-not-found",
+        "expire before": "-", "expire": "-", "end": "gg!", "end at once": "rr!",
     },
     "rotated": {
         "add": "gap", "rotate": "gga",
         "activate 1": "version-not-pending", "activate 2": "version-not-pending", "activate 3": "version-not-found",
+        "admit 2": "version-not-pending",
         "retire 1": "ra", "retire 2": "version-current", "retire 3": "version-not-found",
         "expire before": "-", "expire": "ra", "end": "gg!", "end at once": "rr!",
     },
     "rotated and waiting": {
         "add": "version-already-pending", "rotate": "version-already-pending",
         "activate 1": "version-not-pending", "activate 2": "version-not-pending", "activate 3": "gga",
+        "admit 2": "version-not-pending",
         "retire 1": "rap", "retire 2": "version-current", "retire 3": "gar",
         "expire before": "-", "expire": "rap", "end": "ggr!", "end at once": "rrr!",
     },
     "expired": {
         "add": "rap", "rotate": "rga",
         "activate 1": "version-not-pending", "activate 2": "version-not-pending", "activate 3": "version-not-found",
+        "admit 2": "version-not-pending",
         "retire 1": "-", "retire 2": "version-current", "retire 3": "version-not-found",
         "expire before": "-", "expire": "-", "end": "rg!", "end at once": "rr!",
     },
     "given up": {
         "add": "arp", "rotate": "gra",
         "activate 1": "version-not-pending", "activate 2": "version-not-pending", "activate 3": "version-not-found",
+        "admit 2": "version-not-pending",
         "retire 1": "version-current", "retire 2": "-", "retire 3": "version-not-found",
         "expire before": "-", "expire": "-", "end": "gr!", "end at once": "rr!",
     },
@@ -188,6 +209,18 @@ def test_the_grace_of_the_version_before_begins_with_the_activation() -> None:
     assert (rotation.reason, rotation.client) == ("why", "desk")
 
 
+def test_a_version_that_was_admitted_is_activated_anew_and_one_that_is_given_up_never_was() -> None:
+    history = HISTORIES["admitted"]
+    assert [is_admitted(version) for version in history.versions] == [False, True]
+    then = after(history, activate(history, 2, now=NOW + 5, grace_ms=GRACE))
+    assert (then.version(2).activated_at, then.version(1).expires_at) == (NOW + 5, NOW + 5 + GRACE)
+    for move in (retiring(2), ending(KeyFate.AT_ONCE)):
+        change = move(history)
+        assert change is not None
+        given_up = after(history, change).version(2)
+        assert (given_up.state, given_up.activated_at) == (VersionState.RETIRED, None)
+
+
 def test_the_end_of_a_wallet_makes_no_grace_longer() -> None:
     history = made(rotating, ending(KeyFate.AFTER_GRACE, now=NOW + 10))
     assert [version.expires_at for version in history.versions] == [NOW + GRACE, NOW + 10 + GRACE]
@@ -231,7 +264,12 @@ class Life(RuleBasedStateMachine):
     def move(self, name: str, number: int, later: int) -> None:
         before, self.now = self.history, self.now + later
         verb = name.partition(" ")[0]
-        numbered = {"activate": activating(number), "retire": retiring(number), "expire": expiring(self.now)}
+        numbered = {
+            "activate": activating(number),
+            "admit": admitting(number),
+            "retire": retiring(number),
+            "expire": expiring(self.now),
+        }
         try:
             change = numbered.get(verb, MOVES[name])(before)
         except HyperkmsError:

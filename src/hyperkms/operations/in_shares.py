@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hyperkms.errors import Conflict, HyperkmsError, NotFound, Refused
@@ -56,6 +56,8 @@ class InShares:
     turns: Turns
     accepts_unaudited: bool
     """Whether secp256k1 keys in shares are made and sign, though the protocol had no public audit."""
+    activated: set[tuple[WalletId, int]] = field(default_factory=set)
+    """Versions that every cosigner has said to be the current one, since this process was started."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,43 @@ def cosigners_of(parts: "Parts", key_type: KeyType) -> InShares:
     return here
 
 
-def activate_in_shares(parts: "Parts", wallet: Wallet, number: int, asker: Asker) -> None:
-    """Of a wallet in shares, the cosigners sign with this version from here on; nothing is done for another."""
+def admit_in_shares(parts: "Parts", wallet: Wallet, number: int, asker: Asker) -> None:
+    """Of a wallet in shares, the cosigners sign with this version as well from here on; nothing is done for another.
+
+    What they have current is changed by `activate_in_shares`, once the service has changed over: whichever of the two
+    it serves meanwhile, and for however long, is signed.
+    """
     if wallet.is_mpc:
-        cosigners_of(parts, wallet.key_type).coordinator.activate(wallet.id, number, asker)
+        cosigners_of(parts, wallet.key_type).coordinator.admit(wallet.id, number, asker)
+
+
+def activate_in_shares(parts: "Parts", wallet: Wallet, number: int, asker: Asker) -> None:
+    """Of a wallet in shares, the cosigners have current what the service has; nothing is done for another.
+
+    What is left of it is not raised, since the version signs already: the sweep goes on with it.
+    """
+    if wallet.is_mpc and parts.in_shares is not None:
+        have_current(parts.in_shares, wallet.id, number, asker)
+
+
+def have_current(here: InShares, wallet: WalletId, number: int, asker: Asker) -> Mapping[str, HyperkmsError]:
+    """Have the cosigners be at a version that the service has current; where they are not, and why.
+
+    Nobody is asked again once all have said so to this process.
+    """
+    if (wallet, number) in here.activated:
+        return {}
+    try:
+        left = here.coordinator.activate(wallet, number, asker)
+    except HyperkmsError as error:
+        left = {"all": error}
+    for name, why in left.items():
+        logger("hyperkms.cosigners").warning(
+            "version-not-activated", wallet=wallet, version=number, cosigner=name, why=why.message
+        )
+    if not left:
+        here.activated.add((wallet, number))
+    return left
 
 
 def cosigners_that_sign_on(parts: "Parts", asker: Asker, wallet: Wallet) -> Mapping[str, str]:

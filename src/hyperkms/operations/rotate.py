@@ -9,7 +9,13 @@ from hyperkms.custody.key_store import KeyStore, require_kept
 from hyperkms.errors import Conflict, NotFound
 from hyperkms.operations.activate import Rotated, activate
 from hyperkms.operations.changing import Actor, Deed, commit
-from hyperkms.operations.in_shares import activate_in_shares, cosigners_of, require_mpc, require_own_group
+from hyperkms.operations.in_shares import (
+    activate_in_shares,
+    admit_in_shares,
+    cosigners_of,
+    require_mpc,
+    require_own_group,
+)
 from hyperkms.operations.native import make_key, withdrawn_unless_listed
 from hyperkms.operations.parts import Parts
 from hyperkms.state.completion import Completion, nothing_more
@@ -79,7 +85,14 @@ def rotate_mpc(
 
 
 def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, completion: Completion[Rotated]) -> Rotated:
-    """The same where cosigners make the key: nobody else is at the wallet meanwhile."""
+    """The same where cosigners make the key: nobody else is at the wallet meanwhile.
+
+    2. Have the key made.  3. If it is to be current at once, the cosigners sign with it as well from here on.
+    5. As above.  6. The cosigners have it current too, and the version before in grace.
+
+    A process killed between 2 and 5 leaves the version before current here and there, and a key that the next rotation
+    finds at 2. One killed after 5 leaves 6 to the sweep; meanwhile the new version signs.
+    """
     wallet = parts.wallets.get(request.wallet)
     here = cosigners_of(parts, wallet.key_type)
     require_own_group(here, wallet)
@@ -97,13 +110,16 @@ def _rotate_in_shares(parts: Parts, actor: Actor, request: RotateRequest, comple
             key_type=wallet.key_type.value,
             network=wallet.network.value if wallet.network else "none",
         )
-        made = here.coordinator.generate(wanted, actor.asker)
+        made = here.coordinator.generate(wanted, actor.asker)  # (2)
         change = _plan(parts, actor, request, history, PublicKey(made.public_key))
-        if _is_at_once(request, history):
-            activate_in_shares(parts, wallet, history.next_number, actor.asker)
+        is_at_once = _is_at_once(request, history)
+        if is_at_once:
+            admit_in_shares(parts, wallet, history.next_number, actor.asker)  # (3)
         rotated = Rotated.of(history, change, history.next_number)
         deed = Deed(operation="rotate", reason=request.reason)
-        commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))
+        commit(parts, actor, change, deed, lambda connection: completion(connection, rotated))  # (5)
+        if is_at_once:
+            activate_in_shares(parts, wallet, history.next_number, actor.asker)  # (6)
         return rotated
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hyperkms.custody.key_store import ListingKeyStore, Place
-from hyperkms.errors import Conflict, Refused, Tampered
+from hyperkms.errors import Conflict, Refused, Tampered, Unavailable
 from hyperkms.operations.changing import Actor, Deed, commit, destroy_retired
+from hyperkms.operations.in_shares import have_current
 from hyperkms.operations.native import withdraw_left
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.rotate import RotateRequest, rotate
 from hyperkms.state.row_signatures import ROW_CODES
+from hyperkms.threshold.coordinator.versions import NOBODY
 from hyperkms.wallet import WalletId
 from hyperkms.wallet_life import expire
 
@@ -23,7 +25,7 @@ class Swept:
     """One thing that the sweep did."""
 
     event: str
-    """version-expired, key-destroyed, orphan-removed, kms-key-withdrawn, wallet-rotated."""
+    """version-expired, key-destroyed, version-activated, orphan-removed, kms-key-withdrawn, wallet-rotated."""
     wallet: WalletId
     version: int
 
@@ -33,8 +35,9 @@ def sweep(parts: Parts, actor: Actor) -> Iterator[Swept]:
 
     1. Versions whose grace has ended are retired.
     2. The sealed keys of retired versions are destroyed, also those that a killed call left.
-    3. Wallets whose version is too old are rotated, if that is set.
-    4. Requests of more than three days ago are forgotten.
+    3. Cosigners that do not have current what is current here come to it; the rest waits while one of them is away.
+    4. Wallets whose version is too old are rotated, if that is set.
+    5. Requests of more than three days ago are forgotten.
 
     Every step can be cut off anywhere: the next sweep goes on. A wallet that somebody changes meanwhile is
     left to it as well.
@@ -43,10 +46,11 @@ def sweep(parts: Parts, actor: Actor) -> Iterator[Swept]:
         yield from _unless_changed(_expire(parts, actor, wallet))
     for wallet in parts.upkeep.with_keys_to_destroy():  # (2)
         yield from _unless_changed(_destroy(parts, actor, wallet))
-    if parts.lifetimes.rotate_after_ms is not None:  # (3)
+    yield from _activate(parts)  # (3)
+    if parts.lifetimes.rotate_after_ms is not None:  # (4)
         for wallet in parts.upkeep.with_version_from_before(parts.clock() - parts.lifetimes.rotate_after_ms):
             yield from _unless_changed(_rotate(parts, actor, wallet))
-    parts.upkeep.forget_requests(parts.clock())  # (4)
+    parts.upkeep.forget_requests(parts.clock())  # (5)
 
 
 def remove_orphans(parts: Parts) -> Iterator[Swept]:
@@ -106,6 +110,20 @@ def _expire(parts: Parts, actor: Actor, wallet: WalletId) -> Iterator[Swept]:
         commit(parts, actor, change, Deed(operation="expire"))
         for version in change.versions:
             yield Swept("version-expired", wallet, version.number)
+
+
+def _activate(parts: Parts) -> Iterator[Swept]:
+    here = parts.in_shares
+    if here is None:
+        return
+    for wallet, number in parts.upkeep.with_version_in_grace_in_shares():
+        if (wallet, number) in here.activated:
+            continue
+        left = have_current(here, wallet, number, NOBODY)
+        if any(isinstance(why, Unavailable) for why in left.values()):
+            return
+        if not left:
+            yield Swept("version-activated", wallet, number)
 
 
 def _rotate(parts: Parts, actor: Actor, wallet: WalletId) -> Iterator[Swept]:

@@ -178,7 +178,7 @@ HOLDING = Situation(
             title="The request does not mean this version",
             cause="It names no version, and at the cosigner another one is the current one; or the service has asked "
             "with an older one of its own accord.",
-            next_step="Name the version in the request, or repeat the rotation that was cut off.",
+            next_step="Name the version in the request; repeat a rotation that the service was put back to before.",
         ),
         Problem(
             code="record-behind",

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from hyperkms.state.database import Database
 from hyperkms.state.schema import key_versions, requests, wallets
-from hyperkms.wallet import VersionState, WalletId
+from hyperkms.wallet import Custody, VersionState, WalletId
 
 REQUESTS_KEPT_MS = 3 * 24 * 3600 * 1000
 _CHUNK = 500
@@ -34,6 +34,14 @@ class Upkeep:
         """Wallets with a retired version whose sealed key is not yet known to be gone."""
         due = sa.and_(key_versions.c.state == VersionState.RETIRED.value, key_versions.c.destroyed_at.is_(None))
         return self._wallets(sa.select(key_versions.c.wallet).where(due).distinct())
+
+    def with_version_in_grace_in_shares(self) -> Sequence[tuple[WalletId, int]]:
+        """Live wallets in shares of which a version is in grace, and the number of the current one."""
+        before = sa.and_(key_versions.c.wallet == wallets.c.id, key_versions.c.state == VersionState.RETIRING.value)
+        live = sa.and_(wallets.c.retired_at.is_(None), wallets.c.custody == Custody.MPC.value)
+        query = sa.select(wallets.c.id, wallets.c.current_version).join(key_versions, before).where(live).distinct()
+        with self._database.read() as connection:
+            return [(WalletId(row.id), row.current_version) for row in connection.execute(query)]
 
     def with_version_from_before(self, moment: int) -> Sequence[WalletId]:
         """Live wallets whose current version has been so since that moment or longer, and that have none pending."""

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 MOST_FRAME: Final = 2 * 1024 * 1024
 """Bytes of a frame; the largest message of key generation stays far under it."""
 
@@ -211,8 +211,16 @@ class RetireWallet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retired: list[Word] = []
 
 
+class Admit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="admit"):
+    """Sign with a version that waits as well, and with the current one as before: on the client's request alone."""
+
+    wallet: str
+    version: int
+    asker: Asker
+
+
 class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="activate"):
-    """Sign with a version that waits: on the client's request, or the words of t that they do."""
+    """Have a version that waits be the current one: if admitted, on the client's request, or the words of t others."""
 
     wallet: str
     version: int
@@ -268,6 +276,7 @@ Ask: TypeAlias = (
     | Drop
     | Retire
     | RetireWallet
+    | Admit
     | Activate
     | Witness
     | Heads
@@ -383,7 +392,7 @@ class HeadsKnown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Answer to `Release` and `Witness`."""
+    """Answer to `Release`, `Admit` and `Witness`."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

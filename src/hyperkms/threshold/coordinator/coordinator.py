@@ -32,7 +32,7 @@ from hyperkms.threshold.coordinator.repairing import Repairs
 from hyperkms.threshold.coordinator.settling import Settling
 from hyperkms.threshold.coordinator.signing import Signing
 from hyperkms.threshold.coordinator.target import Cosigned, Target
-from hyperkms.threshold.coordinator.versions import Versions
+from hyperkms.threshold.coordinator.versions import NOBODY, Versions
 from hyperkms.threshold.group import Group, Member
 from hyperkms.threshold.protocols import cosign
 from hyperkms.threshold.wire import Asker, Condition, Done, Intent, Status, Witness
@@ -165,9 +165,17 @@ class Coordinator:
         failed = self._wait(self._retire_wallet(wallet, asker), RETIRE_S)
         return {self.group.by_index[index].name: error.message for index, error in sorted(failed.items())}
 
-    def activate(self, wallet: str, version: int, asker: Asker) -> None:
-        """Have the cosigners sign with a version that waits; durable at t of them on return, or it is not done."""
-        self._wait(self._activate(wallet, version, asker), RETIRE_S)
+    def admit(self, wallet: str, version: int, asker: Asker) -> None:
+        """Have the cosigners sign with a version that waits as well; durable at t of them on return, or it is not done.
+
+        The version before signs on as if nothing had been asked, until `activate`.
+        """
+        self._wait(self._admit(wallet, version, asker), RETIRE_S)
+
+    def activate(self, wallet: str, version: int, asker: Asker = NOBODY) -> Mapping[str, HyperkmsError]:
+        """Have a version that was admitted be the current one; where it is not on return, by name, and why."""
+        failed = self._wait(self._activate(wallet, version, asker), RETIRE_S)
+        return {self.group.by_index[index].name: error for index, error in sorted(failed.items())}
 
     def witness(self, log: str, head: bytes) -> None:
         """Show the cosigners a head of this service's record (JSON, as receipts have it), once; waits for nothing."""
@@ -298,9 +306,13 @@ class Coordinator:
         await self._connected()
         return await self._versions.retire_wallet(wallet, asker, within=RETIRE_S - FIRST_CONNECTION_S)
 
-    async def _activate(self, wallet: str, version: int, asker: Asker) -> None:
+    async def _admit(self, wallet: str, version: int, asker: Asker) -> None:
         await self._connected()
-        await self._versions.activate(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
+        await self._versions.admit(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
+
+    async def _activate(self, wallet: str, version: int, asker: Asker) -> Mapping[int, HyperkmsError]:
+        await self._connected()
+        return await self._versions.activate(wallet, version, asker, within=RETIRE_S - FIRST_CONNECTION_S)
 
     def _show(self, ask: Witness) -> None:
         task = self._loop.create_task(self._witness(ask))

@@ -23,6 +23,7 @@ from hyperkms.threshold.cosigner import (
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.wire import (
     Activate,
+    Admit,
     Advance,
     Ask,
     Begin,
@@ -62,6 +63,7 @@ _ANSWERS: Mapping[type[msgspec.Struct], Callable[[Cosigner, Any], msgspec.Struct
     Drop: dropping.drop,
     Retire: retiring.retire,
     RetireWallet: retiring_wallets.retire_wallet,
+    Admit: activating.admit,
     Activate: activating.activate,
     Witness: telling.witness,
     Heads: heads.exchange,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from hyperkms import wallet_life
 from hyperkms.access.clients import Operation
 from hyperkms.state.share_rows import ShareRow, ShareState, retire_within
 from hyperkms.threshold.cosigner.asked_changes import AskedChange
@@ -89,7 +90,7 @@ def _change(history: WalletHistory, place: Place, now: int) -> Change | None:
     found = next((one for one in history.versions if one.number == place.version), None)
     if found is None:
         return None
-    retired = replace(found, state=VersionState.RETIRED, retired_at=now)
+    retired = wallet_life.retired(found, now)
     wallet = replace(wallet, revision=wallet.revision + 1)
     if wallet.current.number == place.version:
         wallet = replace(wallet, current=retired)

@@ -7,7 +7,7 @@ from hyperkms.state.share_rows import ShareRow
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.threshold.cosigner.asked import AskedFor
 from hyperkms.wallet import VersionState, WalletId
-from hyperkms.wallet_life import WalletHistory, require_signing
+from hyperkms.wallet_life import WalletHistory, is_admitted, require_live, require_signing
 
 OVERLAP_MS = 60_000
 """So long after another version became the current one a request that names none may be for the one before: it, or its
@@ -24,11 +24,15 @@ class Versions:
     def require(self, row: ShareRow, asked: AskedFor | None, now: int) -> None:
         """Refused unless this version signs now, and is the one that the client's request means.
 
-        A pending version does not sign, nor one whose grace is over. Where the request names none, the current one is
-        meant; without a client's request there is only the coordinator's word for it.
+        A pending version does not sign before it is admitted, nor one whose grace is over. Where the request names
+        none, the current one is meant, or an admitted one, whichever the service has current; without a client's
+        request there is only the coordinator's word for it.
         """
         history = self._remembered.get(row.wallet, lambda: self._wallets.history(row.wallet))
         version = history.version(row.version)
+        if is_admitted(version):
+            require_live(history.wallet)
+            return
         require_signing(history.wallet, version, now=now)
         if asked is None or asked.version is not None or version.state is VersionState.ACTIVE:
             return
