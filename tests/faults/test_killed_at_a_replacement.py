@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 import pytest
 
+from support.databases import rows
 from support.held_calls import Point
 from support.relayed_group import MEMBERS, RelayedGroup
 from support.service import Answer, Service
@@ -118,3 +119,24 @@ def _replaced(group: RelayedGroup, service: Service, after: str) -> dict[str, st
         if answer.json.get("next") is None:
             return outcomes
         after = answer.json["next"]
+
+
+@pytest.mark.parametrize("key_type", ["ed25519", "secp256k1"] if KILLS else ["ed25519"])
+def test_a_repair_in_the_same_group_that_was_cut_off_before_its_refresh_is_finished_by_the_next_one(
+    group: RelayedGroup, key_type: str
+) -> None:
+    """A directory that was put back lacks shares that copies of it have: whoever has one has a share of that epoch."""
+    wallet = f"x-{key_type}"  # after all others
+    made = group.generate(group.service, wallet, key_type)["publicKey"]
+    process = group.cosigners.processes[LOST]
+    group.cosigners.hang_up(LOST)
+    process.stop()
+    rows(process.data, "DELETE FROM shares WHERE wallet = ?", wallet)
+    process.start()
+    _cut_off(group, "service", "x", {wallet: Point("repair keep", (LOST,))})
+    assert [group.sealed(index, wallet) for index in MEMBERS] == [[(1, 0)]] * 3
+    assert _replaced(group, group.service, "x")[wallet] == "replaced"
+    assert [group.sealed(index, wallet) for index in MEMBERS] == [[(1, 1)]] * 3
+    group.is_settled(wallet, [1])
+    assert group.sign(group.service, wallet)["publicKey"] == made
+    assert _replaced(group, group.service, "x")[wallet] == "nothing-due"

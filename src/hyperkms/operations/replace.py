@@ -28,7 +28,7 @@ class Remade:
     version: int
     epoch: int
     repaired: tuple[str, ...]
-    """The cosigners that had no share of it."""
+    """The cosigners that had no share of it, before this call or one that was cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +82,8 @@ def _replace(parts: Parts, actor: Actor, wallet_id: WalletId) -> Replaced:
 
     1. Nobody else is at the wallet.
     2. Of each version that signs or waits, t cosigners make the share of whoever has none of its epoch.
-    3. If anything was missing, or the group is a new one, all make the next epoch: the shares before are destroyed, and
-       that of the lost cosigner belongs to no epoch that signs.
+    3. If anything was missing, now or when a call before was cut off, or the group is a new one, all make the next
+       epoch: the shares before are destroyed, and that of the lost cosigner belongs to no epoch that signs.
     4. The wallet is noted to be in shares of the new group, once the line of the record is durable.
     Cut off anywhere, the next call goes on.
     """

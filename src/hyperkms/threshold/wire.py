@@ -304,6 +304,8 @@ class HeldShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     group_key: bytes
     acknowledgement: bytes = b""
     """What `Keep` gave; of a share that is in force too, for a member that has not heard of it."""
+    session: bytes = b""
+    """Of the ceremony that made it: the same at all that took part, and another one where the share was repaired."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

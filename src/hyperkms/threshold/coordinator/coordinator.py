@@ -142,7 +142,7 @@ class Coordinator:
         return self._wait(self._refresh(key, asker), MAKE_S)
 
     def repair(self, key: Key, asker: Asker) -> tuple[str, ...]:
-        """Every cosigner has a share of the epoch in force; the names of those that had none.
+        """Every cosigner has a share of the epoch in force; the names of those whose share was made by others.
 
         Until the next refresh what was lost of this epoch is worth as much as what was made.
         """

@@ -1,5 +1,6 @@
 """Shares that are missing at a cosigner, which has taken another's place: made there out of those of t others."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ class Repairs:
     quorums: Quorums
 
     async def complete(self, target: Target, asker: Asker, *, within: float) -> tuple[int, ...]:
-        """Let every cosigner have its share of this epoch; the indexes of those that had none.
+        """Let every cosigner have its share of this epoch; the indexes of those whose share was made by others.
 
         1. Ask all what they hold.  2. Where the share is missing, t others make it. What they learn is nothing new, and
         the coordinator sees sealed messages. Who is at a later epoch already is left alone.
+        An earlier call may have been cut off after such a share was made: that one is named as well, for as long as no
+        refresh has followed.
         """
         links = self.quorums.links
         everybody = Attempt(links, links.keys(), within=within)
@@ -33,13 +36,11 @@ class Repairs:
             index: [one for one in answer.shares if one.name.version == share.version]
             for index, answer in answers.items()
         }
-        holders = [index for index, mine in sorted(held.items()) if _has(mine, target)]
-        missing = [
-            index for index, mine in sorted(held.items()) if not _has(mine, target) and not _is_later(mine, target)
-        ]
+        here = {index: one for index, mine in sorted(held.items()) for one in mine if _is(one, target)}
+        missing = [index for index, mine in sorted(held.items()) if index not in here and not _is_later(mine, target)]
         for index in missing:  # (2)
-            await self.repair(everybody, target, self._helpers(holders, share.wallet), index, asker)
-        return tuple(missing)
+            await self.repair(everybody, target, self._helpers([*here], share.wallet), index, asker)
+        return (*missing, *_repaired(here))
 
     def _helpers(self, holders: list[int], wallet: str) -> list[int]:
         threshold = self.quorums.group.threshold
@@ -76,8 +77,15 @@ def _opening(target: Target, helpers: list[int], lost: int, index: int, asker: A
     )
 
 
-def _has(mine: list[HeldShare], target: Target) -> bool:
-    return any(one.name == target.share and one.state == IN_FORCE for one in mine)
+def _is(held: HeldShare, target: Target) -> bool:
+    return held.name == target.share and held.state == IN_FORCE
+
+
+def _repaired(here: Mapping[int, HeldShare]) -> list[int]:
+    """Who had no part in the ceremony that made the epoch: it is that of the most; all, where no one session is."""
+    ranked = Counter(one.session for one in here.values()).most_common()
+    is_known = len(ranked) < 2 or ranked[0][1] > ranked[1][1]  # noqa: PLR2004 (the first and the second)
+    return [index for index, one in here.items() if not is_known or one.session != ranked[0][0]]
 
 
 def _is_later(mine: list[HeldShare], target: Target) -> bool:

@@ -98,4 +98,5 @@ def _held(row: ShareRow) -> HeldShare:
         public_key=row.public_key,
         group_key=row.group_key,
         acknowledgement=row.acknowledgement,
+        session=row.session,
     )
