@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from hyperkms.access.limits import DEFAULTS
+from hyperkms.state.vm_generation import has_driver
 from hyperkms.threshold.group import Group, Member
 from support.commands import run
 from support.mpc import service_in_shares, wait_for_all
@@ -158,7 +159,7 @@ def test_the_disk_of_the_record_is_looked_at_and_too_little_room_is_bad(tmp_path
 
 
 def test_cosigners_are_looked_at_while_the_service_runs_and_after_it(tmp_path: Path) -> None:
-    assert "cosigners" not in _found(tmp_path)
+    assert {"cosigners", "vm generation"}.isdisjoint(_found(tmp_path))
     [_, _, unmade] = _found(tmp_path, MPC_ENABLED="true")["cosigners"]
     assert "none were made yet" in unmade["words"]
     with service_in_shares(tmp_path) as service:
@@ -168,6 +169,8 @@ def test_cosigners_are_looked_at_while_the_service_runs_and_after_it(tmp_path: P
         assert "nobody has published an audit" in findings["cosigners"][1]["words"]
         assert [one["verdict"] for one in findings["cosigner"]] == ["good"] * 3
         assert findings["quorum"][0]["words"] == "2 of 3 sign, and 3 can be reached"
+        known = "knows the machine's generation" if has_driver() else "no driver vmgenid has found a generation id"
+        assert known in findings["vm generation"][0]["words"]
     [_, _, away] = _found(tmp_path, MPC_ENABLED="true")["cosigners"]
     assert "they run while the service runs" in away["words"]
 

@@ -3,9 +3,10 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,13 +27,16 @@ from hyperkms.operations.parts import Parts
 from hyperkms.state import facts
 from hyperkms.state.ban_rows import BanRows
 from hyperkms.state.bearer_wallets import BearerWallets
+from hyperkms.state.boot import boot_id, since_boot
 from hyperkms.state.database import Database
 from hyperkms.state.durable import create_file
 from hyperkms.state.generation import WALLET_CHANGES, Generation
 from hyperkms.state.peer_heads import PeerHeads
 from hyperkms.state.share_rows import ShareRows
+from hyperkms.state.vm_generation import VmGeneration, listen, receive_from
 from hyperkms.threshold.cosigner.authorities import Authorities
 from hyperkms.threshold.cosigner.bans import Bans
+from hyperkms.threshold.cosigner.continuity import Boot, ClockSet, Continuity, Sign
 from hyperkms.threshold.cosigner.copies import Copies
 from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
@@ -127,17 +131,18 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
         ourselves = Ourselves.of(group, directory.identity, directory.root, directory.lock)
         _require_record(directory.parts.database, config.data / RECORDS)
         directory.parts.tidy_record()
-        cosigner = _cosigner(config, directory.parts, ourselves)
-        try:
+        with ExitStack() as ends:
+            cosigner = _cosigner(config, directory.parts, ourselves, ends)
+            ends.callback(cosigner.holding.close)
             yield cosigner, directory.parts
-        finally:
-            cosigner.holding.close()
 
 
-def _cosigner(config: Config, parts: Parts, ourselves: Ourselves) -> Cosigner:
+def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, ends: ExitStack) -> Cosigner:
     database = parts.database
     heads = PeerHeads(database)
     terms = Terms(config.key_lease_s) if parts.keyring.has_leases else None
+    holding, sessions = Holding(ourselves, ShareRows(database), terms), Sessions()
+    signs, unheard = _signs(parts, ends)
     changes = Generation(_core.SharedCounters.open(config.data / SHARED), WALLET_CHANGES)
     return Cosigner(
         mode=parts.mode,
@@ -145,12 +150,14 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves) -> Cosigner:
         clock=parts.clock,
         grace_ms=parts.lifetimes.grace_ms,
         ourselves=ourselves,
-        holding=Holding(ourselves, ShareRows(database), terms),
+        holding=holding,
         bans=Bans(ourselves.group, BanRows(database), parts.record, parts.clock),
         promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock()), heads.fence()),
         witnessed=Witnessed(heads, config.data / RECORDS),
         copies=Copies(config.data / COPIES, config.recovery_recipient),
-        sessions=Sessions(),
+        sessions=sessions,
+        continuity=continuity_of(holding, sessions, signs),
+        unheard=unheard,
         wallets=parts.wallets,
         versions=Versions(parts.wallets, changes),
         bearer=BearerWallets(database),
@@ -163,6 +170,26 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves) -> Cosigner:
         prices=parts.prices,
         record=parts.record,
     )
+
+
+def continuity_of(holding: Holding, sessions: Sessions, signs: Sequence[Sign]) -> Continuity:
+    """What has everything let go of that was prepared or is under way, where one of these signs says so."""
+
+    def let_go() -> None:
+        holding.let_go()
+        sessions.let_go()
+
+    return Continuity(signs, let_go)
+
+
+def _signs(parts: Parts, ends: ExitStack) -> tuple[Sequence[Sign], str | None]:
+    """Those of this machine; and why its kernel is not heard, if it is not."""
+    signs: list[Sign] = [ClockSet(parts.clock, since_boot).changed, Boot(boot_id).changed]
+    try:
+        listening = ends.enter_context(listen())
+    except OSError as error:
+        return signs, error.strerror or type(error).__name__
+    return [VmGeneration(partial(receive_from, listening)).changed, *signs], None
 
 
 def _require_fsync(config: Config) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hyperkms.cli.checks import address, clock, cosigners, directory, process
+from hyperkms.cli.checks import address, clock, cosigners, directory, process, vm_generation
 from hyperkms.cli.checks import settings as settings_checks
 from hyperkms.cli.checks.finding import Finding, Verdict
 from hyperkms.cli.listening import Listening, with_listening
@@ -74,3 +74,4 @@ def _examine(config: Config) -> Iterator[Finding]:
     yield from settings_checks.settings(config)
     yield from address.address(config)
     yield from cosigners.cosigners(config)
+    yield from vm_generation.vm_generation(config)

@@ -18,6 +18,7 @@ from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError
 from hyperkms.http.log import configure_logs
+from hyperkms.mode import Mode
 from hyperkms.operations.parts import Parts
 from hyperkms.threshold.addresses import HostPort, parse_address
 from hyperkms.threshold.certificates import server_context
@@ -113,6 +114,7 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
     try:
         parts.watch()
         cosigner.authorities.watch()
+        cosigner.continuity.look()
         cosigner.sessions.sweep()
         cosigner.holding.keep_leases()
         destroy_ended(cosigner, parts.upkeep.with_ended_last_grace(cosigner.clock()))
@@ -125,6 +127,11 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
 
 def _announce(config: Config, cosigner: Cosigner, address: str) -> None:
     ourselves, group = cosigner.ourselves, cosigner.ourselves.group
+    if cosigner.unheard is not None:
+        words = f"the kernel cannot be heard of another generation of this virtual machine ({cosigner.unheard})"
+        _log.warning("vm-generation-unheard", words=words)
+        if config.mode is Mode.PRODUCTION:
+            tell_operator(f"hyperkms: warning: {words}: that it goes on from a snapshot is seen by its clock at most")
     _log.info(
         "listening",
         address=address,
@@ -134,6 +141,7 @@ def _announce(config: Config, cosigner: Cosigner, address: str) -> None:
         mode=config.mode.value,
         data=str(config.data),
         memory=ourselves.lock,
+        vm_generation="heard" if cosigner.unheard is None else "unheard",
     )
     tell_operator(
         f"hyperkms: cosigner {ourselves.index} of group {group.name} ({group.fingerprint}) "

@@ -73,6 +73,7 @@ _ANSWERS: Mapping[type[msgspec.Struct], Callable[[Cosigner, Any], msgspec.Struct
 def answer(cosigner: Cosigner, ask: Ask) -> msgspec.Struct:
     """The answer, or a problem; whatever happens, nothing is raised. A proof against a member is a ban before that."""
     try:
+        cosigner.continuity.look()
         return _ANSWERS[type(ask)](cosigner, ask)
     except HyperkmsError as error:
         return _refused(cosigner, ask, error)

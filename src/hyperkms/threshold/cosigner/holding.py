@@ -59,6 +59,10 @@ class Holding:
         """Something of a version has changed: its shares are read again, and what was prepared with them is gone."""
         self._leased.forget_where(lambda place: (place.wallet, place.version) == (wallet, version))
 
+    def let_go(self) -> None:
+        """Nothing that was prepared is used any more, and every share is opened again."""
+        self._leased.forget_where(lambda _: True)
+
     def keep_leases(self) -> None:
         """Once a second: have leases renewed that are due, and let go of shares whose lease has ended."""
         self._leased.keep()

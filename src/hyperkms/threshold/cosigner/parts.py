@@ -16,6 +16,7 @@ from hyperkms.threshold.cosigner.asked import ReadAsked
 from hyperkms.threshold.cosigner.authorities import Authorities
 from hyperkms.threshold.cosigner.bans import Bans
 from hyperkms.threshold.cosigner.bucket import Bucket
+from hyperkms.threshold.cosigner.continuity import Continuity
 from hyperkms.threshold.cosigner.copies import Copies
 from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
@@ -69,6 +70,9 @@ class Cosigner:
     bans: Bans
     promises: Promises
     sessions: Sessions
+    continuity: Continuity
+    unheard: str | None
+    """Why the kernel is not heard of another generation of the virtual machine; None: it is."""
     witnessed: Witnessed
     copies: Copies
     wallets: WalletRecords

@@ -32,7 +32,7 @@ class Running:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     since: float = field(default_factory=time.monotonic)
     is_void: bool = False
-    """What it makes was dropped before it was kept, and is never kept."""
+    """It was let go of, or what it makes was dropped before it was kept: nothing comes of it."""
 
 
 class Sessions:
@@ -93,6 +93,16 @@ class Sessions:
         with self._turn:
             for running in (*self._waiting.values(), *self._taken.values()):
                 running.is_void = running.is_void or is_meant(running.purpose)
+
+    def let_go(self) -> None:
+        """All end, also those at which a call is now: it gives nothing away."""
+        with self._turn:
+            waiting = [*self._waiting.values()]
+            self._waiting.clear()
+            for running in self._taken.values():
+                running.is_void = True
+        for running in waiting:
+            running.drop()
 
     def sweep(self) -> None:
         """End those that are too old."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hyperkms.errors import Malformed
+from hyperkms.errors import Malformed, NotFound
 from hyperkms.threshold.cosigner.ceremonies import Making
 from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.sessions import Running
@@ -36,6 +36,7 @@ def _step(cosigner: Cosigner, token: str, step: Callable[[Running], list[bytes]]
             answer = after_step(cosigner, running, purpose, messages)
         else:
             answer = Messages(messages=messages, done=running.session.done)
+        _require_still(running)
     except BaseException:
         cosigner.sessions.fail(running)
         raise
@@ -45,6 +46,11 @@ def _step(cosigner: Cosigner, token: str, step: Callable[[Running], list[bytes]]
     else:
         cosigner.sessions.put_back(running)
     return answer
+
+
+def _require_still(running: Running) -> None:
+    if running.is_void:
+        raise NotFound("session-unknown", "the session was let go of while this step was made")
 
 
 def _require_few(messages: list[bytes], field: str) -> None:
