@@ -118,19 +118,23 @@ def add_pending(
 
 
 def activate(history: WalletHistory, number: int, *, now: int, grace_ms: int) -> Change:
-    """The pending version becomes the current one, and the one before it is in grace.
+    """The pending version becomes the current one, and the one before it is in grace, with any other that was admitted.
 
     Conflict for a version that is not pending.
     """
     wallet = require_live(history.wallet)
     version = _require_pending(history, number)
     rotation = history.rotation_to(number)
-    before = replace(wallet.current, state=VersionState.RETIRING, expires_at=now + grace_ms)
+    before = (
+        replace(one, state=VersionState.RETIRING, expires_at=now + grace_ms)
+        for one in history.versions
+        if one.number != number and (one.state is VersionState.ACTIVE or is_admitted(one))
+    )
     after = replace(version, state=VersionState.ACTIVE, activated_at=now)
     return Change(
         wallet=replace(_revised(wallet), current=after),
-        versions=(before, after),
-        rotation=rotation and replace(rotation, from_version=before.number, rotated_at=now),
+        versions=(*before, after),
+        rotation=rotation and replace(rotation, from_version=wallet.current.number, rotated_at=now),
     )
 
 

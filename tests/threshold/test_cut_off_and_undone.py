@@ -297,6 +297,13 @@ def test_a_request_that_names_no_version_is_not_signed_with_an_older_one(cosigne
     assert refusal_of(cosigners.sign, held, message_intent(b"m"), asker=unnamed) == "version-not-current"
     cosigners.sign(held, message_intent(b"m"), asker=named)
     cosigners.sign(second, message_intent(b"m"), asker=unnamed)
+    third, fourth = (cosigners.generate(wallet, "ed25519", version=number) for number in (3, 4))
+    for number in (3, 4):  # the service has changed over twice, and the cosigners heard of it once
+        cosigners.admit(wallet, number)
+    cosigners.activate(wallet, 4)
+    cosigners.let_pass(wallet, OVERLAP_MS)
+    cosigners.sign(fourth, message_intent(b"m"), asker=unnamed)
+    assert refusal_of(cosigners.sign, third, message_intent(b"m"), asker=unnamed) == "version-not-current"
 
 
 def test_without_its_record_a_cosigner_does_not_start(tmp_path: Path) -> None:

@@ -221,6 +221,18 @@ def test_a_version_that_was_admitted_is_activated_anew_and_one_that_is_given_up_
         assert (given_up.state, given_up.activated_at) == (VersionState.RETIRED, None)
 
 
+def test_of_versions_that_were_admitted_the_one_that_is_activated_follows_all_others() -> None:
+    """A cosigner that was not told of the second has it signing when the third comes, or its first destroyed."""
+    history = HISTORIES["admitted"]
+    third = replace(history.version(2), number=3, public_key=key(3))
+    two = activate(replace(history, versions=(*history.versions, third)), 3, now=NOW, grace_ms=GRACE)
+    ends = [(one.number, one.state.value, one.expires_at) for one in two.versions]
+    assert ends == [(1, "retiring", LATER), (2, "retiring", LATER), (3, "active", None)]
+    first = replace(history.version(1), state=VersionState.RETIRED, retired_at=NOW)
+    destroyed = replace(history, wallet=replace(history.wallet, current=first), versions=(first, history.version(2)))
+    assert [one.number for one in activate(destroyed, 2, now=NOW, grace_ms=GRACE).versions] == [2]
+
+
 def test_the_end_of_a_wallet_makes_no_grace_longer() -> None:
     history = made(rotating, ending(KeyFate.AFTER_GRACE, now=NOW + 10))
     assert [version.expires_at for version in history.versions] == [NOW + GRACE, NOW + 10 + GRACE]

@@ -116,7 +116,7 @@ def _activate(parts: Parts) -> Iterator[Swept]:
     here = parts.in_shares
     if here is None:
         return
-    for wallet, number in parts.upkeep.with_version_in_grace_in_shares():
+    for wallet, number in parts.upkeep.rotated_in_shares():
         if (wallet, number) in here.activated:
             continue
         left = have_current(here, wallet, number, NOBODY)

@@ -35,9 +35,15 @@ class Upkeep:
         due = sa.and_(key_versions.c.state == VersionState.RETIRED.value, key_versions.c.destroyed_at.is_(None))
         return self._wallets(sa.select(key_versions.c.wallet).where(due).distinct())
 
-    def with_version_in_grace_in_shares(self) -> Sequence[tuple[WalletId, int]]:
-        """Live wallets in shares of which a version is in grace, and the number of the current one."""
-        before = sa.and_(key_versions.c.wallet == wallets.c.id, key_versions.c.state == VersionState.RETIRING.value)
+    def rotated_in_shares(self) -> Sequence[tuple[WalletId, int]]:
+        """Live wallets in shares of which cosigners hold a version that is not current any more; and which one is."""
+        ended = sa.or_(
+            key_versions.c.state == VersionState.RETIRING.value,
+            sa.and_(key_versions.c.state == VersionState.RETIRED.value, key_versions.c.destroyed_at.is_(None)),
+        )
+        before = sa.and_(
+            key_versions.c.wallet == wallets.c.id, key_versions.c.number < wallets.c.current_version, ended
+        )
         live = sa.and_(wallets.c.retired_at.is_(None), wallets.c.custody == Custody.MPC.value)
         query = sa.select(wallets.c.id, wallets.c.current_version).join(key_versions, before).where(live).distinct()
         with self._database.read() as connection:
