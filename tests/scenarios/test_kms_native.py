@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,12 @@ from support.commands import run
 from support.keyed import post, signatures
 from support.kms_signer import Signer, signing
 from support.mpc import check_message, post_to_exchange
-from support.native_wallets import KEY_TYPES, NATIVE, keys_of, native, settings, states
+from support.native_wallets import KEY_TYPES, NATIVE, held, keys_of, native, settings, states
 from support.sandbox import sandbox
 from support.service import Answer, Service
 from support.until import until
 
-pytestmark = [
-    custody.needs(custody.FILE, because="it names the places of keys itself"),
-    databases.needs(databases.SQLITE, because="it names the places of keys itself"),
-]
+pytestmark = custody.needs(custody.FILE, because="it names the places of keys itself")
 
 ORDER_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """The group order of secp256k1."""
@@ -404,35 +399,9 @@ def test_a_fault_that_passes_is_not_seen(emulated_aws: Aws, tmp_path: Path) -> N
         assert sign_action(service).status == 200
 
 
-@contextmanager
-def held(signer: Signer, service: Service) -> Iterator[Callable[[], Answer]]:
-    """A signature for which KMS takes its time: until this is called, which gives the answer to the client."""
-    asked, answered = threading.Event(), threading.Event()
-
-    def hold(operation: str) -> None:
-        if operation == "Sign":
-            asked.set()
-            assert answered.wait(60)
-
-    with ThreadPoolExecutor(1) as pool:
-        signer.before = hold
-        pending = pool.submit(sign_action, service, NOOP)
-        assert asked.wait(60)
-        signer.before = lambda _: None
-
-        def go_on() -> Answer:
-            answered.set()
-            return pending.result()
-
-        try:
-            yield go_on
-        finally:
-            answered.set()
-
-
 def test_while_kms_takes_its_time_others_are_served(running: tuple[Service, Signer]) -> None:
     service, signer = running
-    with held(signer, service) as go_on:
+    with held(signer, lambda: sign_action(service, NOOP)) as go_on:
         assert sign(service, "standard").status == 200
         assert sign(service, "ed25519").status == 200
         assert service.get("/ready", headers={}).status == 200
@@ -441,7 +410,7 @@ def test_while_kms_takes_its_time_others_are_served(running: tuple[Service, Sign
 
 def test_a_wallet_that_is_retired_while_kms_signs_has_signed_nothing(emulated_aws: Aws, tmp_path: Path) -> None:
     with native(emulated_aws, tmp_path) as (service, signer):
-        with held(signer, service) as go_on:
+        with held(signer, lambda: sign_action(service, NOOP)) as go_on:
             assert service.post("/wallets/secp256k1/retire", {}).status == 200
             assert refusal(go_on()) == (403, "wallet-retired")
         assert signed_lines(service) == 0
@@ -462,7 +431,7 @@ def test_a_root_key_in_a_file_is_refused_while_kms_keeps_keys(emulated_aws: Aws,
 
 def test_a_copy_of_the_directory_has_all_that_is_needed_to_sign_with_them(emulated_aws: Aws, tmp_path: Path) -> None:
     with signing(emulated_aws.url) as signer:
-        at = settings(emulated_aws, signer.url, tmp_path)
+        at = {**databases.setting_for(tmp_path / "data"), **settings(emulated_aws, signer.url, tmp_path)}
         with Service.start(tmp_path / "data", **at) as service:
             made = service.generate("w", keyType="secp256k1", **NATIVE)
         shutil.copytree(tmp_path / "data", tmp_path / "new")

@@ -19,13 +19,10 @@ from support.aws_faults import spoiled
 from support.in_process import ACTOR, Here, here
 from support.kms_signer import signing
 from support.mpc import check_message
-from support.native_wallets import KEY_TYPES, NATIVE, settings, states
+from support.native_wallets import KEY_TYPES, NATIVE, keys_with, settings, states
 from support.service import Service
 
-pytestmark = [
-    custody.needs(custody.FILE, because="it names the places of keys itself"),
-    databases.needs(databases.SQLITE, because="it names the places of keys itself"),
-]
+pytestmark = custody.needs(custody.FILE, because="it names the places of keys itself")
 
 W = WalletId("w")
 OPERATIONS = {
@@ -109,6 +106,27 @@ def test_a_call_that_never_reached_kms_is_forgotten(emulated_aws: Aws, tmp_path:
             assert found.rows("SELECT wallet, version, kms_key FROM kms_keys_begun") == [("w", 1, None)]
             assert swept(found, after_ms=2 * ORPHAN_KEPT_MS) == []
             assert found.rows("SELECT count(*) FROM kms_keys_begun") == [(0,)]
+
+
+def test_a_key_whose_making_was_not_answered_is_not_made_a_second_time(emulated_aws: Aws, tmp_path: Path) -> None:
+    """KMS makes a key at each call: of two made for one note nobody would ever find the first."""
+    with (
+        signing(emulated_aws.url) as signer,
+        spoiled(signer.url) as spoiler,
+        opened(emulated_aws, spoiler.url, tmp_path) as at,
+    ):
+        wanted = NewWallet(id=W, custody=Custody.KMS_NATIVE)
+        for fault in ("cut-after", "internal"):
+            spoiler.spoil("CreateKey", fault)
+            with pytest.raises(Unavailable):
+                generate_by_custody(at.parts, ACTOR, wanted)
+        assert generate_by_custody(at.parts, ACTOR, wanted).is_kms_native
+        assert signer.asked["CreateKey"] == 2, "once it had gone no further than the door"
+        [(service,)] = at.rows("SELECT value FROM facts WHERE name = 'service_id'")
+        assert [key["KeyState"] for key in keys_with(emulated_aws, service)["w", 1]] == ["Enabled"] * 2
+        assert swept(at, after_ms=2 * ORPHAN_KEPT_MS) == [Swept("kms-key-withdrawn", W, 1)]
+        ended = sorted(key["KeyState"] for key in keys_with(emulated_aws, service)["w", 1])
+        assert ended == ["Enabled", "PendingDeletion"]
 
 
 def test_of_several_that_make_the_same_wallet_one_succeeds_and_the_other_keys_end(

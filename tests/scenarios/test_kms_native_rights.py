@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hyperkms.metrics.catalogue import NATIVE_OPERATIONS
-from support import custody, databases
+from support import custody
 from support.aws import Aws
 from support.aws_gate import Gate, guarded
 from support.commands import run
@@ -19,10 +19,7 @@ from support.kms_signer import signing
 from support.native_wallets import KEY_TYPES, NATIVE, settings
 from support.service import Service
 
-pytestmark = [
-    custody.needs(custody.FILE, because="it names the places of keys itself"),
-    databases.needs(databases.SQLITE, because="it names the places of keys itself"),
-]
+pytestmark = custody.needs(custody.FILE, because="it names the places of keys itself")
 
 LOOKED_FOR = {"kms:ListKeys"}
 """What is called where a call was cut off alone."""

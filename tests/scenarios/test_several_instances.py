@@ -1,17 +1,27 @@
 """Two and more instances on one database, by the public door: what one does holds at every other."""
 
+import http.client
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, remove_orphans
+from hyperkms.wallet import WalletId
 from support import databases
+from support.aws import Aws
 from support.commands import refusal, run
+from support.in_process import here
 from support.instances import instances, settings_of
+from support.kms_signer import Signer, signing
+from support.mpc import check_message
+from support.native_wallets import KEY_TYPES, NATIVE, held, settings, states
 from support.postgres import postgres
 from support.service import Service
 from support.signed import ask, registered, send
@@ -283,3 +293,159 @@ def test_a_fence_of_one_is_heard_of_by_the_others(tmp_path: Path) -> None:
             after = _cancel(service, "w", **{"X-API-Key": key}).json["nonce"]
             assert after > before + 50_000
             before = after - 50_000
+
+
+# ---- wallets whose keys are in AWS KMS ---------------------------------------------------------------------
+
+
+@dataclass
+class AtKms:
+    """Two instances whose root key is in AWS KMS, and the door in front of it."""
+
+    both: list[Service]
+    signer: Signer
+    aws: Aws
+    folder: Path
+
+    @classmethod
+    @contextmanager
+    def start(cls, aws: Aws, folder: Path) -> Iterator["AtKms"]:
+        """They run, and have no wallet yet."""
+        with signing(aws.url) as signer, instances(folder, 2, **_at_kms(aws, signer, folder)) as running:
+            yield cls(running, signer, aws, folder)
+
+    def begun(self) -> list[Any]:
+        """Calls of CreateKey of which no version was listed yet, and whose keys were not withdrawn."""
+        name = settings_of(self.folder)["HYPERKMS_DATABASE"].rpartition("/")[2]
+        return postgres().execute(name, "SELECT wallet, version, kms_key FROM kms_keys_begun")
+
+
+def _at_kms(aws: Aws, signer: Signer, folder: Path) -> dict[str, str]:
+    return settings(aws, signer.url, folder, HYPERKMS_ROOT_KEY=f"aws-kms:{aws.key_id}")
+
+
+@pytest.fixture(scope="module")
+def at_kms(emulated_aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtKms]:
+    with AtKms.start(emulated_aws, tmp_path_factory.mktemp("at-kms")) as running:
+        yield running
+
+
+def _said(service: Service, wallet: str, **members: object) -> Any:
+    return service.post("/wallets/sign", {"walletId": wallet, "message": "m", **members})
+
+
+@pytest.mark.parametrize("key_type", KEY_TYPES)
+def test_a_key_in_kms_lives_its_life_at_both(at_kms: AtKms, key_type: str) -> None:
+    here, there = at_kms.both
+    wallet = f"life-{key_type}"
+    made = here.generate(wallet, keyType=key_type, **NATIVE)
+    for service in at_kms.both:
+        signed = _said(service, wallet)
+        assert (signed.status, signed.json["publicKey"]) == (200, made["publicKey"]), signed.body
+        check_message(signed.json, "m")
+    rotated = there.post("/wallets/rotate", {"walletId": wallet, "activate": True})
+    assert rotated.status == 200, rotated.body
+    until(lambda: _said(here, wallet).json["publicKey"] != made["publicKey"])
+    before = _said(here, wallet, version=1)
+    assert (before.status, before.json["publicKey"]) == (200, made["publicKey"]), "it is in its grace"
+    assert here.post(f"/wallets/{wallet}/retire", {"version": 1}).status == 200
+    until(lambda: _said(there, wallet, version=1).status == 403)
+    assert _said(there, wallet, version=1).json["code"] == "version-retired"
+    assert states(at_kms.aws, there)[wallet, 1] == ["PendingDeletion"]
+    check_message(_said(there, wallet).json, "m")
+    assert there.post(f"/wallets/{wallet}/retire", {"destroy": True}).status == 200
+    until(lambda: _said(here, wallet).status == 403)
+    assert states(at_kms.aws, here)[wallet, 2] == ["PendingDeletion"]
+
+
+def test_a_wallet_that_is_retired_at_one_while_kms_signs_for_the_other_has_signed_nothing(at_kms: AtKms) -> None:
+    here, there = at_kms.both
+    here.generate("late", **NATIVE)
+    with held(at_kms.signer, lambda: _said(here, "late")) as go_on:
+        assert there.post("/wallets/late/retire", {}).status == 200
+        too_long = {"walletId": "late", "message": "m" * 4097}  # KMS is not asked for it
+        until(lambda: here.post("/wallets/sign", too_long).status == 403)
+        answer = go_on()
+    assert (answer.status, answer.json["code"]) == (403, "wallet-retired")
+    assert "signature" not in answer.json
+
+
+def test_of_two_that_rotate_a_key_in_kms_at_once_one_wins_and_the_key_of_the_other_ends(at_kms: AtKms) -> None:
+    here, there = at_kms.both
+    here.generate("raced", **NATIVE)
+    asked = {"walletId": "raced"}
+    for turn in range(3):
+        first, second = at_kms.both[:: (-1) ** turn]
+        with held(at_kms.signer, lambda: first.post("/wallets/rotate", asked), at="Sign") as go_on:  # noqa: B023
+            won = second.post("/wallets/rotate", asked)
+            lost = go_on()
+        assert (won.status, lost.status, lost.json["code"]) == (200, 409, "wallet-changed"), lost.body
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda number: at_kms.both[number % 2].post("/wallets/rotate", asked), range(4)))
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(200) + statuses.count(409) == 4
+    assert 200 in statuses
+    versions = there.get("/wallets/raced/versions").json["versions"]
+    assert [version["version"] for version in versions] == list(range(1, 5 + statuses.count(200)))
+    found = states(at_kms.aws, here)
+    assert [found["raced", version["version"]].count("Enabled") for version in versions] == [1] * len(versions)
+    ended = [state for version in versions for state in found["raced", version["version"]] if state != "Enabled"]
+    assert ended == ["PendingDeletion"] * (3 + statuses.count(409))
+    listed = [at_kms.aws.client("kms").describe_key(KeyId=one["kmsKey"])["KeyMetadata"] for one in versions]
+    assert {key["KeyState"] for key in listed} == {"Enabled"}
+    assert at_kms.begun() == []
+    for service in at_kms.both:
+        until(lambda: _said(service, "raced").json["publicKey"] == versions[-1]["publicKey"])  # noqa: B023
+
+
+def test_one_that_is_killed_while_kms_works_for_it_leaves_neither_a_key_nor_a_second_signature(
+    emulated_aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep is that of a third one, whose clock the test sets."""
+    with AtKms.start(emulated_aws, tmp_path) as running:
+        (killed, left), signer = running.both, running.signer
+        third = {**settings_of(tmp_path), **_at_kms(emulated_aws, signer, tmp_path)}
+        for name, value in third.items():
+            monkeypatch.setenv(name, value)
+        killed.generate("w", keyType="secp256k1", **NATIVE)
+        with here(tmp_path / "data-3", **third) as sweeper:
+
+            def swept(after_ms: int) -> list[Swept]:
+                sweeper.now += after_ms
+                return list(remove_orphans(sweeper.parts))
+
+            with held(signer, lambda: killed.post("/wallets/rotate", {"walletId": "w"}), at="Sign") as go_on:
+                assert len(running.begun()) == 1
+                assert swept(ORPHAN_KEPT_MS // 2) == [], "its maker is still at it"
+                assert go_on().status == 200
+            assert running.begun() == []
+
+            asked = {"walletId": "w", "action": ORDER}
+            headers = _with(killed, **{"Idempotency-Key": "under-way"})
+            with held(signer, lambda: killed.post("/hyperliquid/sign", asked, headers=headers)) as go_on:
+                at = len(signer.messages)
+                generate = {"walletId": "v", **NATIVE}
+                signer.after = lambda operation: killed.process.kill() if operation == "CreateKey" else None
+                with pytest.raises((OSError, http.client.HTTPException)):
+                    killed.post("/wallets/generate", generate)
+                signer.after = lambda _: None
+                with pytest.raises((OSError, http.client.HTTPException)):
+                    go_on()
+            assert [(wallet, version) for wallet, version, _ in running.begun()] == [("v", 1)]
+            assert left.post("/wallets/generate", generate).status == 200
+            assert sorted(states(emulated_aws, left)["v", 1]) == ["Enabled", "Enabled"]
+            ended = signer.asked["ScheduleKeyDeletion"]
+            with ThreadPoolExecutor(2) as threads:
+                sweeper.now += 2 * ORPHAN_KEPT_MS
+                both = list(threads.map(lambda _: swept(0), range(2)))
+            assert Swept("kms-key-withdrawn", WalletId("v"), 1) in both[0] + both[1]
+            assert swept(ORPHAN_KEPT_MS) == []
+            assert running.begun() == []
+        assert sorted(states(emulated_aws, left)["v", 1]) == ["Enabled", "PendingDeletion"]
+        assert signer.asked["ScheduleKeyDeletion"] - ended in (1, 2)
+        check_message(_said(left, "v").json, "m")
+        until(lambda: left.post("/hyperliquid/sign", asked, headers=headers).status == 200)
+        done = left.post("/hyperliquid/sign", asked, headers=headers)
+        assert set(signer.messages[at:]) >= {bytes.fromhex(done.json["receipt"]["digest"].removeprefix("0x"))}
+        digests = {message for message in signer.messages[at:] if len(message) == 32}
+        assert len(digests) == 1, "one action was signed, once or twice"

@@ -25,7 +25,7 @@ def instances(folder: Path, number: int, *flags: str, **settings: str) -> Iterat
     with ExitStack() as stack:
         running: list[Service] = []
         for index in range(1, number + 1):
-            started = Service.start(folder / f"data-{index}", *flags, **settings_of(folder), **settings)
+            started = Service.start(folder / f"data-{index}", *flags, **{**settings_of(folder), **settings})
             service = stack.enter_context(started)
             if running:
                 service.key = running[0].key

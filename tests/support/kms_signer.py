@@ -34,6 +34,28 @@ Spoil: TypeAlias = Callable[[bytes, bytes], bytes]
 
 
 @dataclass
+class Hold:
+    """Calls of one operation about one key, which wait: also those by which a client asks again."""
+
+    operation: str
+    key: str | None = None
+    """That of the first one that comes."""
+    asked: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait_for(self, operation: str, key: str) -> None:
+        """Return once it may go on."""
+        if operation != self.operation:
+            return
+        with self._lock:
+            self.key = self.key or key
+        if key == self.key:
+            self.asked.set()
+            assert self.answered.wait(60)
+
+
+@dataclass
 class Signer:
     """The door, and what came through it."""
 
@@ -52,6 +74,7 @@ class Signer:
     """Called with each operation before it is decided."""
     after: Callable[[str], None] = lambda _operation: None
     """Called with each operation once it is done, before it is answered."""
+    hold: Hold | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def decide(self, call: aws_door.Call, body: bytes) -> None:
@@ -64,6 +87,8 @@ class Signer:
             call.hang_up()
             return
         asked = json.loads(body)
+        if self.hold is not None:
+            self.hold.wait_for(operation, asked.get("KeyId", ""))
         answers = {"CreateKey": self._create, "GetPublicKey": self._public_key, "Sign": self._sign}
         found = answers.get(operation, _by_id)(call, asked)
         self.after(operation)

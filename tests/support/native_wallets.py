@@ -1,13 +1,14 @@
 """Services whose wallets have their keys in AWS KMS."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from support.aws import Aws
-from support.kms_signer import Signer, signing
-from support.service import Service
+from support.kms_signer import Hold, Signer, signing
+from support.service import Answer, Service
 
 KEY_TYPES = ("ed25519", "secp256k1")
 NATIVE = {"custody": "kms-native"}
@@ -31,14 +32,37 @@ def native(aws: Aws, folder: Path, **more: str) -> Iterator[tuple[Service, Signe
         yield service, signer
 
 
+@contextmanager
+def held(signer: Signer, ask: Callable[[], Answer], *, at: str = "Sign") -> Iterator[Callable[[], Answer]]:
+    """A request for which KMS takes its time at this operation: until this is called, which gives its answer."""
+    hold = signer.hold = Hold(at)
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(ask)
+        assert hold.asked.wait(60)
+
+        def go_on() -> Answer:
+            hold.answered.set()
+            return pending.result()
+
+        try:
+            yield go_on
+        finally:
+            hold.answered.set()
+            signer.hold = None
+
+
 def keys_of(aws: Aws, service: Service) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """The KMS keys of a service, as an operator finds them by their tags: descriptions by wallet and version."""
+    return keys_with(aws, service.get("/status").json["service"])
+
+
+def keys_with(aws: Aws, service_id: str) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """The same by the id of the service."""
     kms = aws.client("kms")
-    me = service.get("/status").json["service"]
     found: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for key in kms.get_paginator("list_keys").paginate().search("Keys[].KeyId"):
         tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key)["Tags"]}
-        if tags.get("hyperkms:service") == me:
+        if tags.get("hyperkms:service") == service_id:
             place = tags["hyperkms:wallet"], int(tags["hyperkms:version"])
             found.setdefault(place, []).append(kms.describe_key(KeyId=key)["KeyMetadata"])
     return found

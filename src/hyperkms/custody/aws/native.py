@@ -29,13 +29,15 @@ _LOOKS, _PAUSE_S = 5, 0.1
 
 
 class AwsKmsNativeKeys:
-    """One KMS key a version of a wallet; a call has three attempts, as botocore counts them."""
+    """One KMS key a version of a wallet; a call has three attempts, as botocore counts them, and CreateKey one."""
 
     def __init__(
         self, account: AwsAccount, root_key: str, service: str, *, observer: Observer = lambda *_: None
     ) -> None:
         """`root_key` is the ARN of the root key, `service` the id of this service: by both an operator finds a key."""
         self._client: Any = account.client("kms")
+        self._maker: Any = account.client("kms", attempts=1)
+        """Asked again, KMS would make a second key for a note that tells of one."""
         self._root_key = root_key.rpartition("/")[2]
         self._service = service
         self._observe = observer
@@ -48,7 +50,7 @@ class AwsKmsNativeKeys:
         answer = self._ask(
             "CreateKey",
             "a new key",
-            lambda: self._client.create_key(
+            lambda: self._maker.create_key(
                 KeySpec=_SPEC[place.key_type], KeyUsage=_USAGE, Description=words, Tags=self._tags(place)
             ),
         )
