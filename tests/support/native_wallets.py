@@ -15,9 +15,9 @@ NATIVE = {"custody": "kms-native"}
 
 
 def settings(aws: Aws, url: str, folder: Path, **more: str) -> dict[str, str]:
-    """For a service that finds AWS at this address, with its sealed keys in its database."""
+    """For a service that finds AWS at this address, with its sealed keys in its database unless it is said."""
     there = {"AWS_ENDPOINT_URL": url, "HYPERKMS_KEY_STORE": "database:", "SECRETS_PREFIX": f"{folder.name}/"}
-    return aws.settings(**there, **more)
+    return aws.settings(**{**there, **more})
 
 
 @contextmanager

@@ -133,6 +133,20 @@ class PostgresServer:
             done = connection.execute(statement.encode(), values)
             return done.fetchall() if done.description else []
 
+    def operate(self, words: str, cwd: Path, **settings: str) -> None:
+        """A line of a shell, as an operator types it, where the programs of PostgreSQL find this server."""
+        there = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": USER}
+        path = f"{self.programs}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["/bin/sh", "-ec", words],
+            env={"PATH": path, **there, **settings},
+            cwd=cwd,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
     @contextmanager
     def no_rows_into(self, name: str, *tables: str) -> Iterator[None]:
         """Within this block these tables of a database are read and take no rows."""

@@ -1,5 +1,6 @@
 """`hyperkms backup` and `hyperkms restore`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,7 +28,7 @@ def backup(to: Path, data: Path | None, env_file: Path | None, form: Form) -> No
     Wallets, sealed keys, clients, grants and policies; not the root key, not the record itself, no nonces.
     """
     config = settings(data, env_file)
-    _require_file(config)
+    _require_file(config, f"`pg_dump --format=custom --no-owner --file='{to}' --dbname='{_shown(config)}'`")
     with opened(config, create=False) as parts:
         from hyperkms.operations.backup import Source, back_up  # noqa: PLC0415 (as in `desk.opened`)
         from hyperkms.state import facts  # noqa: PLC0415 (as above)
@@ -69,7 +70,8 @@ def restore(file: Path, data: Path | None, env_file: Path | None, form: Form) ->
     All of it is verified first, and each sealed key opened. Nothing signs there until `hyperkms recover fence`.
     """
     config = settings(data, env_file)
-    _require_file(config)
+    way = "--no-owner --exit-on-error --single-transaction"
+    _require_file(config, f"`pg_restore {way} --dbname='{_shown(config)}' '{file}'` into an empty database")
     from hyperkms.cli.assemble import protect_memory  # noqa: PLC0415 (as in `desk.opened`)
     from hyperkms.operations.restore import Place  # noqa: PLC0415 (as above)
     from hyperkms.operations.restore import restore as put_back  # noqa: PLC0415 (as above)
@@ -94,14 +96,26 @@ def restore(file: Path, data: Path | None, env_file: Path | None, form: Form) ->
     show(view, form)
 
 
-def _require_file(config: Config) -> None:
+def _require_file(config: Config, instead: str) -> None:
     """Whatever is kept elsewhere has backups of its own: of PostgreSQL, and of AWS."""
     if config.database is not None:
-        words = "the state is in PostgreSQL: back it up and restore it there (docs/recovery.md)"
-        raise Refused("backup-elsewhere", f"{words}, then run `hyperkms recover fence --rolled-back`")
+        fences = "`hyperkms recover fence --rolled-back`, or `--new-directory` where the directory is lost too"
+        raise Refused(
+            "backup-elsewhere",
+            f"the state is in PostgreSQL, whose own tools copy it: {instead}. A database that was put back signs "
+            f"after {fences} (docs/recovery.md)",
+        )
     if config.key_store != DATABASE_AS_KEY_STORE or not config.root_key.startswith("file:"):
-        words = "a backup of a directory whose keys are in AWS, or under AWS KMS, is not written in this release"
-        raise Refused("backup-elsewhere", f"{words}: keep a snapshot of the data directory, and fence it")
+        words = "the keys are in AWS, or under a key in AWS KMS, and no backup of those is written in this release"
+        copy = f"stop the service and copy {config.data} as it is (`cp -a`). A copy that was put back signs"
+        raise Refused(
+            "backup-elsewhere", f"{words}: {copy} after `hyperkms recover fence --rolled-back` (docs/recovery.md)"
+        )
+
+
+def _shown(config: Config) -> str:
+    """The address of the database, for a command line: the password comes from PGPASSFILE or PGPASSWORD."""
+    return "" if config.database is None else str(replace(config.database, password=None))
 
 
 def _kept(config: Config) -> frozenset[str]:

@@ -19,13 +19,13 @@ from hyperkms.state.schema import directories
 
 OWNER = "data_directory"
 """The fact that names the directory that has, or had, the database alone."""
-_SHARED = "instances"
+SHARED = "instances"
 """The fact that is there once several instances may use the database: for ever."""
 
 
 def require_for_one(database: Database) -> None:
     """Refused for a database that several instances have used: one alone would not know what the others counted."""
-    if read(database, _SHARED) is not None:
+    if read(database, SHARED) is not None:
         words = f"several instances use the database {database.address}, and one alone cannot any more"
         raise Refused("wrong-instances", f"{words}: set HYPERKMS_INSTANCES=several; there may be one of them")
 
@@ -45,21 +45,27 @@ def join_directory(database: Database, mark: Path, *, now: int) -> None:
         directory = draft.read_text("ascii")
         with database.write() as connection:
             _require_counted(connection, directory)
-            _list(connection, directory, now)  # (2)
+            list_within(connection, directory, now)  # (2)
         draft.replace(mark)  # (3)
         sync(mark.parent)
 
 
 def has_several(database: Database) -> bool:
     """Whether what the files of a directory counted is in the database."""
-    return read(database, _SHARED) is not None
+    return read(database, SHARED) is not None
 
 
 def let_several(database: Database) -> None:
     """What the files of this directory counted is in the database: others may join, and none has it alone again."""
     with database.write() as connection:
-        if read_within(connection, _SHARED) is None:
-            write_within(connection, _SHARED, "several")
+        if read_within(connection, SHARED) is None:
+            write_within(connection, SHARED, "several")
+
+
+def list_within(connection: sa.Connection, directory: str, now: int) -> None:
+    """Let it be one of them once the transaction commits."""
+    if connection.execute(sa.select(directories.c.id).where(directories.c.id == directory)).first() is None:
+        connection.execute(directories.insert().values(id=directory, host=socket.gethostname(), added_at=now))
 
 
 def _require_listed(database: Database, mark: Path, now: int) -> None:
@@ -70,20 +76,15 @@ def _require_listed(database: Database, mark: Path, now: int) -> None:
             words = f"the data directory {mark.parent} belongs to another database than {database.address}"
             raise Refused("wrong-database", f"{words}: name that one, or an empty directory")
         _require_counted(connection, directory)
-        _list(connection, directory, now)
+        list_within(connection, directory, now)
 
 
 def _require_counted(connection: sa.Connection, directory: str) -> None:
     """Only the directory that had the database alone may be the first of several."""
     owner = read_within(connection, OWNER)
-    if read_within(connection, _SHARED) is None and owner not in (None, directory):
+    if read_within(connection, SHARED) is None and owner not in (None, directory):
         words = "another data directory has the database alone, and its files say what was signed and counted"
         raise Refused("wrong-instances", f"{words}: start that one first with HYPERKMS_INSTANCES=several")
     if owner is None:  # nobody has counted anything yet
         write_within(connection, OWNER, directory)
-        write_within(connection, _SHARED, "several")
-
-
-def _list(connection: sa.Connection, directory: str, now: int) -> None:
-    if connection.execute(sa.select(directories.c.id).where(directories.c.id == directory)).first() is None:
-        connection.execute(directories.insert().values(id=directory, host=socket.gethostname(), added_at=now))
+        write_within(connection, SHARED, "several")

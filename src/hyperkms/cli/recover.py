@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from hyperkms.cli.clock import clock
 from hyperkms.cli.desk import opened
 from hyperkms.cli.layout import RECORDS
 from hyperkms.cli.places import has_database
@@ -27,6 +28,11 @@ def recover() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask; needed where no terminal can.")
 @click.option("--rolled-back", is_flag=True, help="Also where no `restore` was: the database was put back by hand.")
 @click.option(
+    "--new-directory",
+    is_flag=True,
+    help="Where the state is in PostgreSQL and the data directory is lost: DIR, which is empty, takes its place.",
+)
+@click.option(
     "--record", type=click.Path(path_type=Path), help="The lost service's folder `records`, as far as it is left."
 )
 @with_settings
@@ -34,6 +40,7 @@ def recover() -> None:
 def fence(
     yes: bool,  # noqa: FBT001 (click passes a flag)
     rolled_back: bool,  # noqa: FBT001 (as above)
+    new_directory: bool,  # noqa: FBT001 (as above)
     record: Path | None,
     data: Path | None,
     env_file: Path | None,
@@ -47,6 +54,13 @@ def fence(
     config = settings(data, env_file)
     if record is not None and not record.is_dir():
         raise NotFound("no-record", f"there is no folder {record}")
+    if new_directory and not has_database(config):
+        if not yes:
+            _confirm(config)
+        from hyperkms.cli.taking_over import take_over  # noqa: PLC0415 (as in `desk.opened`)
+
+        take_over(config, now=clock())
+        yes = True
     if not has_database(config):
         raise NotFound("no-data-directory", f"{config.data} is no data directory of hyperkms: say --data DIR")
     with held_alone(config.data, "fence"), opened(config, create=False, kind=Kind.SERVICE) as parts:

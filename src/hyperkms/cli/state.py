@@ -89,7 +89,8 @@ def _settle_directory(database: Database, mark: Path) -> None:
     standing = facts.read(database, OWNER)
     if not mark.exists() or mark.read_text("ascii") != standing:
         words = f"the database {database.address} belongs to another data directory than {mark.parent}"
-        raise Refused("wrong-database", f"{words}: its nonces, limits and record are there; move that directory here")
+        words = f"{words}: its nonces, limits and record are there; move that directory here. If it is lost for good:"
+        raise Refused("wrong-database", f"{words} `hyperkms recover fence --new-directory` (docs/recovery.md)")
 
 
 def _mark_new(database: Database, mark: Path) -> None:

@@ -15,8 +15,9 @@ LOSS = Situation(
             title="What is to be backed up is kept elsewhere",
             cause="The state is in PostgreSQL, or the keys are in AWS: these have backups of their own.",
             next_step=(
-                "Back up PostgreSQL (pg_dump, snapshots) and the data directory; after putting them back, run "
-                "`hyperkms recover fence --rolled-back`."
+                "PostgreSQL: pg_dump, or snapshots and logs of the server. SQLite with keys in AWS: a copy of the data "
+                "directory, while nothing runs on it. After putting them back run `hyperkms recover fence "
+                "--rolled-back`, or `--new-directory` where the directory is lost. docs/recovery.md has the words."
             ),
         ),
         Problem(

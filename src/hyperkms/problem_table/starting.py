@@ -157,7 +157,10 @@ STARTING = Situation(
                 "Nonces, amounts of limits and the record are files of one data directory, and go with one database: "
                 "HYPERKMS_DATABASE names another one, or none, or the directory is another."
             ),
-            next_step="Set HYPERKMS_DATABASE and HYPERKMS_DATA as they were; for a new start take both empty.",
+            next_step=(
+                "Set HYPERKMS_DATABASE and HYPERKMS_DATA as they were; for a new start take both empty. Where the "
+                "directory is lost for good: `hyperkms recover fence --new-directory` (docs/recovery.md)."
+            ),
             shown_by="hyperkms config; ls DIR",
         ),
         Problem(

@@ -18,9 +18,9 @@ _COMMAND = "hyperkms recover fence"
 class Frozen:
     """Of which backup the directory is, and since when."""
 
-    backup: str
-    """Its id: 32 hex digits."""
-    taken_at: int
+    backup: str | None
+    """Its id: 32 hex digits; None: a new directory took the place of one that was lost, on the database as it is."""
+    taken_at: int | None
     """Milliseconds."""
     restored_at: int
     """Milliseconds."""
@@ -28,6 +28,8 @@ class Frozen:
     def refusal(self) -> Unavailable:
         """What a signature is refused with."""
         words = "this data directory was restored from a backup, and what was signed since is not in it"
+        if self.backup is None:
+            words = "this data directory is in the place of one that was lost, and what that one signed is not in it"
         return Unavailable(
             "frozen-after-restore", f"{words}: nothing is signed until `{_COMMAND}` has run, then start again"
         )
