@@ -45,7 +45,11 @@ def signs(service: Service, wallet: str, **members: object) -> bool:
 def calls(service: Service) -> dict[str, int]:
     """Calls of AWS that came through, by operation."""
     page = service.get("/metrics").body.decode()
-    found = re.findall(r'^hyperkms_aws_calls_total\{.*operation="(\w+)",outcome="ok"\} (\d+)', page, re.MULTILINE)
+    found, timed = (
+        re.findall(rf'^hyperkms_aws_{name}\{{.*operation="(\w+)",outcome="ok"\}} (\d+)', page, re.MULTILINE)
+        for name in ("calls_total", "call_seconds_count")
+    )
+    assert timed == found, "each has its time"
     return {operation: int(number) for operation, number in found}
 
 

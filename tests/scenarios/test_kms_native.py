@@ -19,6 +19,7 @@ from support.kms_signer import Signer, signing
 from support.mpc import check_message, post_to_exchange
 from support.native_wallets import KEY_TYPES, NATIVE, held, keys_of, native, settings, states
 from support.sandbox import sandbox
+from support.scraped import scrape
 from support.service import Answer, Service
 from support.until import until
 
@@ -29,6 +30,7 @@ ORDER_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 ORDER = {"a": 1, "b": True, "p": "2900.5", "s": "0.1", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 ACTION = {"type": "order", "orders": [ORDER], "grouping": "na"}
 NOOP = {"type": "noop"}
+CALLS = "hyperkms_aws_calls_total"
 
 
 @pytest.fixture(scope="module")
@@ -393,10 +395,25 @@ def test_while_kms_is_away_or_says_no_nothing_is_signed(
         until(lambda: sign_action(service).status == 200)  # an outage is believed for a second
 
 
-def test_a_fault_that_passes_is_not_seen(emulated_aws: Aws, tmp_path: Path) -> None:
+def test_a_fault_that_passes_is_not_seen_but_in_the_time_that_the_call_took(emulated_aws: Aws, tmp_path: Path) -> None:
     with bad_day(emulated_aws, tmp_path) as (service, spoiler, _):
-        spoiler.spoil("Sign", "throttled", "cut-after")
+        spoiler.spoil("Sign", "throttled", "cut-after", "slow")
+        sign, name = {"service": "kms", "operation": "Sign"}, "hyperkms_aws_call_seconds"
+        before = scrape(service)
         assert sign_action(service).status == 200
+        after = scrape(service)
+
+        def more(part: str, outcome: str, **labels: str) -> float:
+            of = {**sign, "outcome": outcome, **labels}
+            return after.value(f"{name}_{part}", **of) - before.value(f"{name}_{part}", **of)
+
+        assert more("count", "ok") == after.total(CALLS, **sign) - before.total(CALLS, **sign) == 1
+        assert more("sum", "ok") >= 0.2, "the slow answer, and what was asked before it"
+        assert more("bucket", "ok", le="0.1") == 0
+        spoiler.spoil_all("denied", "Sign")
+        assert sign_action(service).status == 503
+        after = scrape(service)
+        assert [more("count", outcome) for outcome in ("ok", "refused", "failed")] == [1, 1, 0]
 
 
 def test_while_kms_takes_its_time_others_are_served(running: tuple[Service, Signer]) -> None:

@@ -10,8 +10,9 @@ from hyperkms.config import DATABASE_AS_KEY_STORE, Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.first_system import FirstSystemInAws
 from hyperkms.custody.aws.kms import SCHEME as KMS
-from hyperkms.custody.aws.kms import AwsKmsRootKey, Observer
+from hyperkms.custody.aws.kms import AwsKmsRootKey
 from hyperkms.custody.aws.native import AwsKmsNativeKeys
+from hyperkms.custody.aws.observed import Observer
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore

@@ -162,6 +162,17 @@ AWS_CALLS = Family(
     labels=("service", "operation", "outcome"),
     series=tuple((*called, outcome) for called in (*AWS_OPERATIONS, *NATIVE_OPERATIONS) for outcome in AWS_OUTCOMES),
 )
+AWS_DURATIONS = Family(
+    name="hyperkms_aws_call_seconds",
+    kind=Kind.HISTOGRAM,
+    words=(
+        "Time that a call of AWS took, by the same labels. GenerateDataKey and Decrypt: each attempt; the others: with "
+        "the attempts, at most three, that botocore made of it."
+    ),
+    labels=AWS_CALLS.labels,
+    series=AWS_CALLS.series,
+    bounds=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0),
+)
 SWEEPS = Family(
     name="hyperkms_sweeps_total",
     kind=Kind.COUNTER,
@@ -191,6 +202,7 @@ STORED = (
     ROWS_ALTERED,
     KEYS_OPENED,
     AWS_CALLS,
+    AWS_DURATIONS,
     SWEEPS,
     LOG_LINES_LOST,
 )

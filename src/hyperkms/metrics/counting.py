@@ -91,9 +91,12 @@ class Metrics:
         """A sealed key was opened."""
         self._count(names.KEYS_OPENED)
 
-    def aws_called(self, service: str, operation: str, outcome: str) -> None:
+    def aws_called(self, service: str, operation: str, outcome: str, seconds: float) -> None:
         """AWS was called; the names are those of the catalogue."""
         self._count(names.AWS_CALLS, service, operation, outcome)
+        found = place(names.AWS_DURATIONS, service, operation, outcome)
+        bucket = found.first + bisect_left(names.AWS_DURATIONS.bounds, seconds)
+        self._observe(bucket, total=found.total, amount=int(seconds * _NS))
 
     def committed(self, size: int) -> None:
         """So many records are durable, by one fsync."""

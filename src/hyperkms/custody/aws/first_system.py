@@ -19,7 +19,8 @@ from hyperkms._core import (
     copy_first_system_share,
 )
 from hyperkms.custody.aws.account import CONNECT_S, READ_S, AwsAccount
-from hyperkms.custody.aws.kms_key import Observer, attempted, described
+from hyperkms.custody.aws.kms_key import attempted, described
+from hyperkms.custody.aws.observed import Observer, Told, begun, nobody
 from hyperkms.custody.aws.refusals import kms_fault, outcome_of, secrets_fault, unreached
 from hyperkms.custody.root_key import FreshDataKey
 from hyperkms.errors import HyperkmsError, NotFound, Tampered, Unavailable
@@ -36,7 +37,7 @@ class FirstSystemInAws:
     """
 
     def __init__(
-        self, account: Callable[[], AwsAccount], prefix: str, key: str, *, observer: Observer = lambda *_: None
+        self, account: Callable[[], AwsAccount], prefix: str, key: str, *, observer: Observer = nobody
     ) -> None:
         self._open_account = account
         self._prefix = prefix
@@ -149,6 +150,7 @@ class FirstSystemInAws:
     def _called(self, operation: str, name: str, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
 
+        told = self._begun(operation)
         try:
             answer = call()
         except ClientError as error:
@@ -156,14 +158,14 @@ class FirstSystemInAws:
             if code == "InvalidRequestException":  # it is being deleted
                 code = "ResourceNotFoundException"
             fault = secrets_fault(code, operation, name)
-            self._told(operation, outcome_of(fault))
+            told(outcome_of(fault))
             raise fault from None
         except BotoCoreError as error:
-            self._told(operation, "failed")
+            told("failed")
             raise unreached(error, "secrets-unavailable", "AWS Secrets Manager") from None
-        self._told(operation, "ok")
+        told("ok")
         return answer
 
-    def _told(self, operation: str, outcome: str) -> None:
-        if operation != "ListSecrets":  # a command's alone, and no operation of a service
-            self._observe("secretsmanager", operation, outcome)
+    def _begun(self, operation: str) -> Told:
+        is_counted = operation != "ListSecrets"  # a command's alone, and no operation of a service
+        return begun(self._observe if is_counted else nobody, "secretsmanager", operation)

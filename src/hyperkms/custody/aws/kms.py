@@ -2,7 +2,8 @@
 
 from hyperkms._core import Context, DataKey, KmsClient
 from hyperkms.custody.aws.account import AwsAccount
-from hyperkms.custody.aws.kms_key import SCHEME, KmsKey, Observer
+from hyperkms.custody.aws.kms_key import SCHEME, KmsKey
+from hyperkms.custody.aws.observed import Observer, nobody
 from hyperkms.custody.root_key import FreshDataKey
 
 __all__ = ["SCHEME", "AwsKmsRootKey", "Observer", "encryption_context"]
@@ -11,7 +12,7 @@ __all__ = ["SCHEME", "AwsKmsRootKey", "Observer", "encryption_context"]
 class AwsKmsRootKey:
     """A symmetric KMS key; data keys of wallets' keys are made and unwrapped by it. Only the core receives them."""
 
-    def __init__(self, account: AwsAccount, key: str, *, observer: Observer = lambda *_: None) -> None:
+    def __init__(self, account: AwsAccount, key: str, *, observer: Observer = nobody) -> None:
         """`key` is an id, an ARN or an alias, which is resolved now."""
         self._key: KmsKey[DataKey] = KmsKey(account, key, KmsClient, observer=observer)
 

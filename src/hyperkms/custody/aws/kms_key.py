@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from hyperkms.custody.aws.account import ATTEMPTS, CONNECT_S, READ_S, AwsAccount
 from hyperkms.custody.aws.last_fault import LastFault
+from hyperkms.custody.aws.observed import Observer, Told, begun, nobody
 from hyperkms.custody.aws.refusals import is_worth_another, kms_fault, outcome_of, unreached
 from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable, Withdrawn
 
@@ -18,9 +19,6 @@ _PAUSE_S = 0.1
 _USAGE, _SPEC = "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"
 _LOOKED_AT_S = 5.0
 """How long a fault is believed before KMS is asked again whether it stands."""
-
-Observer = Callable[[str, str, str], None]
-"""Told of every call: service, operation, outcome (`ok`, `refused`, `failed`)."""
 
 T = TypeVar("T")
 Key = TypeVar("Key")
@@ -72,9 +70,7 @@ class KmsKey(Generic[Key]):
     has at most 3 attempts of 3 s; what KMS definitely refuses is asked once.
     """
 
-    def __init__(
-        self, account: AwsAccount, key: str, client: Connect[Key], *, observer: Observer = lambda *_: None
-    ) -> None:
+    def __init__(self, account: AwsAccount, key: str, client: Connect[Key], *, observer: Observer = nobody) -> None:
         """`key` is an id, an ARN or an alias, which is resolved now: once moved, an alias changes nothing here."""
         self._account = account
         self._observe = observer
@@ -147,43 +143,45 @@ class KmsKey(Generic[Key]):
 def attempted(call: Callable[[], T], operation: str, observe: Observer) -> T:
     """What the call answers, asked again where it may pass: three times in all. The observer is told of each."""
     for attempt in range(1, ATTEMPTS + 1):
+        told = begun(observe, "kms", operation)
         try:
             answer = call()
         except HyperkmsError as fault:
-            observe("kms", operation, outcome_of(fault))
+            told(outcome_of(fault))
             if attempt == ATTEMPTS or not is_worth_another(fault):
                 raise
             time.sleep(_PAUSE_S * attempt * random.uniform(0.5, 1.5))  # noqa: S311 (spread, no secret)
         else:
-            observe("kms", operation, "ok")
+            told("ok")
             return answer
     raise AssertionError("unreachable")
 
 
-def called(call: Callable[[], T], operation: str, key: str, observe: Observer) -> T:
-    """What botocore answers; a fault is told to the observer, an answer by whoever finds that it is one."""
+def called(call: Callable[[], T], operation: str, key: str, told: Told) -> T:
+    """What botocore answers; a fault is told here, an answer by whoever finds that it is one."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (loaded with the account)
 
     try:
         return call()
     except ClientError as error:
         fault = kms_fault(str(error.response.get("Error", {}).get("Code", "")), operation, key)
-        observe("kms", operation, outcome_of(fault))
+        told(outcome_of(fault))
         raise fault from None
     except BotoCoreError as error:
-        observe("kms", operation, "failed")
+        told("failed")
         raise unreached(error, "kms-unreachable", "AWS KMS") from None
 
 
 def described(describer: Any, key: str, observe: Observer) -> str:
     """The ARN of a key, by id, ARN or alias; Refused or Withdrawn if it is none that wraps, or is not enabled."""
+    told = begun(observe, "kms", "DescribeKey")
     try:
-        found = called(lambda: describer.describe_key(KeyId=key), "DescribeKey", key, observe)["KeyMetadata"]
+        found = called(lambda: describer.describe_key(KeyId=key), "DescribeKey", key, told)["KeyMetadata"]
         arn, state = str(found["Arn"]), str(found["KeyState"])
         usage, spec = found.get("KeyUsage", _USAGE), found.get("KeySpec", _SPEC)
     except (KeyError, TypeError) as error:
         raise Unavailable("kms-answer-malformed", "what answered is not AWS KMS") from error
-    observe("kms", "DescribeKey", "ok")
+    told("ok")
     if (usage, spec) != (_USAGE, _SPEC):
         words = f"KMS key {arn} is {usage} {spec}: a root key is {_USAGE} {_SPEC}"
         raise Refused("kms-key-unfit", words)

@@ -11,8 +11,9 @@ from typing import Any
 
 from hyperkms import _core
 from hyperkms.custody.aws.account import AwsAccount
-from hyperkms.custody.aws.kms_key import Observer, called
+from hyperkms.custody.aws.kms_key import called
 from hyperkms.custody.aws.last_fault import LastFault
+from hyperkms.custody.aws.observed import Observer, begun, nobody
 from hyperkms.custody.native import NativePlace
 from hyperkms.errors import HyperkmsError, Tampered, Unavailable, Withdrawn
 from hyperkms.wallet import KeyType, PublicKey
@@ -31,9 +32,7 @@ _LOOKS, _PAUSE_S = 5, 0.1
 class AwsKmsNativeKeys:
     """One KMS key a version of a wallet; a call has three attempts, as botocore counts them, and CreateKey one."""
 
-    def __init__(
-        self, account: AwsAccount, root_key: str, service: str, *, observer: Observer = lambda *_: None
-    ) -> None:
+    def __init__(self, account: AwsAccount, root_key: str, service: str, *, observer: Observer = nobody) -> None:
         """`root_key` is the ARN of the root key, `service` the id of this service: by both an operator finds a key."""
         self._client: Any = account.client("kms")
         self._maker: Any = account.client("kms", attempts=1)
@@ -168,8 +167,9 @@ class AwsKmsNativeKeys:
         return self._ask(operation, key, call)
 
     def _ask(self, operation: str, key: str, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        answer = called(call, operation, key, self._observe)
-        self._observe("kms", operation, "ok")
+        told = begun(self._observe, "kms", operation)
+        answer = called(call, operation, key, told)
+        told("ok")
         return answer
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperkms.custody.aws.account import AwsAccount
-from hyperkms.custody.aws.kms import Observer
+from hyperkms.custody.aws.observed import Observer, begun, nobody
 from hyperkms.custody.aws.refusals import outcome_of, secrets_fault, unreached
 from hyperkms.errors import Conflict, NotFound, Tampered, Unavailable
 from hyperkms.wallet import SealedKey, WalletId
@@ -24,7 +24,7 @@ class AwsSecretsManagerKeyStore:
     to this service, and its place stays taken.
     """
 
-    def __init__(self, account: AwsAccount, prefix: str, *, observer: Observer = lambda *_: None) -> None:
+    def __init__(self, account: AwsAccount, prefix: str, *, observer: Observer = nobody) -> None:
         self._client: Any = account.client("secretsmanager")
         self._prefix = prefix
         self._observe = observer
@@ -82,23 +82,24 @@ class AwsSecretsManagerKeyStore:
             "GetSecretValue": self._client.get_secret_value,
             "DeleteSecret": self._client.delete_secret,
         }[operation]
+        told = begun(self._observe, "secretsmanager", operation)
         try:
             answer: Mapping[str, Any] = call(**asked)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in ("ResourceExistsException", "InvalidRequestException"):
-                self._observe("secretsmanager", operation, "refused")
+                told("refused")
                 raise _Exists from None
             fault = secrets_fault(code, operation, name)
-            self._observe("secretsmanager", operation, outcome_of(fault))
+            told(outcome_of(fault))
             raise fault from None
         except BotoCoreError as error:
-            self._observe("secretsmanager", operation, "failed")
+            told("failed")
             raise unreached(error, "secrets-unavailable", "AWS Secrets Manager") from None
         if answer.get("Name") != name:  # botocore takes what is no JSON for an answer without members
-            self._observe("secretsmanager", operation, "failed")
+            told("failed")
             raise Unavailable("secrets-answer-malformed", "what answered is not AWS Secrets Manager, or was cut off")
-        self._observe("secretsmanager", operation, "ok")
+        told("ok")
         return answer
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import hyperkms_cosign as cosign
 
 from hyperkms.custody.aws.account import AwsAccount
-from hyperkms.custody.aws.kms_key import KmsKey, Observer
+from hyperkms.custody.aws.kms_key import KmsKey
+from hyperkms.custody.aws.observed import Observer
 
 
 class AwsShareRootKey:
