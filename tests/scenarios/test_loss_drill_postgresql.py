@@ -145,6 +145,7 @@ def test_a_lost_machine_is_replaced_by_a_dump_and_an_empty_directory_with_keys_i
         _let_leases_end(_name(restored))
         fenced = _fenced("--new-directory", *words, cwd=tmp_path, **there)
         assert fenced["nonceFloor"] > max(nonces)
+        assert fenced["missingKeys"] == ["gone v1"], "the secret was destroyed after the dump"
         (new / "admin.key").write_text(key)
         with Service.start(new, **there) as service:
             assert len({*nonces, *(_nonce(service) for _ in range(5))}) == len(nonces) + 5

@@ -82,6 +82,7 @@ def fence(
         "voidedRequests": fenced.voided,
         "limitsFullyUsedAt": iso_time(fenced.at),
         "acceptedRows": fenced.rows,
+        "missingKeys": [f"{wallet} v{number}" for wallet, number in fenced.missing],
     }
     show(view, form)
 

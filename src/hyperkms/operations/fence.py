@@ -1,7 +1,7 @@
 """Let a directory that was put back sign again, behind everything that may have been signed since its backup."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +15,16 @@ from hyperkms.audit.reading.folder import lines_of
 from hyperkms.audit.record import FenceRecord
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.custody.store_keys import new_store_key_of, store_within
+from hyperkms.errors import NotFound
 from hyperkms.hyperliquid.nonces import WINDOW_FUTURE_MS, raise_floor_within, take_within
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
-from hyperkms.operations.restore import FOLDER
+from hyperkms.operations.restore import FOLDER, LISTED
 from hyperkms.state.frozen import thaw_within
 from hyperkms.state.full_windows import fill_windows_within
 from hyperkms.state.request_rows import void_within
 from hyperkms.state.row_signatures import RowSignatures
+from hyperkms.wallet import WalletId
 
 _SECP256K1 = re.compile(r"0x[0-9a-f]{66}", re.ASCII)
 
@@ -39,6 +41,8 @@ class Fenced:
     """Milliseconds; limits over time are fully used until their period has passed since then."""
     rows: int
     """Wallets, clients and policies that were accepted as they stand."""
+    missing: Sequence[tuple[WalletId, int]]
+    """Versions that are listed and whose sealed key is gone: retired since, where the keys are older than the rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,7 @@ def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
     5. The line of it in the record is durable; then all of it holds.
     A process killed between the line and the commit has left a line of a fence that does not stand: run it again.
     """
+    missing = _missing_keys(parts)
     now = parts.clock()
     with parts.database.write() as connection:
         floor = raise_floor_within(connection, now)  # (1)
@@ -72,7 +77,21 @@ def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
         thaw_within(connection)
         accepted = _accept_rows_within(connection, parts, now)  # (4)
         parts.record.append(_record(parts, behind.data, actor, (floor, voided), accepted)).wait()  # (5)
-    return Fenced(nonce_floor=floor, voided=voided, at=now, rows=accepted.rows)
+    return Fenced(nonce_floor=floor, voided=voided, at=now, rows=accepted.rows, missing=missing)
+
+
+def _missing_keys(parts: Parts) -> list[tuple[WalletId, int]]:
+    with parts.database.read() as connection:
+        listed = [(WalletId(row.wallet), int(row.number)) for row in connection.execute(LISTED)]
+    return [place for place in sorted(listed) if not _is_kept(parts, *place)]
+
+
+def _is_kept(parts: Parts, wallet: WalletId, number: int) -> bool:
+    try:
+        parts.key_store.get(wallet, number)
+    except NotFound:
+        return False
+    return True
 
 
 def _accept_rows_within(connection: sa.Connection, parts: Parts, now: int) -> "_Accepted":

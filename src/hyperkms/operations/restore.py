@@ -131,7 +131,7 @@ def prove_keys(database: Database, root_key: RootKey) -> int:
     places = sealed_keys.c.wallet, sealed_keys.c.version
     with database.read() as connection:
         rows = connection.execute(sa.select(sealed_keys).order_by(*places)).all()
-        listed = {(row.wallet, row.number): bytes(row.public_key) for row in connection.execute(_LISTED)}
+        listed = {(row.wallet, row.number): bytes(row.public_key) for row in connection.execute(LISTED)}
     for row in rows:
         header = _core.inspect_sealed_key(row.sealed)
         context = header.context
@@ -146,11 +146,12 @@ def prove_keys(database: Database, root_key: RootKey) -> int:
     return len(rows)
 
 
-_LISTED = (
+LISTED = (
     sa.select(key_versions.c.wallet, key_versions.c.number, key_versions.c.public_key)
     .join(wallets, wallets.c.id == key_versions.c.wallet)
     .where(wallets.c.custody == "standard", key_versions.c.destroyed_at.is_(None), key_versions.c.state != "retired")
 )
+"""Wallet, number and public key of every version that has a sealed key."""
 
 
 def _sha256(path: Path) -> str:
