@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -416,13 +418,20 @@ def test_a_fault_that_passes_is_not_seen_but_in_the_time_that_the_call_took(emul
         assert [more("count", outcome) for outcome in ("ok", "refused", "failed")] == [1, 1, 0]
 
 
-def test_while_kms_takes_its_time_others_are_served(running: tuple[Service, Signer]) -> None:
+@pytest.mark.parametrize("under", [None, "a-key", "a-key-and-a-nonce"])
+def test_while_kms_takes_its_time_others_are_served(running: tuple[Service, Signer], under: str | None) -> None:
+    """A signature by a plan was asked for in the event loop, where everybody waited for KMS."""
     service, signer = running
-    with held(signer, lambda: sign_action(service, NOOP)) as go_on:
+    body: dict[str, Any] = {"walletId": "secp256k1", "action": NOOP}
+    if under == "a-key-and-a-nonce":
+        body["nonce"] = time.time_ns() // 10**6 + 20_000
+    ask = partial(post, service, "/hyperliquid/sign", body, under) if under else partial(sign_action, service, NOOP)
+    with held(signer, ask) as go_on:
         assert sign(service, "standard").status == 200
         assert sign(service, "ed25519").status == 200
         assert service.get("/ready", headers={}).status == 200
-        assert go_on().status == 200
+        answer = go_on()
+    assert answer.status == 200, "others did not wait until it was given up"
 
 
 def test_a_wallet_that_is_retired_while_kms_signs_has_signed_nothing(emulated_aws: Aws, tmp_path: Path) -> None:

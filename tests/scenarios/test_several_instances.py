@@ -424,6 +424,7 @@ def test_one_that_is_killed_while_kms_works_for_it_leaves_neither_a_key_nor_a_se
             headers = _with(killed, **{"Idempotency-Key": "under-way"})
             with held(signer, lambda: killed.post("/hyperliquid/sign", asked, headers=headers)) as go_on:
                 at = len(signer.messages)
+                assert killed.get("/health").status == 200, "KMS is not waited for in the event loop"
                 generate = {"walletId": "v", **NATIVE}
                 signer.after = lambda operation: killed.process.kill() if operation == "CreateKey" else None
                 with pytest.raises((OSError, http.client.HTTPException)):

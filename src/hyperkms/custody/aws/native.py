@@ -16,6 +16,7 @@ from hyperkms.custody.aws.last_fault import LastFault
 from hyperkms.custody.aws.observed import Observer, begun, nobody
 from hyperkms.custody.native import NativePlace
 from hyperkms.errors import HyperkmsError, Tampered, Unavailable, Withdrawn
+from hyperkms.state.waiting import about_to_wait
 from hyperkms.wallet import KeyType, PublicKey
 
 DELETED_AFTER_DAYS = 30
@@ -167,6 +168,7 @@ class AwsKmsNativeKeys:
         return self._ask(operation, key, call)
 
     def _ask(self, operation: str, key: str, call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        about_to_wait()  # also where a signer was found long before, as by a plan
         told = begun(self._observe, "kms", operation)
         answer = called(call, operation, key, told)
         told("ok")
