@@ -16,7 +16,7 @@ import pytest
 
 from hyperkms.cli.taking_over import take_over
 from hyperkms.config import load
-from support import databases
+from support import custody, databases
 from support.aws import Aws
 from support.commands import refusal, run
 from support.instances import instances, settings_of
@@ -26,6 +26,8 @@ from support.native_wallets import NATIVE, settings
 from support.postgres import postgres
 from support.service import Service, environment
 from support.until import until
+
+pytestmark = custody.needs(custody.FILE, because="it names the places of keys itself")
 
 NOOP = {"type": "noop"}
 FENCE = ("recover", "fence", "--yes", "--json")
