@@ -14,7 +14,7 @@ import pytest
 
 from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, remove_orphans
 from hyperkms.wallet import WalletId
-from support import databases
+from support import custody, databases
 from support.aws import Aws
 from support.commands import refusal, run
 from support.in_process import here
@@ -398,6 +398,7 @@ def test_of_two_that_rotate_a_key_in_kms_at_once_one_wins_and_the_key_of_the_oth
         until(lambda: _said(service, "raced").json["publicKey"] == versions[-1]["publicKey"])  # noqa: B023
 
 
+@custody.needs(custody.FILE, because="it names the places of keys itself, also for this process")
 def test_one_that_is_killed_while_kms_works_for_it_leaves_neither_a_key_nor_a_second_signature(
     emulated_aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
