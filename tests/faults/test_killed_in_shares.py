@@ -136,6 +136,9 @@ def _is_whole(service: Service, path: str, body: dict[str, object], key: str) ->
     first, again = post(service, path, body, key), post(service, path, body, key)
     assert (first.status, again.body) == (200, first.body), first.body
     wallet = str(body.get("walletId") or path.split("/")[3])
+    if path == "/mpc/wallets/rotate":  # one after it, without the key, may have been cut off as well: the next ends it
+        another = service.post(path, body)
+        assert another.status == 200, another.body
     public_key = sign(service, wallet)["publicKey"]
     epoch = service.post(f"/mpc/wallets/{wallet}/refresh", {})
     assert (epoch.status, epoch.json["publicKey"]) == (200, public_key), epoch.body
