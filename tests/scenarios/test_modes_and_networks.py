@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support import databases
 from support.commands import refusal, run
 from support.keep_alive import line_to
 from support.service import Service
@@ -111,9 +112,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    shutil.copytree(made / "data", tmp_path / "data")
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of it; where the database is another place, one like it."""
+    if databases.kind() == databases.SQLITE:
+        shutil.copytree(request.getfixturevalue("made") / "data", tmp_path / "data")
+    else:
+        with Service.start(tmp_path / "data") as running:
+            running.generate("w")
     return tmp_path
 
 
@@ -230,6 +235,7 @@ def test_development_warns_while_checks_are_lifted_for_vectors(tmp_path: Path) -
 # ---- what was lost ------------------------------------------------------------------------------------
 
 
+@databases.needs(databases.SQLITE, "the database is a file of the directory")
 @pytest.mark.parametrize("emptied", [False, True], ids=["gone", "empty"])
 def test_a_directory_whose_database_was_lost_is_not_begun_anew(tmp_path: Path, emptied: bool) -> None:  # noqa: FBT001
     with Service.start(tmp_path / "data") as service:
