@@ -86,10 +86,6 @@ class Started:
         assert self._process.pid is not None
         self.pid: int = self._process.pid
 
-    @property
-    def returncode(self) -> int | None:
-        return self.poll()
-
     def poll(self) -> int | None:
         with _one_at_a_time:
             return self._process.exitcode

@@ -6,7 +6,7 @@ from hyperkms.custody.aws.kms_key import SCHEME, KmsKey
 from hyperkms.custody.aws.observed import Observer, nobody
 from hyperkms.custody.root_key import FreshDataKey
 
-__all__ = ["SCHEME", "AwsKmsRootKey", "Observer", "encryption_context"]
+__all__ = ["SCHEME", "AwsKmsRootKey", "encryption_context"]
 
 
 class AwsKmsRootKey:
