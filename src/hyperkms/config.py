@@ -72,6 +72,7 @@ SETTINGS: Mapping[str, str] = {
     "HYPERKMS_ROOT_KEY": "root_key",
     "HYPERKMS_DATABASE": "database",
     "HYPERKMS_INSTANCES": "instances",
+    "HYPERKMS_DATABASE_PROMOTION": "database_promotion",
     "HYPERKMS_ROOT_KEY_BEFORE": "root_key_before",
     "HYPERKMS_KEY_STORE": "key_store",
     "HYPERKMS_KEY_LEASE": "key_lease_s",
@@ -136,6 +137,13 @@ class Instances(StrEnum):
     SEVERAL = "several"
 
 
+class Promotion(StrEnum):
+    """What a start does where a standby of the PostgreSQL server has taken over."""
+
+    FENCE = "fence"
+    ACCEPT = "accept"
+
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -170,6 +178,7 @@ class Config:
     root_key: str
     database: PostgresAddress | None
     instances: Instances
+    database_promotion: Promotion
     """None: SQLite in the data directory."""
     root_key_before: str | None
     """The one that is being left: keys still open under it; None: there is none."""
@@ -269,6 +278,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object], env_file: 
         root_key_before=values.get("HYPERKMS_ROOT_KEY_BEFORE") or None,
         database=_database(values),
         instances=_word(values, "HYPERKMS_INSTANCES", Instances, Instances.ONE),
+        database_promotion=_word(values, "HYPERKMS_DATABASE_PROMOTION", Promotion, Promotion.FENCE),
         key_store=_key_store(values),
         key_lease_s=_key_lease(values),
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION") or None,

@@ -23,7 +23,7 @@ from support.instances import instances, settings_of
 from support.kms_signer import signing
 from support.mpc import check_message
 from support.native_wallets import NATIVE, settings
-from support.postgres import postgres
+from support.postgres import new_server, postgres
 from support.service import Service, environment
 from support.until import until
 
@@ -107,6 +107,13 @@ def _let_leases_end(name: str) -> None:
     until(lambda: not postgres().execute(name, held))
 
 
+def _assert_frozen(service: Service, *wallets: str) -> None:
+    for wallet in wallets:
+        answer = _said(service, wallet)
+        assert (answer.status, answer.json["code"]) == (503, "frozen-after-restore"), answer.body
+        assert "the database was put back, moved or promoted" in answer.json["detail"]
+
+
 def _fenced(*words: str, cwd: Path, **there: str) -> Any:
     done = run(*FENCE, *words, cwd=cwd, **there)
     assert done.returncode == 0, done.stderr
@@ -165,7 +172,7 @@ def test_a_lost_machine_is_replaced_by_a_dump_and_an_empty_directory_with_keys_i
         assert run("audit", "verify", *words, cwd=tmp_path, **there).returncode == 0
 
 
-def test_a_database_that_was_put_back_under_its_directory_signs_nothing_that_was_changed_before_the_fence(
+def test_a_database_that_was_put_back_under_its_directory_signs_nothing_before_the_fence(
     tmp_path: Path,
 ) -> None:
     data = tmp_path / "data"
@@ -183,10 +190,9 @@ def test_a_database_that_was_put_back_under_its_directory_signs_nothing_that_was
     assert "[backup-elsewhere]" in told
     there["HYPERKMS_DATABASE"] = _put_back(lost, tmp_path)
     with Service.start(data, **there) as service:
-        answer = _said(service, "changed")
-        assert (answer.status, answer.json["code"]) == (500, "row-rolled-back")
-    assert _fenced("--data", str(data), cwd=tmp_path, **there)["fenced"] is False
-    fenced = _fenced("--rolled-back", "--data", str(data), cwd=tmp_path, **there)
+        _assert_frozen(service, "bot", "changed")
+        assert service.get("/ready").status == 503
+    fenced = _fenced("--data", str(data), cwd=tmp_path, **there)
     assert fenced["nonceFloor"] > max(nonces)
     with Service.start(data, **there) as service:
         assert _nonce(service) > fenced["nonceFloor"]
@@ -206,6 +212,9 @@ def test_several_instances_that_are_all_lost_are_replaced_by_one_that_is_fenced(
     words = ("--new-directory", "--data", str(new))
     assert "[another-instance]" in refusal(*FENCE, *words, cwd=tmp_path, **there)
     _let_leases_end(_name(there["HYPERKMS_DATABASE"]))
+    with Service.start(tmp_path / "data-3", **there) as hasty:  # it cannot know what the lost one signed
+        hasty.key = key
+        _assert_frozen(hasty, "bot")
     alone = {**there, "HYPERKMS_INSTANCES": "one"}
     assert "[wrong-instances]" in refusal(*FENCE, *words, cwd=tmp_path, **alone)
     (new / "something").touch()
@@ -221,3 +230,59 @@ def test_several_instances_that_are_all_lost_are_replaced_by_one_that_is_fenced(
     with Service.start(new, **there) as service:
         service.key = key
         assert _nonce(service) > fenced["nonceFloor"] > max(nonces)
+
+
+def test_a_database_that_was_moved_whole_is_accepted_as_it_stands(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    there = databases.setting_for(data)
+    with Service.start(data, **there) as service:
+        service.generate("bot", keyType="secp256k1")
+    _dump(there["HYPERKMS_DATABASE"], tmp_path)
+    there["HYPERKMS_DATABASE"] = _put_back(there["HYPERKMS_DATABASE"], tmp_path)
+    words = ("--data", str(data))
+    assert "[frozen-after-restore]" in refusal("wallet", "sign", "bot", "--message", "m", *words, cwd=tmp_path, **there)
+    assert run(*FENCE, "--nothing-lost", "--rolled-back", *words, cwd=tmp_path, **there).returncode == 2
+    accepted = _fenced("--nothing-lost", *words, cwd=tmp_path, **there)
+    assert accepted == {"directory": str(data), "fenced": False, "accepted": True}
+    assert _fenced("--nothing-lost", *words, cwd=tmp_path, **there) == {"directory": str(data), "fenced": False}
+    with Service.start(data, **there) as service:
+        assert _nonce(service) > 0
+    told = run("audit", "tail", *words, cwd=tmp_path, **there)
+    assert b"the database holds as it stands, nothing was lost: " in told.stdout
+
+
+def test_what_a_fence_is_for_is_not_accepted_as_it_stands(tmp_path: Path) -> None:
+    data, new = tmp_path / "data", tmp_path / "new"
+    there = databases.setting_for(data)
+    assert run("wallet", "generate", "bot", "--data", str(data), cwd=tmp_path, **there).returncode == 0
+    take_over(load(environment(**there), {"data": new}), now=0)
+    shutil.copy(data / "root.key", new)
+    told = refusal(*FENCE, "--nothing-lost", "--data", str(new), cwd=tmp_path, **there)
+    assert "[something-lost]" in told
+
+
+@pytest.mark.parametrize("promotion", ["fence", "accept"])
+def test_after_a_standby_took_over_nothing_is_signed_unless_the_setting_accepts_it(
+    tmp_path: Path, promotion: str
+) -> None:
+    server = new_server()
+    try:
+        there = {"HYPERKMS_DATABASE": str(server.migrated("moved")), "HYPERKMS_DATABASE_PROMOTION": promotion}
+        with Service.start(tmp_path / "data", **there) as service:
+            service.generate("bot", keyType="secp256k1")
+            assert _nonce(service)
+            server.promote()
+            if promotion == "accept":
+                until(lambda: _said(service, "bot").status == 200)
+                until(lambda: service.get("/ready").status == 200)
+            else:
+                until(lambda: "was put back, moved or promoted while" in str(service.get("/ready").json))
+                refused = service.post("/wallets/generate", {"walletId": "other"})
+                assert (refused.status, refused.json["code"]) == (503, "frozen-after-restore")
+        with Service.start(tmp_path / "data", **there) as service:
+            if promotion == "accept":
+                assert _nonce(service)
+            else:
+                _assert_frozen(service, "bot")
+    finally:
+        server.remove()

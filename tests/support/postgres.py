@@ -20,6 +20,7 @@ import pytest
 from hyperkms.state.database import migrate_database
 from hyperkms.state.postgresql_address import PostgresAddress
 from support.ports import free_ports
+from support.until import until
 
 REQUIRED = "HYPERKMS_REQUIRE_POSTGRES"
 USER = "hyperkms"
@@ -65,7 +66,17 @@ class PostgresServer:
         server.start()
         return server
 
-    def start(self) -> None:
+    def promote(self) -> None:
+        """Crash it and start it on a later timeline, as a standby is that takes over; under the same address."""
+        self.kill()
+        signal_file = self.folder / "data" / "recovery.signal"
+        signal_file.touch()
+        if os.geteuid() == 0:
+            shutil.chown(signal_file, _OWNER, _OWNER)
+        self.start(restore_command="false")
+        until(lambda: self.execute("postgres", "SELECT pg_is_in_recovery()") == [(False,)])
+
+    def start(self, **more: str) -> None:
         """Start it, and wait until it answers."""
         options = {
             "listen_addresses": "127.0.0.1",
@@ -75,6 +86,7 @@ class PostgresServer:
             "max_connections": "300",
             "shared_buffers": "64MB",
             "logging_collector": "off",
+            **more,
         }
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:

@@ -236,6 +236,20 @@ class FenceRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Subjects of rows that were accepted as they stand."""
 
 
+class DatabaseRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A database that was moved or promoted holds as it stands: somebody knows that nothing was lost."""
+
+    time: int
+    request_id: str
+    client: str
+    """Who said so."""
+    operation: str
+    """accept-database."""
+    before: str
+    """The incarnation that was known: system identifier, timeline, oid."""
+    now: str
+
+
 class ResealRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Every key of the directory was sealed anew."""
 
@@ -327,6 +341,7 @@ Record: TypeAlias = (
     | BanRecord
     | GroupRecord
     | FenceRecord
+    | DatabaseRecord
     | ResealRecord
     | RowsRecord
     | AlteredRowRecord
@@ -351,6 +366,7 @@ FENCE = 23
 RESEAL = 24
 ROWS = 25
 ALTERED_ROW = 26
+DATABASE = 27
 """Formats: what the member `record` of a line is."""
 KEYED_SIGNATURE_UNCHAINED = 4
 """The release before wrote these, in lines without `prev`."""
@@ -369,6 +385,7 @@ _KINDS = {
     ResealRecord: RESEAL,
     RowsRecord: ROWS,
     AlteredRowRecord: ALTERED_ROW,
+    DatabaseRecord: DATABASE,
     KeyedSignatureRecord: KEYED_SIGNATURE,
     RefusalRecord: REFUSAL,
     HeadRecord: HEAD,

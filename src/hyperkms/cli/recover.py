@@ -33,6 +33,11 @@ def recover() -> None:
     help="Where the state is in PostgreSQL and the data directory is lost: DIR, which is empty, takes its place.",
 )
 @click.option(
+    "--nothing-lost",
+    is_flag=True,
+    help="The PostgreSQL database was moved, or a synchronous standby took over: it has all that was committed.",
+)
+@click.option(
     "--record", type=click.Path(path_type=Path), help="The lost service's folder `records`, as far as it is left."
 )
 @with_settings
@@ -41,6 +46,7 @@ def fence(
     yes: bool,  # noqa: FBT001 (click passes a flag)
     rolled_back: bool,  # noqa: FBT001 (as above)
     new_directory: bool,  # noqa: FBT001 (as above)
+    nothing_lost: bool,  # noqa: FBT001 (as above)
     record: Path | None,
     data: Path | None,
     env_file: Path | None,
@@ -54,6 +60,8 @@ def fence(
     config = settings(data, env_file)
     if record is not None and not record.is_dir():
         raise NotFound("no-record", f"there is no folder {record}")
+    if nothing_lost and (rolled_back or new_directory):
+        raise click.UsageError("--nothing-lost goes with neither --rolled-back nor --new-directory")
     if new_directory and not has_database(config):
         if not yes:
             _confirm(config)
@@ -71,9 +79,13 @@ def fence(
         if not yes:
             _confirm(config)
         from hyperkms.cli.operator import actor  # noqa: PLC0415 (as in `desk.opened`)
-        from hyperkms.operations.fence import Behind  # noqa: PLC0415 (as above)
+        from hyperkms.operations.fence import Behind, accept_database  # noqa: PLC0415 (as above)
         from hyperkms.operations.fence import fence as put_behind  # noqa: PLC0415 (as above)
 
+        if nothing_lost:
+            accept_database(parts, actor())
+            show({"directory": str(config.data), "fenced": False, "accepted": True}, form)
+            return
         fenced = put_behind(parts, Behind(data=config.data, record=record or config.data / RECORDS), actor())
     view = {
         "directory": str(config.data),

@@ -11,13 +11,15 @@ from hyperkms import _core
 from hyperkms.cli.directories import OWNER, join_directory, require_for_one
 from hyperkms.cli.layout import DATABASE_MARK, INSTANCE
 from hyperkms.cli.places import address_of
-from hyperkms.config import Config, Instances
+from hyperkms.cli.telling import tell_operator
+from hyperkms.config import Config, Instances, Promotion
 from hyperkms.errors import Conflict, HyperkmsError, Refused
 from hyperkms.mode import Mode
 from hyperkms.state import facts
 from hyperkms.state.boot import boot_id
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.durable import create_file, sync
+from hyperkms.state.incarnation import settle_incarnation
 
 if TYPE_CHECKING:
     from hyperkms.state.instances import Lease
@@ -28,6 +30,7 @@ def open_state(config: Config) -> Database:
     database = open_database(address_of(config))
     try:
         if config.database is not None:
+            _settle_incarnation(config, database)
             if config.instances is Instances.SEVERAL:
                 join_directory(database, config.data / DATABASE_MARK, now=time.time_ns() // 10**6)
             else:
@@ -107,6 +110,17 @@ def _mark_new(database: Database, mark: Path) -> None:
             sync(mark.parent)
         else:
             draft.unlink()
+
+
+def _settle_incarnation(config: Config, database: Database) -> None:
+    from hyperkms.state.postgresql import accept_promotion, incarnation_of  # noqa: PLC0415 (as in `open_database`)
+
+    accepts = config.database_promotion is Promotion.ACCEPT
+    if accepts:
+        accept_promotion(database)
+    here, now = incarnation_of(database), time.time_ns() // 10**6
+    if here is not None and settle_incarnation(database, here, now=now, accepts_promotion=accepts):
+        tell_operator(f"hyperkms: a standby has taken over {database.address}, timeline {here.timeline}: accepted")
 
 
 def _require_fsync(config: Config, database: Database) -> None:

@@ -19,6 +19,7 @@ from hyperkms.state.database_clock import milliseconds_within
 from hyperkms.state.durable import create_file, sync
 from hyperkms.state.facts import read_within, write_within
 from hyperkms.state.frozen import Frozen, freeze_within
+from hyperkms.state.incarnation import write_incarnation_within
 from hyperkms.state.schema import instances, log_keys
 
 _DRAFT = f"{DATABASE_MARK}.new"
@@ -36,6 +37,8 @@ def take_over(config: Config, *, now: int) -> None:
     if config.database is None:
         words = "a new directory takes the place of one whose state is in PostgreSQL, and HYPERKMS_DATABASE names none"
         raise NotFound("no-data-directory", f"{words}: a backup of a directory is put back by `hyperkms restore`")
+    from hyperkms.state.postgresql import incarnation_of  # noqa: PLC0415 (as in `open_database`)
+
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = sorted({path.name for path in config.data.iterdir()} - _MAY_BE_THERE)
     if there:
@@ -50,6 +53,9 @@ def take_over(config: Config, *, now: int) -> None:
             _require_left(connection, config)
             _settle(connection, config, draft.read_text("ascii"), now)
             freeze_within(connection, Frozen(backup=None, taken_at=None, restored_at=now))
+            here = incarnation_of(database)
+            if here is not None:
+                write_incarnation_within(connection, here)
     finally:
         database.close()
     draft.replace(mark)  # (3)

@@ -12,16 +12,18 @@ from hyperkms import _core
 from hyperkms.audit.merkle import leaf_hash
 from hyperkms.audit.reading.decisions import Query, decisions
 from hyperkms.audit.reading.folder import lines_of
-from hyperkms.audit.record import FenceRecord
+from hyperkms.audit.record import DatabaseRecord, FenceRecord
 from hyperkms.audit.segments import MANIFEST
 from hyperkms.custody.store_keys import new_store_key_of, store_within
-from hyperkms.errors import NotFound
+from hyperkms.errors import NotFound, Refused
 from hyperkms.hyperliquid.nonces import WINDOW_FUTURE_MS, raise_floor_within, take_within
 from hyperkms.operations.changing import Actor
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.restore import FOLDER, LISTED
+from hyperkms.state import facts
 from hyperkms.state.frozen import thaw_within
 from hyperkms.state.full_windows import fill_windows_within
+from hyperkms.state.incarnation import FACT
 from hyperkms.state.request_rows import void_within
 from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.wallet import WalletId
@@ -78,6 +80,28 @@ def fence(parts: Parts, behind: Behind, actor: Actor) -> Fenced:
         accepted = _accept_rows_within(connection, parts, now)  # (4)
         parts.record.append(_record(parts, behind.data, actor, (floor, voided), accepted)).wait()  # (5)
     return Fenced(nonce_floor=floor, voided=voided, at=now, rows=accepted.rows, missing=missing)
+
+
+def accept_database(parts: Parts, actor: Actor) -> None:
+    """Let a database that was moved or promoted hold as it stands: somebody knows that it has all that was committed.
+
+    Refused where more than the database was put back. The line in the record is durable before it holds.
+    """
+    why = parts.frozen
+    if why is None or why.was is None:
+        words = "a backup was restored here, or a lost directory replaced: what was signed since is not in it"
+        raise Refused("something-lost", f"{words}. Fence it without --nothing-lost")
+    with parts.database.write() as connection:
+        thaw_within(connection)
+        line = DatabaseRecord(
+            time=parts.clock(),
+            request_id=actor.request_id,
+            client=actor.client,
+            operation="accept-database",
+            before=why.was,
+            now=str(facts.read_within(connection, FACT)),
+        )
+        parts.record.append(line).wait()
 
 
 def _missing_keys(parts: Parts) -> list[tuple[WalletId, int]]:

@@ -30,6 +30,16 @@ LOSS = Situation(
             shown_by="df -h FOLDER; ls -ld FOLDER",
         ),
         Problem(
+            code="something-lost",
+            family=Refused,
+            title="More than the database was put back",
+            cause=(
+                "`hyperkms recover fence --nothing-lost` is for a PostgreSQL database that was moved or promoted and "
+                "has all that was committed. Here a backup was restored, or a lost data directory replaced."
+            ),
+            next_step="Run it without --nothing-lost.",
+        ),
+        Problem(
             code="no-backup",
             family=NotFound,
             title="There is no such file",

@@ -124,14 +124,18 @@ RUNNING = Situation(
         Problem(
             code="frozen-after-restore",
             family=Unavailable,
-            title="The data directory was restored and not fenced",
+            title="The data directory or its database was put back and not fenced",
             cause=(
                 "It was put back from a backup, which does not know what was signed after it was taken: nonces, limits "
-                "and requests of that time are missing. Until a person has fenced them off nothing is signed."
+                "and requests of that time are missing. Or its PostgreSQL database is not the one on which instances "
+                "were started before: another cluster or database, or a standby that took over. Until a person has "
+                "fenced them off nothing is signed."
             ),
             next_step=(
-                "Make sure that the service which was lost never signs again. Stop this one, run `hyperkms recover "
-                "fence --data DIR`, and start it."
+                "Make sure that the service which was lost never signs again. Stop this one, with all instances on "
+                "that database, run `hyperkms recover fence --data DIR`, and start it. With `--nothing-lost` for a "
+                "database that has all that was ever committed; HYPERKMS_DATABASE_PROMOTION=accept for standbys that "
+                "always have."
             ),
             retry=Retry.NO,
             shown_by='curl -i "$URL/ready"; hyperkms status --data DIR',

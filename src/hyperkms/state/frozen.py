@@ -1,4 +1,4 @@
-"""Whether a data directory was put back from a backup and not fenced since: then nothing in it signs."""
+"""Whether a data directory or its database was put back and not fenced since: then nothing in it signs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ _COMMAND = "hyperkms recover fence"
 
 @dataclass(frozen=True, kw_only=True)
 class Frozen:
-    """Of which backup the directory is, and since when."""
+    """What was put back, and since when."""
 
     backup: str | None
     """Its id: 32 hex digits; None: a new directory took the place of one that was lost, on the database as it is."""
@@ -24,11 +24,15 @@ class Frozen:
     """Milliseconds."""
     restored_at: int
     """Milliseconds."""
+    was: str | None = None
+    """The incarnation of the database before, where it was the database that was put back, moved or promoted."""
 
     def refusal(self) -> Unavailable:
         """What a signature is refused with."""
         words = "this data directory was restored from a backup, and what was signed since is not in it"
-        if self.backup is None:
+        if self.was is not None:
+            words = "the database was put back, moved or promoted, and what was signed since may not be in it"
+        elif self.backup is None:
             words = "this data directory is in the place of one that was lost, and what that one signed is not in it"
         return Unavailable(
             "frozen-after-restore", f"{words}: nothing is signed until `{_COMMAND}` has run, then start again"
@@ -43,7 +47,10 @@ def frozen(database: Database) -> Frozen | None:
 
 def freeze_within(connection: sa.Connection, why: Frozen) -> None:
     """From the commit on nothing signs."""
-    facts.write_within(connection, _FACT, json.dumps(asdict(why)))
+    members = asdict(why)
+    if why.was is None:  # a release that does not know the member goes on reading the others
+        del members["was"]
+    facts.write_within(connection, _FACT, json.dumps(members))
 
 
 def thaw_within(connection: sa.Connection) -> None:

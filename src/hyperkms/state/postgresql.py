@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from hyperkms.errors import HyperkmsError, Refused, Tampered, Unavailable
 from hyperkms.state.database import BUSY_TIMEOUT_MS, Database
 from hyperkms.state.facts import read_within
+from hyperkms.state.incarnation import UNKNOWN, Incarnation
 from hyperkms.state.instance_rows import lease_lost
 from hyperkms.state.migrating import (
     OLDEST,
@@ -53,6 +54,17 @@ _KEEPALIVES: Final = {
     "tcp_user_timeout": 10_000,
 }
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
+_OID: Final = "(SELECT oid FROM pg_database WHERE datname = current_database())::text"
+_SYSTEM: Final = "(SELECT system_identifier FROM pg_control_system())::text"
+_TIMELINE: Final = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int::text"
+_NOTHING: Final = f"'{UNKNOWN}'"
+_TOLD: Final = (
+    f"SELECT {_SYSTEM}, {_TIMELINE}, {_OID}",
+    f"SELECT {_SYSTEM}, {_NOTHING}, {_OID}",
+    f"SELECT {_NOTHING}, {_NOTHING}, {_OID}",
+)
+"""As much of the incarnation as the server tells this user; managed services withhold functions."""
+_WITHHELD: Final = frozenset({"42501", "42883", "0A000"})
 _SCHEMA_FAULT: Final = "42"
 _NOT_ALLOWED: Final = "42501"
 _WRONG_VALUE: Final = "22"
@@ -64,6 +76,9 @@ class Postgresql:
     def __init__(self) -> None:
         self._lock: int | None = None
         self._holder: tuple[str, int] | None = None
+        self.incarnation: Incarnation | None = None
+        """Of the newest connection."""
+        self.accepts_promotion = False
 
     def begin_unfenced(self, connection: sa.Connection) -> None:
         """Wait for the lock, whoever has taken over."""
@@ -105,6 +120,15 @@ class Postgresql:
             words = f"its encoding is {encoding}" if schema else "no schema is on this user's search_path"
             raise Refused("database-unsuitable", f"the database cannot be used: {words}; UTF8 and a schema are due")
         self._lock = schema if schema < 2**31 else schema - 2**32
+        self._require_same(_incarnation_of(connection))
+
+    def _require_same(self, here: Incarnation) -> None:
+        """What this process has read and counted is of the database to which it connected first."""
+        before = self.incarnation
+        if before is not None and here != before and not (self.accepts_promotion and here.is_promoted(before)):
+            words = "the database was put back, moved or promoted while this process ran"
+            raise Unavailable("frozen-after-restore", f"{words}: nothing is signed before `hyperkms recover fence`")
+        self.incarnation = here
 
     def fault_of(self, error: DBAPIError) -> HyperkmsError | None:
         """Damage and missing tables are Tampered, a value that no column takes is our mistake, the rest Unavailable."""
@@ -173,6 +197,19 @@ def require_fsync(database: Database) -> None:
             raise Unavailable("database-not-durable", words)
 
 
+def incarnation_of(database: Database) -> Incarnation | None:
+    """Which database it is, of one that was connected to; None of SQLite's."""
+    dialect = database.dialect
+    return dialect.incarnation if isinstance(dialect, Postgresql) else None
+
+
+def accept_promotion(database: Database) -> None:
+    """Let this process go on where a standby has taken over."""
+    dialect = database.dialect
+    if isinstance(dialect, Postgresql):
+        dialect.accepts_promotion = True
+
+
 def fence(database: Database, name: str, epoch: int) -> None:
     """Let this process write only as long as the instance has this epoch."""
     dialect = database.dialect
@@ -219,6 +256,23 @@ def _connected(address: PostgresAddress) -> Database:
     event.listen(engine, "connect", dialect.settle_connection)
     event.listen(engine, "commit", _require_sound)
     return Database(engine, dialect, address)
+
+
+def _incarnation_of(connection: Any) -> Incarnation:
+    """As the server tells it to a connection that commits each statement."""
+    *most, least = _TOLD
+    for query in most:
+        try:
+            return _told(connection, query)
+        except psycopg.Error as error:
+            if error.sqlstate not in _WITHHELD:
+                raise
+    return _told(connection, least)
+
+
+def _told(connection: Any, query: str) -> Incarnation:
+    system, timeline, oid = connection.execute(query).fetchone()
+    return Incarnation(system=system, timeline=timeline, oid=oid)
 
 
 def _require_sound(connection: sa.Connection) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import msgspec
 
 from hyperkms.audit.chain import FIRST_PREV
-from hyperkms.audit.record import ALTERED_ROW, OPENING
+from hyperkms.audit.record import DATABASE, OPENING
 
 ZEROS = FIRST_PREV.encode()
 MAX_INDEX = 2**63 - 1
 
-_KINDS = range(OPENING, ALTERED_ROW + 1)
+_KINDS = range(OPENING, DATABASE + 1)
 KINDS: Mapping[bytes, int] = {b'{"v":%d' % kind: kind for kind in _KINDS}
 """How a line of each kind begins."""
 KIND_LENGTH = 7

@@ -8,6 +8,7 @@ from hyperkms.audit.record import (
     ADMINISTRATION,
     ALTERED_ROW,
     BAN,
+    DATABASE,
     FENCE,
     GROUP,
     HEAD,
@@ -105,6 +106,10 @@ def _fence(record: Mapping[str, Any]) -> str:
     return f"FENCE after {of}: nonces above {record.get('nonceFloor')}, {record.get('voided')} requests void"
 
 
+def _database(record: Mapping[str, Any]) -> str:
+    return f"the database holds as it stands, nothing was lost: {record.get('before')} -> {record.get('now')}"
+
+
 def _reseal(record: Mapping[str, Any]) -> str:
     before, after = record.get("rootKeyBefore"), record.get("rootKey")
     return f"every key was sealed anew, {record.get('keys')} now: root key {before} -> {after}"
@@ -163,6 +168,7 @@ _SENTENCES: Mapping[int, Callable[[Mapping[str, Any]], str]] = {
     BAN: _ban,
     GROUP: _group,
     FENCE: _fence,
+    DATABASE: _database,
     RESEAL: _reseal,
     ROWS: _rows,
     ALTERED_ROW: _altered_row,
@@ -184,6 +190,7 @@ _NAMES: Mapping[int, str] = {
     BAN: "ban of a cosigner",
     GROUP: "group of a cosigner",
     FENCE: "fence after a restore",
+    DATABASE: "database moved or promoted",
     RESEAL: "keys sealed anew",
     ROWS: "signed rows",
     ALTERED_ROW: "altered rows",
