@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from support import databases
+from support import custody, databases
 from support.commands import refusal, run
 from support.sandbox import sandbox
 from support.service import Service
@@ -211,6 +211,7 @@ def test_doctor_finds_nothing_bad_in_a_data_directory_as_it_is_made(served: Serv
     assert all(f"{finding['verdict']:5} {finding['what']}: " in text for finding in findings)
 
 
+@custody.needs(custody.FILE, because="it is about the root key file")
 def test_doctor_ends_with_1_when_others_can_read_a_key(tmp_path: Path) -> None:
     run("wallet", "generate", "w", "--data", "data", cwd=tmp_path)
     (tmp_path / "data" / "root.key").chmod(0o644)
@@ -246,7 +247,11 @@ def _scribble_over_the_database(data: Path) -> dict[str, str]:
     ("damage", "code"),
     [
         (_break_nothing_but_the_mode, "wrong-mode"),
-        (_remove_the_root_key, "root-key-missing"),
+        pytest.param(
+            _remove_the_root_key,
+            "root-key-missing",
+            marks=custody.needs(custody.FILE, because="it is about the root key file"),
+        ),
         (_shorten_the_nonces, "counter-file-unavailable"),
         (_scribble_over_the_database, "database-damaged"),
     ],

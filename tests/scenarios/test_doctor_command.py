@@ -20,7 +20,7 @@ import pytest
 from hyperkms.access.limits import DEFAULTS
 from hyperkms.state.vm_generation import has_driver
 from hyperkms.threshold.group import Group, Member
-from support import databases
+from support import custody, databases
 from support.commands import run
 from support.mpc import service_in_shares, wait_for_all
 from support.service import START_S, command, environment
@@ -41,7 +41,8 @@ def test_everything_is_looked_at_and_what_is_bad_has_a_remedy(tmp_path: Path) ->
     findings = _found(tmp_path)
     assert findings.keys() >= {
         *("memory", "core files", "descriptors", databases.kind(), "disk", "space", "clock"),
-        *("mode", "root key", "settings", "port"),
+        *("mode", "settings", "port"),
+        *(("root key",) if custody.kind() == custody.FILE else ()),
     }
     for finding in (one for found in findings.values() for one in found):
         assert finding["words"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import databases
+from support import custody, databases
 from support.commands import refusal, run
 from support.keep_alive import line_to
 from support.service import Service
@@ -133,6 +133,7 @@ def test_a_data_directory_stays_what_it_was_made_for(folder: Path) -> None:
     _assert_it_signs(folder)
 
 
+@custody.needs(custody.FILE, because="it is about the root key file")
 def test_a_data_directory_without_its_root_key_is_refused(folder: Path) -> None:
     key = folder / "data" / "root.key"
     kept = key.read_bytes()
@@ -220,6 +221,7 @@ def _warned(service: Service) -> set[str]:
     return {event["event"] for event in map(json.loads, service.lines) if event["level"] == "warning"}
 
 
+@custody.needs(custody.FILE, because="it is about the root key file")
 def test_production_warns_of_a_local_root_key(tmp_path: Path) -> None:
     with Service.start(tmp_path / "data", HYPERKMS_ENV="production") as service:
         assert "local-root-key" in _warned(service)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyperkms.state.postgresql_address import PostgresAddress
-from support import databases
+from support import custody, databases
 from support.commands import refusal, run
 from support.postgres import postgres
 from support.service import Service
@@ -43,7 +43,7 @@ def test_what_one_start_made_the_next_one_has(address: PostgresAddress, tmp_path
 
 
 def test_a_copy_of_the_directory_is_refused_while_the_service_runs(address: PostgresAddress, tmp_path: Path) -> None:
-    setting = {"HYPERKMS_DATABASE": str(address)}
+    setting = {**custody.settings_for(tmp_path / "data"), "HYPERKMS_DATABASE": str(address)}
     with Service.start(tmp_path / "data", **setting) as service:
         service.generate("w")
         shutil.copytree(service.data, tmp_path / "copy")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support import custody
 from support.commands import run
 from support.places import PLACES, Place
 from support.service import Service
@@ -61,6 +62,7 @@ def test_a_service_that_is_away_ends_with_1(tmp_path: Path) -> None:
     assert found["notReady"]["code"] == "service-unreachable"
 
 
+@custody.needs(custody.FILE, because="it is about the root key file")
 def test_a_directory_that_does_not_open_is_not_ready(tmp_path: Path) -> None:
     run("wallet", "generate", "w", "--data", "data", cwd=tmp_path)
     found = json.loads(run("status", "--data", "data", "--json", cwd=tmp_path).stdout)
