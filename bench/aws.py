@@ -141,6 +141,7 @@ def _aws(folder: Path) -> Iterator[dict[str, str]]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the second write of an answer would wait 40 ms for an acknowledgement
     server: "_Door"
 
     def do_POST(self) -> None:

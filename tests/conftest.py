@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,24 @@ from support.vectors import FOLDER
 # A slow machine is no failure: nothing here is timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files of tests/faults, which mostly wait, among those that keep a processor busy.
+
+    Not among the unit tests: these are quick, and fill the end.
+    """
+    files = [(path, list(tests)) for path, tests in groupby(items, lambda item: item.path)]
+    waiting = [tests for path, tests in files if path.parent.name == "faults"]
+    busy = [tests for path, tests in files if path.parent.name not in ("faults", "unit")]
+    if not waiting or not busy:
+        return
+    spread = []
+    for number, tests in enumerate(busy):
+        spread += waiting[-(-number * len(waiting) // len(busy)) : -(-(number + 1) * len(waiting) // len(busy))]
+        spread.append(tests)
+    spread += [tests for path, tests in files if path.parent.name == "unit"]
+    items[:] = [test for tests in spread for test in tests]
 
 
 def pytest_sessionfinish() -> None:

@@ -13,6 +13,8 @@ class Call(BaseHTTPRequestHandler):
     """One call of AWS."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    """An answer is two writes: the second would wait for the acknowledgement of the first, which takes 40 ms."""
     server: "_Server"
 
     @property
