@@ -52,7 +52,10 @@ def test_a_bad_day_at_aws_is_counted(emulated_aws: Aws, tmp_path: Path) -> None:
     prefix = f"{tmp_path.name}/"
     with spoiled(emulated_aws.url) as bad_day:
         settings = emulated_aws.settings(
-            SECRETS_PREFIX=prefix, AWS_ENDPOINT_URL=bad_day.url, HYPERKMS_KEY_LEASE="strict"
+            SECRETS_PREFIX=prefix,
+            AWS_ENDPOINT_URL=bad_day.url,
+            HYPERKMS_KEY_LEASE="strict",
+            HYPERKMS_KEY_STORE="aws-secrets-manager:",
         )
         with Service.start(tmp_path / "data", **settings) as service:
             service.generate("bytes")

@@ -51,7 +51,7 @@ def verdicts(report: Any) -> dict[str, str]:
 
 
 def _settings(first: FirstSystem, **more: str) -> dict[str, str]:
-    return first.aws.settings(SECRETS_PREFIX=first.prefix, **more)
+    return first.aws.settings(SECRETS_PREFIX=first.prefix, **{**BOTH[0], **more})
 
 
 def signs_as(service: Service, wallet: str, pair: Pair, **members: object) -> None:
