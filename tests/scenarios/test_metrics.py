@@ -239,7 +239,7 @@ def _odd_method(service: Service) -> None:
 
 
 def test_no_caller_can_make_a_series(service: Service) -> None:
-    first_sweep = ("hyperkms_last_sweep_timestamp_seconds", frozenset())
+    first_sweep: tuple[str, frozenset[tuple[str, str]]] = ("hyperkms_last_sweep_timestamp_seconds", frozenset())
     until(lambda: first_sweep in scrape(service).samples)  # a series that begins with it, whoever calls
     before = set(scrape(service).samples)
     for number in range(50):
