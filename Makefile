@@ -134,14 +134,20 @@ mutate: setup
 WORKERS = $(shell n=$$(getconf _NPROCESSORS_ONLN); test "$$n" -lt 4 && echo "$$((n + 1))" || echo 4)
 
 # One build makes the Rust tests and the recover program: two would compile what they share twice, with other features.
+# It is of the release profile, so that what the wheels need is there already; but our own code asserts what it does when
+# it is debugged, and what is generic in the curve takes minutes to optimise.
+RUST_TESTS = --release --locked --workspace --features hyperkms-core/kms \
+	--config profile.release.package.hyperkms-cosign.opt-level=1 \
+	$(foreach crate,core cosign recover,--config profile.release.package.hyperkms-$(crate).debug-assertions=true)
+
 # src is not on the path of pytest: the tests meet the installed package, the only one with a core. Files go to the
 # workers in the order of their names, and not the ones with most tests first: those are quick, and fill the end.
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
-	cargo build --locked --workspace --features hyperkms-core/kms --tests --bins; \
-	cargo test --locked --workspace --features hyperkms-core/kms; \
-	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover'; \
+	cargo build $(RUST_TESTS) --tests --bins; \
+	cargo test $(RUST_TESTS); \
+	export HYPERKMS_RECOVER='$(CURDIR)/target/release/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -151,8 +157,8 @@ COMBINATIONS = aws-kms+aws-secrets-manager,postgresql aws-kms,postgresql file,po
 
 test-combinations: setup
 	@set -e; $(WITH_CARGO); \
-	cargo build --locked --workspace --features hyperkms-core/kms --tests --bins; \
-	export HYPERKMS_RECOVER='$(CURDIR)/target/debug/hyperkms-recover' HYPERKMS_REQUIRE_POSTGRES=1; \
+	cargo build $(RUST_TESTS) --bins; \
+	export HYPERKMS_RECOVER='$(CURDIR)/target/release/hyperkms-recover' HYPERKMS_REQUIRE_POSTGRES=1; \
 	for each in $(COMBINATIONS); do \
 		echo "test-combinations: $$each"; \
 		HYPERKMS_TEST_CUSTODY="$${each%,*}" HYPERKMS_TEST_DATABASE="$${each#*,}" .venv/bin/python -m pytest \
