@@ -119,7 +119,8 @@ faults: setup
 	HYPERKMS_TEST_KILLS=1 $(LONG) tests/faults/test_killed_coordinator.py tests/faults/test_killed_at_a_refresh.py \
 		tests/faults/test_killed_at_a_replacement.py tests/faults/test_killed_while_joining.py; \
 	echo 'faults: AWS on a bad day, each fault at each call 20 times'; \
-	HYPERKMS_TEST_AWS_FAULTS=20 $(LONG) tests/faults/test_aws_faults.py; \
+	HYPERKMS_TEST_AWS_FAULTS=20 HYPERKMS_TEST_AWS_RACES=1000 $(LONG) tests/faults/test_aws_faults.py \
+		tests/faults/test_races_under_aws_faults.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
 		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py tests/faults/test_killed_in_shares.py
