@@ -99,6 +99,11 @@ hygiene: setup
 	@HYPERKMS_HYGIENE_REQUESTS="$${HYPERKMS_HYGIENE_REQUESTS:-100000}" \
 		HYPERKMS_TEST_MPC_SIGNATURES="$${HYPERKMS_TEST_MPC_SIGNATURES:-1000}" .venv/bin/python -m pytest tests/hygiene $(ARGS)
 
+# Where state and keys can be: HYPERKMS_TEST_CUSTODY, HYPERKMS_TEST_DATABASE. What speaks HTTP runs on each; CI runs the
+# last in full, and every route of the others once (tests/scenarios/test_every_route_on_every_back_end.py).
+ELSEWHERE = aws-kms+aws-secrets-manager,postgresql aws-kms,postgresql file,postgresql
+COMBINATIONS = $(ELSEWHERE) file,sqlite
+
 # What CI runs in a short form. Kills at named points 50 times each, then 200 at random moments.
 LONG = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --timeout 3600 $(ARGS)
 
@@ -123,7 +128,15 @@ faults: setup
 		tests/faults/test_races_under_aws_faults.py; \
 	echo 'faults: kills at random moments'; \
 	HYPERKMS_TEST_KILLS=200 $(LONG) tests/scenarios/test_kill_at_rotations.py \
-		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py tests/faults/test_killed_in_shares.py
+		tests/scenarios/test_kill_during_generate.py tests/faults/test_kill_while_signing.py tests/faults/test_killed_in_shares.py; \
+	for each in $(ELSEWHERE); do \
+		echo "faults: kills where keys and state are elsewhere: $$each"; \
+		HYPERKMS_TEST_CUSTODY="$${each%,*}" HYPERKMS_TEST_DATABASE="$${each#*,}" \
+			HYPERKMS_TEST_KILLS=50 HYPERKMS_TEST_ROTATIONS=1000 HYPERKMS_TEST_ROUNDS=256 $(LONG) \
+			tests/scenarios/test_kill_under_a_key.py tests/scenarios/test_kill_during_life.py; \
+		HYPERKMS_TEST_CUSTODY="$${each%,*}" HYPERKMS_TEST_DATABASE="$${each#*,}" HYPERKMS_TEST_KILLS=200 $(LONG) \
+			tests/scenarios/test_kill_at_rotations.py tests/scenarios/test_kill_during_generate.py; \
+	done
 
 # Two changes at a time, each with the unit tests of its module alone; fails below 90 %.
 mutate: setup
@@ -142,7 +155,7 @@ RUST_TESTS = --release --locked --workspace --features hyperkms-core/kms \
 	$(foreach crate,core cosign recover,--config profile.release.package.hyperkms-$(crate).debug-assertions=true)
 
 # src is not on the path of pytest: the tests meet the installed package, the only one with a core. Files go to the
-# workers in the order of their names, and not the ones with most tests first: those are quick, and fill the end.
+# workers in the order of tests/conftest.py, and not the ones with most tests first: those are quick, and fill the end.
 test: setup
 	@set -e; $(WITH_CARGO); \
 	echo 'test: the Rust tests'; \
@@ -151,10 +164,6 @@ test: setup
 	export HYPERKMS_RECOVER='$(CURDIR)/target/release/hyperkms-recover'; \
 	echo 'test: the Python tests, against the installed package'; \
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
-
-# Where state and keys can be: HYPERKMS_TEST_CUSTODY, HYPERKMS_TEST_DATABASE. What speaks HTTP runs on each; CI runs the
-# last in full, and every route of the others once (tests/scenarios/test_every_route_on_every_back_end.py).
-COMBINATIONS = aws-kms+aws-secrets-manager,postgresql aws-kms,postgresql file,postgresql file,sqlite
 
 test-combinations: setup
 	@set -e; $(WITH_CARGO); \
