@@ -3,7 +3,7 @@
 # `setup` is three steps, each with its stamp in .stamps/: tools (what the machine has), venv (what
 # requirements/dev.txt pins) and wheel (the package, built and installed). With fresh stamps nothing runs.
 
-.PHONY: help setup run recover test test-combinations check demo bench hygiene faults mutate docs lock FORCE
+.PHONY: help setup run recover test test-combinations check demo bench soak hygiene faults mutate docs lock FORCE
 
 help:
 	@echo 'make run     the service on testnet, in development mode, data in .demo-data'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench   speed and memory: the service, the core and what they are measured against, in 10 minutes'
 	@echo '             (ARGS=--quick in 90 s; ARGS="http --only sign --connections 64"; docs/bench.md)'
 	@echo 'make hygiene no key in memory, logs, answers, errors or files: 100,000 requests to every route, then a search'
+	@echo 'make soak    four hours of mixed load: nothing may go on growing (ARGS="--hours 1")'
 	@echo 'make faults  every kill and fault in the long form, more than an hour: strace, kill -9, full and broken disks'
 	@echo 'make mutate  each small change of what decides over access must make a test fail, about 15 minutes (ARGS=rules)'
 	@echo 'make check   formatting, lints, types and import contracts'
@@ -93,6 +94,10 @@ demo: setup
 # Fails on no figure: it measures. Linux; where Node is, it installs bare Fastify handlers into target/bench.
 bench: setup
 	@exec .venv/bin/python -m bench $(ARGS)
+
+# Four hours of mixed load with faults in it; fails where memory, descriptors or threads go on growing. Linux.
+soak: setup
+	@exec .venv/bin/python -m bench.soak $(ARGS)
 
 # Its short form is part of `make test`.
 hygiene: setup
