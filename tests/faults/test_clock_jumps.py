@@ -122,7 +122,7 @@ def test_no_nonce_is_repeated_or_falls_when_the_clock_jumps(service: Service, cl
 
 
 def test_no_nonce_is_repeated_after_a_restart_with_an_older_clock(clock: Clock, tmp_path: Path) -> None:
-    nonces = []
+    nonces: list[int] = []
     for says in ("+0", "-1", "-3600", "+0"):
         clock.jump(says)
         try:
