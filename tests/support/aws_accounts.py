@@ -1,22 +1,25 @@
-"""Accounts of AWS that one emulator keeps apart, each with a KMS key, its own credentials, and policies that judge."""
+"""Accounts of AWS that one emulator keeps apart, each with a KMS key, secrets, credentials, and policies that judge."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from support import aws_door
 from support.aws import Aws, aws_client
+from support.aws_gate import action_of
 from support.iam import ENDPOINT, REGION, Call, Policy, context_keys, is_allowed, policy
 
+PREFIX = "hyperliquid/wallets/"
+"""Of secrets, unless a setting says otherwise."""
 REFUSED = b'{"__type":"AccessDeniedException","message":"not authorised"}'
 DISABLED = b'{"__type":"DisabledException","message":"disabled"}'
 
 
 @dataclass
 class Account:
-    """One account, and what stands in front of its KMS."""
+    """One account, and what stands in front of its KMS and its Secrets Manager."""
 
     number: str
     key_id: str
@@ -27,6 +30,7 @@ class Account:
     """The identity key of the cosigner, once it has one: what its policy names."""
     url: str = ""
     away: bool = False
+    secrets_away: bool = False
     disabled: bool = False
     without: str = ""
     """A right that its policy does not give."""
@@ -35,6 +39,12 @@ class Account:
     passed: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Every call that was answered, with its encryption context."""
     stopped: list[str] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Calls about secrets that were answered, with the name of each."""
+    before: Callable[[str], None] = lambda _: None
+    """Told of each call about secrets, by its operation, before it is decided."""
+    after: Callable[[str], None] = lambda _: None
+    """Told of it once it is done and nobody has heard of that."""
 
     @property
     def arn(self) -> str:
@@ -52,19 +62,26 @@ class Account:
             "HYPERKMS_ROOT_KEY": f"aws-kms:{self.key_id}",
         }
 
-    def policies(self) -> Sequence[Policy]:
-        """Of the role, of the key, and over the account."""
-        names = {"account": self.number, "key_id": self.key_id, "cosigner": self.cosigner, "cosigner_role": self.role}
-        files = ("cosigner-role.json", "cosigner-root-key-policy.json", "cosigner-account-guard.json")
-        return [policy(name, **names) for name in files]
+    def policies(self, *files: str) -> Sequence[Policy]:
+        """Those of these files, and that which lies over the account."""
+        names = {
+            "account": self.number,
+            "key_id": self.key_id,
+            "prefix": PREFIX,
+            "cosigner": self.cosigner,
+            "cosigner_role": self.role,
+        }
+        return [policy(name, **names) for name in (*files, "cosigner-account-guard.json")]
 
     def decide(self, call: aws_door.Call, body: bytes) -> None:
-        """As AWS would: who signs is known, each policy has its say, and the key is of this account."""
+        """As AWS would: who signs is known, each policy has its say, and the key or secret is of this account."""
+        asked, action = json.loads(body), action_of(call.target)
+        if action.startswith("secretsmanager:"):
+            self._decide_of_secrets(call, action, asked, body)
+            return
         if self.away:
             call.hang_up()
             return
-        asked = json.loads(body)
-        action = f"kms:{call.target.rpartition('.')[2]}"
         if not self.lets(action, asked, call.headers.get("Authorization", "")):
             self.stopped.append(action)
             call.answer(400, REFUSED)
@@ -76,8 +93,30 @@ class Account:
         self.passed.append((action, asked.get("EncryptionContext", {})))
         call.answer(*call.forward(body))
 
+    def _decide_of_secrets(self, call: aws_door.Call, action: str, asked: dict[str, Any], body: bytes) -> None:
+        operation = action.partition(":")[2]
+        self.before(operation)
+        if self.secrets_away:
+            call.hang_up()
+            return
+        name = str(asked.get("Name") or asked["SecretId"])
+        arn = f"arn:aws:secretsmanager:{REGION}:{self.number}:secret:{name}-AbCdEf"
+        allowed = is_allowed(Call(action, arn, self.role), *self.policies("cosigner-secrets.json"))
+        if not (allowed and self._is_known(call.headers.get("Authorization", "")) and action != self.without):
+            self.stopped.append(action)
+            call.answer(400, REFUSED)
+            return
+        call.headers["x-moto-account-id"] = self.number
+        self.asked.append((operation, name))
+        answer = call.forward(body)
+        self.after(operation)
+        call.answer(*answer)
+
+    def _is_known(self, authorization: str) -> bool:
+        return f"Credential={self.access_key}/" in authorization
+
     def lets(self, action: str, asked: dict[str, Any], authorization: str) -> bool:
-        """Whether this call passes."""
+        """Whether this call of KMS passes."""
         key = asked["KeyId"]
         arn = key if key.startswith("arn:") else f"arn:aws:kms:{REGION}:{self.number}:key/{key}"
         keys = {**context_keys(asked.get("EncryptionContext", {})), "aws:SourceVpce": ENDPOINT}
@@ -85,8 +124,18 @@ class Account:
             self.most_data_keys -= 1
             if self.most_data_keys < 0:
                 return False
-        is_known = f"Credential={self.access_key}/" in authorization
-        return is_known and action != self.without and is_allowed(Call(action, arn, self.role, keys), *self.policies())
+        policies = self.policies("cosigner-role.json", "cosigner-root-key-policy.json")
+        allowed = is_allowed(Call(action, arn, self.role, keys), *policies)
+        return allowed and self._is_known(authorization) and action != self.without
+
+    def secrets(self, upstream: str) -> Any:
+        """An administrator's client of its Secrets Manager, whom no policy judges."""
+        return _client(upstream, self.number, "secretsmanager")
+
+    def names(self, upstream: str) -> list[str]:
+        """Of all its secrets, in order."""
+        pages = self.secrets(upstream).get_paginator("list_secrets").paginate()
+        return sorted(secret["Name"] for page in pages for secret in page["SecretList"])
 
     def unwrap(self, upstream: str, wrapped: bytes, context: dict[str, str]) -> bytes:
         """The data key itself, as nobody but a test asks for it."""
@@ -116,9 +165,9 @@ def _doors(upstream: str, made: Sequence[Account]) -> Iterator[None]:
         yield
 
 
-def _client(url: str, number: str) -> Any:
-    kms = aws_client("kms", url)
-    kms.meta.events.register(
-        "before-sign.kms", lambda request, **_: request.headers.add_header("x-moto-account-id", number)
+def _client(url: str, number: str, service: str = "kms") -> Any:
+    client = aws_client(service, url)
+    client.meta.events.register(
+        "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", number)
     )
-    return kms
+    return client

@@ -39,3 +39,28 @@ class MemoryKeyStore:
             return False
         self._sealed[wallet, version] = after
         return True
+
+
+class MemoryNamedStore:
+    """What is sealed by its name, in a dictionary."""
+
+    largest = 100
+
+    def __init__(self) -> None:
+        self.sealed: dict[str, bytes] = {}
+
+    def create(self, name: str, sealed: bytes) -> None:
+        """Store it; Conflict if there is another one of that name."""
+        if self.sealed.setdefault(name, sealed) != sealed:
+            raise Conflict("sealed-key-exists", f"there is another sealed key under {name}")
+
+    def get(self, name: str) -> bytes:
+        """What was stored; NotFound if nothing was."""
+        try:
+            return self.sealed[name]
+        except KeyError:
+            raise NotFound("sealed-key-not-found", f"there is nothing under {name}") from None
+
+    def delete(self, name: str) -> None:
+        """Forget it; harmless if it is not there."""
+        self.sealed.pop(name, None)

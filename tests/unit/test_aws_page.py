@@ -95,6 +95,8 @@ def test_the_role_may_what_the_code_calls_and_nothing_else() -> None:
     assert _granted(policy("endpoint-secretsmanager.json")) == CALLED - OF_KMS
     assert _granted(policy("cosigner-role.json")) == OF_KMS
     assert _granted(policy("cosigner-root-key-policy.json"), to=COSIGNER) == OF_KMS
+    assert _granted(policy("cosigner-secrets.json")) == CALLED - OF_KMS
+    assert _granted(policy("endpoint-cosigner-secrets.json"), to=COSIGNER) == CALLED - OF_KMS
 
 
 @pytest.mark.parametrize("name", ["root-key-policy.json", "cosigner-root-key-policy.json"])
@@ -213,7 +215,13 @@ def test_an_administrator_of_the_account_gets_at_nothing(
         ("kms:CreateGrant", ADMINISTRATOR, {"kms:GrantIsForAWSResource": "true"}, True),
         ("secretsmanager:DeleteSecret", ADMINISTRATOR, {}, False),
         ("secretsmanager:DeleteSecret", COSIGNER, {}, True),
-        ("secretsmanager:ReplicateSecretToRegions", ADMINISTRATOR, {}, False),
+        ("secretsmanager:DeleteSecret", BREAK_GLASS, {}, True),
+        ("secretsmanager:GetSecretValue", COSIGNER, {}, True),
+        ("secretsmanager:GetSecretValue", BREAK_GLASS, {}, False),
+        ("secretsmanager:CreateSecret", ADMINISTRATOR, {}, False),
+        ("secretsmanager:PutSecretValue", COSIGNER, {}, False),
+        ("secretsmanager:RestoreSecret", BREAK_GLASS, {}, False),
+        ("secretsmanager:ReplicateSecretToRegions", COSIGNER, {}, False),
         ("iam:PutRolePolicy", ADMINISTRATOR, {}, False),
         ("iam:CreateRole", ADMINISTRATOR, {}, False),
         ("ec2:CreateSnapshot", BREAK_GLASS, {}, False),
@@ -226,6 +234,18 @@ def test_an_account_of_a_cosigner_gives_nothing_away(
 ) -> None:
     call = Call(action, "*", principal, keys)
     assert is_allowed(call, GRANTED_ALL, policy("cosigner-account-guard.json")) is allowed
+
+
+def test_a_cosigner_has_the_secrets_with_its_own_shares_and_no_others() -> None:
+    own = (
+        f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:desk/hyperkms-cosigner/{NAMES['cosigner']}/w1/v1/e0/ab/1"
+    )
+    policies = policy("cosigner-secrets.json"), policy("endpoint-cosigner-secrets.json")
+    for verb in ("CreateSecret", "GetSecretValue", "DeleteSecret"):
+        assert is_allowed(Call(f"secretsmanager:{verb}", f"{own}-AbCdEf", COSIGNER), *policies)
+        for other in (own.replace(NAMES["cosigner"], "ab" * 32), SEALED, own.replace("desk/", "web/")):
+            assert not is_allowed(Call(f"secretsmanager:{verb}", other, COSIGNER), *policies)
+        assert not is_allowed(Call(f"secretsmanager:{verb}", own), policy("service-role.json"))
 
 
 OF_SHARE = context_of_share(

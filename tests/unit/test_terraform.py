@@ -78,7 +78,12 @@ def test_every_policy_is_given_the_names_that_it_asks_for() -> None:
     cosigner = _text(DEPLOY / "terraform" / "cosigner")
     (given,) = re.findall(r"(?ms)^  names = \{(.+?)^  \}", cosigner)
     names = set(re.findall(r"(?m)^ +(\w+)\s*=", given))
-    for policy in ("cosigner-role.json", "endpoint-kms.json"):
+    for policy in (
+        "cosigner-role.json",
+        "endpoint-kms.json",
+        "cosigner-secrets.json",
+        "endpoint-cosigner-secrets.json",
+    ):
         assert _placeholders(policy) <= names
     assert _placeholders("cosigner-root-key-policy.json") <= {*names, "kms_endpoint"}
     for variable, policy in (("service", "account-guard.json"), ("cosigner", "cosigner-account-guard.json")):

@@ -67,6 +67,18 @@ variable "identity" {
   }
 }
 
+variable "shares_in_secrets" {
+  description = "Whether its shares are in Secrets Manager: HYPERKMS_KEY_STORE=aws-secrets-manager:, which stays as it began."
+  type        = bool
+  default     = false
+}
+
+variable "secrets_prefix" {
+  description = "SECRETS_PREFIX, where that is so."
+  type        = string
+  default     = "hyperliquid/wallets/"
+}
+
 variable "admin_role" {
   description = "ARN of the role that administers the root key: the one that runs this."
   type        = string
@@ -101,6 +113,7 @@ locals {
     region           = var.region
     key_id           = aws_kms_key.root.key_id
     cosigner         = var.identity
+    prefix           = var.secrets_prefix
     cosigner_role    = aws_iam_role.cosigner.arn
     service_role     = aws_iam_role.cosigner.arn # what the policy of the endpoint calls it
     admin_role       = var.admin_role
@@ -143,6 +156,13 @@ resource "aws_iam_role_policy" "cosigner" {
   policy = templatefile("${local.policies}/cosigner-role.json", local.names)
 }
 
+resource "aws_iam_role_policy" "secrets" {
+  count  = var.shares_in_secrets ? 1 : 0
+  name   = "hyperkms-cosigner-secrets"
+  role   = aws_iam_role.cosigner.id
+  policy = templatefile("${local.policies}/cosigner-secrets.json", local.names)
+}
+
 resource "aws_iam_instance_profile" "cosigner" {
   name = "hyperkms-cosigner"
   role = aws_iam_role.cosigner.name
@@ -150,7 +170,7 @@ resource "aws_iam_instance_profile" "cosigner" {
 
 resource "aws_security_group" "kms" {
   name        = "hyperkms-cosigner-kms"
-  description = "The endpoint of KMS"
+  description = "The endpoints of KMS and Secrets Manager"
   vpc_id      = var.vpc.id
 }
 
@@ -171,6 +191,17 @@ resource "aws_vpc_endpoint" "kms" {
   subnet_ids          = [var.vpc.subnet]
   security_group_ids  = [aws_security_group.kms.id]
   policy              = templatefile("${local.policies}/endpoint-kms.json", local.names)
+}
+
+resource "aws_vpc_endpoint" "secrets" {
+  count               = var.shares_in_secrets ? 1 : 0
+  vpc_id              = var.vpc.id
+  service_name        = "com.amazonaws.${var.region}.secretsmanager"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = [var.vpc.subnet]
+  security_group_ids  = [aws_security_group.kms.id]
+  policy              = templatefile("${local.policies}/endpoint-cosigner-secrets.json", local.names)
 }
 
 resource "aws_ebs_volume" "data" {
@@ -204,7 +235,7 @@ resource "aws_vpc_security_group_ingress_rule" "service" {
 
 resource "aws_vpc_security_group_egress_rule" "kms" {
   security_group_id            = aws_security_group.cosigner.id
-  description                  = "To the endpoint of KMS"
+  description                  = "To the endpoints of KMS and Secrets Manager"
   referenced_security_group_id = aws_security_group.kms.id
   ip_protocol                  = "tcp"
   from_port                    = 443

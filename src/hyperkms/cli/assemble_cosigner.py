@@ -15,9 +15,10 @@ import hyperkms_cosign as cosign
 from hyperkms import _core
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.layout import IDENTITY, RECORDS, SHARED
+from hyperkms.cli.sealed_shares import sealed_shares
 from hyperkms.cli.share_root_key import identified, share_root_key
 from hyperkms.cli.telling import Tell, tell_operator
-from hyperkms.config import DATABASE_AS_KEY_STORE, Config
+from hyperkms.config import Config
 from hyperkms.custody.leases import Terms
 from hyperkms.custody.root_change import begun
 from hyperkms.errors import Conflict, Malformed, NotFound, Refused, Tampered, Unavailable
@@ -44,6 +45,7 @@ from hyperkms.threshold.cosigner.parts import Cosigner
 from hyperkms.threshold.cosigner.promises import Promises
 from hyperkms.threshold.cosigner.remembering import promised_lately
 from hyperkms.threshold.cosigner.root_key import ShareRootKey, fresh, open_identity
+from hyperkms.threshold.cosigner.sealed_shares import SealedShares
 from hyperkms.threshold.cosigner.sessions import Sessions
 from hyperkms.threshold.cosigner.versions import Versions
 from hyperkms.threshold.cosigner.witnessed import Witnessed
@@ -69,19 +71,20 @@ class Directory:
     identity: cosign.Identity
     lock: str
     """What guards the memory of shares."""
+    sealed: SealedShares
 
 
 @contextmanager
 def opened_directory(config: Config, tell: Tell = tell_operator, *, create: bool = True) -> Iterator[Directory]:
     """Open it, or, where `create` allows, make it with its root key and identity key; closed at the end."""
-    _require_shares_here(config)
     parts = assemble(config, create=create, tell=tell, kind=Kind.COSIGNER)
     try:
         _require_settled(parts.database)
         lock = protect_shares(config, tell)
         root = share_root_key(config, parts)
         identity = _identity(config.data / IDENTITY, root)
-        yield Directory(parts, identified(root, identity), identity, lock)
+        sealed = sealed_shares(config, parts, identity.public_key)
+        yield Directory(parts, identified(root, identity), identity, lock, sealed)
     finally:
         parts.close()
 
@@ -132,16 +135,17 @@ def assembled(config: Config, given: Path | None, tell: Tell = tell_operator) ->
         _require_record(directory.parts.database, config.data / RECORDS)
         directory.parts.tidy_record()
         with ExitStack() as ends:
-            cosigner = _cosigner(config, directory.parts, ourselves, ends)
+            cosigner = _cosigner(config, directory, ourselves, ends)
             ends.callback(cosigner.holding.close)
             yield cosigner, directory.parts
 
 
-def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, ends: ExitStack) -> Cosigner:
+def _cosigner(config: Config, directory: Directory, ourselves: Ourselves, ends: ExitStack) -> Cosigner:
+    parts, sealed = directory.parts, directory.sealed
     database = parts.database
     heads = PeerHeads(database)
     terms = Terms(config.key_lease_s) if parts.keyring.has_leases else None
-    holding, sessions = Holding(ourselves, ShareRows(database), terms), Sessions()
+    holding, sessions = Holding(ourselves, ShareRows(database), sealed, terms), Sessions()
     signs, unheard = _signs(parts, ends)
     changes = Generation(_core.SharedCounters.open(config.data / SHARED), WALLET_CHANGES)
     return Cosigner(
@@ -155,6 +159,7 @@ def _cosigner(config: Config, parts: Parts, ourselves: Ourselves, ends: ExitStac
         promises=Promises(parts.clock, promised_lately(config.data / RECORDS, parts.clock()), heads.fence()),
         witnessed=Witnessed(heads, config.data / RECORDS),
         copies=Copies(config.data / COPIES, config.recovery_recipient),
+        sealed=sealed,
         sessions=sessions,
         continuity=continuity_of(holding, sessions, signs),
         unheard=unheard,
@@ -253,17 +258,6 @@ def protect_shares(config: Config, tell: Tell) -> str:
             raise Unavailable("memory-unprotected", words)
         tell(f"hyperkms: warning: {words}")
     return lock
-
-
-def _require_shares_here(config: Config) -> None:
-    """Malformed for another key store: a share changes its state in one transaction with the wallet that it is of."""
-    if config.key_store != DATABASE_AS_KEY_STORE:
-        words = f"is {config.key_store}, and a cosigner keeps its shares, sealed under its root key, in its directory"
-        raise Malformed(
-            "malformed-setting",
-            f"HYPERKMS_KEY_STORE {words}: set HYPERKMS_KEY_STORE={DATABASE_AS_KEY_STORE}",
-            {"setting": "HYPERKMS_KEY_STORE"},
-        )
 
 
 def _identity(path: Path, root: ShareRootKey) -> cosign.Identity:

@@ -7,7 +7,7 @@ import click
 
 from hyperkms.cli.clock import clock
 from hyperkms.cli.desk import opened
-from hyperkms.cli.layout import DATABASE, ROOT_KEY
+from hyperkms.cli.layout import DATABASE, IDENTITY, ROOT_KEY
 from hyperkms.cli.printing import FORM, Form, show
 from hyperkms.cli.root_key import file_of, standing_root_key, where_it_is
 from hyperkms.cli.settings import settings, with_settings
@@ -28,6 +28,8 @@ def backup(to: Path, data: Path | None, env_file: Path | None, form: Form) -> No
     Wallets, sealed keys, clients, grants and policies; not the root key, not the record itself, no nonces.
     """
     config = settings(data, env_file)
+    if (config.data / IDENTITY).exists():
+        raise _not_copied()
     _require_file(config, f"`pg_dump --format=custom --no-owner --file='{to}' --dbname='{_shown(config)}'`")
     with opened(config, create=False) as parts:
         from hyperkms.operations.backup import Source, back_up  # noqa: PLC0415 (as in `desk.opened`)
@@ -35,8 +37,7 @@ def backup(to: Path, data: Path | None, env_file: Path | None, form: Form) -> No
         from hyperkms.state.kind import kind_of  # noqa: PLC0415 (as above)
 
         if kind_of(parts.database) is Kind.COSIGNER:
-            words = "a cosigner is not restored from a copy, which would bring back shares that a refresh destroyed"
-            raise Refused("cosigner-not-copied", f"{words}: replace a lost one (docs/mpc.md)")
+            raise _not_copied()
         source = Source(
             database=config.data / DATABASE,
             root_key_id=str(facts.read(parts.database, "root_key_id")),
@@ -111,6 +112,11 @@ def _require_file(config: Config, instead: str) -> None:
         raise Refused(
             "backup-elsewhere", f"{words}: {copy} after `hyperkms recover fence --rolled-back` (docs/recovery.md)"
         )
+
+
+def _not_copied() -> Refused:
+    words = "a cosigner is not restored from a copy, which would bring back shares that a refresh destroyed"
+    return Refused("cosigner-not-copied", f"{words}: replace a lost one (docs/mpc.md)")
 
 
 def _shown(config: Config) -> str:

@@ -13,6 +13,7 @@ from hyperkms.cli.assemble_cosigner import LOCK, alone, protect_shares, settle_g
 from hyperkms.cli.layout import IDENTITY
 from hyperkms.cli.operator import actor
 from hyperkms.cli.root_key import file_of
+from hyperkms.cli.sealed_shares import sealed_shares
 from hyperkms.cli.share_root_key import identified, share_root_key, share_root_key_before
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
@@ -23,6 +24,7 @@ from hyperkms.operations.parts import Parts
 from hyperkms.operations.reseal import finished_within, require_same, start
 from hyperkms.state import facts
 from hyperkms.state.durable import replace_file
+from hyperkms.state.share_rows import ShareRows
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.resealing import Resealing, resealed_identity
 from hyperkms.threshold.cosigner.root_key import ShareRootKey, open_identity
@@ -41,7 +43,7 @@ def reseal(config: Config, uri: str) -> Resealed:
     """Leave the root key of the settings for this one; Unavailable while the cosigner runs.
 
     1. Note what is under way: from now on the cosigner does not start, and nobody opens it without the new root key.
-    2. Each share: seal it anew, see that it opens, put it in the place of the one before in one step.
+    2. Each share: seal it anew, see that it opens, put it in the place of the one before in one step, and destroy that.
     3. The identity key: the same, in its file.
     4. In one transaction: log key and store key anew, the new root key is the directory's, the line in the record.
     Cut off anywhere, the same call goes on; at each moment everything opens under one of the two.
@@ -70,7 +72,8 @@ def _reseal(config: Config, parts: Parts, lock: str) -> Resealed:
         sealed = path.read_bytes()
         identity = open_identity(sealed, after if _is_under(sealed, after) else before)
         ourselves = Ourselves.of(settle_group(config, None), identity, identified(after, identity), lock)
-        done = _reseal_shares(Resealing(ourselves, identified(before, identity)), parts)  # (2)
+        where = sealed_shares(config, parts, identity.public_key)
+        done = _reseal_shares(Resealing(ourselves, identified(before, identity), where), parts)  # (2)
     if not _is_under(sealed := path.read_bytes(), after):
         replace_file(path, resealed_identity(sealed, before, after))  # (3)
     with database.write() as connection:  # (4)
@@ -79,7 +82,7 @@ def _reseal(config: Config, parts: Parts, lock: str) -> Resealed:
 
 
 def _reseal_shares(resealing: Resealing, parts: Parts) -> int:
-    due = len(resealing.due(parts.database))
+    due = len(ShareRows(parts.database).held())
     with click.progressbar(length=due, label="hyperkms: sealing", file=sys.stderr, show_pos=True) as bar:
         return resealing.run(parts.database, lambda: bar.update(1))
 

@@ -19,7 +19,7 @@ from hyperkms.cli.operator import actor
 from hyperkms.config import Config
 from hyperkms.errors import HyperkmsError, NotFound, Refused
 from hyperkms.state.durable import create_file, replace_file, sync
-from hyperkms.state.share_rows import ShareRow
+from hyperkms.state.share_rows import ShareRow, ShareRows
 from hyperkms.threshold.certificates import CERTIFICATE, read_certificate
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.rebinding import Rebinding
@@ -87,7 +87,8 @@ def _replace(config: Config, directory: Directory, standing: Group | None, group
     """Bind every share to the group in which another member stands in the place of the lost one.
 
     1. Note the new group: from here on nothing is served until it is done.
-    2. Bind the shares, all in one transaction; its lines in the record come before.
+    2. Bind the shares, all in one transaction; its lines in the record come before. Secrets with them as they were
+    before are destroyed by the cosigner once it runs.
     3. The new group takes the place of the one before.
     Cut off anywhere, the same call again finishes it.
     """
@@ -132,7 +133,8 @@ def _rebind(directory: Directory, standing: Group, group: Group, member: int) ->
         lines: list[Record] = [_rebound(directory, row, group) for row in rows]
         _write_down(directory, [*lines, _line(directory, "replace-cosigner", group, member)])
 
-    return len(Rebinding(before, group).run(directory.parts.wallets, before_commit))
+    rows, wallets = ShareRows(directory.parts.database), directory.parts.wallets
+    return len(Rebinding(before, group, directory.sealed).run(rows, wallets, before_commit))
 
 
 def _require_certificate(data: Path, group: Group, index: int) -> None:

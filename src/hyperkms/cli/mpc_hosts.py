@@ -126,11 +126,14 @@ def export_share_command(
 
     It opens under this cosigner's root key alone. Whoever has t of them and their root keys has the key.
     """
+    from hyperkms.cli.sealed_shares import public_identity, sealed_shares  # noqa: PLC0415 (the module of shares)
+
     wallet, config = parse_wallet_id(wallet_id), settings(data, env_file)
     with opened(config, create=False, kind=Kind.COSIGNER) as parts:
         row = _in_force(parts, wallet, version)
+        sealed = sealed_shares(config, parts, public_identity(config)).read(row)
         _write_down(parts, row)
-        _write_new(out, row.sealed or b"")
+        _write_new(out, sealed)
     show(
         {
             "walletId": wallet,

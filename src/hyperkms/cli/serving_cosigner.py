@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 import uvloop
@@ -31,6 +32,9 @@ from hyperkms.threshold.cosigner.serving import Listener, Server
 
 _WATCH_S = 1.0
 _SETTLE_EVERY = 30
+_DESTROY_EVERY_S = 5.0
+Watch: TypeAlias = Callable[[int], None]
+"""What is done again and again; it is told how often it was."""
 _log = structlog.stdlib.get_logger("hyperkms.cosigner")
 
 
@@ -46,7 +50,8 @@ def run(config: Config, *, group: Path | None, place: Path | HostPort | None, pa
         listener, address = _listener(config, cosigner, place or _own_place(config, cosigner), ends)
         server = Server(partial(answer, cosigner), listener)
         told = partial(_announce, config, cosigner, address)
-        uvloop.run(_serve(server, parent, told, partial(_watch, cosigner, parts)))
+        watches = ((partial(_watch, cosigner, parts), _WATCH_S), (partial(_destroy, cosigner), _DESTROY_EVERY_S))
+        uvloop.run(_serve(server, parent, told, watches))
     _log.info("stopped")
 
 
@@ -69,17 +74,18 @@ def _listener(config: Config, cosigner: Cosigner, place: Path | HostPort, ends: 
 
 
 async def _serve(
-    server: Server, parent: int | None, listening: Callable[[], None], watch: Callable[[int], None]
+    server: Server, parent: int | None, listening: Callable[[], None], watches: Sequence[tuple[Watch, float]]
 ) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     if parent is not None:
         _end_with_parent(server, parent)
-    watching = loop.create_task(_watch_on(watch))
+    watching = [loop.create_task(_watch_on(watch, every_s)) for watch, every_s in watches]
     listening()
     await server.serve()
-    watching.cancel()
+    for task in watching:
+        task.cancel()
 
 
 def _end_with_parent(server: Server, parent: int) -> None:
@@ -101,10 +107,10 @@ def _end_with_parent(server: Server, parent: int) -> None:
     loop.add_reader(parent, heard)
 
 
-async def _watch_on(watch: Callable[[int], None]) -> None:
+async def _watch_on(watch: Watch, every_s: float) -> None:
     turn = 0
     while True:
-        await asyncio.sleep(_WATCH_S)
+        await asyncio.sleep(every_s if turn else _WATCH_S)
         turn += 1
         await asyncio.get_running_loop().run_in_executor(None, watch, turn)
 
@@ -123,6 +129,14 @@ def _watch(cosigner: Cosigner, parts: Parts, turn: int) -> None:
             sweep_kept(cosigner)
     except HyperkmsError as error:
         _log.warning("watch-failed", code=error.code, words=error.message)
+
+
+def _destroy(cosigner: Cosigner, _turn: int) -> None:
+    """What is left of shares elsewhere, where nothing is destroyed while it is away; nobody waits for it."""
+    try:
+        cosigner.sealed.sweep()
+    except HyperkmsError as error:
+        _log.warning("secrets-left", code=error.code, words=error.message)
 
 
 def _announce(config: Config, cosigner: Cosigner, address: str) -> None:

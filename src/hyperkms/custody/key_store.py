@@ -31,6 +31,25 @@ class KeyStore(Protocol):
         """Forget it; harmless if it is not there. Durable on return."""
 
 
+class NamedStore(Protocol):
+    """What is sealed, by a name that whoever stores it gives: created once, never overwritten. It raises as a KeyStore.
+
+    What cannot be listed has to be remembered by whoever gave the name.
+    """
+
+    largest: int
+    """So many bytes at most."""
+
+    def create(self, name: str, sealed: bytes) -> None:
+        """Store it, durable on return; Conflict if there is another one of that name. Atomic: all or nothing."""
+
+    def get(self, name: str) -> bytes:
+        """What was stored, byte for byte; NotFound if nothing was."""
+
+    def delete(self, name: str) -> None:
+        """Forget it; harmless if it is not there. Durable on return."""
+
+
 @runtime_checkable
 class ListingKeyStore(Protocol):
     """A key store that can say what it has; what a cut-off call left in another one stays there."""

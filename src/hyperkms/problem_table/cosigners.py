@@ -307,6 +307,13 @@ COSIGNING = Situation(
             next_step=_RESTORE,
         ),
         Problem(
+            code="share-missing",
+            family=Tampered,
+            title="A sealed share is gone",
+            cause="The share counts here, and its secret in AWS Secrets Manager was deleted by somebody else.",
+            next_step="The others sign on. Find out in CloudTrail who it was, and replace this cosigner (docs/mpc.md).",
+        ),
+        Problem(
             code="share-misplaced",
             family=Tampered,
             title="A sealed share is in another's place",

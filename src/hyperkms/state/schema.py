@@ -283,14 +283,27 @@ shares = Table(
     Column("state", String(16), nullable=False, comment="kept, in-force, superseded or retired"),
     Column("key_type", String(16), nullable=False),
     Column("network", String(16), nullable=False),
-    Column("sealed", LargeBinary, comment="none once it is retired"),
+    Column("sealed", LargeBinary, comment="none once it is retired, and where it is in a secret"),
     Column("public_key", LargeBinary, nullable=False),
     Column("group_key", LargeBinary, nullable=False),
     Column("session", LargeBinary(32), nullable=False, comment="in which it was made"),
     Column("acknowledgement", LargeBinary(64), nullable=False, comment="this cosigner's own, that it keeps it"),
     Column("created_at", BigInteger, nullable=False),
+    Column("secret", LargeBinary(32), comment="SHA-256 of what is sealed, which names its secrets; none once retired"),
     PrimaryKeyConstraint("wallet", "version", "epoch"),
     comment="a cosigner's; no foreign key: a share is durable before its wallet is listed",
+)
+
+share_secrets = Table(
+    "share_secrets",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("wallet", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("pieces", Integer, nullable=False, comment="so many secrets have it, one after another"),
+    Column("noted_at", BigInteger, nullable=False),
+    comment="a cosigner's sealed shares that may be in secrets; one that no share names is destroyed",
 )
 
 bans = Table(

@@ -5,7 +5,7 @@ superseded, and signs on, until every cosigner has said that the next is in forc
 share any more, and nothing of it is left in the file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -43,7 +43,7 @@ class ShareRow:
     network: str
     """none, mainnet, testnet or any: what the share is bound to."""
     sealed: bytes | None
-    """None once it is retired."""
+    """None once it is retired, and where it is in secrets."""
     public_key: bytes
     group_key: bytes
     session: bytes
@@ -51,6 +51,16 @@ class ShareRow:
     acknowledgement: bytes
     """This cosigner's signed word that it keeps it."""
     created_at: int
+    secret: bytes | None = None
+    """SHA-256 of what is sealed, where that is in secrets, which are named by it; None once it is retired."""
+
+    @property
+    def is_destroyed(self) -> bool:
+        """Whether nothing of it counts any more, here or in secrets."""
+        return self.sealed is None and self.secret is None
+
+
+_DESTROYED: Mapping[str, Any] = {"state": ShareState.RETIRED, "sealed": None, "secret": None}
 
 
 class ShareRows:
@@ -78,6 +88,10 @@ class ShareRows:
             query = query.where(shares.c.wallet == wallet)
         with self._database.read() as connection:
             return [_row(row) for row in connection.execute(query)]
+
+    def held(self) -> Sequence[ShareRow]:
+        """Every share that is not destroyed, in the same order."""
+        return [row for row in self.all() if not row.is_destroyed]
 
     def wallets(self) -> int:
         """Wallets of which a share is in force."""
@@ -133,7 +147,7 @@ def supersede_within(connection: sa.Connection, wallet: WalletId, version: int, 
 def release_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
     """The shares of every earlier epoch are destroyed."""
     earlier = sa.and_(shares.c.wallet == wallet, shares.c.version == version, shares.c.epoch < epoch)
-    connection.execute(shares.update().where(earlier).values(state=ShareState.RETIRED, sealed=None))
+    connection.execute(shares.update().where(earlier).values(_DESTROYED))
 
 
 def give_up_within(connection: sa.Connection, wallet: WalletId, version: int, epoch: int) -> None:
@@ -151,20 +165,13 @@ def give_up_within(connection: sa.Connection, wallet: WalletId, version: int, ep
 def retire_within(connection: sa.Connection, wallet: WalletId, version: int) -> None:
     """Every share of a version is destroyed, of whatever epoch."""
     same = sa.and_(shares.c.wallet == wallet, shares.c.version == version)
-    connection.execute(shares.update().where(same).values(state=ShareState.RETIRED, sealed=None))
+    connection.execute(shares.update().where(same).values(_DESTROYED))
 
 
-def sealed_within(connection: sa.Connection) -> Sequence[ShareRow]:
-    """Every share that is not destroyed, by wallet, version and epoch."""
-    query = sa.select(shares).where(shares.c.sealed.is_not(None))
-    ordered = query.order_by(shares.c.wallet, shares.c.version, shares.c.epoch)
-    return [_row(row) for row in connection.execute(ordered)]
-
-
-def rebind_within(connection: sa.Connection, row: ShareRow, sealed: bytes) -> None:
-    """The same share, sealed for another group; nothing of the seal before is left."""
+def rebind_within(connection: sa.Connection, row: ShareRow) -> None:
+    """The same share, sealed anew, as this row has it; nothing of the seal before is left in the file."""
     due = _is(row.wallet, row.version, row.epoch)
-    connection.execute(shares.update().where(due).values(sealed=sealed))
+    connection.execute(shares.update().where(due).values(sealed=row.sealed, secret=row.secret))
 
 
 def move_wallets_within(connection: sa.Connection, before: bytes, after: bytes) -> None:
@@ -220,4 +227,5 @@ def _row(row: Any) -> ShareRow:
         session=bytes(row.session),
         acknowledgement=bytes(row.acknowledgement),
         created_at=row.created_at,
+        secret=None if row.secret is None else bytes(row.secret),
     )

@@ -10,10 +10,12 @@ from hyperkms.config import Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import SCHEME as KMS
 from hyperkms.custody.aws.kms import AwsKmsRootKey
-from hyperkms.custody.aws.secrets_manager import SCHEME as SECRETS
-from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
+from hyperkms.custody.aws.secrets import SCHEME as SECRETS
+from hyperkms.custody.aws.secrets import AwsSecrets
+from hyperkms.custody.aws.secrets_manager import FOLDER as WALLETS
+from hyperkms.custody.key_store import NamedStore
 from hyperkms.errors import HyperkmsError
-from hyperkms.wallet import SealedKey, WalletId
+from hyperkms.wallet import WalletId
 
 
 def aws(config: Config) -> Iterator[Finding]:
@@ -30,8 +32,7 @@ def aws(config: Config) -> Iterator[Finding]:
     if config.root_key.startswith(KMS):
         yield from _root_key(account, config, probe)
     if config.key_store.startswith(SECRETS):
-        prefix = config.key_store.removeprefix(SECRETS) or config.secrets_prefix
-        yield from _secrets(AwsSecretsManagerKeyStore(account, prefix), prefix, WalletId(probe))
+        yield from _secrets(*_probed(account, config, probe))
 
 
 def _root_key(account: AwsAccount, config: Config, probe: str) -> Iterator[Finding]:
@@ -57,16 +58,30 @@ def _kms(account: AwsAccount, key: str, probe: str) -> Iterator[Finding]:
         yield tried("kms:Decrypt", lambda: root_key.unwrap(wrapped, context))[1]
 
 
-def _secrets(store: AwsSecretsManagerKeyStore, prefix: str, probe: WalletId) -> Iterator[Finding]:
-    sealed = SealedKey(b"a probe of hyperkms doctor, not a key")
+def _probed(account: AwsAccount, config: Config, probe: str) -> tuple[NamedStore, str, str]:
+    """Where secrets are, the name of one to try there, and how people call the place."""
+    prefix = config.key_store.removeprefix(SECRETS) or config.secrets_prefix
+    if not (config.data / IDENTITY).exists():
+        return AwsSecrets(account, prefix + WALLETS), f"{probe}/v1", prefix
+    from hyperkms.cli.sealed_shares import FOLDER, public_identity, share_secrets_of  # noqa: PLC0415 (as below)
+    from hyperkms.state.share_secrets import ShareSecret  # noqa: PLC0415 (as below)
+    from hyperkms.threshold.cosigner.sealed_shares import secret_names  # noqa: PLC0415 (as below)
+
+    tried_with = ShareSecret(digest=bytes(32), wallet=WalletId(probe), version=1, epoch=0, pieces=1, noted_at=0)
+    [name] = secret_names(public_identity(config), tried_with)
+    return share_secrets_of(account, config), name, prefix + FOLDER
+
+
+def _secrets(store: NamedStore, name: str, place: str) -> Iterator[Finding]:
+    sealed = b"a probe of hyperkms doctor, not a key"
     calls: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("secretsmanager:CreateSecret", lambda: store.create(probe, 1, sealed)),
-        ("secretsmanager:GetSecretValue", lambda: store.get(probe, 1)),
-        ("secretsmanager:DeleteSecret", lambda: store.delete(probe, 1)),
+        ("secretsmanager:CreateSecret", lambda: store.create(name, sealed)),
+        ("secretsmanager:GetSecretValue", lambda: store.get(name)),
+        ("secretsmanager:DeleteSecret", lambda: store.delete(name)),
     )
     for right, call in calls:
         finding = tried(right, call)[1]
         yield finding
         if finding.do and right == "secretsmanager:CreateSecret":
             return
-    yield note("aws", f"secrets are kept below {prefix}")
+    yield note("aws", f"secrets are kept below {place}")

@@ -50,14 +50,14 @@ class AwsAccount:
                 "malformed-setting", "AWS_REGION must name the region of the keys", {"setting": "AWS_REGION"}
             )
 
-    def client(self, service: str, *, attempts: int = ATTEMPTS) -> "BaseClient":
-        """A client of one service: three attempts unless it is said, a second to connect, two to answer."""
+    def client(self, service: str, *, attempts: int = ATTEMPTS, read_s: float = READ_S) -> "BaseClient":
+        """A client of one service: a second to connect; unless it is said, three attempts, two seconds to answer."""
         from botocore.config import Config  # noqa: PLC0415 (as above)
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
         config = Config(
             connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
+            read_timeout=read_s,
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=48,  # as many threads sign and make keys at once
         )

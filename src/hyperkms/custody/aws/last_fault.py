@@ -9,9 +9,11 @@ _HURRIED_S = 1.0
 
 
 class LastFault:
-    """The fault that a call of KMS has met, if the last one did."""
+    """The fault that a call of AWS has met, if the last one did."""
 
-    def __init__(self) -> None:
+    def __init__(self, outage: str = "kms-unreachable") -> None:
+        """`outage` is the code of a fault that takes seconds to be met."""
+        self._outage = outage
         self._fault: HyperkmsError | None = None
         self._met_at = 0.0
 
@@ -33,7 +35,7 @@ class LastFault:
         self._met_at = time.monotonic()
 
     def require_no_outage(self) -> None:
-        """Raise it if KMS was not reached a moment ago: another thread that waits for that serves nobody."""
+        """Raise it if AWS was not reached a moment ago: another thread that waits for that serves nobody."""
         fault = self._fault
-        if fault is not None and fault.code == "kms-unreachable" and self.is_younger_than(_HURRIED_S):
+        if fault is not None and fault.code == self._outage and self.is_younger_than(_HURRIED_S):
             raise fault

@@ -92,10 +92,10 @@ def keep(cosigner: Cosigner, ask: Keep) -> Kept:
             raise Refused("session-not-done", "this session makes no share")
         row = _sealed(cosigner, running.session, making)
         cosigner.copies.make(cosigner.ourselves, row)
-        with cosigner.turn:
+        with cosigner.sealed.stored(row) as stored, cosigner.turn:
             if running.is_void:
                 raise Refused("session-not-done", f"{making.place}: the share was dropped before it was kept")
-            _store(cosigner, row, making)
+            _store(cosigner, stored, making)
     finally:
         cosigner.sessions.end(running)
     return Kept(acknowledgement=row.acknowledgement, public_key=row.public_key, group_key=row.group_key)

@@ -52,22 +52,30 @@ def commit(cosigner: Cosigner, ask: Commit) -> InForce:
 
 
 def release(cosigner: Cosigner, ask: Release) -> Done:
-    """Destroy the shares of the epochs before, durable on return; Tampered unless all n say that this is in force."""
+    """Destroy the shares of the epochs before, durable on return; Tampered unless all n say that this is in force.
+
+    1. They are retired, and sign nothing more.  2. What is elsewhere of them is destroyed: Unavailable where it cannot
+    be now; asked again it is only that which is left to do, and the sweep does it too.
+    """
     place, ourselves = Place.of(ask.share), cosigner.ourselves
     with cosigner.turn:
         row = _standing(cosigner, place)
         if row.state is not ShareState.IN_FORCE:
             raise not_in_force(place)
-        rows = cosigner.holding.rows.all(place.wallet)
-        if not any(one.version == place.version and one.sealed and one.epoch < place.epoch for one in rows):
-            return Done()
-        if len(ask.in_force) != len(ourselves.group.members):
-            raise Malformed.at("in_force", f"{len(ourselves.group.members)} are due, in the order of the members")
-        statement = standing_statement(place.name, row.group_key)
-        for identity, signature in zip(ourselves.group.identities, ask.in_force, strict=True):
-            cosign.verify_statement(identity, IN_FORCE_PURPOSE, statement, signature)
-        _destroy_before(cosigner, place, row)
+        same = [one for one in cosigner.holding.rows.all(place.wallet) if one.version == place.version]
+        if any(one.epoch < place.epoch and not one.is_destroyed for one in same):
+            _require_in_force_at_all(ourselves, place, row, ask.in_force)
+            _destroy_before(cosigner, place, row)  # (1)
+    cosigner.sealed.destroy_unnamed(place.wallet, place.version)  # (2)
     return Done()
+
+
+def _require_in_force_at_all(ourselves: Ourselves, place: Place, row: ShareRow, in_force: Sequence[bytes]) -> None:
+    if len(in_force) != len(ourselves.group.members):
+        raise Malformed.at("in_force", f"{len(ourselves.group.members)} are due, in the order of the members")
+    statement = standing_statement(place.name, row.group_key)
+    for identity, signature in zip(ourselves.group.identities, in_force, strict=True):
+        cosign.verify_statement(identity, IN_FORCE_PURPOSE, statement, signature)
 
 
 def _destroy_before(cosigner: Cosigner, place: Place, row: ShareRow) -> None:

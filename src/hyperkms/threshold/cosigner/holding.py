@@ -10,6 +10,7 @@ from hyperkms.errors import NotFound, Refused, Tampered
 from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
 from hyperkms.threshold.cosigner.root_key import data_key_of
+from hyperkms.threshold.cosigner.sealed_shares import SealedShares
 from hyperkms.wallet import WalletId
 
 MOST_OPEN = 1_000
@@ -31,8 +32,9 @@ class Holding:
     for as long as the process lives, one elsewhere by `terms`. What was prepared with it goes with it.
     """
 
-    def __init__(self, ourselves: Ourselves, rows: ShareRows, terms: Terms | None = None) -> None:
+    def __init__(self, ourselves: Ourselves, rows: ShareRows, sealed: SealedShares, terms: Terms | None = None) -> None:
         self.rows = rows
+        self._sealed = sealed
         self._ourselves = ourselves
         self._leased: Leased[Place, Held] = Leased(
             terms, most=MOST_OPEN, let_go=lambda held: held.share.forget_prepared()
@@ -75,17 +77,28 @@ class Holding:
         return self._leased.get(place, lambda: self._open(place))
 
     def _open(self, place: Place) -> Opened[Held]:
-        row = self.rows.find(place.wallet, place.version, place.epoch)
-        if row is None:
-            raise no_such_share(place)
-        if row.sealed is None:
-            raise Refused("share-retired", f"{place}: the share is retired and destroyed; it never signs again")
-        context = self._ourselves.context(place, row.key_type, row.network)
-        sealed, root = row.sealed, self._ourselves.root
+        row, sealed = self._read(place)
+        context, root = self._ourselves.context(place, row.key_type, row.network), self._ourselves.root
         share = cosign.Share.open(sealed, context, data_key_of(sealed, context, root))
         if (share.public_key, share.group_key) != (row.public_key, row.group_key):
             raise Tampered("share-tampered", f"{place}: the database names another key than the share is of")
         return Opened(Held(place, row, share), lambda: data_key_of(sealed, context, root))
+
+    def _read(self, place: Place) -> tuple[ShareRow, bytes]:
+        """The row, and what it names; what was destroyed, or sealed anew, while it was read is looked for again."""
+        while True:
+            row = self._find(place)
+            try:
+                return row, self._sealed.read(row)
+            except Tampered:
+                if self._find(place).secret == row.secret:
+                    raise
+
+    def _find(self, place: Place) -> ShareRow:
+        row = self.rows.find(place.wallet, place.version, place.epoch)
+        if row is None:
+            raise no_such_share(place)
+        return row
 
 
 def not_in_force(place: Place) -> Refused:

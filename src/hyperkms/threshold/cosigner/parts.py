@@ -21,6 +21,7 @@ from hyperkms.threshold.cosigner.copies import Copies
 from hyperkms.threshold.cosigner.holding import Holding
 from hyperkms.threshold.cosigner.ourselves import Ourselves
 from hyperkms.threshold.cosigner.promises import Promises
+from hyperkms.threshold.cosigner.sealed_shares import SealedShares
 from hyperkms.threshold.cosigner.sessions import Sessions
 from hyperkms.threshold.cosigner.versions import Versions
 from hyperkms.threshold.cosigner.witnessed import Witnessed
@@ -75,6 +76,7 @@ class Cosigner:
     """Why the kernel is not heard of another generation of the virtual machine; None: it is."""
     witnessed: Witnessed
     copies: Copies
+    sealed: SealedShares
     wallets: WalletRecords
     versions: Versions
     bearer: BearerWallets

@@ -1,15 +1,16 @@
 """Shares of a cosigner are sealed under another root key, one after another; each opens at every moment."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import hyperkms_cosign as cosign
 
-from hyperkms.errors import Refused, Tampered
+from hyperkms.errors import Tampered
 from hyperkms.state.database import Database
 from hyperkms.state.share_rows import ShareRow, ShareRows, rebind_within
 from hyperkms.threshold.cosigner.ourselves import Ourselves, Place
 from hyperkms.threshold.cosigner.root_key import ShareRootKey, fresh, identity_data_key_of, open_identity, open_share
+from hyperkms.threshold.cosigner.sealed_shares import SealedShares
 
 
 @dataclass(frozen=True)
@@ -18,30 +19,29 @@ class Resealing:
 
     ourselves: Ourselves
     before: ShareRootKey
-
-    def due(self, database: Database) -> Sequence[ShareRow]:
-        """Shares that are not under the new root key yet."""
-        return [row for row in ShareRows(database).all() if row.sealed is not None and self._is_due(row.sealed)]
+    sealed: SealedShares
 
     def run(self, database: Database, progress: Callable[[], None]) -> int:
-        """How many were sealed anew. Cut off anywhere, it is run again, and does what is left."""
-        due = self.due(database)
-        for row in due:
-            resealed = self._resealed(row)
-            with database.write() as connection:
-                rebind_within(connection, row, resealed)
+        """How many were sealed anew; of each nothing is left as it was before. `progress` is told of every share.
+
+        Cut off anywhere, it is run again, and does what is left.
+        """
+        done = 0
+        for row in ShareRows(database).held():
+            sealed = self.sealed.read(row)
+            if cosign.inspect_share(sealed)["root_key_id"] != self.ourselves.root.id:
+                resealed = replace(row, sealed=self._resealed(row, sealed), secret=None)
+                with self.sealed.stored(resealed) as stored, database.write() as connection:
+                    rebind_within(connection, stored)
+                done += 1
+            self.sealed.destroy_unnamed(row.wallet, row.version)
             progress()
-        return len(due)
+        return done
 
-    def _is_due(self, sealed: bytes) -> bool:
-        return cosign.inspect_share(sealed)["root_key_id"] != self.ourselves.root.id
-
-    def _resealed(self, row: ShareRow) -> bytes:
+    def _resealed(self, row: ShareRow, sealed: bytes) -> bytes:
         ourselves, place = self.ourselves, Place(wallet=row.wallet, version=row.version, epoch=row.epoch)
-        if row.sealed is None:
-            raise Refused("share-retired", f"{place}: the share is retired and destroyed")
         context = ourselves.context(place, row.key_type, row.network)
-        share = open_share(row.sealed, context, self.before)
+        share = open_share(sealed, context, self.before)
         resealed = share.rebind(ourselves.known, *fresh(ourselves.root, context))
         if open_share(resealed, context, ourselves.root).group_key != row.group_key:
             raise Tampered("share-tampered", f"{place}: the share sealed anew is of another key")

@@ -29,7 +29,7 @@ def retire(cosigner: Cosigner, ask: Retire) -> Said:
     wallet, or where t others say that they have done it: who was away meanwhile is shown their words. So it is where
     the whole wallet was retired here, which took such a request, and the last grace of the version is over by this
     cosigner's clock. That another version followed and its grace is over does not count: a coordinator alone can have
-    that so.
+    that so. Where shares are elsewhere and that is away, they sign nothing more, and nothing is said: Unavailable.
     """
     place, asker = Place.of(ShareName(wallet=ask.wallet, version=ask.version, epoch=0)), named(ask.asker)
     with cosigner.turn:
@@ -45,6 +45,7 @@ def retire(cosigner: Cosigner, ask: Retire) -> Said:
                     cosigner, place, asker, Operation.RETIRE, fits=lambda asked: _destroys(asked, place)
                 )
             destroy(cosigner, place, due[-1], asker)
+    cosigner.sealed.destroy_unnamed(place.wallet, place.version)
     return Said(statement=cosigner.ourselves.identity.sign_statement(RETIRED_PURPOSE, statement))
 
 

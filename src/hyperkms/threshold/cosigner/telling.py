@@ -67,9 +67,9 @@ def shares(cosigner: Cosigner, ask: Shares) -> Held:
     """The shares it holds, and the newest of those it held, as many as a frame has room for; of no use to sign with."""
     wallet = None if ask.wallet is None else parse_wallet_id(ask.wallet)
     rows = cosigner.holding.rows.all(wallet)
-    held = [row for row in rows if row.sealed is not None]
+    held = [row for row in rows if not row.is_destroyed]
     room = max(0, MOST_SHOWN - len(held))
-    past = sorted((row for row in rows if row.sealed is None), key=lambda row: row.created_at)[-room:] if room else []
+    past = sorted((row for row in rows if row.is_destroyed), key=lambda row: row.created_at)[-room:] if room else []
     shown = sorted([*held[:MOST_SHOWN], *past], key=lambda row: (row.wallet, row.version, row.epoch))
     return Held(shares=[_held(row) for row in shown])
 
