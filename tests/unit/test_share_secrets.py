@@ -1,6 +1,8 @@
 """Sealed shares in secrets: what a row names is never destroyed, what none names always is, whatever was cut off."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hyperkms.errors import HyperkmsError, NotFound, Refused, Tampered, Unavaila
 from hyperkms.state.database import Database, open_database
 from hyperkms.state.share_rows import ShareRow, ShareRows, ShareState, rebind_within, release_within, retire_within
 from hyperkms.state.share_secrets import ShareSecrets
-from hyperkms.threshold.cosigner.sealed_shares import LATE_MS, SharesInRows, SharesInSecrets
+from hyperkms.threshold.cosigner.sealed_shares import LATE_MS, MOST_CALLS, SharesInRows, SharesInSecrets
 from hyperkms.wallet import KeyType, WalletId
 from support.memory_stores import MemoryNamedStore
 
@@ -20,11 +22,12 @@ LONG = bytes(range(250))
 
 
 class Store(MemoryNamedStore):
-    """It can be away; what is told before a call may look at what is there."""
+    """It can be away, or hang."""
 
     def __init__(self) -> None:
         super().__init__()
         self.away: HyperkmsError | None = None
+        self.before: Callable[[], None] = lambda: None
         self.calls = 0
 
     def create(self, name: str, sealed: bytes) -> None:
@@ -41,6 +44,7 @@ class Store(MemoryNamedStore):
 
     def _call(self) -> None:
         self.calls += 1
+        self.before()
         if self.away is not None:
             raise self.away
 
@@ -195,6 +199,27 @@ def test_for_a_second_after_an_outage_nobody_waits_for_it(cosigner: Cosigner) ->
         with pytest.raises(Unavailable):
             started.read(stored)
     assert cosigner.store.calls == calls + 6
+
+
+def test_a_store_that_hangs_takes_so_many_threads_and_no_more(cosigner: Cosigner) -> None:
+    stored = cosigner.keep(share())
+    answers, under_way = threading.Event(), threading.Semaphore(0)
+
+    def hang() -> None:
+        under_way.release()
+        answers.wait()
+
+    cosigner.store.before = hang
+    with ThreadPoolExecutor(MOST_CALLS) as pool:
+        try:
+            reading = [pool.submit(cosigner.sealed.read, stored) for _ in range(MOST_CALLS)]
+            assert all(under_way.acquire(timeout=30) for _ in reading)
+            with pytest.raises(Unavailable, match="calls of the store"):
+                cosigner.sealed.read(stored)
+        finally:
+            answers.set()
+        assert [one.result() for one in reading] == [LONG] * MOST_CALLS
+    assert cosigner.sealed.read(stored) == LONG
 
 
 @pytest.mark.parametrize("change", [b"other", LONG[:100][::-1], b""])

@@ -22,6 +22,10 @@ from hyperkms.wallet import WalletId
 
 LATE_MS = 60_000
 """So long after its note a call that was cut off may still make a secret: what is destroyed before is not forgotten."""
+MOST_CALLS = 4
+"""At a time: half of the threads that answer, so that a store that hangs leaves room for signing with open shares."""
+ROOM_S = 0.5
+"""How long the next one waits for room."""
 
 T = TypeVar("T")
 
@@ -70,8 +74,8 @@ class SharesInSecrets:
     """Sealed shares elsewhere: `<identity key>/<wallet>/v<version>/e<epoch>/<SHA-256 of what is sealed>/<piece>`.
 
     One of a secp256k1 key is in as many pieces as the store needs, one after another from 1 on. Whoever changes a
-    secret is found out by its name, before any root key is asked. After an outage was met others are told of it for a
-    second at once, so that the threads that sign with open shares do not all wait for it.
+    secret is found out by its name, before any root key is asked. Where the store hangs it takes some of the threads
+    that sign with open shares, and never all: few calls are made at a time, and none for a second after an outage.
     """
 
     def __init__(self, store: NamedStore, secrets: ShareSecrets, identity: bytes, clock: Callable[[], int]) -> None:
@@ -81,6 +85,7 @@ class SharesInSecrets:
         self._identity = identity
         self._clock = clock
         self._last = LastFault("secrets-unavailable")
+        self._room = threading.BoundedSemaphore(MOST_CALLS)
         self._changing = threading.Lock()
         self._making: set[bytes] = set()
 
@@ -161,11 +166,16 @@ class SharesInSecrets:
 
     def _asked(self, call: Callable[[], T]) -> T:
         self._last.require_no_outage()
+        if not self._room.acquire(timeout=ROOM_S):
+            words = f"{MOST_CALLS} calls of the store of sealed shares are under way, and none has an answer"
+            raise Unavailable("secrets-unavailable", f"{words}: it hangs, or is slow")
         try:
             answer = call()
         except Unavailable as fault:
             self._last.note(fault)
             raise
+        finally:
+            self._room.release()
         self._last.note(None)
         return answer
 
