@@ -41,9 +41,9 @@ class Account:
     stopped: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Calls about secrets that were answered, with the name of each."""
-    before: Callable[[str], None] = lambda _: None
-    """Told of each call about secrets, by its operation, before it is decided."""
-    after: Callable[[str], None] = lambda _: None
+    before: Callable[[str, str], None] = lambda *_: None
+    """Told of each call about secrets, by its operation and name, before it is decided."""
+    after: Callable[[str, str], None] = lambda *_: None
     """Told of it once it is done and nobody has heard of that."""
 
     @property
@@ -95,11 +95,11 @@ class Account:
 
     def _decide_of_secrets(self, call: aws_door.Call, action: str, asked: dict[str, Any], body: bytes) -> None:
         operation = action.partition(":")[2]
-        self.before(operation)
+        name = str(asked.get("Name") or asked["SecretId"])
+        self.before(operation, name)
         if self.secrets_away:
             call.hang_up()
             return
-        name = str(asked.get("Name") or asked["SecretId"])
         arn = f"arn:aws:secretsmanager:{REGION}:{self.number}:secret:{name}-AbCdEf"
         allowed = is_allowed(Call(action, arn, self.role), *self.policies("cosigner-secrets.json"))
         if not (allowed and self._is_known(call.headers.get("Authorization", "")) and action != self.without):
@@ -109,7 +109,7 @@ class Account:
         call.headers["x-moto-account-id"] = self.number
         self.asked.append((operation, name))
         answer = call.forward(body)
-        self.after(operation)
+        self.after(operation, name)
         call.answer(*answer)
 
     def _is_known(self, authorization: str) -> bool:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -245,7 +245,8 @@ class Process:
         if process is None:
             return 0
         if process.poll() is None:
-            os.kill(process.pid, number)
+            with suppress(ProcessLookupError):  # a test has killed it just before
+                os.kill(process.pid, number)
         status = process.wait(START_S)
         if self.reader is not None:
             self.reader.join()
