@@ -3,6 +3,7 @@
 //! This file is the bindings alone. What Python gets are opaque handles, sealed bytes, public keys
 //! and signatures; no function here returns a secret, and none signs a digest from outside.
 
+pub mod approval;
 pub mod digest;
 mod ed25519;
 pub mod error;

@@ -2,11 +2,12 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::approval;
 use crate::error::{Error, Result};
 use crate::hex::{hex, unhex};
 use crate::verify::verify_ed25519;
 
-/// The first bytes of everything that a request key signs; a wallet signs no message that begins with them.
+/// The first bytes of every request that is signed; a wallet signs no message that begins with them.
 pub const DOMAIN: &[u8] = b"hyperkms request v1\n";
 const ID_LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 const TIME_DIGITS: usize = 13;
@@ -85,10 +86,11 @@ impl Signature {
     }
 }
 
-/// Refused for a message that begins as a signed request: whoever may let a wallet sign could else ask as a client.
+/// Refused for a message that begins as a signed request or an approval: whoever may let a wallet sign could else ask
+/// as a client, or approve.
 pub fn require_no_request(message: &[u8]) -> Result<()> {
-    if message.starts_with(DOMAIN) {
-        let words = "the message begins as a signed request of a client does, and no wallet signs one";
+    if message.starts_with(DOMAIN) || message.starts_with(approval::DOMAIN) {
+        let words = "the message begins as a signed request of a client or an approval does, and no wallet signs one";
         return Err(Error::refused("message-of-a-request", words));
     }
     Ok(())
@@ -99,7 +101,7 @@ pub fn fingerprint(public: &[u8; 32]) -> [u8; 8] {
     *Sha256::digest(public).first_chunk().expect("32 bytes begin with 8")
 }
 
-fn decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     let all = digits.len() == TIME_DIGITS && digits.iter().all(u8::is_ascii_digit);
     all.then(|| digits.iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0')))
 }

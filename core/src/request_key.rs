@@ -1,12 +1,14 @@
-//! The private key by which a client signs its requests: in a file of its own kind, and of no other use.
+//! The private key by which a client signs its requests, or a person approves: in a file of its own kind, and of no
+//! other use.
 //!
 //! Neither can stand for a wallet's key: the file is refused where such a key is imported, and the other way round;
-//! all that it signs begins with the domain of requests, and a wallet signs nothing that does.
+//! all that it signs begins with the domain of requests or of approvals, and a wallet signs nothing that does.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::approval::{self, Matter};
 use crate::ed25519;
 use crate::error::{Error, Result};
 use crate::hex::{self, hex};
@@ -60,20 +62,34 @@ impl RequestKey {
 
     /// The header of one request: signed for one service, under a new random id. `time` is milliseconds since 1970.
     pub fn sign(&self, service: [u8; 16], time: u64, sent: Sent<'_>) -> Result<String> {
-        let mut id = [0; 16];
-        fill_random(&mut id)?;
-        let claim = Claim { key: fingerprint(&self.public), service, time, id: hex(&id).into_bytes() };
-        let message = claim.message(sent)?;
+        let id = hex(&random_id()?).into_bytes();
+        let claim = Claim { key: fingerprint(&self.public), service, time, id };
+        Ok(claim.header(&self.sign_message(&claim.message(sent)?)?))
+    }
+
+    /// An approval of one action under a new random id, from `time` until `until`, milliseconds since 1970.
+    pub fn approve(&self, matter: Matter<'_>, time: u64, until: u64) -> Result<String> {
+        let claim = approval::Claim { key: fingerprint(&self.public), time, until, id: random_id()? };
+        Ok(claim.text(&self.sign_message(&claim.message(matter)?)?))
+    }
+
+    /// Of a message that begins with one of the two domains, whose bytes are made in this crate.
+    fn sign_message(&self, message: &[u8]) -> Result<[u8; 64]> {
         let seed = self.key.open(IDLE_LABEL)?;
-        let signature = on_wiped_stack(|| ed25519::sign(seed.key(), &self.public, &message))
-            .ok_or_else(|| Error::unavailable("signing-failed", "the Ed25519 library did not sign"))?;
-        Ok(claim.header(&signature))
+        on_wiped_stack(|| ed25519::sign(seed.key(), &self.public, message))
+            .ok_or_else(|| Error::unavailable("signing-failed", "the Ed25519 library did not sign"))
     }
 
     fn keep(seed: &Slot) -> Result<RequestKey> {
         let public = on_wiped_stack(|| ed25519::public_key(seed.key()));
         Ok(RequestKey { public, key: Idle::seal(seed, IDLE_LABEL)? })
     }
+}
+
+fn random_id() -> Result<[u8; 16]> {
+    let mut id = [0; 16];
+    fill_random(&mut id)?;
+    Ok(id)
 }
 
 fn decode(text: &[u8], seed: &mut [u8]) -> Option<()> {
@@ -101,6 +117,16 @@ mod tests {
         let read = Signature::read(header.as_bytes()).unwrap();
         read.verify(&made.public, SENT).unwrap();
         assert!(read.verify(&made.public, Sent { target: b"/wallets?", ..SENT }).is_err());
+        let matter = Matter { wallet: b"w", network: b"testnet", vault: b"", action: b"\x80" };
+        let text = opened.approve(matter, 1_780_000_000_000, 1_780_000_600_000).unwrap();
+        let read = approval::Approval::read(text.as_bytes()).unwrap();
+        read.verify(&made.public, matter).unwrap();
+        assert!(read.verify(&made.public, Matter { wallet: b"v", ..matter }).is_err());
+        assert_ne!(
+            opened.approve(matter, 1_780_000_000_000, 1_780_000_600_000).unwrap(),
+            text,
+            "under an id of its own"
+        );
         let text = std::fs::read(&path).unwrap();
         assert_eq!(text.len(), FILE_LEN);
         for changed in [&text[..88], &text[24..], &text[..0], &[&text[..], b"\n"].concat(), &text.to_ascii_uppercase()]

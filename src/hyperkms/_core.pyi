@@ -313,7 +313,7 @@ class Meters:
 
 @final
 class RequestKey:
-    """A client's key for signing its requests; opaque, sealed in memory, and of no other use."""
+    """A client's key for signing its requests, or an approver's; opaque, sealed in memory, and of no other use."""
 
     @staticmethod
     def create(path: str | PathLike[str]) -> RequestKey:
@@ -332,6 +332,17 @@ class RequestKey:
         `service` is the service's id (32 hex digits), `time` milliseconds since 1970, `target` path and query as they
         are sent, `idempotency_key` empty where that header is not sent.
         """
+    def approve(
+        self,
+        *,
+        wallet: str,
+        network: Literal["mainnet", "testnet"],
+        vault: bytes | None,
+        action: bytes,
+        time: int,
+        until: int,
+    ) -> str:
+        """An approval of one action, as text, under a new random id; see `Approval.verify`."""
 
 @final
 class RequestSignature:
@@ -354,6 +365,39 @@ class RequestSignature:
         """Which request of that key and moment: 16 to 64 characters."""
     def verify(self, public_key: bytes, *, method: bytes, target: bytes, body: bytes, idempotency_key: bytes) -> None:
         """Tampered with code `signature-wrong` unless this key signed exactly this request."""
+
+@final
+class Approval:
+    """An approval that was read; true only once `verify` has returned."""
+
+    @staticmethod
+    def read(text: bytes) -> Approval | None:
+        """None unless it is exactly of the documented form."""
+    @property
+    def key(self) -> str:
+        """The fingerprint of the key that is said to have signed: 16 hex digits."""
+    @property
+    def time(self) -> int:
+        """When it was made by the approver's clock, milliseconds since 1970."""
+    @property
+    def until(self) -> int:
+        """Milliseconds since 1970: from then on it counts no more."""
+    @property
+    def id(self) -> str:
+        """Which approval of that key: 32 hex digits."""
+    def verify(
+        self,
+        public_key: bytes,
+        *,
+        wallet: str,
+        network: Literal["mainnet", "testnet"],
+        vault: bytes | None,
+        action: bytes,
+    ) -> None:
+        """Tampered with code `signature-wrong` unless this key approved exactly this.
+
+        `action` is msgpack as it is hashed, with the nonce 0 wherever the action repeats its nonce; `vault` 20 bytes.
+        """
 
 @final
 class SharedReplays:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperkms._core import RequestSignature
+from hyperkms._core import Approval, RequestSignature
 from hyperkms.http.routes.problems import _wants_page
 from hyperkms.http.signed import sent_key
 
@@ -28,6 +28,7 @@ _PIECES = st.sampled_from(
         b"key=",
         b"to=",
         b"ts=",
+        b"until=",
         b"id=",
         b"sig=",
         b",",
@@ -46,3 +47,10 @@ def test_any_bytes_are_a_signature_or_none(header: bytes) -> None:
     found = RequestSignature.read(header)
     if found is not None:
         assert (len(found.key), len(found.service)) == (16, 32)
+
+
+@given(st.binary(max_size=300) | st.lists(_PIECES, max_size=20).map(b"".join))
+def test_any_bytes_are_an_approval_or_none(text: bytes) -> None:
+    found = Approval.read(text)
+    if found is not None:
+        assert (len(found.key), len(found.id)) == (16, 32)

@@ -188,6 +188,7 @@ REQUESTS: dict[str, tuple[type[msgspec.Struct], Json, dict[str, tuple[type, ...]
         {
             **dict.fromkeys(("walletId", "action", "nonce", "vaultAddress", "expiresAfter", "network"), ()),
             "version": (int,),
+            "approvals": (list,),
         },
     ),
 }
@@ -220,3 +221,19 @@ def test_an_unknown_member_is_refused_by_name(line: Line, route: str, name: str)
     assert assert_malformed(answer) == "unknown-field"
     assert answer.json["field"] == (name if re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,31}", name) else "(a member)")
     assert len(answer.body) < KIB
+
+
+@pytest.mark.parametrize(
+    ("approvals", "field"),
+    [([1], "approvals[0]"), (["x" * 301], "approvals[0]"), (["x"] * 21, "approvals"), ([["x"]], "approvals[0]")],
+)
+def test_approvals_of_another_form_are_refused_by_place(line: Line, approvals: list[Any], field: str) -> None:
+    answer = line.post("/hyperliquid/sign", {"walletId": "bot", "action": NOOP, "approvals": approvals})
+    assert_malformed(answer)
+    assert answer.json["field"] == field
+
+
+def test_whatever_comes_as_an_approval_changes_nothing_where_none_is_asked_for(line: Line) -> None:
+    for text in ("", "v1 key=", "\x00", "é" * 300, "a:b", "v1 key=00,ts=0,until=0,id=0,sig=0"):
+        body = {"walletId": "bot", "action": NOOP, "network": "testnet", "approvals": [text]}
+        assert line.post("/hyperliquid/sign", body).status == 200, text

@@ -11,9 +11,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from hyperkms.client import ServiceError, SigningClient
+from support.approving import Approver
+from support.commands import refusal as refusal_of
 from support.commands import run
 from support.databases import rows
 from support.keep_alive import line_to
+from support.keyed import signatures
 from support.places import PLACES, Place
 from support.sandbox import sandbox
 from support.service import Answer, Service
@@ -201,6 +205,105 @@ def test_vaults_are_traded_for_only_where_they_are_named(service: Service, walle
     assert sign(service, wallet, order()).status == 200
     told = refusal(service, wallet, order(), vaultAddress=FOREIGN)
     assert members(told, "rule", "value", "limit") == ("own account", FOREIGN, "own")
+
+
+# ---- approvals ----------------------------------------------------------------------------------------
+
+
+def desk_of(*approvers: Approver, needed: int = 1) -> dict[str, Any]:
+    """Orders above 10,000 USD, and all transfers, need so many of them."""
+    named = {name: one.text for name, one in zip(("anna", "ben", "carl"), approvers, strict=False)}
+    people = {"approvals": needed, "approvers": named}
+    rules = [
+        {"name": "large", "when": {"above": 10_000}, **people},
+        {"name": "funds", "when": {"actions": ["usdSend"]}, **people},
+    ]
+    return {"policy": {"format": 1, "allow": ["trade-only", "usdSend"], "rules": rules}}
+
+
+def test_what_a_bot_must_not_do_alone_is_signed_once_for_each_approval(service: Service, wallet: str) -> None:
+    anna, ben, carl = Approver(), Approver(), Approver()
+    assert service.post(f"/wallets/{wallet}/policy", desk_of(anna, ben, needed=2)).status == 200
+    assert sign(service, wallet, order(size="0.1")).status == 200
+    large = order(size="0.2")
+    missing = sign(service, wallet, large, approvals=[anna.approve(wallet, large), carl.approve(wallet, large)])
+    assert (missing.status, missing.json["code"]) == (403, "approval-required")
+    assert members(missing.json, "rule", "value", "limit", "field") == ("large", "1", "2", "approvals")
+    for words in ("needs 2 approvals of anna or ben; 1 counts (anna)", "none of the approvers'", "`hyperkms approve"):
+        assert words in missing.json["detail"]
+    both = [one.approve(wallet, large) for one in (anna, ben)]
+    for other in (order(size="0.20001"), {**large, "grouping": "normalTpsl"}):
+        assert sign(service, wallet, other, approvals=both).json["code"] == "approval-required"
+    assert sign(service, wallet, large, approvals=both, vaultAddress=FOREIGN).json["code"] == "approval-required"
+    signed = sign(service, wallet, large, approvals=both)
+    assert signed.status == 200, signed.body
+    again = sign(service, wallet, large, approvals=both)
+    assert "no. 1 of anna was used before; no. 2 of ben was used before" in again.json["detail"]
+    (line,) = [one for one in signatures(service.data, wallet) if one.get("approvals")]
+    assert [(one["name"], one["key"]) for one in line["approvals"]] == [
+        ("anna", anna.fingerprint.hex()),
+        ("ben", ben.fingerprint.hex()),
+    ]
+    assert line["digest"] == signed.json["receipt"]["digest"]
+
+
+def test_who_explains_an_action_hears_which_approvals_are_missing(service: Service, wallet: str) -> None:
+    anna = Approver()
+    service.post(f"/wallets/{wallet}/policy", desk_of(anna))
+    large = order(size="0.2")
+    body = {"walletId": wallet, "action": large}
+    (missing,) = service.post("/hyperliquid/explain", body).json["refusals"]
+    assert (missing["rule"], missing["value"], missing["limit"]) == ("large", "0", "1")
+    given = [anna.approve(wallet, large)]
+    assert service.post("/hyperliquid/explain", {**body, "approvals": given}).json["allowed"] is True
+    assert sign(service, wallet, large, approvals=given).status == 200, "asking uses nothing up"
+
+
+def test_a_person_approves_by_command_what_the_client_library_then_has_signed(
+    service: Service, wallet: str, tmp_path: Path
+) -> None:
+    made = run("identity", "create", "anna.key", cwd=tmp_path).stdout.decode().strip()
+    people = {"approvals": 1, "approvers": {"anna": made}}
+    document = {"format": 1, "allow": ["usdSend"], "rules": [{"name": "funds", **people}]}
+    assert service.post(f"/wallets/{wallet}/policy", {"policy": document}).status == 200
+    transfer = {"type": "usdSend", "destination": FOREIGN, "amount": "5"}
+    (tmp_path / "send.json").write_text(json.dumps(transfer))
+    words = ("approve", "send.json", "--wallet", wallet, "--network", "testnet", "--key", "anna.key")
+    asked = run(*words, cwd=tmp_path)
+    assert (asked.returncode, asked.stdout) == (1, b"")
+    assert asked.stderr.decode().endswith("say --yes where no terminal can ask [not-confirmed]\n")
+    approved = run(*words, "--yes", cwd=tmp_path)
+    text, told = approved.stdout.decode().strip(), approved.stderr.decode()
+    assert f"hyperkms: wallet {wallet} on testnet: send 5 USDC to {FOREIGN}" in told
+    assert f'"destination":"{FOREIGN}"' in told
+    assert (tmp_path / "anna.key").read_text().split()[1] not in text + told
+    with SigningClient(service.url, service.key) as bot:
+        with pytest.raises(ServiceError) as missing:
+            bot.sign_action(wallet, transfer)
+        assert missing.value.code == "approval-required"
+        signed = bot.sign_action(wallet, transfer, approvals=[text])
+        assert signed.action["amount"] == "5"
+    shown = run("audit", "show", "--wallet", wallet, "--data", str(service.data), cwd=tmp_path).stdout.decode()
+    assert f"send 5 USDC to {FOREIGN} (approved by anna)" in shown
+
+
+def test_what_cannot_be_approved_is_refused_by_the_command(tmp_path: Path) -> None:
+    run("identity", "create", "anna.key", cwd=tmp_path)
+    flags = ("--network", "testnet", "--key", "anna.key", "--yes")
+    send = json.dumps({"type": "usdSend", "destination": FOREIGN, "amount": "5"})
+    action = json.dumps(order())
+    shown = run("approve", "-", "--wallet", "w", *flags, "--for", "1h", "--json", cwd=tmp_path, stdin=action)
+    approval = json.loads(shown.stdout)
+    assert approval["approval"].startswith(f"v1 key={approval['approver']},ts=")
+    assert approval["explained"].startswith("buy 0.1 asset 0 at 60000")
+    for words, text, code in (
+        (("--wallet", "w", "--for", "61m"), action, "malformed"),
+        (("--wallet", "w"), json.dumps(NOBODY | {"x": 1}), "unknown-field"),
+        (("--wallet", "w", "--vault", FOREIGN), send, "member-not-signed"),
+        (("--wallet", "w", "--vault", "0x12"), action, "malformed"),
+        (("--wallet", "w"), "[]", "malformed"),
+    ):
+        assert f"[{code}" in refusal_of("approve", "-", *words, *flags, cwd=tmp_path, stdin=text), words
 
 
 # ---- versions and shadow ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ action type and the names that `trade-only` stands for.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
@@ -36,6 +36,16 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Given:
+    """An approval that comes with an action."""
+
+    by: str
+    """The public key."""
+    flaw: str | None
+    """Why it counts for nobody, if it does not."""
+
+
+@dataclass(frozen=True)
 class Case:
     """An action that is asked for."""
 
@@ -45,6 +55,7 @@ class Case:
     vault: str | None
     expires_after: int | None
     listed: Mapping[int, Listed]
+    given: Sequence[Given] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def judge_policy(policy: Document, case: Case) -> tuple[Outcome, int | None]:
     ends = case.expires_after
     if _is_order(case) and ends is None and "default_ms" in expiry:
         ends = case.now + expiry["default_ms"]
-    case = Case(case.type, case.wire, case.now, case.vault, ends, case.listed)
+    case = replace(case, expires_after=ends)
     if case.type not in allowed:
         return Outcome("allow"), ends
     if _is_order(case) and expiry.get("required", False) and ends is None:
@@ -91,10 +102,11 @@ def judge_rules(document: Document, case: Case) -> Outcome:
         if not any(_kind(case) in _CONCERN[name] for name in rule if name not in ("name", "when")):
             continue
         try:
-            concerned = [part for part in _parts(case) if _applies(rule.get("when", {}), part, case)]
-            if not all(_holds(rule, part, case, document.get("mark_max_age_ms", 10_000)) for part in concerned):
+            oldest = document.get("mark_max_age_ms", 10_000)
+            concerned = [part for part in _parts(case) if _applies(rule.get("when", {}), part, case, oldest)]
+            if not all(_holds(rule, part, case, oldest) for part in concerned):
                 return Outcome(rule["name"])
-            wanted += _over_time(rule, concerned, case, document.get("mark_max_age_ms", 10_000))
+            wanted += _over_time(rule, concerned, case, oldest)
         except Unknown:
             return Outcome(rule["name"])
     return Outcome(None, tuple(wanted))
@@ -113,7 +125,7 @@ def grant_for(grants: Sequence[Document], case: Case) -> str | None:
 
 _EVERY = frozenset({"order", "leverage", "transfer", "other"})
 _CONCERN = {
-    **dict.fromkeys(("refuse", "vaults"), _EVERY),
+    **dict.fromkeys(("refuse", "vaults", "approvals", "approvers"), _EVERY),
     "coins": frozenset({"order", "leverage"}),
     **dict.fromkeys(("max_builder_fee", "builders"), frozenset({"order", "other"})),
     "max_leverage": frozenset({"leverage"}),
@@ -216,12 +228,12 @@ def _worth(part: Mapping[str, Any], case: Case, oldest: int) -> Fraction:
 # ---- when ----------------------------------------------------------------------------------------------
 
 
-def _applies(when: Document, part: Mapping[str, Any], case: Case) -> bool:
+def _applies(when: Document, part: Mapping[str, Any], case: Case, oldest: int) -> bool:
     """Each member must hold. One that does not is enough, whatever is not known of the others."""
-    return all(_conditions(when, part, case))
+    return all(_conditions(when, part, case, oldest))
 
 
-def _conditions(when: Document, part: Mapping[str, Any], case: Case) -> Iterator[bool]:
+def _conditions(when: Document, part: Mapping[str, Any], case: Case, oldest: int) -> Iterator[bool]:
     if "actions" in when:
         yield case.type in when["actions"]
     if "hours" in when or "days" in when:
@@ -232,6 +244,10 @@ def _conditions(when: Document, part: Mapping[str, Any], case: Case) -> Iterator
         yield _is_order(case) and part["r"] is when["reduce_only"]
     if "coins" in when:
         yield _asset(part, case) is not None and any(name in when["coins"] for name in _names(part, case))
+    if "above" in when and _is_order(case):
+        yield _worth(part, case, oldest) > Fraction(when["above"])
+    elif "above" in when:
+        yield class_of(case.type) is ActionClass.TRANSFER and _moved(case) > Fraction(when["above"])
 
 
 def _is_time(when: Document, now: int) -> bool:
@@ -274,6 +290,9 @@ def _each(rule: Document, part: Mapping[str, Any], case: Case, oldest: int) -> I
     if case.type == "approveBuilderFee":
         tenths_of_a_basis_point = Fraction(part["maxFeeRate"].rstrip("%")) * 1000
         yield from _of_builder(rule, {"b": part["builder"], "f": tenths_of_a_basis_point})
+    if "approvals" in rule:
+        approvers = {one.by for one in case.given if one.flaw is None} & {*rule["approvers"].values()}
+        yield len(approvers) >= rule["approvals"]
 
 
 def _accounts(case: Case) -> Sequence[str]:

@@ -8,7 +8,8 @@ from random import Random
 from typing import Any
 
 from hyperkms.hyperliquid.classes import class_of
-from support.policy_reference import Case, Listed
+from support.approving import Approver
+from support.policy_reference import Case, Given, Listed
 
 OWN, OTHER, BUILDER = "0x" + "a1" * 20, "0x" + "b2" * 20, "0x" + "Cc" * 20
 SOON = 60_000
@@ -46,7 +47,10 @@ _MEMBERS = [
     "destinations",
     "max_transfer",
     "max_transfers",
+    "approvals",
 ]
+APPROVERS = {name: Approver.numbered(number) for number, name in enumerate(("anna", "ben", "carl", "dora"))}
+FLAWS = (None, None, None, "another wallet", "ended", "too long", "ahead", "used")
 _OVER_TIME = ["max_notional", "max_orders", "max_outstanding", "max_transfers"]
 
 
@@ -63,7 +67,13 @@ def case_of(random: Random) -> Case:
         vault=random.choice((None, None, OWN, OTHER)),
         expires_after=None if ahead is None else now + ahead,
         listed=_listed(random),
+        given=_given(random),
     )
+
+
+def _given(random: Random) -> list[Given]:
+    count = random.choice((0, 0, 0, 0, 1, 2, 3))
+    return [Given(random.choice([*APPROVERS.values()]).text, random.choice(FLAWS)) for _ in range(count)]
 
 
 def policy_for(random: Random, case: Case) -> dict[str, Any]:
@@ -184,6 +194,8 @@ def _rule(random: Random, case: Case, name: str) -> dict[str, Any]:
     if "refuse" in chosen and random.random() < 0.7:
         chosen = {"coins"}
     rule: dict[str, Any] = {"name": name, **{member: values[member] for member in sorted(chosen)}}
+    if "approvals" in chosen:
+        rule["approvers"] = {who: APPROVERS[who].text for who in random.sample(sorted(APPROVERS), random.randint(2, 4))}
     when = _when(random, case)
     return {**rule, "when": when} if when else rule
 
@@ -211,6 +223,7 @@ def _values(random: Random, case: Case) -> dict[str, Any]:
         "destinations": random.choice(([OWN.replace("a", "A")], [OTHER], [OWN, OTHER])),
         "max_transfer": _text(Fraction(near, 10**6)),
         "max_transfers": {"24h": _text(Fraction(near, 10**6))},
+        "approvals": random.choice((1, 1, 2)),
     }
 
 
@@ -247,6 +260,7 @@ def _when(random: Random, case: Case) -> dict[str, Any]:
         "sides": random.choice((["buy"], ["sell"])),
         "reduce_only": random.random() < 0.5,
         "days": random.sample(DAYS, random.randint(1, 6)),
+        "above": random.choice((_text(_guess(random, case)), "100", "99.999999")),
     }
     chosen = random.sample(sorted(values), random.randint(0, 2))
     when = {member: values[member] for member in chosen}

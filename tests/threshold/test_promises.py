@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from hyperkms.access.approvals import MOST_AHEAD_MS
 from hyperkms.errors import Conflict, HyperkmsError, Unavailable
+from hyperkms.state.approval_use import Use
 from hyperkms.state.peer_heads import Fence
 from hyperkms.threshold.cosigner.promises import (
     MOST_BACK_MS,
@@ -120,3 +122,61 @@ def test_a_nonce_promised_a_day_ahead_counts_for_three_days() -> None:
     promises = Promises(clock, [(clock.now, ahead)])
     clock.now += WINDOW_PAST_MS + WINDOW_FUTURE_MS - 2
     assert code(promises, replace(ahead, digest=OTHER)) == "nonce-signed"
+
+
+# ---- approvals -----------------------------------------------------------------------------------------
+
+ANNAS, BENS = Use("ab" * 8, "1" * 32, Clock.now + 1000), Use("cd" * 8, "1" * 32, Clock.now + 1000)
+APPROVED = replace(ONE, request=None, approvals=(ANNAS,))
+ANOTHER = replace(APPROVED, digest=OTHER, nonce=ONE.nonce + 1)
+
+
+def test_an_approval_permits_one_digest_however_often_that_comes_again() -> None:
+    promises = Promises(Clock())
+    promises.claim(APPROVED)
+    promises.claim(APPROVED)
+    promises.require(APPROVED)
+    assert code(promises, ANOTHER) == "approval-used"
+    assert code(promises, replace(ANOTHER, approvals=(BENS, ANNAS))) == "approval-used"
+    promises.claim(replace(ANOTHER, approvals=(BENS,)))
+    assert promises.was_used(ANNAS.key, ANNAS.id, OTHER)
+    assert not promises.was_used(ANNAS.key, ANNAS.id, ONE.digest)
+    assert not promises.was_used(ANNAS.key, "2" * 32, OTHER)
+
+
+def test_an_approval_that_ended_while_rounds_went_on_permits_nothing_any_more() -> None:
+    """It could be let go of then, and be claimed once more for what was judged before."""
+    clock = Clock()
+    promises = Promises(clock)
+    clock.now = ANNAS.until - 1
+    promises.claim(APPROVED)
+    clock.now = ANNAS.until
+    assert code(promises, APPROVED) == "approval-used"
+    assert code(promises, replace(ANOTHER, approvals=(BENS,))) == "approval-used"
+
+
+def test_a_used_approval_is_remembered_for_as_long_as_the_clock_may_go_back_to_its_time() -> None:
+    clock = Clock()
+    promises = Promises(clock)
+    late = Use("ab" * 8, "1" * 32, clock.now + 60_000)
+    promises.claim(replace(APPROVED, approvals=(late,)))
+    clock.now += 60_000 + MOST_BACK_MS - 1
+    promises.claim(replace(ONE, request=None, nonce=ONE.nonce + 2))  # which tidies up
+    clock.now -= MOST_BACK_MS
+    assert code(promises, replace(ANOTHER, approvals=(late,))) == "approval-used"
+    clock.now += MOST_BACK_MS + 60_001
+    promises.claim(replace(ONE, request=None, nonce=ONE.nonce + 3))
+    assert not promises.was_used(late.key, late.id, OTHER)
+
+
+def test_used_approvals_are_known_again_after_a_start() -> None:
+    clock = Clock()
+    promises = Promises(clock, [(clock.now, APPROVED)])
+    assert promises.was_used(ANNAS.key, ANNAS.id, OTHER)
+    assert code(promises, ANOTHER) == "approval-used"
+    promises.claim(APPROVED)
+    assert promises.approvals_from == 0
+
+
+def test_approvals_of_before_a_fence_may_have_been_used() -> None:
+    assert Promises(Clock(), (), Fence(at=7, newest=5)).approvals_from == 7 + MOST_AHEAD_MS

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hyperkms._core import Meters
+from hyperkms.access.approvals import NONE_SHOWN, Conditions, Matter, Shown
 from hyperkms.access.authority import Authority, Decision, ReadyGrant, Verdict, Wanted, consider, decide
 from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.document import limits_of, policy_of
@@ -20,6 +21,8 @@ from hyperkms.hyperliquid.actions import Action
 from hyperkms.hyperliquid.classes import ActionClass
 from hyperkms.state.database import Database
 from hyperkms.state.waiting import MustWait, about_to_wait, without_waiting
+from hyperkms.wallet import Network
+from support.approving import Approver
 from support.books import ETH, LISTED, Book, action, order, orders
 from support.databases import open_at
 from support.policy_reference import Listed
@@ -54,7 +57,7 @@ class Desk:
         document = policy_of({"format": 1, "allow": ["trade-only"], "rules": list(rules), **members})
         return Policy(label, document, lambda name: self.reservations.meter_of(f"{label} {name}"))
 
-    def decide(
+    def decide(  # noqa: PLR0913 (all that goes with an action)
         self,
         asked: Action,
         policy: Policy,
@@ -62,13 +65,15 @@ class Desk:
         shadow: Policy | None = None,
         book: Book | None = None,
         expires_after: int | None = None,
+        approvals: Shown = NONE_SHOWN,
     ) -> Decision:
         authority = Authority("bot", "w", grants or (self.grant(),), policy, shadow)
-        return decide(authority, Wanted(asked, None, expires_after, self.now), book or Book(), self.reservations)
+        wanted = Wanted(asked, None, expires_after, self.now, approvals)
+        return decide(authority, wanted, book or Book(), self.reservations)
 
-    def consider(self, asked: Action, policy: Policy, *grants: ReadyGrant) -> Verdict:
+    def consider(self, asked: Action, policy: Policy, *grants: ReadyGrant, approvals: Shown = NONE_SHOWN) -> Verdict:
         authority = Authority("bot", "w", grants, policy, None)
-        return consider(authority, Wanted(asked, None, None, self.now), Book(), self.reservations)
+        return consider(authority, Wanted(asked, None, None, self.now, approvals), Book(), self.reservations)
 
     def used(self, name: str, *, period: int = 3_600_000, is_outstanding: bool = False) -> int:
         """What the meter of this name counts."""
@@ -339,3 +344,79 @@ def test_an_asset_in_another_currency_has_no_worth(desk: Desk) -> None:
     foreign = {**LISTED, 0: Listed(("BTC",), is_in_usd=False, mark="1", age_ms=0)}
     with pytest.raises(Refused, match="asset 0 is not known to be in USD"):
         desk.decide(orders(order()), desk.policy(SPEND), book=Book(foreign))
+
+
+# ---- approvals -----------------------------------------------------------------------------------------
+
+ANNA, BEN = Approver.numbered(0), Approver.numbered(1)
+LARGE = {"name": "large", "when": {"above": 5000}, "approvals": 1, "approvers": {"anna": ANNA.text}}
+BY_BEN = {"name": "ben", "when": {"above": 5000}, "approvals": 1, "approvers": {"ben": BEN.text}}
+BIG = orders(order(size="10"))
+
+
+def shown(*approvers: Approver, of: Action = BIG, waits: bool = False) -> Shown:
+    def was_used(_key: str, _id: str) -> bool:
+        if waits:
+            about_to_wait()
+        return False
+
+    texts = [one.approve("w", of.wire, time=NOW, until=NOW + 1) for one in approvers]
+    conditions = Conditions(now=NOW, not_before=0, is_askers=lambda _: False, was_used=was_used)
+    return Shown(texts, Matter("w", Network.TESTNET, None, of), conditions)
+
+
+def names(decision: Decision) -> list[str]:
+    return [one.name for one in decision.approved]
+
+
+def test_what_approvers_permit_is_signed_and_uses_their_approvals_up(desk: Desk) -> None:
+    policy = desk.policy(LARGE)
+    with pytest.raises(Refused, match="needs 1 approval of anna; 0 count") as refused:
+        desk.decide(BIG, policy)
+    assert refused.value.code == "approval-required"
+    assert (refused.value.details["rule"], refused.value.details["limit"]) == ("large", "1")
+    assert names(desk.decide(BIG, policy, approvals=shown(ANNA))) == ["anna"]
+
+
+def test_approvals_that_came_are_used_up_also_where_no_rule_has_asked_for_them(desk: Desk) -> None:
+    """What was shown with one signature permits no other, whatever another cosigner makes of the size of an order."""
+    small = orders(order())
+    assert names(desk.decide(small, desk.policy(LARGE), approvals=shown(ANNA, BEN, of=small))) == ["anna"]
+    assert names(desk.decide(small, desk.policy(COUNT), approvals=shown(ANNA, of=small))) == []
+    assert names(desk.decide(small, trade_only(), approvals=shown(ANNA, of=small))) == []
+
+
+def test_a_grant_may_ask_for_approvals_beside_the_policy(desk: Desk) -> None:
+    policy, grant = desk.policy(LARGE), desk.grant(FIRST, BY_BEN)
+    with pytest.raises(Refused, match=f"grant {FIRST}, rule 'ben'.* needs 1 approval of ben") as refused:
+        desk.decide(BIG, policy, grant, approvals=shown(ANNA))
+    assert refused.value.code == "approval-required"
+    decision = desk.decide(BIG, policy, grant, desk.grant(SECOND), approvals=shown(ANNA, BEN))
+    assert (decision.grant, names(decision)) == (FIRST, ["anna", "ben"])
+    both = desk.decide(BIG, trade_only(), grant, desk.grant(SECOND), approvals=shown(BEN))
+    assert (both.grant, names(both)) == (FIRST, ["ben"])
+
+
+def test_whether_an_approval_was_used_is_asked_before_anything_is_reserved(desk: Desk) -> None:
+    """In the event loop that ends the attempt, which is made again from its start."""
+    small = orders(order())
+    policy = desk.policy(LARGE, SPEND)
+    desk.reservations.meter_of("w/1 spend max_notional 1h")
+    with without_waiting(), pytest.raises(MustWait):
+        desk.decide(small, policy, desk.grant(), approvals=shown(ANNA, of=small, waits=True))
+    assert desk.used("w/1 spend max_notional 1h") == 0
+
+
+def test_a_policy_in_shadow_uses_no_approval_up(desk: Desk) -> None:
+    decision = desk.decide(BIG, trade_only(), shadow=desk.policy(LARGE, label="w/2"), approvals=shown(ANNA))
+    assert (decision.would_refuse, decision.approved) == (None, ())
+    watched = desk.decide(BIG, trade_only(), shadow=desk.policy(LARGE, label="w/2")).would_refuse
+    assert watched is not None
+    assert (watched.policy, watched.refusal.rule) == ("w/2", "large")
+
+
+def test_whoever_only_asks_hears_which_approvals_are_missing(desk: Desk) -> None:
+    policy = desk.policy(LARGE)
+    (missing,) = desk.consider(BIG, policy, desk.grant()).refusals
+    assert (missing.rule, missing.path) == ("large", "approvals")
+    assert desk.consider(BIG, policy, desk.grant(), approvals=shown(ANNA)).refusals == []

@@ -314,6 +314,27 @@ def ask_verify_request(bench: Bench) -> Iterator[object]:
         yield attempt(lambda key: signature.verify(key, **ASKED), public_key)
 
 
+MATTER: dict[str, Any] = {"wallet": "w", "network": "testnet", "vault": bytes(20), "action": b"x" * 70_000}
+
+
+def ask_approve(bench: Bench) -> Iterator[object]:
+    for vault in (bytes(20), None, b"short"):
+        yield attempt(lambda to: bench.request_key.approve(**{**MATTER, "vault": to}, time=5, until=6), vault)
+    yield attempt(lambda wallet: bench.request_key.approve(**{**MATTER, "wallet": wallet}, time=-1, until=6), "w")
+
+
+def ask_approval(bench: Bench) -> _core.Approval:
+    found = _core.Approval.read(bench.request_key.approve(**MATTER, time=5, until=6).encode())
+    assert found is not None
+    return found
+
+
+def ask_verify_approval(bench: Bench) -> Iterator[object]:
+    approval = ask_approval(bench)
+    for public_key in (bench.request_key.public_key, bench.handles["ed25519"].public_key, b""):
+        yield attempt(lambda key: approval.verify(key, **MATTER), public_key)
+
+
 def ask_replays(bench: Bench) -> _core.SharedReplays:
     _core.SharedReplays.create(bench.folder / "replays", bytes(16), now=5, floor=4)
     opened = _core.SharedReplays.open(bench.folder / "replays", bytes(16))
@@ -411,6 +432,11 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "RequestKey.open": lambda bench: [*ask_open_request_key(bench)],
     "RequestKey.public_key": lambda bench: bench.request_key.public_key,
     "RequestKey.sign": lambda bench: [*ask_sign_request(bench)],
+    "RequestKey.approve": lambda bench: [*ask_approve(bench)],
+    "Approval": ask_approval,
+    "Approval.read": lambda _: [_core.Approval.read(wrong) for wrong in (b"", b"v1 key=", b"v2 ")],
+    **{f"Approval.{name}": of(ask_approval, name) for name in ("key", "time", "until", "id")},
+    "Approval.verify": lambda bench: [*ask_verify_approval(bench)],
     "RequestSignature": ask_signature,
     "RequestSignature.read": lambda _: [_core.RequestSignature.read(wrong) for wrong in (b"", b"v1 key=", b"v2 ")],
     **{f"RequestSignature.{name}": of(ask_signature, name) for name in ("key", "service", "time", "id")},

@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from hyperkms.access.administration import NewClient
+from hyperkms.access.approvals import MOST_AHEAD_MS
 from hyperkms.access.clients import Role, client
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.policy.document import policy_of
 from hyperkms.access.policy.store import Effect, NewPolicy
 from hyperkms.audit.file_sink import FileSink
@@ -20,15 +23,19 @@ from hyperkms.cli.layout import ADMIN_KEY
 from hyperkms.errors import Conflict, Malformed, Refused, Unavailable
 from hyperkms.http.app import create_app
 from hyperkms.operations.caller import Caller
+from hyperkms.operations.clients import create_client
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.policies import Choice, apply_policy, choose_policy
 from hyperkms.operations.retire import RetireRequest, retire
 from hyperkms.operations.settle import ActionRequest
 from hyperkms.operations.sign import sign_action
 from hyperkms.operations.sign_once import Planned, plan_action, resume
+from hyperkms.state.full_windows import fill_windows_within
+from hyperkms.state.used_approvals import UsedApprovals
 from hyperkms.state.waiting import MustWait, without_waiting
 from hyperkms.wallet import KeyType, WalletId
 from hyperkms.wallet_life import KeyFate
+from support.approving import Approver
 from support.books import Book, order
 from support.in_process import ACTOR, Here, here
 
@@ -275,3 +282,113 @@ def test_a_batch_with_a_key_counts_once_however_often_it_comes(desk: Desk) -> No
     told = sorted(str(result.get("problem", {}).get("code")) for result in first.json()["results"])
     assert told == ["None", "None", "nonce-reused"]
     assert desk.used() == 2
+
+
+# ---- approvals ----------------------------------------------------------------------------------------
+
+ANNA, BEN = Approver.numbered(0), Approver.numbered(1)
+
+
+def _approved(desk: Desk, approver: Approver = ANNA) -> str:
+    placed = {**ORDER, "type": "order"}
+    return approver.approve("w", placed, time=desk.at.now, until=desk.at.now + 60_000)
+
+
+def _ask_for_approvals(desk: Desk, **approvers: Approver) -> None:
+    rule = {"name": "people", "approvals": 1, "approvers": {name: one.text for name, one in approvers.items()}}
+    document = policy_of({"format": 1, "allow": ["trade-only"], "rules": [rule]})
+    new = NewPolicy(wallet=W, document=document, effect=Effect.ENFORCED, reason=None, expected=None)
+    apply_policy(desk.parts, CALLER, new)
+
+
+def test_an_approval_permits_one_signature_and_another_try_of_what_came_to_nothing(desk: Desk) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    text = _approved(desk)
+    with pytest.raises(Unavailable):
+        sign_action(_without_record(desk.parts), CALLER, desk.ask(approvals=(text,)))
+    with pytest.raises(Malformed):
+        desk.sign(nonce=1, approvals=(text,))
+    desk.sign(approvals=(text,))
+    with pytest.raises(Refused, match="1 of anna was used before") as refused:
+        desk.sign(approvals=(text,))
+    assert refused.value.code == "approval-required"
+    assert desk.at.rows("SELECT count(*) FROM used_approvals") == [(1,)]
+
+
+def test_of_two_requests_that_show_one_approval_at_once_one_is_signed(desk: Desk) -> None:
+    """Each has looked before the other has used it up."""
+    _ask_for_approvals(desk, anna=ANNA)
+    text = _approved(desk)
+    plans = [plan_action(desk.parts, CALLER.client, desk.ask(approvals=(text,))) for _ in range(2)]
+    with desk.parts.database.write() as connection:
+        plans[0].claim(connection)
+    with pytest.raises(Conflict) as refused, desk.parts.database.write() as connection:
+        plans[1].claim(connection)
+    assert refused.value.code == "approval-used"
+
+
+def test_a_plan_has_used_its_approvals_up_and_is_resumed_with_no_others(desk: Desk) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    annas, bens = _approved(desk), _approved(desk, BEN)
+    planned = plan_action(desk.parts, CALLER.client, desk.ask(approvals=(bens, annas)))
+    with desk.parts.database.write() as connection:
+        planned.claim(connection)
+    with pytest.raises(Unavailable):
+        planned.sign(_without_record(desk.parts), CALLER)
+    with pytest.raises(Refused, match="of anna was used before"):
+        desk.sign(approvals=(annas,))
+    resume(desk.parts, CALLER, planned.text).wait()
+    _ask_for_approvals(desk, ben=BEN)
+    with pytest.raises(Refused, match="none of the approvers"):
+        resume(desk.parts, CALLER, planned.text)
+    desk.sign(approvals=(bens,))
+
+
+def test_a_plan_whose_approvals_have_ended_is_not_resumed(desk: Desk) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    planned = plan_action(desk.parts, CALLER.client, desk.ask(approvals=(_approved(desk),)))
+    desk.at.now += 60_000
+    with pytest.raises(Refused, match="of anna ended at"):
+        resume(desk.parts, CALLER, planned.text)
+
+
+def test_a_client_does_not_approve_what_it_asks_for(desk: Desk) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    key = IdentityKey.parse(ANNA.text)
+    create_client(desk.parts, CALLER, NewClient(name="desk", identity=key, role=Role.ADMINISTRATOR))
+    with pytest.raises(Refused, match="of anna is by a key of the very client that asks"):
+        desk.sign(approvals=(_approved(desk),))
+
+
+def test_approvals_from_before_a_fence_do_not_count(desk: Desk) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    with desk.parts.database.write() as connection:
+        fill_windows_within(connection, desk.at.now)
+    fenced = dataclasses.replace(desk.parts, approvals=UsedApprovals(desk.parts.database))
+    desk.at.parts = fenced
+    with pytest.raises(Refused, match="of anna is from before a fence"):
+        desk.sign(approvals=(_approved(desk),))
+    desk.at.now += MOST_AHEAD_MS
+    with pytest.raises(Refused, match="of anna is from before a fence"):
+        desk.sign(approvals=(_approved(desk),))
+    desk.at.now += 1
+    desk.sign(approvals=(_approved(desk),))
+
+
+@pytest.mark.parametrize("keyed", [{}, {"Idempotency-Key": "k"}])
+def test_in_a_batch_an_approval_permits_one_of_two_equal_orders(desk: Desk, keyed: Mapping[str, Any]) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    one = {"walletId": "w", "action": ORDER, "network": "testnet", "approvals": [_approved(desk)]}
+    (answer,) = desk.post("/hyperliquid/sign-batch", {"requests": [one, one]}, **keyed)
+    told = sorted(str(result.get("problem", {}).get("code")) for result in answer.json()["results"])
+    assert told in (["None", "approval-required"], ["None", "approval-used"])
+
+
+def test_a_request_with_a_key_and_an_approval_is_answered_again(desk: Desk) -> None:
+    _ask_for_approvals(desk, anna=ANNA)
+    body = {"walletId": "w", "action": ORDER, "approvals": [_approved(desk)]}
+    first, again = desk.post("/hyperliquid/sign", body, times=2, **{"Idempotency-Key": "k"})
+    assert (first.status_code, again.content) == (200, first.content)
+    another: dict[str, Any] = {"Idempotency-Key": "another"}
+    (other,) = desk.post("/hyperliquid/sign", body, **another)
+    assert (other.status_code, other.json()["code"]) == (403, "approval-required")

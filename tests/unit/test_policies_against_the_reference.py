@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from hyperkms import _core
+from hyperkms.access.approvals import Conditions, Matter, Shown
 from hyperkms.access.authority import Authority, ReadyGrant, Wanted, consider
 from hyperkms.access.grants import Grant
 from hyperkms.access.policy.document import (
@@ -28,12 +29,14 @@ from hyperkms.access.reservations import Reservations
 from hyperkms.access.roles import Operation
 from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.classes import ActionClass
+from hyperkms.hyperliquid.signable import numbered
 from hyperkms.hyperliquid.wire import Numbers
+from hyperkms.wallet import Network
 from support.books import Book
 from support.databases import open_at
 from support.policy_reference import Case, Outcome, grant_for, judge_policy, judge_rules
 from support.policy_reference import Wanted as Amount
-from support.random_policies import case_of, grants_for, limits_for, policy_for
+from support.random_policies import APPROVERS, case_of, grants_for, limits_for, policy_for
 
 POLICIES = int(os.environ.get("HYPERKMS_TEST_POLICIES", "4000"))
 
@@ -61,6 +64,8 @@ def test_the_same_as_the_reference_whatever_is_asked_under_whatever_policy(tmp_p
         seen.update(_compare(number, nothing_spent))
     for what in ("allowed", "refused", "demands", "grant", "no grant", "unknown", "equal to the limit"):
         assert seen[what] > POLICIES // 40, (what, seen)
+    for what in ("approvals missing", "with approvals"):
+        assert seen[what] > POLICIES // 100, (what, seen)
 
 
 def _compare(number: int, reservations: Reservations) -> Sequence[str]:
@@ -79,7 +84,7 @@ def _compare(number: int, reservations: Reservations) -> Sequence[str]:
     objections = list(ready.objections(asked))
     assert (number, objections[:1]) == (number, [judged.refusal] if judged.refusal else [])
     under_limits = Limits(limits_of(limits), meters.number).judge(asked)
-    expected = judge_rules(limits, Case(case.type, case.wire, case.now, case.vault, ends, case.listed))
+    expected = judge_rules(limits, replace(case, expires_after=ends))
     assert (number, _outcome(under_limits, meters)) == (number, _by_period(expected))
     given = _granted(number, action, case, ready, grants, reservations)
     assert (number, canonical_text(read_policy(canonical_text(policy_of(policy))))) == (
@@ -87,7 +92,7 @@ def _compare(number: int, reservations: Reservations) -> Sequence[str]:
         canonical_text(policy_of(policy)),
     )
     assert read_limits(canonical_text(limits_of(limits))) == limits_of(limits)
-    return [*_seen(judged), "grant" if given else "no grant"]
+    return [*_seen(judged), "grant" if given else "no grant", *_approved(policy, judged)]
 
 
 def _granted(  # noqa: PLR0913, PLR0917 (a case in its parts)
@@ -100,10 +105,10 @@ def _granted(  # noqa: PLR0913, PLR0917 (a case in its parts)
 ) -> str | None:
     ready = tuple(ReadyGrant.of(_grant(one), lambda _: 1) for one in grants)
     authority = Authority("bot", "wallet", ready, policy, None)
-    wanted = Wanted(action, case.vault, case.expires_after, case.now)
+    wanted = Wanted(action, case.vault, case.expires_after, case.now, _shown(action, case))
     verdict = consider(authority, wanted, Book(case.listed), reservations)
     _, ends = judge_policy(_NOTHING, case)
-    settled = Case(case.type, case.wire, case.now, case.vault, verdict.expires_after or ends, case.listed)
+    settled = replace(case, expires_after=verdict.expires_after or ends)
     assert (number, verdict.grant) == (number, grant_for(grants, settled))
     return verdict.grant
 
@@ -126,7 +131,39 @@ def _action(case: Case) -> Action:
 
 
 def _asked(action: Action, case: Case) -> Asked:
-    return Asked(action, Book(case.listed), now=case.now, vault_address=case.vault, expires_after=case.expires_after)
+    return Asked(
+        action,
+        Book(case.listed),
+        now=case.now,
+        vault_address=case.vault,
+        expires_after=case.expires_after,
+        approvals=_shown(action, case),
+    )
+
+
+def _shown(action: Action, case: Case) -> Shown:
+    """The approvals that are given, each signed, with the flaw that is said of it."""
+    approvers = {one.text: one for one in APPROVERS.values()}
+    wire = numbered(action, Network.TESTNET, 0)
+    vault = b"" if case.vault is None else bytes.fromhex(case.vault[2:])
+    used = set[str]()
+    texts = []
+    for number, one in enumerate(case.given):
+        made = approvers[one.by].statement("w", wire, time=case.now, until=case.now + 1, vault=vault)
+        changes: Mapping[str, Mapping[str, Any]] = {
+            "another wallet": {"wallet": "v"},
+            "ended": {"until": case.now},
+            "too long": {"until": case.now + 3_600_001},
+            "ahead": {"time": case.now + 60_001, "until": case.now + 60_002},
+        }
+        made = replace(made, id=bytes([number]) * 16, **changes.get(one.flaw or "", {}))
+        if one.flaw == "used":
+            used.add(made.id.hex())
+        texts.append(approvers[one.by].sign(made))
+    conditions = Conditions(
+        now=case.now, not_before=0, is_askers=lambda _: False, was_used=lambda _, named: named in used
+    )
+    return Shown(texts, Matter("w", Network.TESTNET, case.vault, action), conditions)
 
 
 def _outcome(judged: Judgement, meters: Meters) -> Outcome:
@@ -151,6 +188,14 @@ def _milliseconds(span: str) -> int:
     units: Mapping[str, Callable[[int], int]] = {"s": lambda n: n * 1000, "m": lambda n: n * 60_000}
     units = {**units, "h": lambda n: n * 3_600_000, "d": lambda n: n * 86_400_000}
     return 60_000 if span == "until" else units[span[-1]](int(span[:-1]))
+
+
+def _approved(policy: Mapping[str, Any], judged: Judgement) -> Sequence[str]:
+    if not any("approvals" in rule for rule in policy["rules"]):
+        return []
+    if judged.refusal is not None:
+        return ["approvals missing"] if judged.refusal.path == "approvals" else []
+    return ["with approvals"]
 
 
 def _seen(judged: Judgement) -> Sequence[str]:

@@ -13,6 +13,7 @@ from hyperkms.access.policy.document import (
     MAX_BYTES,
     PolicyDocument,
     amount_of,
+    approvers_of,
     canonical_text,
     hours_of,
     limits_of,
@@ -25,8 +26,10 @@ from hyperkms.access.policy.document import (
 )
 from hyperkms.access.policy.judge import TRADE_ONLY_TYPES, allowed_types
 from hyperkms.errors import Malformed
+from support.approving import Approver
 
 ADDRESS = "0x" + "Ab" * 20
+ANNA, BEN = Approver.numbered(0).text, Approver.numbered(1).text
 NOTHING: Any = []
 NO_TABLE: Any = {}
 WHOLE = f"""
@@ -74,6 +77,12 @@ name = "where funds go"
 destinations = ["{ADDRESS}"]
 max_transfer = 1000
 max_transfers = {{ "7d" = 5000 }}
+
+[[rules]]
+name = "large"
+when = {{ above = "50000.5" }}
+approvals = 2
+approvers = {{ anna = "{ANNA}", "ben of the desk" = "{BEN}" }}
 """
 
 
@@ -209,6 +218,14 @@ def test_a_value_of_another_type_or_out_of_its_bounds_is_refused_at_its_place(pl
         ("rules[0].max_transfers", _rule(max_transfers={"8d": 1})),
         ("rules[0].max_transfers.7d", _rule(max_transfers={"7d": "1.0000001"})),
         ("rules[0].max_orders", _rule(max_orders={"999ms": 1})),
+        ("rules[0].approvals", _rule(approvals=2, approvers={"anna": ANNA})),
+        ("rules[0].approvals", _rule(approvals=1)),
+        ("rules[0].approvers", _rule(approvers={"anna": ANNA})),
+        ("rules[0].approvers", _rule(approvals=1, approvers={"": ANNA})),
+        ("rules[0].approvers", _rule(approvals=1, approvers={"ben": BEN, "anna\n": ANNA})),
+        ("rules[0].approvers.ben", _rule(approvals=1, approvers={"anna": ANNA, "ben": ANNA})),
+        ("rules[0].approvers.nobody", _rule(approvals=1, approvers={"nobody": f"ed25519:{'00' * 32}"})),
+        ("rules[0].when.above", _when(above="1e3")),
         ("rules[0].when.hours", _when(hours="24:00-06:00")),
         ("rules[0].when.zone", _when(hours="22:00-06:00", zone="Zurich")),
         ("rules[0].when.zone", _when(coins=["BTC"], zone="UTC")),
@@ -242,6 +259,7 @@ def test_a_document_that_is_none_says_what_is_wrong_with_it(document: Any, words
 
 
 _FRACTION = "an amount with a fraction is written as text: "
+_KEY = "a public key is due: ed25519: and 64 hex digits, as `hyperkms identity create` prints it"
 _ADDRESS = "an address is due: 0x and 40 hex digits"
 
 
@@ -270,6 +288,14 @@ _ADDRESS = "an address is due: 0x and 40 hex digits"
         (".destinations[0]", {"destinations": ["0x12"]}, _ADDRESS),
         (".builders[0]", {"builders": ["bob"]}, _ADDRESS),
         (".max_leverage", {"max_leverage": 0}, "a whole number from 1 to 1000 is due"),
+        (".approvals", {"approvals": 0}, "a whole number from 1 to 20 is due"),
+        (".approvals", {"approvals": 21}, "a whole number from 1 to 20 is due"),
+        (".approvers", {"approvals": 1, "approvers": [ANNA]}, 'public keys by name are due: { anna = "ed25519:..." }'),
+        (".approvers", {"approvals": 1, "approvers": {}}, 'public keys by name are due: { anna = "ed25519:..." }'),
+        (".approvers", {"approvals": 1, "approvers": {"anna": ANNA[:-1]}}, _KEY),
+        (".approvers", {"approvals": 1, "approvers": {"anna": ANNA.upper()}}, _KEY),
+        (".approvers", {"approvals": 1, "approvers": {"anna": 7}}, _KEY),
+        (".when.above", {"when": {"above": 1.5}, "refuse": True}, f'{_FRACTION}"1.5"'),
     ],
 )
 def test_a_fault_of_a_rule_names_place_rule_and_what_is_due(place: str, rule: Mapping[str, Any], words: str) -> None:
@@ -298,6 +324,35 @@ def test_other_faults_name_their_place_too(document: Mapping[str, Any], message:
 def test_json_that_cannot_be_read_is_called_a_policy() -> None:
     with pytest.raises(Malformed, match=r"^The policy has a number outside the range of a double\."):
         read_policy('{"format": 1e400}')
+
+
+@pytest.mark.parametrize(
+    ("approvers", "words"),
+    [
+        ({"anna": ANNA, "ben": ANNA}, "ben: is the key of anna too, and one person approves once"),
+        ({"x": f"ed25519:{'00' * 32}"}, f"x: {_KEY}"),
+        ({".x": ANNA}, "rules[0].approvers: 1 to 64 letters, digits, spaces, dots, underscores and hyphens are due"),
+    ],
+)
+def test_approvers_are_named_and_each_key_is_one_persons(approvers: Mapping[str, str], words: str) -> None:
+    assert words in _refusal(_rule(approvals=1, approvers=approvers))
+    assert "2 approvals are asked for, and `approvers` names 1" in _refusal(_rule(approvals=2, approvers={"a": ANNA}))
+    assert "`approvals` does not say how many" in _refusal(_rule(approvers={"a": ANNA}))
+
+
+def test_as_many_approvers_may_be_asked_as_are_named_and_twenty_at_most() -> None:
+    keys = [Approver.numbered(number).text for number in range(21)]
+    named = {f"n{number}": key for number, key in enumerate(keys)}
+    twenty = dict(list(named.items())[:20])
+    for count, approvers in ((1, {"A" * 64: ANNA}), (2, {"a.b c_d-9": ANNA, "ben": BEN}), (20, twenty)):
+        (rule,) = policy_of(_rule(approvals=count, approvers=approvers)).rules
+        assert [(one.name, f"ed25519:{one.public_key.hex()}") for one in approvers_of(rule, "").values()] == [
+            *approvers.items()
+        ]
+    with pytest.raises(Malformed):
+        policy_of(_rule(approvals=1, approvers=named))
+    with pytest.raises(Malformed):
+        policy_of(_rule(approvals=1, approvers={"A" * 65: ANNA}))
 
 
 def test_a_default_end_may_be_as_far_as_the_furthest() -> None:

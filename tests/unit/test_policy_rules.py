@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from hyperkms.access.policy.document import policy_of
+from hyperkms.access.approvals import NONE_SHOWN, Conditions, Matter, Shown
+from hyperkms.access.policy.checks import HOW_TO_APPROVE
+from hyperkms.access.policy.document import limits_of, policy_of
 from hyperkms.access.policy.facts import MOST_MICRO, Asked, micro, moved_by, total
-from hyperkms.access.policy.judge import Judgement, Policy
+from hyperkms.access.policy.judge import Judgement, Limits, Policy
 from hyperkms.access.policy.rules import OUTSTANDING_MS
 from hyperkms.hyperliquid.actions import Action
+from hyperkms.wallet import Network
+from support.approving import Approver
 from support.books import BTC, ETH, LISTED, Book, action, order, orders
 
 NOW = 1_780_000_000_000
@@ -34,7 +38,7 @@ TRIGGER = {**order("1000"), "t": {"trigger": {"isMarket": True, "triggerPx": "11
 
 def judge(asked: Action, book: Book | None = None, **rule: Any) -> Judgement:
     """Under a policy of one rule."""
-    members = {name: rule.pop(name) for name in ("now", "vault", "ends") if name in rule}
+    members = {name: rule.pop(name) for name in ("now", "vault", "ends", "shown") if name in rule}
     document = policy_of({"format": 1, "allow": ANYTHING, "rules": [{"name": "r", **rule}]})
     policy = Policy("p", document, lambda _: 1)
     made = Asked(
@@ -43,6 +47,7 @@ def judge(asked: Action, book: Book | None = None, **rule: Any) -> Judgement:
         now=members.get("now", NOW),
         vault_address=members.get("vault"),
         expires_after=members.get("ends"),
+        approvals=members.get("shown", NONE_SHOWN),
     )
     return policy.judge(made)
 
@@ -475,3 +480,119 @@ def test_an_asset_is_of_a_coin_by_any_of_its_names() -> None:
     refusal = judge(orders(order()), book, coins=["BTC"]).refusal
     assert refusal is not None
     assert refusal.value == "PURR/USDC"
+
+
+# ---- amounts above which a rule applies ----------------------------------------------------------------
+
+HYPE = Action("spotSend", {"destination": HERE, "token": "HYPE:0x1", "amount": "1"})
+ABOVE: Mapping[str, tuple[Action, int | str, bool]] = {
+    "an order": (orders(order("1000", "1.5")), "1499.999999", True),
+    "an order of the amount": (orders(order("1000", "1.5")), 1500, False),
+    "one of two orders": (orders(order("1000", "1"), order("1000", "2")), 1500, True),
+    "two orders that are so together": (orders(order("1000", "1"), order("1000", "1")), 1500, False),
+    "a sale below the mark": (orders(order("1", "1", buy=False)), 999, True),
+    "an order over time": (TWAP, 1999, True),
+    "a transfer": (send("100.000001"), 100, True),
+    "a transfer of the amount": (send("100"), 100, False),
+    "leverage": (LEVERED, 0, False),
+    "a fee": (fee_rate("1%"), 0, False),
+    "a cancel": (action("cancel", cancels=[{"a": BTC, "o": 1}]), 0, False),
+}
+
+
+@pytest.mark.parametrize("what", list(ABOVE))
+def test_a_rule_may_apply_above_an_amount_alone(what: str) -> None:
+    asked, amount, applies = ABOVE[what]
+    refusal = judge(asked, refuse=True, when={"above": amount}).refusal
+    assert (refusal is not None) is applies
+    if refusal is not None:
+        assert refusal.value == asked.type
+
+
+@pytest.mark.parametrize("asked", [HYPE, orders(order(asset=7)), orders({**TRIGGER, "s": "0", "r": True})])
+def test_what_an_action_is_worth_must_be_known_where_a_rule_applies_above_an_amount(asked: Action) -> None:
+    refusal = judge(asked, refuse=True, when={"above": 10**11}).refusal
+    assert refusal is not None
+    assert (refusal.value, refusal.path) == ("unknown", "action")
+    assert judge(asked, refuse=True, when={"above": 1, "actions": ["noop"]}).refusal is None
+
+
+def test_a_mark_is_as_young_as_the_policy_asks_where_a_rule_applies_above_an_amount() -> None:
+    sale = orders(order("1", "1", asset=ETH, buy=False))
+    for most, known in ((5_000, True), (4_999, False)):
+        rules = [{"name": "r", "when": {"above": 1000}, "refuse": True}]
+        document = policy_of({"format": 1, "allow": ANYTHING, "mark_max_age_ms": most, "rules": rules})
+        made = Asked(sale, Book(), now=NOW, vault_address=None, expires_after=None)
+        assert (Policy("p", document, lambda _: 1).judge(made).refusal is None) is known
+
+
+# ---- approvals -----------------------------------------------------------------------------------------
+
+ANNA, BEN, CARL = (Approver.numbered(number) for number in range(3))
+DESK = {"anna": ANNA.text, "ben": BEN.text}
+ONE_ORDER = orders(order())
+
+
+def shown(*approvers: Approver, of: Action = ONE_ORDER) -> Shown:
+    texts = [one.approve("w", of.wire, time=NOW, until=NOW + 1) for one in approvers]
+    conditions = Conditions(now=NOW, not_before=0, is_askers=lambda _: False, was_used=lambda *_: False)
+    return Shown(texts, Matter("w", Network.TESTNET, None, of), conditions)
+
+
+def test_as_many_approvers_as_a_rule_says_permit_what_it_applies_to() -> None:
+    one: dict[str, Any] = {"approvals": 1, "approvers": DESK}
+    two: dict[str, Any] = {"approvals": 2, "approvers": DESK}
+    assert judge(ONE_ORDER, **one, shown=shown(BEN)).refusal is None
+    assert judge(ONE_ORDER, **two, shown=shown(BEN, ANNA)).refusal is None
+    for rule, given in ((one, shown()), (one, shown(CARL)), (two, shown(BEN)), (two, shown(BEN, BEN))):
+        refusal = judge(ONE_ORDER, **rule, shown=given).refusal
+        assert refusal is not None
+        assert refusal.path == "approvals"
+
+
+def test_a_refusal_for_want_of_approvals_says_how_many_came_of_whom_and_what_is_wrong_with_the_others() -> None:
+    rule: dict[str, Any] = {"approvals": 2, "approvers": DESK}
+    refusal = judge(orders(order(), order()), **rule).refusal
+    assert refusal is not None
+    assert (refusal.rule, refusal.value, refusal.limit) == ("r", "0", "2")
+    assert refusal.words == f"action.orders[0] needs 2 approvals of anna or ben; 0 count. {HOW_TO_APPROVE}"
+    refusal = judge(ONE_ORDER, **rule, shown=shown(BEN, CARL, BEN)).refusal
+    assert refusal is not None
+    assert (refusal.value, refusal.limit) == ("1", "2")
+    assert refusal.words == (
+        "action.orders[0] needs 2 approvals of anna or ben; 1 counts (ben); "
+        f"no. 2 is by key {CARL.fingerprint.hex()}, which is none of the approvers'; "
+        f"no. 3 of ben is a further one, and each approver counts once. {HOW_TO_APPROVE}"
+    )
+    refusal = judge(ONE_ORDER, approvals=1, approvers={"anna": ANNA.text}).refusal
+    assert refusal is not None
+    assert refusal.words.startswith("action.orders[0] needs 1 approval of anna; 0 count. ")
+
+
+@pytest.mark.parametrize("asked", [LEVERED, send(), fee_rate("1%"), action("noop"), TWAP])
+def test_approvals_are_asked_for_whatever_kind_of_action_it_is(asked: Action) -> None:
+    rule: dict[str, Any] = {"approvals": 1, "approvers": DESK}
+    assert judge(asked, **rule).refusal is not None
+    assert judge(asked, **rule, when={"actions": ["cancel"]}).refusal is None
+
+
+def test_what_people_cannot_permit_is_refused_before_they_are_asked() -> None:
+    refusal = judge(ONE_ORDER, approvals=1, approvers=DESK, max_order_notional=1).refusal
+    assert refusal is not None
+    assert refusal.path == "action.orders[0]"
+
+
+def test_a_policy_knows_everybody_that_one_of_its_rules_may_ask() -> None:
+    rules = [
+        {"name": "a", "approvals": 1, "approvers": {"anna": ANNA.text}},
+        {"name": "b", "max_leverage": 5},
+        {"name": "c", "approvals": 1, "approvers": {"ben": BEN.text}, "when": {"actions": ["noop"]}},
+    ]
+    policy = Policy("p", policy_of({"format": 1, "allow": ANYTHING, "rules": rules}), lambda _: 1)
+    assert {key: (one.name, one.public_key) for key, one in policy.approvers.items()} == {
+        ANNA.fingerprint.hex(): ("anna", ANNA.public_key),
+        BEN.fingerprint.hex(): ("ben", BEN.public_key),
+    }
+    assert Limits(limits_of({"format": 1, "rules": rules[:1]}), lambda _: 1).approvers.keys() == {
+        ANNA.fingerprint.hex()
+    }

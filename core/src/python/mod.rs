@@ -532,7 +532,7 @@ mod _core {
     #[pymodule_export]
     use super::record::{sign_manifest_entry, sign_tree_head};
     #[pymodule_export]
-    use super::request::{request_key_fingerprint, RequestKey, RequestSignature, SharedReplays};
+    use super::request::{request_key_fingerprint, Approval, RequestKey, RequestSignature, SharedReplays};
     #[pymodule_export]
     use super::reseal::reseal_key;
     #[pymodule_export]

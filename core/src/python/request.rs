@@ -1,4 +1,4 @@
-//! Signed requests: keys of clients, headers, and which were accepted already.
+//! Signed requests and approvals: keys of clients and approvers, headers, and which were accepted already.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::signing;
+use crate::approval::{self, Matter};
 use crate::error::{Error, Result};
 use crate::hex::{hex, unhex};
 use crate::memory::Replays;
@@ -49,6 +50,22 @@ impl RequestKey {
             .ok_or_else(|| Error::malformed("malformed-setting", "the id of a service is 32 hex digits"))?;
         let sent = Sent { method, target, body, idempotency_key };
         signing(py, body.len(), || self.0.sign(service, time, sent))
+    }
+
+    #[pyo3(signature = (*, wallet, network, vault, action, time, until))]
+    #[allow(clippy::too_many_arguments)] // by name, in Python
+    fn approve(
+        &self,
+        py: Python<'_>,
+        wallet: &str,
+        network: &str,
+        vault: Option<&[u8]>,
+        action: &[u8],
+        time: u64,
+        until: u64,
+    ) -> Result<String> {
+        let matter = matter_of(wallet, network, vault, action)?;
+        signing(py, action.len(), || self.0.approve(matter, time, until))
     }
 
     fn __repr__(&self) -> String {
@@ -99,6 +116,58 @@ impl RequestSignature {
         let sent = Sent { method, target, body, idempotency_key };
         signing(py, body.len(), || self.0.verify(public_key, sent))
     }
+}
+
+#[pyclass(frozen, module = "hyperkms._core")]
+pub struct Approval(approval::Approval);
+
+#[pymethods]
+impl Approval {
+    #[staticmethod]
+    fn read(text: &[u8]) -> Option<Self> {
+        approval::Approval::read(text).map(Approval)
+    }
+
+    #[getter]
+    fn key(&self) -> String {
+        hex(&self.0.claim.key)
+    }
+
+    #[getter]
+    fn time(&self) -> u64 {
+        self.0.claim.time
+    }
+
+    #[getter]
+    fn until(&self) -> u64 {
+        self.0.claim.until
+    }
+
+    #[getter]
+    fn id(&self) -> String {
+        hex(&self.0.claim.id)
+    }
+
+    #[pyo3(signature = (public_key, *, wallet, network, vault, action))]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        public_key: &[u8],
+        wallet: &str,
+        network: &str,
+        vault: Option<&[u8]>,
+        action: &[u8],
+    ) -> Result<()> {
+        let matter = matter_of(wallet, network, vault, action)?;
+        signing(py, action.len(), || self.0.verify(public_key, matter))
+    }
+}
+
+fn matter_of<'a>(wallet: &'a str, network: &'a str, vault: Option<&'a [u8]>, action: &'a [u8]) -> Result<Matter<'a>> {
+    if vault.is_some_and(|address| address.len() != 20) {
+        return Err(Error::malformed("malformed-approval", "the address of a vault has 20 bytes"));
+    }
+    Ok(Matter { wallet: wallet.as_bytes(), network: network.as_bytes(), vault: vault.unwrap_or_default(), action })
 }
 
 #[pyclass(frozen, module = "hyperkms._core")]

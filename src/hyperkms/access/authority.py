@@ -3,7 +3,7 @@
 1. A grant must cover the class of the action.
 2. The policy gives an order its default expiresAfter, then allows or refuses.
 3. The limits of one of those grants must hold too.
-4. What counts over time is reserved, all of it or nothing.
+4. What counts over time is reserved, all of it or nothing. Approvals that came are used up when it is numbered.
 5. A policy in shadow is asked the same; it never refuses. It is asked before 4, since a mark may have to be waited for.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from hyperkms.access.approvals import NONE_SHOWN, Approved, Shown
 from hyperkms.access.grants import NEVER, Grant
 from hyperkms.access.policy.facts import Asked, Prices
 from hyperkms.access.policy.judge import Judgement, Limits, Policy, refused
@@ -60,6 +61,7 @@ class Wanted(NamedTuple):
     vault_address: str | None
     expires_after: int | None
     now: int
+    approvals: Shown = NONE_SHOWN
 
 
 class Watched(NamedTuple):
@@ -81,6 +83,8 @@ class Decision(NamedTuple):
     """What the policy in shadow would have refused."""
     watched: Reservation | None = None
     """What the policy in shadow has counted."""
+    approved: tuple[Approved, ...] = ()
+    """The approvals that came and count for whatever rule of policy and grant, used up with this signature."""
 
 
 class Verdict(NamedTuple):
@@ -108,8 +112,9 @@ def decide(authority: Authority, wanted: Wanted, prices: Prices, reservations: R
         raise refused(policy.source, judged.refusal)
     shadow = authority.shadow
     seen = None if shadow is None else shadow.judge(_asked_in_shadow(shadow, wanted, asked))  # (5)
+    approved = _approved(policy, grants, asked)
     grant, reservation = _granted(grants, asked, judged, policy, reservations)  # (3), (4)
-    decision = Decision(asked.expires_after, policy.label, grant.id, reservation)
+    decision = Decision(asked.expires_after, policy.label, grant.id, reservation, approved=approved)
     if shadow is None or seen is None:
         return decision
     against, watched = _watched(shadow, seen, reservations)
@@ -198,6 +203,15 @@ def _granted(
     raise failure
 
 
+def _approved(policy: Policy, grants: Sequence[ReadyGrant], asked: Asked) -> tuple[Approved, ...]:
+    """Also those that no rule has asked for this time: what was shown with one signature permits no other."""
+    approvers = dict(policy.approvers)
+    for grant in grants:
+        if grant.limits is not None:
+            approvers.update(grant.limits.approvers)
+    return asked.approvals.by(approvers).approved if approvers else ()
+
+
 def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant) -> Source:
     return policy.source if demand in judged.demands else Source("grant", grant.id)
 
@@ -205,7 +219,12 @@ def _owner(demand: Demand, judged: Judgement, policy: Policy, grant: ReadyGrant)
 def _asked(policy: Policy, wanted: Wanted, prices: Prices) -> Asked:
     """What a policy is asked, which gives an order its default expiresAfter."""
     asked = Asked(
-        wanted.action, prices, now=wanted.now, vault_address=wanted.vault_address, expires_after=wanted.expires_after
+        wanted.action,
+        prices,
+        now=wanted.now,
+        vault_address=wanted.vault_address,
+        expires_after=wanted.expires_after,
+        approvals=wanted.approvals,
     )
     asked.expires_after = policy.default_expiry(asked) or asked.expires_after
     return asked

@@ -17,6 +17,17 @@ class Objection(msgspec.Struct, frozen=True):
     words: str
 
 
+class ApprovalRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An approval that was used up for a signature."""
+
+    name: str
+    """The approver's, as the policy has it."""
+    key: str
+    """The fingerprint of their key."""
+    id: str
+    until: int
+
+
 class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
     """One signature. Numbers are milliseconds; byte strings are 0x and hex digits."""
 
@@ -45,6 +56,8 @@ class SignatureRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """What the policy in shadow would have refused."""
     cosigned: CosignedBy | UnsetType = UNSET
     """Of a wallet in shares: which cosigners made it, and how."""
+    approvals: list[ApprovalRecord] | UnsetType = UNSET
+    """Who approved it."""
 
 
 class KeyedSignatureRecord(SignatureRecord, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
@@ -172,6 +185,8 @@ class ShareRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     grant: str | None
     reserved: list[list[int]] | UnsetType = UNSET
     shadow: Objection | UnsetType = UNSET
+    approvals: list[ApprovalRecord] | UnsetType = UNSET
+    """Who approved it, by what this cosigner has verified; each permits this digest alone."""
 
 
 class WitnessRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -67,6 +67,7 @@ from hyperkms.state.kms_keys import KmsKeysBegun
 from hyperkms.state.orphans import Orphans
 from hyperkms.state.remembered import Remembered
 from hyperkms.state.upkeep import Upkeep
+from hyperkms.state.used_approvals import UsedApprovals
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import Network
 
@@ -194,6 +195,7 @@ def assemble(
         nonces=counting.nonces,
         policies=Policies(database, wallet_changes, rows),
         reservations=reservations,
+        approvals=UsedApprovals(database),
         markets=markets,
         prices=prices,
         record=record,

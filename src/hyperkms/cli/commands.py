@@ -29,6 +29,7 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "client": ["client"],
     "identity": ["identity"],
     "policy": ["policy"],
+    "approve": ["approve"],
     "audit": ["audit", "audit_verify", "audit_fetch"],
     "backup": ["backup"],
     "restore": ["backup"],

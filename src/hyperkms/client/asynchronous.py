@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -110,6 +110,7 @@ class AsyncSigningClient:
         expires_after: int | None = None,
         network: str | None = None,
         version: int | None = None,
+        approvals: Sequence[str] = (),
         idempotency_key: str | None = None,
     ) -> SignedAction:
         """A Hyperliquid action; the service numbers it unless a nonce is given."""
@@ -121,6 +122,7 @@ class AsyncSigningClient:
             expires_after=expires_after,
             network=network,
             version=version,
+            approvals=tuple(approvals),
         )
         return await self._run(self._calls.sign_action(request, idempotency_key))
 

@@ -72,6 +72,11 @@ class _Outcome(msgspec.Struct, frozen=True):
     problem: Json = {}
 
 
+def _takes_for_good(request: ActionToSign) -> bool:
+    """Whether a second try without a key would find its nonce or its approvals used."""
+    return request.nonce is not None or bool(request.approvals)
+
+
 def _reader(kind: type[T]) -> Callable[[bytes], T]:
     return msgspec.json.Decoder(kind).decode
 
@@ -133,7 +138,7 @@ class Calls:
 
     def sign_action(self, request: ActionToSign, key: str | None) -> Call[SignedAction]:
         """POST /hyperliquid/sign."""
-        return self._signature("/hyperliquid/sign", _read_signed_action, request, key, once=request.nonce is not None)
+        return self._signature("/hyperliquid/sign", _read_signed_action, request, key, once=_takes_for_good(request))
 
     def sign_messages(
         self, requests: Iterable[MessageToSign], key: str | None
@@ -147,7 +152,7 @@ class Calls:
     ) -> Call[list[SignedAction | ServiceError]]:
         """POST /hyperliquid/sign-batch."""
         asked = list(requests)
-        once = any(request.nonce is not None for request in asked)
+        once = any(_takes_for_good(request) for request in asked)
         return self._signature("/hyperliquid/sign-batch", _read_actions, {"requests": asked}, key, once=once)
 
     def generate(self, members: Mapping[str, Any], key: str | None) -> Call[Wallet]:

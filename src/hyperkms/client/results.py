@@ -1,5 +1,6 @@
 """What the service answers, as frozen values. Members that a newer service adds are passed over."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -241,6 +242,8 @@ class ActionToSign(_Result, frozen=True, omit_defaults=True):
     expires_after: int | None = None
     network: str | None = None
     version: int | None = None
+    approvals: Sequence[str] = ()
+    """What approvers gave, as `hyperkms approve` prints it."""
 
 
 class WalletPage(_Result, frozen=True):

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -118,6 +118,7 @@ class SigningClient:
         expires_after: int | None = None,
         network: str | None = None,
         version: int | None = None,
+        approvals: Sequence[str] = (),
         idempotency_key: str | None = None,
     ) -> SignedAction:
         """A Hyperliquid action; the service numbers it unless a nonce is given."""
@@ -129,6 +130,7 @@ class SigningClient:
             expires_after=expires_after,
             network=network,
             version=version,
+            approvals=tuple(approvals),
         )
         return self._run(self._calls.sign_action(request, idempotency_key))
 

@@ -80,4 +80,5 @@ def _action(wanted: ActionRequest) -> AskedFor:
         vault_address=wanted.vault_address,
         expires_after=wanted.expires_after,
         network=wanted.network,
+        approvals=wanted.approvals,
     )

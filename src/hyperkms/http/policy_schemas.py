@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from hyperkms.http.schemas import NO_NUL, AnswerBody, Milliseconds, RequestBody, WalletName
+from hyperkms.http.schemas import NO_NUL, AnswerBody, Approvals, Milliseconds, RequestBody, WalletName
 
 EffectName = Literal["enforced", "shadow"]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -19,6 +19,7 @@ class ExplainRequest(RequestBody, frozen=True):
     vault_address: str | None = None
     expires_after: Milliseconds | None = None
     network: Literal["mainnet", "testnet"] | None = None
+    approvals: Approvals | None = None
 
 
 class ObjectionView(AnswerBody, frozen=True):

@@ -79,6 +79,7 @@ def explain_request(body: ExplainRequest) -> ActionRequest:
         vault_address=None if body.vault_address is None else parse_address(body.vault_address, "vaultAddress"),
         expires_after=body.expires_after,
         network=Network(body.network) if body.network else None,
+        approvals=tuple(body.approvals or ()),
     )
 
 

@@ -38,7 +38,7 @@ def _members(body: msgspec.Struct, levels: int) -> int:
         if type(value) is dict:
             count += count_members(value, levels - 1)
         elif type(value) is list:
-            count += sum([_members(each, levels - 2) for each in value])
+            count += sum([0 if type(each) is str else _members(each, levels - 2) for each in value])
     return count
 
 

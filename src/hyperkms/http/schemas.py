@@ -1,10 +1,11 @@
 """Bodies of requests and answers; the OpenAPI document is made of these."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from hyperkms.access.approvals import LONGEST_TEXT, MOST
 from hyperkms.receipt import Receipt
 
 KeyTypeName = Literal["ed25519", "secp256k1"]
@@ -61,6 +62,12 @@ class SignOrderRequest(RequestBody, frozen=True):
     version: Version | None = None
 
 
+Approvals: TypeAlias = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT, description="as `hyperkms approve` prints it")]],
+    msgspec.Meta(max_length=MOST),
+]
+
+
 class SignActionRequest(RequestBody, frozen=True):
     """Sign a Hyperliquid action; a nonce is allocated unless one is given."""
 
@@ -71,6 +78,7 @@ class SignActionRequest(RequestBody, frozen=True):
     expires_after: Milliseconds | None = None
     network: Literal["mainnet", "testnet"] | None = None
     version: Version | None = None
+    approvals: Approvals | None = None
 
 
 MAX_BATCH = 200

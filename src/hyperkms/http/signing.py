@@ -181,7 +181,7 @@ class SigningRoutes:
         """Sign with the key in the record's line; where the nonce is chosen, by a plan that is written down first."""
         if attempt.plan is not None:
             return await self._here_or_in_a_thread(resume, caller, attempt.plan)
-        if work.plan is not None and (work.has_own_nonce or self.parts.requests.are_shared):
+        if work.plan is not None and (work.takes_for_good or self.parts.requests.are_shared):
             planned = await self._here_or_in_a_thread(work.plan, caller.client, *work.arguments)
             if planned is not None:
                 return await self._by(planned, attempt, caller)

@@ -39,8 +39,8 @@ class Work(Asked, frozen=True):
     view: View
     plan: Callable[..., Planned | None] | None = None
     """Settles what is signed before it is; None where that is settled by the body alone."""
-    has_own_nonce: bool = False
-    """Its caller chose the nonce, so that it cannot be signed twice."""
+    takes_for_good: bool = False
+    """Its caller chose the nonce, or it brings approvals: neither could be taken a second time."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,10 @@ def _action(body: SignActionRequest) -> Work:
         expires_after=body.expires_after,
         network=Network(body.network) if body.network else None,
         version=body.version,
+        approvals=tuple(body.approvals or ()),
     )
-    return Work(wanted.wallet, sign_action, (wanted,), action_view, plan_action, has_own_nonce=body.nonce is not None)
+    takes_for_good = body.nonce is not None or bool(body.approvals)
+    return Work(wanted.wallet, sign_action, (wanted,), action_view, plan_action, takes_for_good=takes_for_good)
 
 
 _MESSAGE = SigningRoute(

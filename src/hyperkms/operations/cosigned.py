@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -42,7 +43,9 @@ def cosign_message(
     return _signature(key, made)
 
 
-def cosign_action(key: ThresholdKey, caller: Caller, given: DigestInput, *, operation: str) -> Signature:
+def cosign_action(
+    key: ThresholdKey, caller: Caller, given: DigestInput, *, operation: str, approvals: Sequence[str]
+) -> Signature:
     """A numbered action; here and at each cosigner the core hashes."""
     intent = Intent(
         form="action",
@@ -54,12 +57,15 @@ def cosign_action(key: ThresholdKey, caller: Caller, given: DigestInput, *, oper
         expires_after=given.expires_after,
         network=given.network,
     )
-    return _signature(key, key.coordinator.sign(key.key, intent, _asker(caller), action_form(given)))
+    return _signature(key, key.coordinator.sign(key.key, intent, _asker(caller, approvals), action_form(given)))
 
 
-def _asker(caller: Caller) -> Asker:
-    signed = None if caller.evidence is None else caller.evidence()
-    return Asker(client=caller.client.name, request_id=caller.request_id, signed=signed)
+def _asker(caller: Caller, approvals: Sequence[str] = ()) -> Asker:
+    """A request that its client has signed has the approvals in its body."""
+    client, request_id = caller.client.name, caller.request_id
+    if caller.evidence is None:
+        return Asker(client=client, request_id=request_id, approvals=list(approvals))
+    return Asker(client=client, request_id=request_id, signed=caller.evidence())
 
 
 def _signature(key: ThresholdKey, made: Cosigned) -> Signature:

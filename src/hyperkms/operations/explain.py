@@ -9,7 +9,13 @@ from hyperkms.hyperliquid.explain import explain
 from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.permission import wallet_for
-from hyperkms.operations.settle import ActionRequest, check_action, require_secp256k1, settle_network
+from hyperkms.operations.settle import (
+    ActionRequest,
+    check_action,
+    require_secp256k1,
+    settle_network,
+    shown_approvals,
+)
 from hyperkms.operations.signer import authority_over
 from hyperkms.wallet import Network, Wallet
 
@@ -35,7 +41,8 @@ def explain_action(parts: Parts, client: Client, request: ActionRequest) -> Expl
     network = settle_network(wallet, request.network)
     check_action(parts, action, request, network)
     grants = client.grants_for(wallet.id, Operation.TRADE)
-    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
+    approvals = shown_approvals(parts, client, request, action, network)
+    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock(), approvals)
     authority = authority_over(parts, client, wallet, grants, parts.reservations.known_meter)
     return Explained(
         wallet=wallet,

@@ -34,6 +34,7 @@ from hyperkms.state.orphans import Orphans
 from hyperkms.state.requests import Requests
 from hyperkms.state.row_signatures import RowSignatures
 from hyperkms.state.upkeep import Upkeep
+from hyperkms.state.used_approvals import UsedApprovals
 from hyperkms.state.wallets import WalletRecords
 from hyperkms.wallet import KeyType, Network
 
@@ -96,6 +97,7 @@ class Parts:
     limits: Limits
     policies: Policies
     reservations: Reservations
+    approvals: UsedApprovals
     nonces: Nonces | SharedNonces
     markets: dict[Network, Market]
     prices: dict[Network, Prices]

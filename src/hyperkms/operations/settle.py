@@ -1,11 +1,12 @@
 """What goes into the digest of an action: read, checked, decided over, numbered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from hyperkms.access.approvals import MOST_AHEAD_MS, NONE_SHOWN, Conditions, Matter, Shown
 from hyperkms.access.authority import Decision, Wanted, decide
 from hyperkms.access.clients import Client
 from hyperkms.errors import Malformed, Refused
@@ -17,6 +18,7 @@ from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.signer import resolve
+from hyperkms.state.approval_use import Use
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
 COSIGNED_EXPIRY_MS = 10_000
@@ -39,6 +41,8 @@ class ActionRequest(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
     """None: the current one."""
     operation: str = "sign-action"
+    approvals: tuple[str, ...] = ()
+    """As they came."""
 
 
 class SettledAction(NamedTuple):
@@ -55,14 +59,26 @@ class SettledAction(NamedTuple):
     """None where vectors are replayed."""
     explained: str
     """What the action does, in a sentence."""
+    approvals: tuple[str, ...]
+    """As they came, for cosigners."""
     stamps: tuple[int, ...] | None
     """When it came, and when each stage until here ended, in nanoseconds; None for one that is resumed."""
 
 
+class Claims(Protocol):
+    """Takes what no two signatures may have."""
+
+    def nonce(self, address: str, nonce: int) -> None:
+        """A nonce that the caller chose; Conflict if the signer has used it."""
+
+    def approvals(self, uses: Sequence[Use]) -> None:
+        """The approvals that count; Conflict if one was used."""
+
+
 def settle_action(
-    parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claim: Callable[[str, int], None]
+    parts: Parts, client: Client, request: ActionRequest, known: Signer | None, claims: Claims
 ) -> SettledAction:
-    """Steps 1 to 5; a caller's own nonce is given to `claim`, with the signer's address."""
+    """Steps 1 to 5."""
     came = perf_counter_ns()
     action = parse_action(request.action, _numbers(parts))  # (1)
     parsed = perf_counter_ns()
@@ -70,12 +86,15 @@ def settle_action(
     wallet = require_secp256k1(signer.wallet)
     network = settle_network(wallet, request.network)
     check_action(parts, action, request, network)  # (3)
-    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock())
+    approvals = shown_approvals(parts, client, request, action, network)
+    wanted = Wanted(action, request.vault_address, request.expires_after, parts.clock(), approvals)
     found = perf_counter_ns()
     decision = decide_for(parts, signer, wanted, network)  # (4)
     decided = perf_counter_ns()
     try:
-        nonce = _number(parts, signer.version, request, claim)  # (5)
+        nonce = _number(parts, signer.version, request, claims)  # (5)
+        if decision is not None and decision.approved:
+            claims.approvals([one.use for one in decision.approved])
     except BaseException:
         give_back(parts, decision)
         raise
@@ -91,6 +110,7 @@ def settle_action(
         operation=request.operation,
         decision=decision,
         explained=explain(action, parts.prices[network].name),
+        approvals=request.approvals,
         stamps=(came, parsed, found, decided, perf_counter_ns()),
     )
 
@@ -109,6 +129,39 @@ def decide_for(parts: Parts, signer: Signer, wanted: Wanted, network: Network) -
     if signer.authority is None:
         raise AssertionError("a signer of actions has its authority")
     return decide(signer.authority, wanted, parts.prices[network], parts.reservations)
+
+
+def shown_approvals(parts: Parts, client: Client, request: ActionRequest, action: Action, network: Network) -> Shown:
+    """The approvals that came with a request, to be counted by whatever rule asks for some."""
+    if not request.approvals:
+        return NONE_SHOWN
+    return _shown(parts, client, request.approvals, Matter(request.wallet, network, request.vault_address, action))
+
+
+def resumed_approvals(parts: Parts, client: Client, texts: Sequence[str], matter: Matter) -> Shown:
+    """Those of a plan: it has used them itself."""
+    return _shown(parts, client, texts, matter, was_used=lambda *_: False) if texts else NONE_SHOWN
+
+
+def _shown(
+    parts: Parts,
+    client: Client,
+    texts: Sequence[str],
+    matter: Matter,
+    was_used: Callable[[str, str], bool] | None = None,
+) -> Shown:
+    def is_askers(key: str) -> bool:
+        found = parts.signed_requests.client_of(key)
+        return found is not None and found.name == client.name
+
+    fenced_at = parts.approvals.fenced_at
+    conditions = Conditions(
+        now=parts.clock(),
+        not_before=0 if fenced_at is None else fenced_at + MOST_AHEAD_MS,
+        is_askers=is_askers,
+        was_used=was_used or parts.approvals.was_used,
+    )
+    return Shown(texts, matter, conditions)
 
 
 def give_back(parts: Parts, decision: Decision | None) -> None:
@@ -169,10 +222,10 @@ def _numbers(parts: Parts) -> Numbers:
     return Numbers.AS_WRITTEN if parts.replay_vectors else Numbers.CANONICAL
 
 
-def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claim: Callable[[str, int], None]) -> int:
+def _number(parts: Parts, version: KeyVersion, request: ActionRequest, claims: Claims) -> int:
     address = str(version.address)
     if request.nonce is None:
         return parts.nonces.allocate(address)
     if not parts.replay_vectors:
-        claim(address, request.nonce)
+        claims.nonce(address, request.nonce)
     return request.nonce

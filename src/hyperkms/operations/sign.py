@@ -1,6 +1,6 @@
 """Sign: a message, an order of the first system's form, or a Hyperliquid action."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from hyperkms.operations.signature_record import Made, receipt_of, record_of
 from hyperkms.operations.signed_form import sign_form
 from hyperkms.operations.signer import require_still_signing, resolve
 from hyperkms.receipt import Receipt
+from hyperkms.state.approval_use import Use
 from hyperkms.wallet import KeyType, KeyVersion, Network, Wallet, WalletId
 
 
@@ -116,12 +117,39 @@ def sign_action(
     2. Find wallet, version and key, check that the caller may; settle the network.
     3. Check the action against the rest of the request, the market and the clock.
     4. Ask grants and policy; reserve what counts over time. What comes to nothing after this gives it back.
-    5. Number it: nothing after this line refuses but a wallet or version that was retired meanwhile.
+    5. Number it, and use up the approvals that came: nothing after this line refuses but a wallet or version that was
+       retired meanwhile, or a cosigner.
     6. Sign; the core hashes.
     7. Write the record.
     8. Release when it is durable.
     """
-    return sign_or_give_back(parts, caller, settle_action(parts, caller.client, request, known, parts.nonces.claim))
+    claims = _AtOnce(parts)
+    settled = settle_action(parts, caller.client, request, known, claims)
+    try:
+        return sign_or_give_back(parts, caller, settled)
+    except BaseException:
+        claims.give_back()
+        raise
+
+
+class _AtOnce:
+    """Claims that hold when they are made."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._uses: Sequence[Use] = ()
+
+    def nonce(self, address: str, nonce: int) -> None:
+        self._parts.nonces.claim(address, nonce)
+
+    def approvals(self, uses: Sequence[Use]) -> None:
+        self._parts.approvals.use(uses)
+        self._uses = uses
+
+    def give_back(self) -> None:
+        """Nothing was signed: the approvals permit another try. A nonce is not given back."""
+        if self._uses:
+            self._parts.approvals.give_back(self._uses)
 
 
 def sign_or_give_back(parts: Parts, caller: Caller, settled: SettledAction) -> Pending[SignedAction]:
@@ -202,7 +230,7 @@ def _sign_action(
     if isinstance(handle, NativeKey):
         made = Signature(*sign_action_in_kms(handle, given))
     else:
-        made = cosign_action(handle, caller, given, operation=settled.operation)
+        made = cosign_action(handle, caller, given, operation=settled.operation, approvals=settled.approvals)
     grant = None if settled.decision is None else settled.decision.grant
     _require_still_due(parts, caller, settled.signer, settled.operation, grant=grant)
     return made

@@ -1,12 +1,13 @@
-"""Sign an action under an Idempotency-Key by a plan: one whose nonce its caller chose; any, where instances share.
+"""Sign an action under an Idempotency-Key by a plan: one that takes a nonce of its caller's, or approvals.
 
-What goes into the digest is settled first, and written down in the transaction that takes the nonce: the request
-could not take it a second time. One that was cut off there is resumed from its plan. A single key's
-signature depends on key and digest alone (RFC 6979), so whoever resumes gets the same one; only its record line may
-stand twice. Every other signature needs no plan: what was cut off before its line was durable has left nothing.
+And any, where instances share. What goes into the digest is settled first, and written down in the transaction that
+takes nonce and approvals: the request could not take them a second time. One that was cut off there is resumed from
+its plan. A single key's signature depends on key and digest alone (RFC 6979), so whoever resumes gets the same one;
+only its record line may stand twice. Every other signature needs no plan: what was cut off before its line was durable
+has left nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from hyperkms.access.approvals import Matter
 from hyperkms.access.authority import Wanted
 from hyperkms.access.clients import Client
 from hyperkms.errors import Conflict
@@ -30,11 +32,13 @@ from hyperkms.operations.settle import (
     decide_for,
     give_back,
     require_unexpired,
+    resumed_approvals,
     settle_action,
 )
 from hyperkms.operations.sign import SignedAction, sign_or_give_back, sign_settled
 from hyperkms.operations.sign_order import order_request
 from hyperkms.operations.signer import resolve
+from hyperkms.state.approval_use import Use
 from hyperkms.state.completion import Within
 from hyperkms.state.waiting import MustWait
 from hyperkms.wallet import KeyType, Network, WalletId
@@ -43,7 +47,9 @@ FORMATS = {ActionKind.L1: 1, ActionKind.USER: 2}
 """Of a plan, by how its action is hashed: a release that knows only the first must not resume one of the second."""
 
 
-class ActionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="action", tag_field="kind"):
+class ActionPlan(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="action", tag_field="kind", omit_defaults=True
+):
     """An action to sign: everything that its digest is made of."""
 
     v: int
@@ -55,6 +61,10 @@ class ActionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag=
     nonce: int
     vault_address: str | None
     expires_after: int | None
+    approvals: tuple[str, ...] = ()
+    """As they came."""
+    used: tuple[str, ...] = ()
+    """Those of them that it has used up; no others count where it is resumed."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +81,33 @@ class Planned:
 
 
 def plan_action(parts: Parts, client: Client, request: ActionRequest, *, known: Signer | None = None) -> Planned:
-    """Settle what `sign_action` signs; a nonce that the caller chose is taken with the reservation."""
-    chosen: list[tuple[str, int]] = []
-
-    def note(address: str, nonce: int) -> None:
-        parts.nonces.require_in_window(nonce)
-        chosen.append((address, nonce))
-
-    def claim(connection: sa.Connection) -> None:
-        for address, nonce in chosen:
-            parts.nonces.claim_within(connection, address, nonce)
-
-    settled = settle_action(parts, client, request, known, note)
+    """Settle what `sign_action` signs; a nonce that the caller chose, and approvals, are taken with the reservation."""
+    claims = _WithTheReservation(parts)
+    settled = settle_action(parts, client, request, known, claims)
     text = msgspec.json.encode(_plan_of(settled)).decode()
-    return Planned(text, claim, partial(_sign_planned, settled), partial(give_back, parts, settled.decision))
+    return Planned(text, claims.within, partial(_sign_planned, settled), partial(give_back, parts, settled.decision))
+
+
+class _WithTheReservation:
+    """Claims that hold once the reservation is written."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._chosen: list[tuple[str, int]] = []
+        self._uses: Sequence[Use] = ()
+
+    def nonce(self, address: str, nonce: int) -> None:
+        self._parts.nonces.require_in_window(nonce)
+        self._chosen.append((address, nonce))
+
+    def approvals(self, uses: Sequence[Use]) -> None:
+        self._uses = uses
+
+    def within(self, connection: sa.Connection) -> None:
+        for address, nonce in self._chosen:
+            self._parts.nonces.claim_within(connection, address, nonce)
+        if self._uses:
+            self._parts.approvals.use_within(connection, self._uses)
 
 
 def plan_order(
@@ -119,7 +142,9 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
     if not parts.replay_vectors:
         require_unexpired(plan.expires_after, parts.clock())
     action = Action(str(plan.action["type"]), plan.action)
-    wanted = Wanted(action, plan.vault_address, plan.expires_after, parts.clock())
+    matter = Matter(plan.wallet, plan.network, plan.vault_address, action)
+    approvals = resumed_approvals(parts, caller.client, plan.used, matter)
+    wanted = Wanted(action, plan.vault_address, plan.expires_after, parts.clock(), approvals)
     decision = decide_for(parts, signer, wanted, plan.network)
     if decision is not None and decision.expires_after != plan.expires_after:  # the policy has changed meanwhile
         give_back(parts, decision)
@@ -134,6 +159,7 @@ def resume(parts: Parts, caller: Caller, text: str) -> Pending[SignedAction]:
         operation=plan.operation,
         decision=decision,
         explained=explain(action, parts.prices[plan.network].name),
+        approvals=plan.approvals,
         stamps=None,
     )
     return sign_or_give_back(parts, caller, settled)
@@ -161,6 +187,8 @@ def _plan_of(settled: SettledAction) -> ActionPlan:
         nonce=settled.nonce,
         vault_address=settled.vault_address,
         expires_after=settled.expires_after,
+        approvals=settled.approvals,
+        used=tuple(one.text for one in settled.decision.approved) if settled.decision else (),
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from hyperkms.access.authority import Decision, Watched
-from hyperkms.audit.record import KeyedSignatureRecord, Objection, SignatureRecord
+from hyperkms.audit.record import ApprovalRecord, KeyedSignatureRecord, Objection, SignatureRecord
 from hyperkms.audit.sink import Position
 from hyperkms.operations.at_hand import Signer
 from hyperkms.operations.caller import Caller
@@ -47,6 +47,7 @@ def record_of(parts: Parts, caller: Caller, signer: Signer, made: Made) -> Signa
         reserved=UNSET if decision is None else _counted(decision) or UNSET,
         shadow=UNSET if decision is None or decision.would_refuse is None else _objection(decision.would_refuse),
         cosigned=made.cosigned or UNSET,
+        approvals=UNSET if decision is None else _approvals(decision) or UNSET,
     )
     if caller.under is None:
         return record
@@ -59,6 +60,10 @@ def _counted(decision: Decision) -> list[list[int]]:
     if decision.watched is None:
         return [] if decision.reservation is None else decision.reservation.shown
     return [one for taken in (decision.reservation, decision.watched) if taken for one in taken.shown]
+
+
+def _approvals(decision: Decision) -> list[ApprovalRecord]:
+    return [ApprovalRecord(name=one.name, key=one.key, id=one.id, until=one.until) for one in decision.approved]
 
 
 def _objection(watched: Watched) -> Objection:

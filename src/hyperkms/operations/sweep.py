@@ -37,7 +37,7 @@ def sweep(parts: Parts, actor: Actor) -> Iterator[Swept]:
     2. The sealed keys of retired versions are destroyed, also those that a killed call left.
     3. Cosigners that do not have current what is current here come to it; the rest waits while one of them is away.
     4. Wallets whose version is too old are rotated, if that is set.
-    5. Requests of more than three days ago are forgotten.
+    5. Requests of more than three days ago are forgotten, and used approvals that have ended.
 
     Every step can be cut off anywhere: the next sweep goes on. A wallet that somebody changes meanwhile is
     left to it as well.
@@ -51,6 +51,7 @@ def sweep(parts: Parts, actor: Actor) -> Iterator[Swept]:
         for wallet in parts.upkeep.with_version_from_before(parts.clock() - parts.lifetimes.rotate_after_ms):
             yield from _unless_changed(_rotate(parts, actor, wallet))
     parts.upkeep.forget_requests(parts.clock())  # (5)
+    parts.approvals.forget_old(parts.clock())
 
 
 def remove_orphans(parts: Parts) -> Iterator[Swept]:

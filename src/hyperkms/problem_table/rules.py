@@ -31,6 +31,43 @@ RULES = Situation(
             shown_by=_EXPLAIN,
         ),
         Problem(
+            code="approval-required",
+            family=Refused,
+            title="People must approve the action first",
+            cause=(
+                "A rule asks for signatures of approvers over this very action, and fewer came that count. The message "
+                "says how many are needed and of whom, who has approved, and why each of the others does not count: it "
+                "has ended, is of another action, wallet, network or account, of a key that is none of the approvers', "
+                "was used before, or is a second one of the same person. Nothing was signed."
+            ),
+            next_step=(
+                "Give the action to the approvers: `hyperkms approve FILE --wallet ID --network NETWORK --key KEY` "
+                "says what it does and prints an approval. Send the request again with all of them in `approvals`, "
+                "with the same action to the digit and within the time that they hold, 15 minutes unless said."
+            ),
+            shown_by=_EXPLAIN,
+        ),
+        Problem(
+            code="approval-used",
+            family=Conflict,
+            title="The approval was used",
+            cause=(
+                "An approval permits one signature. This one was used by another request in the same moment, or a "
+                "cosigner has given its share for something else with it, or it ended while cosigners were at it."
+            ),
+            next_step=(
+                "Look in the record what was signed with it (`hyperkms audit show`), and ask the approver for another "
+                "one if this is to be signed as well."
+            ),
+        ),
+        Problem(
+            code="malformed-approval",
+            family=Malformed,
+            title="Nothing of this form can be approved",
+            cause="Of an approval, wallet and network have at most 255 bytes each, and the address of a vault has 20.",
+            next_step="Look at the wallet's id and the vault's address.",
+        ),
+        Problem(
             code="action-not-granted",
             family=Forbidden,
             title="The client is not granted such actions",

@@ -309,9 +309,9 @@ STARTING = Situation(
         Problem(
             code="not-confirmed",
             family=Refused,
-            title="What cannot be undone was not confirmed",
+            title="What was to be confirmed was not",
             cause="The question was answered with no, or there was no terminal to ask and no --yes.",
-            next_step="Read what it would end. Say --yes in a script.",
+            next_step="Read what it would end, or permit. Say --yes in a script.",
         ),
         Problem(
             code="service-unreachable",

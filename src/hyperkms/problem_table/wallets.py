@@ -59,10 +59,11 @@ WALLETS = Situation(
         Problem(
             code="message-of-a-request",
             family=Refused,
-            title="The message is what a client signs of a request",
+            title="The message is what a client signs of a request, or an approver of an action",
             cause=(
-                "It begins with `hyperkms request v1` and a line break, as all that a request key signs. No wallet "
-                "signs that: whoever may let it sign bytes could else ask as a client."
+                "It begins with `hyperkms request v1` or `hyperkms approval v1` and a line break, as all that a "
+                "request key signs. No wallet signs that: whoever may let it sign bytes could else ask as a client, "
+                "or approve."
             ),
             next_step="Sign another message; requests are signed by hyperkms.client with a key of its own.",
         ),

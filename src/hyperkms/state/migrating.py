@@ -12,7 +12,7 @@ from hyperkms.state.facts import read, write_within
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
-SCHEMA = "0014"
+SCHEMA = "0015"
 """The newest migration; a database with another one that is not older is refused."""
 OLDEST_BESIDE = "0013"
 """The oldest schema whose releases may work beside this one's: migrations after it only add what those leave alone."""

@@ -398,6 +398,17 @@ accepted_requests = Table(
     comment="signed requests that were accepted, where instances share",
 )
 
+used_approvals = Table(
+    "used_approvals",
+    metadata,
+    Column("key", String(16), nullable=False, comment="fingerprint of the approver's key"),
+    Column("id", String(32), nullable=False),
+    Column("until", BigInteger, nullable=False, comment="from then on it counts no more"),
+    PrimaryKeyConstraint("key", "id"),
+    Index("ix_used_approvals_until", "until"),
+    comment="approvals of actions, each of which permits one signature",
+)
+
 bearer_wallets = Table(
     "bearer_wallets",
     metadata,

@@ -29,13 +29,15 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     idempotency_key: bytes = b""
 
 
-class Asker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who asks, as the coordinator says."""
+class Asker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who asks, as the coordinator says. Cosigners of an earlier release know no approvals, and are sent none."""
 
     client: str
     request_id: str
     signed: SignedRequest | None = None
     """None: the client showed a bearer key, which proves nothing to a cosigner."""
+    approvals: list[str] = []
+    """Of a request without a client's signature; one that is signed has them in its body."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,13 +6,18 @@ from typing import TypeAlias
 
 from msgspec import UnsetType
 
-from hyperkms.access.policy.document import RuleDocument, amount_of
+from hyperkms.access.approvals import Approvers
+from hyperkms.access.policy.document import RuleDocument, amount_of, approvers_of
 from hyperkms.access.policy.facts import LEVERAGE, ORDER, TRANSFER, WIDE, Asked, Kind, Part, Unjudged, accounts_of
-from hyperkms.access.policy.verdicts import Refusal
+from hyperkms.access.policy.verdicts import APPROVALS, Refusal
 from hyperkms.hyperliquid.wire import canonical
 
 _PERCENT = Decimal(100)
 _WHOLE_PERCENT_OF_A_TENTH = Decimal("0.001")
+
+HOW_TO_APPROVE = (
+    "An approver gives one with `hyperkms approve FILE --wallet ID --network NETWORK --key KEY`; FILE has the action"
+)
 
 Check: TypeAlias = Callable[[Part, Asked], Refusal | None]
 
@@ -37,6 +42,8 @@ def checks_of(document: RuleDocument, mark_max_age_ms: int, kind: Kind) -> Itera
         yield from _transfer_checks(document)
     if kind is Kind.OTHER:
         yield from _builder_approval_checks(document)
+    if not isinstance(document.approvals, UnsetType):
+        yield _approvals(name, document.approvals, approvers_of(document, ""))
 
 
 def _order_checks(document: RuleDocument, mark_max_age_ms: int) -> Iterator[Check]:
@@ -242,15 +249,33 @@ def _transfer_checks(document: RuleDocument) -> Iterator[Check]:
         most = amount_of(document.max_transfer, "max_transfer")
 
         def check_amount(_part: Part, asked: Asked) -> Refusal | None:
-            usdc = asked.moved.usdc
-            if usdc is None:
-                raise Unjudged("action: what it moves is not known in USDC")
+            usdc = asked.usdc_moved()
             if usdc <= most:
                 return None
             value, limit = canonical(usdc), canonical(most)
             return Refusal(name, f"it moves {value} USDC; at most {limit} are allowed", value, limit, "action")
 
         yield check_amount
+
+
+def _approvals(name: str, needed: int, approvers: Approvers) -> Check:
+    """Last of a rule's requirements: what people cannot permit is refused before they are asked."""
+    limit = str(needed)
+    whose = " or ".join(one.name for one in approvers.values())
+
+    def check(part: Part, asked: Asked) -> Refusal | None:
+        counted = asked.approvals.by(approvers)
+        if len(counted.approved) >= needed:
+            return None
+        who = ", ".join(one.name for one in counted.approved)
+        value = str(len(counted.approved))
+        words = f"{part.path} needs {needed} approval{'' if needed == 1 else 's'} of {whose}; {value}"
+        words = f"{words} count{'s' if value == '1' else ''}{f' ({who})' if who else ''}"
+        for fault in counted.faults:
+            words = f"{words}; {fault}"
+        return Refusal(name, f"{words}. {HOW_TO_APPROVE}", value, limit, APPROVALS)
+
+    return check
 
 
 def side_of(part: Part) -> str:

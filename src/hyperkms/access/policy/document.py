@@ -15,14 +15,25 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from hyperkms.access.approvals import Approver, Approvers
+from hyperkms.access.identity_key import IdentityKey
 from hyperkms.access.policy.verdicts import RESERVED
-from hyperkms.access.policy.words import AMOUNT, AN_AMOUNT_IS_DUE, fault_of, with_rule
+from hyperkms.access.policy.words import (
+    A_KEY_IS_DUE,
+    A_NAME_IS_DUE,
+    AMOUNT,
+    AN_AMOUNT_IS_DUE,
+    NAME,
+    fault_of,
+    with_rule,
+)
 from hyperkms.errors import Malformed, shown
 from hyperkms.hyperliquid.classes import CLASSES
 from hyperkms.strict_json import parse
 
 MAX_BYTES = 64 * 1024
 MAX_RULES = 100
+MOST_APPROVERS = 20
 TRADE_ONLY = "trade-only"
 """In `allow`: the action types of the built-in policy."""
 
@@ -35,6 +46,7 @@ _END = r"$(?!\n)"
 """Python's `$` stands before a last newline too; in JSON Schema it does not, and this means the same in both."""
 Address: TypeAlias = Annotated[str, Meta(pattern=f"^0x[0-9a-fA-F]{{40}}{_END}")]
 Name: TypeAlias = Annotated[str, Meta(pattern=f"^[A-Za-z0-9][A-Za-z0-9 ._-]{{0,63}}{_END}")]
+PublicKey: TypeAlias = Annotated[str, Meta(pattern=f"^ed25519:[0-9a-f]{{64}}{_END}")]
 Vault: TypeAlias = Annotated[str, Meta(pattern=f"^(?:own|0x[0-9a-fA-F]{{40}}){_END}")]
 Side: TypeAlias = Literal["buy", "sell"]
 Coins: TypeAlias = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1)]
@@ -69,6 +81,8 @@ class WhenDocument(_Strict, frozen=True):
     """The day on which the hours begin."""
     zone: str | UnsetType = UNSET
     """Of hours and days, such as Europe/Zurich; UTC unless said."""
+    above: Amount | UnsetType = UNSET
+    """Orders that are worth more, in USD, and transfers of more USDC."""
 
 
 class RuleDocument(_Strict, frozen=True, kw_only=True):
@@ -104,6 +118,14 @@ class RuleDocument(_Strict, frozen=True, kw_only=True):
     """USDC of one transfer."""
     max_transfers: Amounts | UnsetType = UNSET
     """USDC of all transfers of a period."""
+    approvals: Annotated[int, Meta(ge=1, le=MOST_APPROVERS)] | UnsetType = UNSET
+    """So many of the approvers must have signed the action."""
+    approvers: (
+        Annotated[
+            dict[str, PublicKey], Meta(min_length=1, max_length=MOST_APPROVERS, description="public keys by name")
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ExpiryDocument(_Strict, frozen=True):
@@ -181,6 +203,24 @@ def amount_of(value: int | str, path: str) -> Decimal:
     if isinstance(value, str) and AMOUNT.fullmatch(value):
         return Decimal(value)
     raise Malformed.at(path, AN_AMOUNT_IS_DUE, "malformed-policy")
+
+
+def approvers_of(rule: RuleDocument, path: str) -> Approvers:
+    """Those of a rule; Malformed for a key that vouches for nobody, or one under two names."""
+    found: dict[str, Approver] = {}
+    for name, text in _members(rule.approvers):
+        place = f"{path}.approvers.{name}" if NAME.fullmatch(name) else f"{path}.approvers"
+        if not NAME.fullmatch(name):
+            raise Malformed.at(place, A_NAME_IS_DUE, "malformed-policy")
+        try:
+            key = IdentityKey.parse(text)
+        except Malformed:
+            raise Malformed.at(place, A_KEY_IS_DUE, "malformed-policy") from None
+        if key.fingerprint in found:
+            words = f"is the key of {found[key.fingerprint].name} too, and one person approves once"
+            raise Malformed.at(place, words, "malformed-policy")
+        found[key.fingerprint] = Approver(name, key.public_key)
+    return found
 
 
 def period_of(text: str, path: str) -> int:
@@ -307,6 +347,18 @@ def _require_values(rule: RuleDocument, path: str) -> None:
                 words = f"{period} is there already, in another spelling"
                 raise Malformed.at(f"{path}.{name}", words, "malformed-policy")
             periods.add(milliseconds)
+    _require_approvers(rule, path)
+
+
+def _require_approvers(rule: RuleDocument, path: str) -> None:
+    approvers = approvers_of(rule, path)
+    if isinstance(rule.approvals, UnsetType):
+        if approvers:
+            words = "are named, and `approvals` does not say how many of them must approve"
+            raise Malformed.at(f"{path}.approvers", words, "malformed-policy")
+    elif rule.approvals > len(approvers):
+        words = f"{rule.approvals} approvals are asked for, and `approvers` names {len(approvers)}"
+        raise Malformed.at(f"{path}.approvals", words, "malformed-policy")
 
 
 def _members(table: Mapping[str, Any] | UnsetType) -> Iterator[tuple[str, Any]]:
@@ -323,5 +375,7 @@ def _require_when(when: WhenDocument, path: str) -> None:
         zone_of(when.zone, f"{path}.zone")
         if isinstance(when.hours, UnsetType) and isinstance(when.days, UnsetType):
             raise Malformed.at(f"{path}.zone", "is of hours or days, and there are none", "malformed-policy")
+    if not isinstance(when.above, UnsetType):
+        amount_of(when.above, f"{path}.above")
     if when == WhenDocument():
         raise Malformed.at(path, "is empty; leave it out for a rule that always applies", "malformed-policy")

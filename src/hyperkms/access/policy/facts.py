@@ -10,6 +10,7 @@ from enum import IntEnum
 from functools import cached_property, reduce
 from typing import Any, NamedTuple, Protocol
 
+from hyperkms.access.approvals import NONE_SHOWN, Shown
 from hyperkms.hyperliquid.actions import Action
 from hyperkms.hyperliquid.classes import CLASSES, ActionClass
 
@@ -91,14 +92,22 @@ class Moved(NamedTuple):
 class Asked:
     """An action with everything that rules look at. It is made for one request and one moment."""
 
-    def __init__(
-        self, action: Action, prices: Prices, *, now: int, vault_address: str | None, expires_after: int | None
+    def __init__(  # noqa: PLR0913 (all that goes with an action)
+        self,
+        action: Action,
+        prices: Prices,
+        *,
+        now: int,
+        vault_address: str | None,
+        expires_after: int | None,
+        approvals: Shown = NONE_SHOWN,
     ) -> None:
         self.action = action
         self.prices = prices
         self.now = now
         self.vault_address = vault_address
         self.expires_after = expires_after
+        self.approvals = approvals
         self.kind = KINDS[action.type]
         self.parts = _orders(action) if self.kind is ORDER else [_whole(action, self.kind)]
 
@@ -142,6 +151,13 @@ class Asked:
     def moved(self) -> Moved:
         """The funds it moves; for a transfer alone."""
         return moved_by(self.action)
+
+    def usdc_moved(self) -> Decimal:
+        """What it moves, for a transfer alone."""
+        usdc = self.moved.usdc
+        if usdc is None:
+            raise Unjudged("action: what it moves is not known in USDC")
+        return usdc
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

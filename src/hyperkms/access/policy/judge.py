@@ -6,10 +6,11 @@ from functools import cache
 
 from msgspec import UnsetType
 
+from hyperkms.access.approvals import Approvers
 from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
 from hyperkms.access.policy.facts import ORDER, Asked, Kind
 from hyperkms.access.policy.rules import MeterOf, Rule
-from hyperkms.access.policy.verdicts import ALLOW, EXPIRES_AFTER, Demand, Refusal, Source
+from hyperkms.access.policy.verdicts import ALLOW, APPROVALS, EXPIRES_AFTER, Demand, Refusal, Source
 from hyperkms.errors import Detail, Refused
 
 TRADE_ONLY_TYPES = (
@@ -36,7 +37,7 @@ class Judgement:
 class Policy:
     """A policy that is ready to be asked."""
 
-    __slots__ = ("_allowed", "_expiry", "_rules", "is_plain", "label", "source")
+    __slots__ = ("_allowed", "_expiry", "_rules", "approvers", "is_plain", "label", "source")
 
     def __init__(self, label: str, document: PolicyDocument, meter_of: MeterOf) -> None:
         self.label = label
@@ -45,6 +46,8 @@ class Policy:
         self._allowed = frozenset(allowed_types(document.allow))
         self._expiry = None if isinstance(document.expires_after, UnsetType) else document.expires_after
         self._rules = _by_kind(document, meter_of)
+        self.approvers = _approvers(self._rules)
+        """Everybody whose approval a rule may ask for."""
         self.is_plain = self._expiry is None and not document.rules
         """Nothing but the type of an action decides."""
 
@@ -82,10 +85,12 @@ class Policy:
 class Limits:
     """The limits of a grant, ready to be asked."""
 
-    __slots__ = ("_rules",)
+    __slots__ = ("_rules", "approvers")
 
     def __init__(self, document: LimitsDocument, meter_of: MeterOf) -> None:
         self._rules = _by_kind(document, meter_of)
+        self.approvers = _approvers(self._rules)
+        """Everybody whose approval they may ask for."""
 
     def judge(self, asked: Asked) -> Judgement:
         """The first refusal, or everything that must be left over time."""
@@ -105,6 +110,10 @@ def _by_kind(document: PolicyDocument | LimitsDocument, meter_of: MeterOf) -> Se
     """For each kind of actions the rules that require something of it, in their order."""
     rules = [Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules]
     return [tuple(rule for rule in rules if rule.requires(kind)) for kind in Kind]
+
+
+def _approvers(rules: Sequence[Sequence[Rule]]) -> Approvers:
+    return {key: one for of_kind in rules for rule in of_kind for key, one in rule.approvers.items()}
 
 
 @cache
@@ -138,6 +147,8 @@ def refused(whose: Source, refusal: Refusal) -> Refused:
     words = f"{whose}, rule {refusal.rule!r}: {refusal.words}"
     if refusal.rule == ALLOW:
         return Refused("action-not-allowed", words, details)
+    if refusal.path == APPROVALS:
+        return Refused("approval-required", words, details)
     return Refused("policy-refused", words, details)
 
 

@@ -6,12 +6,20 @@ hold. What counts over time becomes a demand on a meter, which is reserved befor
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeAlias
 
 from msgspec import UnsetType
 
 from hyperkms.access.policy.checks import checks_of, side_of
-from hyperkms.access.policy.document import RuleDocument, WhenDocument, amount_of, period_of, span_of
+from hyperkms.access.policy.document import (
+    RuleDocument,
+    WhenDocument,
+    amount_of,
+    approvers_of,
+    period_of,
+    span_of,
+)
 from hyperkms.access.policy.facts import ORDER, TRANSFER, Asked, Kind, Part, Unjudged, micro, total
 from hyperkms.access.policy.moments import Times
 from hyperkms.access.policy.verdicts import Demand, Refusal
@@ -43,7 +51,7 @@ class Metered:
 class Rule:
     """A rule that is ready to be asked."""
 
-    __slots__ = ("_checks", "_metered", "_types", "_when_part", "_when_time", "mark_max_age_ms", "name")
+    __slots__ = ("_checks", "_metered", "_types", "_when_part", "_when_time", "approvers", "mark_max_age_ms", "name")
 
     def __init__(self, document: RuleDocument, mark_max_age_ms: int, meter_of: MeterOf) -> None:
         self.name = document.name
@@ -51,7 +59,9 @@ class Rule:
         when = None if isinstance(document.when, UnsetType) else document.when
         self._types = None if when is None or isinstance(when.actions, UnsetType) else frozenset(when.actions)
         self._when_time = None if when is None else Times.of(when)
-        self._when_part = tuple(_part_conditions(when)) if when else ()
+        self._when_part = tuple(_part_conditions(when, mark_max_age_ms)) if when else ()
+        self.approvers = approvers_of(document, "")
+        """Whose approvals it asks for; none if it asks for none."""
         self._checks = [tuple(checks_of(document, mark_max_age_ms, kind)) for kind in Kind]
         metered = tuple(_metered(document, meter_of))
         self._metered = [tuple(one for one in metered if kind is _METERED_KIND[one.quantity]) for kind in Kind]
@@ -101,9 +111,7 @@ class Rule:
         if quantity == "max_orders":
             return len(parts)
         if quantity == "max_transfers":
-            if asked.moved.usdc is None:
-                raise Unjudged("action: what it moves is not known in USDC")
-            return micro(asked.moved.usdc)
+            return micro(asked.usdc_moved())
         if quantity == "max_outstanding":
             parts = [part for part in parts if not part.reduce_only]
         if len(parts) == 1:
@@ -111,8 +119,8 @@ class Rule:
         return micro(total(asked.notional(part, self.mark_max_age_ms) for part in parts))
 
 
-def _part_conditions(when: WhenDocument) -> Iterator[Callable[[Part, Asked], bool]]:
-    """Coins last: what they need may not be known, and a rule that does not apply anyway asks for nothing."""
+def _part_conditions(when: WhenDocument, mark_max_age_ms: int) -> Iterator[Callable[[Part, Asked], bool]]:
+    """What may not be known is asked for last: a rule that does not apply anyway needs nothing."""
     if not isinstance(when.sides, UnsetType):
         sides = frozenset(when.sides)
         yield lambda part, _: part.kind is ORDER and side_of(part) in sides
@@ -122,6 +130,17 @@ def _part_conditions(when: WhenDocument) -> Iterator[Callable[[Part, Asked], boo
     if not isinstance(when.coins, UnsetType):
         coins = frozenset(when.coins)
         yield lambda part, asked: part.asset is not None and not coins.isdisjoint(asked.coins(part))
+    if not isinstance(when.above, UnsetType):
+        yield _above(amount_of(when.above, "above"), mark_max_age_ms)
+
+
+def _above(amount: Decimal, mark_max_age_ms: int) -> Callable[[Part, Asked], bool]:
+    def holds(part: Part, asked: Asked) -> bool:
+        if part.kind is ORDER:
+            return asked.notional(part, mark_max_age_ms) > amount
+        return part.kind is TRANSFER and asked.usdc_moved() > amount
+
+    return holds
 
 
 def _metered(document: RuleDocument, meter_of: MeterOf) -> Iterator[Metered]:

@@ -6,6 +6,10 @@ ALLOW, EXPIRES_AFTER, GRANTS = RESERVED = ("allow", "expires_after", "grants")
 """The names under which refuses what is no rule; so no rule has them."""
 
 
+APPROVALS = "approvals"
+"""The place of what people may permit and have not."""
+
+
 class Source(NamedTuple):
     """Where a rule stands."""
 

@@ -16,15 +16,17 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _STEP = re.compile(r"(\w+)|\[([0-9]+|\.\.\.)\]")
 _RULE = re.compile(r"rules\[[0-9]+\]")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", re.ASCII)
 AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
 AN_AMOUNT_IS_DUE = 'an amount is due, such as 10000 or "1250.5"'
+A_NAME_IS_DUE = "1 to 64 letters, digits, spaces, dots, underscores and hyphens are due, a letter or digit first"
+A_KEY_IS_DUE = "a public key is due: ed25519: and 64 hex digits, as `hyperkms identity create` prints it"
 
 _ADDRESS = "an address is due: 0x and 40 hex digits"
 _BY_PERIOD = 'amounts by period are due: { "1h" = 5000 }'
 _DUE = {
     "format": "1 is the only format there is",
-    "name": "1 to 64 letters, digits, spaces, dots, underscores and hyphens are due, a letter or digit first",
+    "name": A_NAME_IS_DUE,
     "refuse": "only true can be said; leave it out",
     "reduce_only": "only true can be required; leave it out",
     "triggers": "only false can be said; leave it out",
@@ -41,6 +43,9 @@ _DUE = {
     "max_orders[]": "a whole number from 0 to 4294967296 is due",
     "max_leverage": "a whole number from 1 to 1000 is due",
     "max_builder_fee": "a whole number from 0 to 1000 is due, in tenths of a basis point",
+    "approvals": "a whole number from 1 to 20 is due",
+    "approvers": 'public keys by name are due: { anna = "ed25519:..." }',
+    "approvers[]": A_KEY_IS_DUE,
     "mark_max_age_ms": "a whole number from 500 to 300000 is due, in milliseconds",
     "default_ms": "a whole number from 100 to 86400000 is due, in milliseconds",
     "max_ms": "a whole number from 100 to 86400000 is due, in milliseconds",
@@ -51,6 +56,7 @@ _AMOUNTS = {
     "max_outstanding",
     "price_band_percent",
     "max_transfer",
+    "above",
     "max_notional[]",
     "max_transfers[]",
 }
@@ -76,7 +82,7 @@ def with_rule(place: str, document: object) -> str:
     found = _RULE.match(place)
     rule = _at(document, found[0]) if found else None
     name = rule.get("name") if isinstance(rule, Mapping) else None
-    return f"{place} ({name!r})" if isinstance(name, str) and _NAME.fullmatch(name) else place
+    return f"{place} ({name!r})" if isinstance(name, str) and NAME.fullmatch(name) else place
 
 
 def _of_members(what: str, path: str, kind: type[msgspec.Struct]) -> str | None:

@@ -75,13 +75,19 @@ def signed(record: Mapping[str, Any]) -> str:
 
 
 def _signature(record: Mapping[str, Any]) -> str:
-    return f"{record.get('wallet')} v{record.get('keyVersion')}: {record.get('operation')} {signed(record)}"
+    what = f"{record.get('operation')} {signed(record)}{_approved(record)}"
+    return f"{record.get('wallet')} v{record.get('keyVersion')}: {what}"
+
+
+def _approved(record: Mapping[str, Any]) -> str:
+    names = [str(one.get("name")) for one in _dicts(record, "approvals")]
+    return f" (approved by {', '.join(names)})" if names else ""
 
 
 def _share(record: Mapping[str, Any]) -> str:
     signers = record.get("signers")
     others = ", ".join(map(str, signers)) if isinstance(signers, list) else "?"
-    what = f"{record.get('operation')} {signed(record)}"
+    what = f"{record.get('operation')} {signed(record)}{_approved(record)}"
     version = f"{record.get('wallet')} v{record.get('keyVersion')} epoch {record.get('epoch')}"
     return f"{version}: share given, {what} (evidence: {record.get('evidence')}; signers {others})"
 

@@ -25,6 +25,7 @@ class AskedFor:
     vault_address: str | None = None
     expires_after: int | None = None
     network: Network | None = None
+    approvals: tuple[str, ...] = ()
 
 
 class ReadAsked(Protocol):

@@ -1,9 +1,11 @@
 """Who asks, by what they have signed; the word of a coordinator proves nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hyperkms._core import RequestSignature
+from hyperkms.access.approvals import LONGEST_TEXT, MOST
 from hyperkms.access.clients import Client
 from hyperkms.access.grants import Grant
 from hyperkms.access.signed_requests import Sent, invalid_signature
@@ -38,6 +40,8 @@ class Evidence:
     grants: tuple[Grant, ...] = ()
     """Those that allow to sign with this wallet."""
     asked: AskedFor | None = None
+    approvals: Sequence[str] = ()
+    """Each of which vouches for itself, whoever has shown it."""
 
 
 def named(asker: Asker) -> Asker:
@@ -69,6 +73,7 @@ def to_sign(cosigner: Cosigner, row: ShareRow, intent: Intent, asker: Asker) -> 
         found=client,
         grants=grants_to_sign(client, row.wallet, row.key_type, asked.operation),
         asked=asked,
+        approvals=asked.approvals,
     )
 
 
@@ -95,7 +100,9 @@ def require_bearer_allowed(cosigner: Cosigner, wallet: WalletId) -> None:
 
 def _bearer(cosigner: Cosigner, wallet: WalletId, asker: Asker) -> Evidence:
     require_bearer_allowed(cosigner, wallet)
-    return Evidence(kind="bearer", client=asker.client, request_id=asker.request_id)
+    if len(asker.approvals) > MOST or any(len(text) > LONGEST_TEXT for text in asker.approvals):
+        raise Malformed.at("asker.approvals", f"at most {MOST} approvals are due, of {LONGEST_TEXT} characters each")
+    return Evidence(kind="bearer", client=asker.client, request_id=asker.request_id, approvals=asker.approvals)
 
 
 def _market(cosigner: Cosigner, row: ShareRow) -> Market:

@@ -8,14 +8,16 @@
    The version is one that signs now, and the one that the request means.
 4. What is to be signed is read in full: the action is known, fits the network, ends in time, and is what the client's
    request asks for.
-5. The wallet's policy at this cosigner allows it, and what counts over time is reserved.
-6. Nothing else was signed for its nonce, or for the client's request.
+5. The wallet's policy at this cosigner allows it, with the approvals that it asks for, and what counts over time is
+   reserved.
+6. Nothing else was signed for its nonce, for the client's request, or with one of the approvals.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hyperkms.access.api_keys import unauthorized
+from hyperkms.access.approvals import NONE_SHOWN, Conditions, Matter, Shown
 from hyperkms.access.authority import Authority, Decision, Wanted, decide
 from hyperkms.access.signing_grants import grants_to_sign
 from hyperkms.errors import Conflict, Forbidden, Refused
@@ -78,6 +80,8 @@ def judge(cosigner: Cosigner, ask: OpenSigning | SignShare) -> Judged:
         cosigner.markets[read.network].check(read.action)
     promise = _promise(held, intent, evidence, read)
     decision, give_back = _decide(cosigner, held, intent, evidence, read, promise)  # (5)
+    if decision is not None:
+        promise = replace(promise, approvals=tuple(one.use for one in decision.approved))
     try:
         cosigner.promises.require(promise)  # (6)
     except BaseException:
@@ -141,7 +145,8 @@ def _decide(  # noqa: PLR0913, PLR0917 (all that a decision is made of)
     if read.action is None or read.network is None:
         return None, _nothing_to_give_back
     meters = _COUNTED_BEFORE if cosigner.promises.is_known(promise) else cosigner.reservations
-    wanted = Wanted(read.action, read.vault_address, read.expires_after, cosigner.clock())
+    approvals = _shown(cosigner, held, evidence, read, promise)
+    wanted = Wanted(read.action, read.vault_address, read.expires_after, cosigner.clock(), approvals)
     authority = _authority(cosigner, held, intent, evidence)
     decision = decide(authority, wanted, cosigner.prices[read.network], meters)
 
@@ -152,6 +157,24 @@ def _decide(  # noqa: PLR0913, PLR0917 (all that a decision is made of)
             meters.give_back(taken.pop())
 
     return decision, give_back
+
+
+def _shown(cosigner: Cosigner, held: Held, evidence: Evidence, read: ToSign, promise: Promise) -> Shown:
+    """The approvals that came; this cosigner looks at each of them itself."""
+    if not evidence.approvals or read.action is None or read.network is None:
+        return NONE_SHOWN
+
+    def is_askers(key: str) -> bool:
+        found = cosigner.signed_requests.client_of(key)
+        return found is not None and evidence.found is not None and found.name == evidence.found.name
+
+    conditions = Conditions(
+        now=cosigner.clock(),
+        not_before=cosigner.promises.approvals_from,
+        is_askers=is_askers,
+        was_used=lambda key, id_: cosigner.promises.was_used(key, id_, promise.digest),
+    )
+    return Shown(evidence.approvals, Matter(held.row.wallet, read.network, read.vault_address, read.action), conditions)
 
 
 def _authority(cosigner: Cosigner, held: Held, intent: Intent, evidence: Evidence) -> Authority:

@@ -1,4 +1,4 @@
-"""What this cosigner has given shares for: one digest a nonce of a signer, and one a request of a client.
+"""What this cosigner has given shares for: one digest a nonce of a signer, a request of a client, and an approval.
 
 The same digest again is allowed, since another quorum may have to make the same signature; another digest never is. The
 memory is made again at start from the cosigner's own record, in which every line was durable before its share left.
@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hyperkms.access.approvals import MOST_AHEAD_MS
 from hyperkms.errors import Conflict, Malformed, Unavailable
+from hyperkms.state.approval_use import Use
 from hyperkms.state.peer_heads import Fence
 
 WINDOW_PAST_MS = 2 * 24 * 3600 * 1000
@@ -35,6 +37,8 @@ class Promise:
     request: str | None
     """The signature of the client's request; None without one."""
     position: int
+    approvals: tuple[Use, ...] = ()
+    """Each of them permits this digest alone."""
 
 
 class Promises:
@@ -47,6 +51,9 @@ class Promises:
         self._turn = threading.Lock()
         self._nonces: dict[tuple[str, int], bytes] = {}
         self._requests: dict[tuple[str, int], tuple[bytes, int]] = {}
+        self._approvals: dict[tuple[str, str], tuple[bytes, int]] = {}
+        self.approvals_from = 0 if fence is None else fence.at + MOST_AHEAD_MS
+        """Approvals that were made up to then may have been used before an `mpc fence`."""
         self._resumes = 0 if fence is None else fence.at + REQUEST_KEPT_MS
         self._forgotten = 0 if fence is None else fence.at + WINDOW_FUTURE_MS
         self._tidied = clock()
@@ -58,7 +65,7 @@ class Promises:
         self._tidy(clock())
 
     def require(self, promise: Promise) -> None:
-        """Conflict if another digest was signed for the nonce or the request; Malformed outside the nonce window."""
+        """Conflict if another digest was signed for nonce, request or approval; Malformed outside the nonce window."""
         with self._turn:
             self._require(promise)
 
@@ -67,6 +74,11 @@ class Promises:
         with self._turn:
             return promise.address is not None and self._nonces.get((promise.address, promise.nonce)) == promise.digest
 
+    def was_used(self, key: str, id_: str, digest: bytes) -> bool:
+        """Whether a share was given for another digest with this approval."""
+        with self._turn:
+            return self._approvals.get((key, id_), (digest, 0))[0] != digest
+
     def claim(self, promise: Promise) -> bool:
         """The same as `require`, and from now on it is the only one; False if a share of it was claimed before."""
         now = self._clock()
@@ -74,7 +86,7 @@ class Promises:
             if now - self._tidied >= _TIDY_MS:
                 self._tidy(now)
             self._require(promise)
-            if len(self._nonces) + len(self._requests) >= MOST:
+            if len(self._nonces) + len(self._requests) + len(self._approvals) >= MOST:
                 words = f"{MOST} nonces are remembered, and no further one can be: it would be signed unremembered"
                 raise Unavailable("nonce-memory-full", words)
             is_new = promise.address is None or (promise.address, promise.nonce) not in self._nonces
@@ -90,6 +102,17 @@ class Promises:
             if known is not None and known[0] != promise.digest:
                 words = "this signed request was used for something else: one request signs one thing"
                 raise Conflict("request-used", words)
+        for use in promise.approvals:
+            self._require_approval(use, promise.digest)
+
+    def _require_approval(self, use: Use, digest: bytes) -> None:
+        """Conflict also for one that has ended meanwhile: what is remembered of it is not kept longer."""
+        known = self._approvals.get((use.key, use.id))
+        if known is not None and known[0] != digest:
+            words = f"the approval by key {use.key} was used for another action: one approval, one signature"
+            raise Conflict("approval-used", words)
+        if use.until <= self._clock():
+            raise Conflict("approval-used", f"the approval by key {use.key} ended while this waited to be signed")
 
     def _require_clock(self, now: int) -> None:
         """Unavailable where the clock was set back: what was let go of because of its time could come again."""
@@ -118,6 +141,8 @@ class Promises:
             self._nonces[promise.address, promise.nonce] = promise.digest
         if promise.request is not None:
             self._requests[promise.request, promise.position] = promise.digest, time + REQUEST_KEPT_MS
+        for use in promise.approvals:
+            self._approvals[use.key, use.id] = promise.digest, use.until + MOST_BACK_MS
 
     def _tidy(self, now: int) -> None:
         """Let go of what cannot come again; a nonce that is let go of is refused, should the clock go back."""
@@ -125,3 +150,4 @@ class Promises:
         self._forgotten = max(self._forgotten, now - WINDOW_PAST_MS)
         self._nonces = {place: digest for place, digest in self._nonces.items() if place[1] > self._forgotten}
         self._requests = {place: known for place, known in self._requests.items() if known[1] > now}
+        self._approvals = {place: known for place, known in self._approvals.items() if known[1] > now}

@@ -8,7 +8,15 @@ import msgspec
 from msgspec import UNSET
 
 from hyperkms.access.authority import Decision
-from hyperkms.audit.record import LifeRecord, Objection, Record, RefusalRecord, ShareRecord, VersionRecord
+from hyperkms.audit.record import (
+    ApprovalRecord,
+    LifeRecord,
+    Objection,
+    Record,
+    RefusalRecord,
+    ShareRecord,
+    VersionRecord,
+)
 from hyperkms.audit.sink import Group
 from hyperkms.errors import HyperkmsError, Limited, Unavailable
 from hyperkms.state.share_rows import ShareRow
@@ -60,6 +68,7 @@ def share_given(cosigner: Cosigner, judged: Judged, session: bytes) -> ShareReco
         grant=None if decision is None or evidence.found is None else decision.grant,
         reserved=UNSET if decision is None else _counted(decision) or UNSET,
         shadow=UNSET if decision is None else _objection(decision),
+        approvals=UNSET if decision is None else _approvals(decision) or UNSET,
     )
 
 
@@ -140,6 +149,10 @@ def _short(text: str) -> str:
 
 def _counted(decision: Decision) -> list[list[int]]:
     return [one for taken in (decision.reservation, decision.watched) if taken for one in taken.shown]
+
+
+def _approvals(decision: Decision) -> list[ApprovalRecord]:
+    return [ApprovalRecord(name=one.name, key=one.key, id=one.id, until=one.until) for one in decision.approved]
 
 
 def _objection(decision: Decision) -> Objection | msgspec.UnsetType:

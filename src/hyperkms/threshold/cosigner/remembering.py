@@ -6,6 +6,7 @@ from typing import Any
 
 from hyperkms.audit.reading.decisions import Decision, Query, decisions
 from hyperkms.audit.record import SHARE
+from hyperkms.state.approval_use import Use
 from hyperkms.threshold.cosigner.promises import KEPT_MS, Promise
 from hyperkms.wallet import address_of
 
@@ -34,4 +35,5 @@ def _promise(record: dict[str, Any]) -> Promise:
         nonce=nonce or 0,
         request=record["request"],
         position=record["position"],
+        approvals=tuple(Use(one["key"], one["id"], one["until"]) for one in record.get("approvals", ())),
     )

@@ -115,7 +115,7 @@ def _make(cosigner: Cosigner, judged: Judged, commitments: Sequence[bytes]) -> t
 
 
 def _claim(cosigner: Cosigner, judged: Judged) -> None:
-    """From here on nothing else is signed for this nonce, or this request.
+    """From here on nothing else is signed for this nonce, for this request, or with these approvals.
 
     Of two quorums that are at the same signature each has reserved what it counts: the second gives it back.
     """
