@@ -1,6 +1,7 @@
 """Hyperliquid actions, signed with secp256k1 by two of three processes, each under its own rules."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import coincurve
@@ -8,10 +9,13 @@ import hyperkms_cosign as cosign
 import msgspec
 import pytest
 
+from hyperkms.hyperliquid.actions import parse_action
+from hyperkms.hyperliquid.wire import Numbers
 from hyperkms.threshold.wire import Asker, HeldShare, Intent, Opened, OpenSigning
 from hyperkms.wallet import address_of
+from support.approving import Approver
 from support.asking_cosigners import asker, command, known, refusals
-from support.cosigners import BEARER, Cosigners, Refusal, unique
+from support.cosigners import BEARER, COORDINATOR, Cosigners, Refusal, unique
 from support.good_actions import ORDER
 from support.signed import Signer, now_ms
 
@@ -209,3 +213,118 @@ def test_a_text_is_signed_in_its_own_form(cosigners: Cosigners, held: HeldShare)
     who = asker(signer, "/wallets/sign", {"walletId": "trader", "message": "hello"})
     wanted = Intent(form="eip191", operation="sign-message", message=b"hello")
     cosign.Form.eip191(b"hello").verify(held.public_key, cosigners.sign(held, wanted, asker=who))
+
+
+# ---- approvals -----------------------------------------------------------------------------------------
+
+ANNA, BEN = Approver(), Approver()
+WIRE = parse_action(ACTION, Numbers.CANONICAL).wire
+
+
+@pytest.fixture(scope="module")
+def approved(cosigners: Cosigners) -> HeldShare:
+    """A wallet for whose orders each cosigner asks for an approval of Anna's or Ben's."""
+    made = cosigners.generate("desk", "secp256k1", "testnet")
+    policy = cosigners.file.parent / "people.json"
+    rule = {"name": "people", "approvals": 1, "approvers": {"anna": ANNA.text, "ben": BEN.text}}
+    policy.write_text(json.dumps({"format": 1, "allow": ["trade-only"], "rules": [rule]}))
+    for index in cosigners.everyone:
+        command(cosigners, index, "policy", "apply", str(policy), "--wallet", "desk")
+    return made
+
+
+def showing(*texts: str) -> Asker:
+    """A coordinator that shows approvals with a request that came with a bearer key."""
+    return msgspec.structs.replace(BEARER, approvals=list(texts))
+
+
+def test_an_approval_permits_one_digest_of_the_group_whatever_the_quorum_and_over_a_kill(
+    cosigners: Cosigners, approved: HeldShare
+) -> None:
+    wanted, text = intent(), ANNA.approve("desk", WIRE)
+    assert refused(cosigners, approved, wanted) == "approval-required"
+    cosigners.sign(approved, wanted, asker=showing(text))
+    cosigners.sign(approved, wanted, asker=showing(text), signers=[2, 3])
+    for index in (1, 2, 3):
+        found = command(cosigners, index, "audit", "show", "--wallet", "desk", "--operation", "sign-action")
+        line = [one["record"] for one in found["records"] if "session" in one["record"]][-1]
+        assert [(one["name"], one["key"]) for one in line["approvals"]] == [("anna", ANNA.fingerprint.hex())]
+    again = intent(nonce=wanted.nonce + 1)
+    assert refused(cosigners, approved, again, showing(text)) == "approval-required"
+    cosigners.restart(2, kill=True)
+    ask = OpenSigning(share=approved.name, signers=[2, 3], intent=again, asker=showing(text))
+    with pytest.raises(Refusal) as failed:
+        cosigners.ask(2, ask)
+    assert "of anna was used before" in failed.value.problem.message
+    cosigners.sign(approved, wanted, asker=showing(text), signers=[1, 2])
+    cosigners.sign(approved, again, asker=showing(BEN.approve("desk", WIRE)))
+
+
+FALSE: dict[str, Callable[[], Asker]] = {
+    "withheld": showing,
+    "altered": lambda: showing(ANNA.approve("desk", WIRE)[:-1] + "x"),
+    "of another order": lambda: showing(ANNA.approve("desk", {**WIRE, "grouping": "normalTpsl"})),
+    "of another wallet": lambda: showing(ANNA.approve("trader", WIRE)),
+    "of the other network": lambda: showing(ANNA.approve("desk", WIRE, network="mainnet")),
+    "for a vault": lambda: showing(ANNA.approve("desk", WIRE, vault=bytes(20))),
+    "of a stranger": lambda: showing(Approver().approve("desk", WIRE)),
+    "ended": lambda: showing(ANNA.approve("desk", WIRE, time=now_ms() - 2_000, until=now_ms() - 1_000)),
+    "for longer than an hour": lambda: showing(ANNA.approve("desk", WIRE, until=now_ms() + 3_700_000)),
+}
+
+
+@pytest.mark.parametrize("what", FALSE)
+def test_a_coordinator_gets_nothing_for_an_approval_that_is(
+    cosigners: Cosigners, approved: HeldShare, what: str
+) -> None:
+    assert refused(cosigners, approved, intent(), FALSE[what]()) == "approval-required"
+    assert cosigners.banned() == []
+
+
+def test_too_many_approvals_are_not_looked_at(cosigners: Cosigners, approved: HeldShare) -> None:
+    for texts in (["x"] * 21, ["x" * 301]):
+        assert refused(cosigners, approved, intent(), showing(*texts)) == "malformed"
+
+
+def test_of_two_signatures_under_way_with_one_approval_one_is_made(cosigners: Cosigners, approved: HeldShare) -> None:
+    """Both were judged before either had used it up."""
+    who = showing(ANNA.approve("desk", WIRE))
+    now = now_ms()
+    first, second = (
+        cosigners.together(
+            dict.fromkeys([1, 2], OpenSigning(share=approved.name, signers=[1, 2], intent=wanted, asker=who))
+        )
+        for wanted in (intent(nonce=now), intent(nonce=now + 1))
+    )
+    cosigners.rounds(first)
+    with pytest.raises(Refusal) as failed:
+        cosigners.rounds(second)
+    assert failed.value.code == "approval-used"
+    assert cosigners.banned() == []
+
+
+def test_the_approvals_of_a_signed_request_are_those_of_its_body(
+    cosigners: Cosigners, approved: HeldShare, bot: Signer
+) -> None:
+    """So a coordinator can withhold none of them from one cosigner, to use it with another once more."""
+    text = ANNA.approve("desk", WIRE)
+    bare = asker(bot, PATH, {"walletId": "desk", "action": ACTION})
+    beside = msgspec.structs.replace(bare, approvals=[text])
+    assert refused(cosigners, approved, intent(), beside) == "approval-required"
+    cosigners.sign(
+        approved, intent(), asker=asker(bot, PATH, {"walletId": "desk", "action": ACTION, "approvals": [text]})
+    )
+    again = asker(bot, PATH, {"walletId": "desk", "action": ACTION, "approvals": [text]})
+    assert refused(cosigners, approved, intent(), again) == "approval-required"
+
+
+def test_a_client_does_not_approve_what_it_asks_for(cosigners: Cosigners, approved: HeldShare) -> None:
+    for index in cosigners.everyone:
+        command(cosigners, index, "client", "create", "anna", "--public-key", ANNA.text, "--allow", "trade")
+    anna = Signer(COORDINATOR, ANNA.private)
+    for approver, code in ((ANNA, "approval-required"), (BEN, None)):
+        body = {"walletId": "desk", "action": ACTION, "approvals": [approver.approve("desk", WIRE)]}
+        if code is None:
+            cosigners.sign(approved, intent(), asker=asker(anna, PATH, body))
+        else:
+            assert refused(cosigners, approved, intent(), asker(anna, PATH, body)) == code
