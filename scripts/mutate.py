@@ -38,6 +38,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "access/policy/moments.py": _JUDGING,
     "access/policy/judge.py": _JUDGING,
     "access/policy/store.py": ("test_policy_store",),
+    "access/approvals.py": ("test_approvals",),
     "access/grants.py": _GRANTING,
     "access/roles.py": _GRANTING,
     "access/clients.py": _GRANTING,

@@ -283,6 +283,12 @@ def test_a_person_approves_by_command_what_the_client_library_then_has_signed(
         assert missing.value.code == "approval-required"
         signed = bot.sign_action(wallet, transfer, approvals=[text])
         assert signed.action["amount"] == "5"
+    for place in (("--data", str(service.data)), ("--url", service.url)):
+        once_more = run(*words, "--yes", cwd=tmp_path).stdout.decode().strip()
+        command = ("wallet", "sign-action", wallet, "--action", "send.json", "--approval", once_more, *place)
+        first, second = (run(*command, cwd=tmp_path, HYPERKMS_API_KEY=service.key) for _ in range(2))
+        assert first.returncode == 0, first.stderr
+        assert second.stderr.decode().endswith("[approval-required]\n")
     shown = run("audit", "show", "--wallet", wallet, "--data", str(service.data), cwd=tmp_path).stdout.decode()
     assert f"send 5 USDC to {FOREIGN} (approved by anna)" in shown
 

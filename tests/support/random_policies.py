@@ -47,7 +47,6 @@ _MEMBERS = [
     "destinations",
     "max_transfer",
     "max_transfers",
-    "approvals",
 ]
 APPROVERS = {name: Approver.numbered(number) for number, name in enumerate(("anna", "ben", "carl", "dora"))}
 FLAWS = (None, None, None, "another wallet", "ended", "too long", "ahead", "used")
@@ -72,7 +71,7 @@ def case_of(random: Random) -> Case:
 
 
 def _given(random: Random) -> list[Given]:
-    count = random.choice((0, 0, 0, 0, 1, 2, 3))
+    count = random.choice((0, 0, 1, 2, 3, 4))
     return [Given(random.choice([*APPROVERS.values()]).text, random.choice(FLAWS)) for _ in range(count)]
 
 
@@ -190,11 +189,12 @@ def _expiry(random: Random, case: Case) -> dict[str, Any]:
 
 def _rule(random: Random, case: Case, name: str) -> dict[str, Any]:
     values = _values(random, case)
-    chosen = {*random.sample(_MEMBERS, random.randint(0, 2)), random.choice(_MEMBERS + 3 * _OVER_TIME)}
+    chosen = {*random.sample(_MEMBERS, random.randint(0, 2)), random.choice(_MEMBERS + 9 * _OVER_TIME)}
     if "refuse" in chosen and random.random() < 0.7:
         chosen = {"coins"}
     rule: dict[str, Any] = {"name": name, **{member: values[member] for member in sorted(chosen)}}
-    if "approvals" in chosen:
+    if random.random() < 0.07:
+        rule["approvals"] = random.choice((1, 1, 2))
         rule["approvers"] = {who: APPROVERS[who].text for who in random.sample(sorted(APPROVERS), random.randint(2, 4))}
     when = _when(random, case)
     return {**rule, "when": when} if when else rule
@@ -223,7 +223,6 @@ def _values(random: Random, case: Case) -> dict[str, Any]:
         "destinations": random.choice(([OWN.replace("a", "A")], [OTHER], [OWN, OTHER])),
         "max_transfer": _text(Fraction(near, 10**6)),
         "max_transfers": {"24h": _text(Fraction(near, 10**6))},
-        "approvals": random.choice((1, 1, 2)),
     }
 
 
@@ -260,10 +259,11 @@ def _when(random: Random, case: Case) -> dict[str, Any]:
         "sides": random.choice((["buy"], ["sell"])),
         "reduce_only": random.random() < 0.5,
         "days": random.sample(DAYS, random.randint(1, 6)),
-        "above": random.choice((_text(_guess(random, case)), "100", "99.999999")),
     }
     chosen = random.sample(sorted(values), random.randint(0, 2))
     when = {member: values[member] for member in chosen}
+    if random.random() < 0.1:
+        when["above"] = random.choice((_text(_guess(random, case)), "100", "99.999999"))
     begin_and_end = hours.split("-")
     if random.random() < 0.3 and begin_and_end[0] != begin_and_end[1]:
         when["hours"] = hours

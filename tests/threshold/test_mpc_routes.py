@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hyperkms._core import verify_ed25519
+from support.approving import Approver
 from support.commands import run
 from support.keep_alive import line_to
 from support.mpc import check_message, generate, post_to_exchange, service_in_shares, sign
@@ -381,3 +382,48 @@ def test_an_id_is_never_used_twice_by_either_kind(service: Service) -> None:
     assert (again.status, again.json["code"]) == (409, "wallet-exists")
     again = service.post("/wallets/generate", {"walletId": "ed25519"})
     assert (again.status, again.json["code"]) == (409, "wallet-exists")
+
+
+def test_cosigners_count_the_approvals_that_a_client_brings_by_their_own_policy(
+    service: Service, tmp_path: Path
+) -> None:
+    """The service asks for nobody's here, so it is the cosigners that decide; both kinds of clients bring them."""
+    generate(service, "desk", keyType="secp256k1")
+    anna, ben = Approver(), Approver()
+    people = f'approvals = 2\napprovers = {{ anna = "{anna.text}", ben = "{ben.text}" }}'
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f'format = 1\nallow = ["trade-only"]\n[[rules]]\nname = "large"\nwhen = {{ above = 1000 }}\n{people}\n'
+    )
+    for member in (1, 2, 3):
+        data = str(service.data / "cosigners" / str(member))
+        assert run("policy", "apply", str(policy), "--wallet", "desk", "--data", data, cwd=tmp_path).returncode == 0
+    small = {"walletId": "desk", "action": ACTION}
+    assert service.post("/hyperliquid/sign", small).status == 200
+    large = {"type": "order", "orders": [{**ORDER, "s": "1"}], "grouping": "na"}
+    annas = anna.approve("desk", large)
+    body = {"walletId": "desk", "action": large, "approvals": [annas]}
+    missing = service.post("/hyperliquid/sign", body)
+    assert (missing.status, missing.json["code"]) == (403, "approval-required")
+    assert "needs 2 approvals of anna or ben; 1 counts (anna)" in missing.json["detail"]
+    body["approvals"] = [annas, ben.approve("desk", large)]
+    keyed = {"X-API-Key": service.key, "Idempotency-Key": "large"}
+    signed = service.post("/hyperliquid/sign", body, headers=keyed)
+    assert signed.status == 200, signed.body
+    assert service.post("/hyperliquid/sign", body, headers=keyed).body == signed.body
+    again = service.post("/hyperliquid/sign", body)
+    assert again.json["code"] == "approval-required"
+    assert "of anna was used before" in again.json["detail"]
+    body["approvals"] = [one.approve("desk", large) for one in (anna, ben)]
+    trader = registered(service, "trader-with-approvals", "trade", wallets=["desk"])
+    for member in (1, 2, 3):
+        data = str(service.data / "cosigners" / str(member))
+        words = ("client", "create", "trader", "--public-key", trader.text, "--allow", "trade", "--data", data)
+        assert run(*words, cwd=tmp_path).returncode == 0
+    assert ask(service, trader, "POST", "/hyperliquid/sign", body).status == 200
+    (line,) = [
+        one
+        for one in _cosigner_lines(service.data, signed.json["receipt"]["cosigned"]["signers"][0])
+        if one.get("digest") == signed.json["receipt"]["digest"] and "session" in one
+    ]
+    assert [one["name"] for one in line["approvals"]] == ["anna", "ben"]

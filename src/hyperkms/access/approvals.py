@@ -88,15 +88,9 @@ class Matter:
         network, vault = self._network, self._vault
         return key.approve(wallet=self.wallet, network=network, vault=vault, action=self._bytes, time=time, until=until)
 
-    def is_approved_by(self, public_key: bytes, approval: _core.Approval) -> bool:
-        """Whether this key has signed this approval of exactly this."""
-        try:
-            approval.verify(
-                public_key, wallet=self.wallet, network=self._network, vault=self._vault, action=self._bytes
-            )
-        except Tampered:
-            return False
-        return True
+    def verify(self, public_key: bytes, approval: _core.Approval) -> None:
+        """Tampered unless this key has signed this approval of exactly this."""
+        approval.verify(public_key, wallet=self.wallet, network=self._network, vault=self._vault, action=self._bytes)
 
     @property
     def _network(self) -> Literal["mainnet", "testnet"]:
@@ -126,17 +120,29 @@ class Conditions:
 
 
 class Shown:
-    """The approvals that came with an action."""
+    """The approvals that came with an action; made for one request and one moment."""
 
-    __slots__ = ("_conditions", "_matter", "_read")
+    __slots__ = ("_conditions", "_counted", "_matter", "_read")
 
     def __init__(self, texts: Sequence[str], matter: Matter, conditions: Conditions) -> None:
         self._read = [(text, _core.Approval.read(text.encode("utf-8", "replace"))) for text in texts]
         self._matter = matter
         self._conditions = conditions
+        self._counted: list[tuple[Approvers, Counted]] = []
 
     def by(self, approvers: Approvers) -> Counted:
-        """Those that count as of these approvers, and why the others do not. May wait for the database."""
+        """Those that count as of these approvers, and why the others do not. May wait for the database.
+
+        They are looked at once, however many orders of the action ask for them.
+        """
+        for known, counted in self._counted:
+            if known is approvers:
+                return counted
+        counted = self._count(approvers)
+        self._counted.append((approvers, counted))
+        return counted
+
+    def _count(self, approvers: Approvers) -> Counted:
         approved: dict[str, Approved] = {}
         faults: list[str] = []
         for number, (text, approval) in enumerate(self._read, 1):
@@ -157,7 +163,9 @@ class Shown:
         approver = approvers.get(approval.key)
         if approver is None:
             return f"is by key {approval.key}, which is none of the approvers'"
-        if not self._matter.is_approved_by(approver.public_key, approval):  # (2)
+        try:
+            self._matter.verify(approver.public_key, approval)  # (2)
+        except Tampered:
             return f"is signed by {approver.name} for another action, wallet, network or account, or not at all"
         fault = self._fault_of_use(approval, before)
         return None if fault is None else f"of {approver.name} {fault}"
@@ -187,13 +195,15 @@ def _fault_of_time(approval: _core.Approval, conditions: Conditions) -> str | No
     return None
 
 
-def _never(*_: str) -> bool:
-    return False
+class _NoneShown(Shown):
+    """Of an action that came without any."""
+
+    def __init__(self) -> None:  # it is of nothing, and nothing is looked at
+        pass
+
+    def by(self, approvers: Approvers) -> Counted:  # noqa: ARG002 (as above)
+        """None."""
+        return Counted((), ())
 
 
-NONE_SHOWN: Final = Shown(
-    (),
-    Matter("", Network.TESTNET, None, Action("noop", {})),
-    Conditions(now=0, not_before=0, is_askers=_never, was_used=_never),
-)
-"""Of an action that came without any."""
+NONE_SHOWN: Final = _NoneShown()

@@ -45,6 +45,7 @@ def sign_command(wallet_id: str, message: str, version: int | None, target: Targ
 @click.option("--expires-after", type=click.IntRange(0), metavar="MS", help="Milliseconds since 1970.")
 @click.option("--network", type=click.Choice(["mainnet", "testnet"]), help="For a wallet that is bound to none.")
 @_VERSION
+@click.option("--approval", "approvals", multiple=True, metavar="TEXT", help="What an approver gave; as often as due.")
 @with_target
 @FORM
 def sign_action_command(
@@ -55,6 +56,7 @@ def sign_action_command(
     expires_after: int | None,
     network: str | None,
     version: int | None,
+    approvals: tuple[str, ...],
     target: Target,
     form: Form,
 ) -> None:
@@ -66,6 +68,7 @@ def sign_action_command(
         "expiresAfter": expires_after,
         "network": network,
         "version": version,
+        "approvals": list(approvals) or None,
     }
     raw = action.read(_MAX_ACTION + 1)
     if len(raw) > _MAX_ACTION or not isinstance(parse(raw), dict):

@@ -90,6 +90,7 @@ class WalletsAtDirectory:
             expires_after=asked.expires_after,
             network=Network(asked.network) if asked.network else None,
             version=asked.version,
+            approvals=tuple(asked.approvals or ()),
         )
         pending = decided(self._parts, operator(), ACTION, Asked(wanted.wallet, sign_action, (wanted,)))
         return built(action_view(pending.wait()))
