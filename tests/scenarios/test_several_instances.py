@@ -15,6 +15,7 @@ import pytest
 from hyperkms.operations.sweep import ORPHAN_KEPT_MS, Swept, remove_orphans
 from hyperkms.wallet import WalletId
 from support import custody, databases
+from support.approving import Approver
 from support.aws import Aws
 from support.commands import refusal, run
 from support.in_process import here
@@ -191,6 +192,28 @@ def test_a_signed_request_is_accepted_by_one_of_them(both: list[Service]) -> Non
         with ThreadPoolExecutor(4) as threads:
             answers = list(threads.map(lambda number: send(both[number % 2], request, header), range(4)))  # noqa: B023
         assert sorted(answer.status for answer in answers) == [200, 401, 401, 401]
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_an_approval_permits_one_signature_of_all_of_them(both: list[Service], *, keyed: bool) -> None:
+    wallet, anna = f"approved-{keyed}", Approver()
+    _secp256k1(both[0], wallet)
+    rule = {"name": "people", "approvals": 1, "approvers": {"anna": anna.text}}
+    document = {"format": 1, "allow": ["trade-only"], "rules": [rule]}
+    assert both[1].post(f"/wallets/{wallet}/policy", {"policy": document}).status == 200
+    body = {"walletId": wallet, "action": ORDER, "approvals": [anna.approve(wallet, ORDER)]}
+
+    def asked(number: int) -> Any:
+        service = both[number % 2]
+        headers = _with(service, **({"Idempotency-Key": f"{wallet}-{number}"} if keyed else {}))
+        return service.post("/hyperliquid/sign", body, headers=headers)
+
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(asked, range(6)))
+    assert [answer.status for answer in answers].count(200) == 1, [answer.body for answer in answers]
+    assert {answer.json.get("code") for answer in answers} <= {None, "approval-required", "approval-used"}
+    for service in both:
+        assert service.post("/hyperliquid/sign", body, headers=_with(service)).json["code"] == "approval-required"
 
 
 def test_versions_are_gapless_whoever_rotates(both: list[Service]) -> None:

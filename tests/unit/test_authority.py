@@ -420,3 +420,12 @@ def test_whoever_only_asks_hears_which_approvals_are_missing(desk: Desk) -> None
     (missing,) = desk.consider(BIG, policy, desk.grant()).refusals
     assert (missing.rule, missing.path) == ("large", "approvals")
     assert desk.consider(BIG, policy, desk.grant(), approvals=shown(ANNA)).refusals == []
+
+
+def test_an_approval_that_another_request_uses_up_meanwhile_is_not_signed_without(desk: Desk) -> None:
+    """Whoever uses it up finds that it was: what a rule has counted is in the decision in any case."""
+    uses = iter([False, True])
+    conditions = Conditions(now=NOW, not_before=0, is_askers=lambda _: False, was_used=lambda *_: next(uses))
+    texts = [ANNA.approve("w", BIG.wire, time=NOW, until=NOW + 1)]
+    raced = Shown(texts, Matter("w", Network.TESTNET, None, BIG), conditions)
+    assert names(desk.decide(BIG, desk.policy(LARGE), approvals=raced)) == ["anna"]

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from hyperkms import _core
-from hyperkms.access.approvals import Conditions, Matter, Shown
+from hyperkms.access.approvals import NONE_SHOWN, Conditions, Matter, Shown
 from hyperkms.access.authority import Authority, ReadyGrant, Wanted, consider
 from hyperkms.access.grants import Grant
 from hyperkms.access.policy.document import (
@@ -76,7 +76,8 @@ def _compare(number: int, reservations: Reservations) -> Sequence[str]:
     meters = Meters()
     ready = Policy("p", policy_of(policy), meters.number)
     wanted, ends = judge_policy(policy, case)
-    asked = _asked(action, case)
+    shown = _shown(action, case) if "'approvals':" in repr((policy, limits, grants)) else NONE_SHOWN
+    asked = _asked(action, case, shown)
     asked.expires_after = ready.default_expiry(asked) or asked.expires_after
     judged = ready.judge(asked)
     assert (number, asked.expires_after) == (number, ends)
@@ -86,7 +87,7 @@ def _compare(number: int, reservations: Reservations) -> Sequence[str]:
     under_limits = Limits(limits_of(limits), meters.number).judge(asked)
     expected = judge_rules(limits, replace(case, expires_after=ends))
     assert (number, _outcome(under_limits, meters)) == (number, _by_period(expected))
-    given = _granted(number, action, case, ready, grants, reservations)
+    given = _granted(number, action, case, shown, ready, grants, reservations)
     assert (number, canonical_text(read_policy(canonical_text(policy_of(policy))))) == (
         number,
         canonical_text(policy_of(policy)),
@@ -99,13 +100,14 @@ def _granted(  # noqa: PLR0913, PLR0917 (a case in its parts)
     number: int,
     action: Action,
     case: Case,
+    shown: Shown,
     policy: Policy,
     grants: Sequence[Mapping[str, Any]],
     reservations: Reservations,
 ) -> str | None:
     ready = tuple(ReadyGrant.of(_grant(one), lambda _: 1) for one in grants)
     authority = Authority("bot", "wallet", ready, policy, None)
-    wanted = Wanted(action, case.vault, case.expires_after, case.now, _shown(action, case))
+    wanted = Wanted(action, case.vault, case.expires_after, case.now, shown)
     verdict = consider(authority, wanted, Book(case.listed), reservations)
     _, ends = judge_policy(_NOTHING, case)
     settled = replace(case, expires_after=verdict.expires_after or ends)
@@ -130,14 +132,14 @@ def _action(case: Case) -> Action:
     return Action(case.type, case.wire)
 
 
-def _asked(action: Action, case: Case) -> Asked:
+def _asked(action: Action, case: Case, shown: Shown) -> Asked:
     return Asked(
         action,
         Book(case.listed),
         now=case.now,
         vault_address=case.vault,
         expires_after=case.expires_after,
-        approvals=_shown(action, case),
+        approvals=shown,
     )
 
 

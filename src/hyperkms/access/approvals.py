@@ -122,13 +122,14 @@ class Conditions:
 class Shown:
     """The approvals that came with an action; made for one request and one moment."""
 
-    __slots__ = ("_conditions", "_counted", "_matter", "_read")
+    __slots__ = ("_conditions", "_counted", "_matter", "_read", "_used")
 
     def __init__(self, texts: Sequence[str], matter: Matter, conditions: Conditions) -> None:
         self._read = [(text, _core.Approval.read(text.encode("utf-8", "replace"))) for text in texts]
         self._matter = matter
         self._conditions = conditions
         self._counted: list[tuple[Approvers, Counted]] = []
+        self._used: dict[tuple[str, str], bool] = {}
 
     def by(self, approvers: Approvers) -> Counted:
         """Those that count as of these approvers, and why the others do not. May wait for the database.
@@ -177,9 +178,16 @@ class Shown:
         fault = _fault_of_time(approval, conditions)  # (4)
         if fault is None and approval.key in before:  # (5)
             fault = "is a further one, and each approver counts once"
-        if fault is None and conditions.was_used(approval.key, approval.id):  # (6)
+        if fault is None and self._was_used(approval):  # (6)
             fault = "was used before"
         return fault
+
+    def _was_used(self, approval: _core.Approval) -> bool:
+        """Asked once: what a rule has counted is still there for the decision, which has it used up."""
+        name = approval.key, approval.id
+        if name not in self._used:
+            self._used[name] = self._conditions.was_used(*name)
+        return self._used[name]
 
 
 def _fault_of_time(approval: _core.Approval, conditions: Conditions) -> str | None:
