@@ -9,6 +9,8 @@ import pytest
 
 from hyperkms import _core
 from hyperkms.access.approvals import (
+    LONGEST_TEXT,
+    MOST,
     MOST_AHEAD_MS,
     NONE_SHOWN,
     Approvers,
@@ -18,6 +20,7 @@ from hyperkms.access.approvals import (
     Shown,
 )
 from hyperkms.access.approvals import Approver as Known
+from hyperkms.access.policy.document import MOST_APPROVERS
 from hyperkms.errors import Conflict, Malformed
 from hyperkms.hyperliquid.actions import Action, parse_action
 from hyperkms.hyperliquid.user_signed import DEFAULT_CHAIN_ID
@@ -91,7 +94,11 @@ def test_an_approval_by_the_second_implementation_counts_with_all_that_is_told_o
     assert approved == ("anna", ANNA.fingerprint.hex(), bytes(range(16)).hex(), NOW + 1000, text)
     assert approved.use == Use(ANNA.fingerprint.hex(), bytes(range(16)).hex(), NOW + 1000)
     assert faults == ()
-    assert len(text) == 229
+    assert len(text) == 229 < LONGEST_TEXT == 300
+
+
+def test_as_many_may_come_as_a_rule_may_name_people() -> None:
+    assert MOST == MOST_APPROVERS == 20
 
 
 def test_the_core_makes_what_the_second_implementation_makes(tmp_path: Path) -> None:
@@ -216,6 +223,7 @@ def test_they_are_looked_at_once_for_each_rule_that_asks() -> None:
         assert names(shown.by(BOTH)) == ["anna", "ben"]
         assert names(shown.by(annas)) == ["anna"]
     assert len(desk.looked_up) == 2
+    assert shown.by(BOTH) is shown.by(BOTH)
 
 
 def test_an_action_that_repeats_its_nonce_is_approved_before_it_has_one() -> None:
