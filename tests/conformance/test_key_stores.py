@@ -10,6 +10,8 @@ from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.key_store import KeyStore, Place, ReplacingKeyStore
+from hyperkms.custody.moving import MovingKeyStore
+from hyperkms.custody.sealings import Sealings
 from hyperkms.errors import Conflict, NotFound, Tampered
 from hyperkms.state.database import open_database
 from hyperkms.wallet import SealedKey, WalletId
@@ -36,16 +38,25 @@ def _memory(_folder: Path) -> KeyStore:
 
 
 def _secrets_manager(folder: Path) -> KeyStore:
-    return AwsSecretsManagerKeyStore(AwsAccount(REGION), f"{folder.name}/")
+    return AwsSecretsManagerKeyStore.sealings(AwsAccount(REGION), f"{folder.name}/")(0)
+
+
+def _sealed_anew(folder: Path) -> KeyStore:
+    return AwsSecretsManagerKeyStore.sealings(AwsAccount(REGION), f"{folder.name}/")(1)
+
+
+def _moving(folder: Path) -> KeyStore:
+    secrets = AwsSecretsManagerKeyStore.sealings(AwsAccount(REGION), f"{folder.name}/")
+    return MovingKeyStore(secrets, Sealings(open_database(folder / "keys.db")))
 
 
 @pytest.fixture(
-    params=[_sqlite, _postgresql, _memory, _secrets_manager],
-    ids=["sqlite", "postgresql", "memory", "aws-secrets-manager"],
+    params=[_sqlite, _postgresql, _memory, _secrets_manager, _sealed_anew, _moving],
+    ids=["sqlite", "postgresql", "memory", "aws-secrets-manager", "aws-sealed-anew", "aws-moving"],
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> KeyStore:
     make: Callable[[Path], KeyStore] = request.param
-    if make is _secrets_manager:
+    if make in (_secrets_manager, _sealed_anew, _moving):
         request.getfixturevalue("in_aws")
     return make(tmp_path)
 

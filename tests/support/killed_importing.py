@@ -11,12 +11,11 @@ from hyperkms.audit.record import LifeRecord, Record
 from hyperkms.audit.sink import RecordSink, Ticket
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.operator import actor
-from hyperkms.config import Config, load_from_process
-from hyperkms.custody.aws.account import AwsAccount
-from hyperkms.custody.aws.secrets_manager import AwsSecretsManagerKeyStore
+from hyperkms.config import load_from_process
 from hyperkms.custody.database import DatabaseKeyStore
 from hyperkms.custody.first_system.scan import Kept, scan
 from hyperkms.custody.key_store import KeyStore
+from hyperkms.custody.moving import MovingKeyStore
 from hyperkms.operations.import_first_system import import_first_system
 from hyperkms.operations.parts import Parts
 from hyperkms.wallet import SealedKey, WalletId
@@ -46,17 +45,17 @@ class _DyingDatabase(_Dying, DatabaseKeyStore):
     pass
 
 
-class _DyingSecrets(_Dying, AwsSecretsManagerKeyStore):
+class _DyingSecrets(_Dying, MovingKeyStore):
     pass
 
 
-def dying(parts: Parts, config: Config, death: Death) -> KeyStore:
-    """The real key store of these settings, once more."""
+def dying(parts: Parts, death: Death) -> KeyStore:
+    """The real key store of these parts, once more."""
     store: _DyingDatabase | _DyingSecrets
-    if isinstance(parts.key_store, DatabaseKeyStore):
-        store = _DyingDatabase(parts.database)
+    if isinstance(parts.key_store, MovingKeyStore):
+        store = _DyingSecrets(parts.key_store.at, parts.key_store.sealings)
     else:
-        store = _DyingSecrets(AwsAccount(config.aws_region), config.secrets_prefix)
+        store = _DyingDatabase(parts.database)
     store.death = death
     return store
 
@@ -84,7 +83,7 @@ def main(data: str, point: str, number: str) -> None:
     config = load_from_process({"data": Path(data)})
     parts = assemble(config, create=True)
     record = cast("RecordSink", DyingRecord(parts.record, death))
-    parts = dataclasses.replace(parts, key_store=dying(parts, config, death), record=record)
+    parts = dataclasses.replace(parts, key_store=dying(parts, death), record=record)
     first = parts.first_system
     assert first is not None
     found = scan(Kept(first), list(first.names()), now=parts.clock(), progress=lambda: None).found

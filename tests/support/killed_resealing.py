@@ -14,10 +14,11 @@ from hyperkms.audit.record import Record
 from hyperkms.audit.sink import RecordSink, Ticket
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.operator import actor
-from hyperkms.cli.root_key import standing_root_key
 from hyperkms.config import load_from_process
 from hyperkms.custody.database import DatabaseKeyStore
-from hyperkms.custody.key_store import Place
+from hyperkms.custody.key_store import KeyStore, Place
+from hyperkms.custody.moving import MovingKeyStore
+from hyperkms.operations.parts import Parts
 from hyperkms.operations.reseal import reseal
 from hyperkms.wallet import SealedKey, WalletId
 from support.forked import fork_for_each
@@ -31,6 +32,12 @@ BEFORE_COMMIT = "before-the-root-key-is-put-in-force"
 AFTER_COMMIT = "after-the-root-key-is-put-in-force"
 ONCE = (AFTER_BEGIN, BEFORE_LINE, BEFORE_COMMIT, AFTER_COMMIT)
 EACH = (BEFORE_KEY, AFTER_KEY, AFTER_NOTE)
+
+BEFORE_CREATE = "before-a-key-is-stored-in-its-new-place"
+AFTER_CREATE = "after-a-key-is-stored-in-its-new-place"
+BEFORE_DELETE = "before-the-one-before-is-destroyed"
+AFTER_DELETE = "after-the-one-before-is-destroyed"
+EACH_THAT_MOVES = (BEFORE_CREATE, AFTER_CREATE, BEFORE_DELETE, AFTER_DELETE)
 
 
 class Death:
@@ -64,6 +71,38 @@ class DyingStore(DatabaseKeyStore):
         return done
 
 
+@dataclasses.dataclass
+class DyingPlaces:
+    """The real key store of one sealing, and death around what it does."""
+
+    real: KeyStore
+    death: Death
+
+    def create(self, wallet: WalletId, version: int, sealed: SealedKey) -> None:
+        self.death.at(BEFORE_CREATE)
+        self.real.create(wallet, version, sealed)
+        self.death.at(AFTER_CREATE)
+
+    def get(self, wallet: WalletId, version: int) -> SealedKey:
+        self.death.at(AFTER_BEGIN)
+        return self.real.get(wallet, version)
+
+    def delete(self, wallet: WalletId, version: int) -> None:
+        self.death.at(BEFORE_DELETE)
+        self.real.delete(wallet, version)
+        self.death.at(AFTER_DELETE)
+
+
+def dying_store(parts: Parts, death: Death) -> KeyStore:
+    """The real key store of these parts once more, and death around what it does."""
+    real = parts.key_store
+    if isinstance(real, MovingKeyStore):
+        return MovingKeyStore(lambda sealing: DyingPlaces(real.at(sealing), death), real.sealings)
+    store = DyingStore(parts.database)
+    store.death = death
+    return store
+
+
 class DyingRecord:
     """The real record, and death on both sides of a line."""
 
@@ -84,11 +123,9 @@ def main(data: str, point: str, number: str) -> None:
     folder, death = Path(data), Death(point, int(number))
     config = load_from_process({"data": folder})
     parts = assemble(config, create=False)
-    store = DyingStore(parts.database)
-    store.death = death
-    dying = dataclasses.replace(parts, key_store=store, record=cast("RecordSink", DyingRecord(parts.record, death)))
-    to = standing_root_key(config.root_key, folder).id
-    reseal(dying, to, actor(), lambda: death.at(AFTER_NOTE))
+    record = cast("RecordSink", DyingRecord(parts.record, death))
+    dying = dataclasses.replace(parts, key_store=dying_store(parts, death), record=record)
+    reseal(dying, parts.keyring.root_key_id, actor(), lambda: death.at(AFTER_NOTE))
     death.at(AFTER_COMMIT)
 
 

@@ -17,6 +17,7 @@ from hyperkms.cli.sealed_shares import sealed_shares
 from hyperkms.cli.share_root_key import identified, share_root_key, share_root_key_before
 from hyperkms.cli.telling import tell_operator
 from hyperkms.config import Config
+from hyperkms.custody.own_keys import OwnKeys
 from hyperkms.custody.root_change import begun, note_within
 from hyperkms.errors import Malformed
 from hyperkms.mode import Kind
@@ -76,8 +77,9 @@ def _reseal(config: Config, parts: Parts, lock: str) -> Resealed:
         done = _reseal_shares(Resealing(ourselves, identified(before, identity), where), parts)  # (2)
     if not _is_under(sealed := path.read_bytes(), after):
         replace_file(path, resealed_identity(sealed, before, after))  # (3)
+    own = OwnKeys.resealed(database, parts.keyring)
     with database.write() as connection:  # (4)
-        left = finished_within(connection, parts, actor(), done)
+        left = finished_within(connection, parts, own, actor(), done)
     return Resealed(shares=done, before=left, root_key_id=to)
 
 

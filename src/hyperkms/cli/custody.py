@@ -19,9 +19,11 @@ from hyperkms.custody.key_store import KeyStore
 from hyperkms.custody.keyring import Conditions
 from hyperkms.custody.leases import Terms
 from hyperkms.custody.local_file import LocalFileRootKey
+from hyperkms.custody.moving import MovingKeyStore
 from hyperkms.custody.native import NativeKeys
 from hyperkms.custody.root_change import require_known
 from hyperkms.custody.root_key import RootKey
+from hyperkms.custody.sealings import Sealings, settle_key_store
 from hyperkms.errors import Conflict, Malformed, Tampered
 from hyperkms.state import facts
 from hyperkms.state.database import Database
@@ -100,19 +102,16 @@ def _settle(database: Database, root_key: RootKey, before: RootKey | None) -> No
 
 
 def _key_store(config: Config, database: Database, account: AwsAccount | None, observer: Observer) -> KeyStore:
-    """The one that was used from the first key on: in another one no key of this directory would be found."""
     scheme, _, rest = config.key_store.partition(":")
     store: KeyStore
     if config.key_store == DATABASE_AS_KEY_STORE:
         store, name = DatabaseKeyStore(database), config.key_store
     elif scheme == "aws-secrets-manager" and account:
         prefix = rest or config.secrets_prefix
-        store, name = AwsSecretsManagerKeyStore(account, prefix, observer=observer), f"{scheme}:{prefix}"
+        secrets = AwsSecretsManagerKeyStore.sealings(account, prefix, observer=observer)
+        store, name = MovingKeyStore(secrets, Sealings(database)), f"{scheme}:{prefix}"
     else:
         words = f"{scheme}: is not one of the key stores: database:, aws-secrets-manager:[PREFIX]"
         raise Malformed("malformed-setting", f"HYPERKMS_KEY_STORE: {words}", {"setting": "HYPERKMS_KEY_STORE"})
-    standing = facts.settle(database, "key_store", name)
-    if standing != name:
-        words = f"HYPERKMS_KEY_STORE is {name}; the keys of this data directory are in {standing}"
-        raise Tampered("wrong-key-store", words)
+    settle_key_store(database, name)
     return store

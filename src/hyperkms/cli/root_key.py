@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hyperkms.cli.layout import ROOT_KEY
 from hyperkms.config import Config
+from hyperkms.custody.aws.kms_key import SCHEME as KMS
 from hyperkms.custody.local_file import LocalFileRootKey
 from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Malformed, Tampered
@@ -28,4 +29,6 @@ def standing_root_key(uri: str, data: Path, setting: str = "HYPERKMS_ROOT_KEY") 
 
 def where_it_is(config: Config) -> str:
     """The root key's place, in words for an operator."""
+    if config.root_key.startswith(KMS):
+        return f"the KMS key {config.root_key.removeprefix(KMS)}"
     return f"the file {file_of(config.root_key, config.data)}"

@@ -17,8 +17,9 @@ from hyperkms.cli.root_key import file_of, where_it_is
 from hyperkms.cli.running import held_alone
 from hyperkms.cli.settings import settings, with_settings
 from hyperkms.cli.telling import tell_operator
-from hyperkms.config import Config
-from hyperkms.errors import NotFound
+from hyperkms.config import DATABASE_AS_KEY_STORE, Config
+from hyperkms.custody.aws.kms_key import SCHEME as KMS
+from hyperkms.errors import Malformed, NotFound
 from hyperkms.mode import Kind
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 
 @click.command("reseal")
-@click.option("--root-key", metavar="file:NEW", help="Leave the root key for this one; made if it is not there.")
+@click.option(
+    "--root-key",
+    metavar="NEW",
+    help="Leave the root key for this one: file:PATH, made if it is not there, or aws-kms:KEY.",
+)
 @with_settings
 @FORM
 def reseal_command(root_key: str | None, data: Path | None, env_file: Path | None, form: Form) -> None:
@@ -52,14 +57,18 @@ def reseal_command(root_key: str | None, data: Path | None, env_file: Path | Non
 
 
 def _leaving(config: Config, uri: str) -> Config:
-    """The settings with the new root key, whose file is there now, beside the one that is left."""
+    """The settings with the new root key, which is there now if it is one in a file, beside the one that is left."""
+    if not uri.startswith(KMS):
+        _make_file(file_of(uri, config.data, "--root-key"))
+    return replace(config, root_key=uri, root_key_before=config.root_key)
+
+
+def _make_file(path: Path) -> None:
     from hyperkms import _core  # noqa: PLC0415 (as in `desk.opened`)
 
-    path = file_of(uri, config.data, "--root-key")
     if not path.exists():
         _core.LocalRootKey.create(path)
         tell_operator(f"hyperkms: a new root key is in {path} (mode 0600): keep a copy of it apart from the backups")
-    return replace(config, root_key=uri, root_key_before=config.root_key)
 
 
 def _reseal(config: Config, *, changes: bool) -> "Resealed":
@@ -70,6 +79,9 @@ def _reseal(config: Config, *, changes: bool) -> "Resealed":
         from hyperkms.state import facts  # noqa: PLC0415 (as above)
 
         to = parts.keyring.root_key_id
+        if changes and to == parts.keyring.root_key_id_before:
+            words = f"it is root key {to}, which HYPERKMS_ROOT_KEY names as well: name another one"
+            raise Malformed.at("--root-key", words, "malformed-setting")
         if changes and begun(parts.database) is None and facts.read(parts.database, "root_key_id") == to:
             return Resealed(keys=0, before=to, root_key_id=to)  # an earlier run has done it
         with _bar(count_due(parts, to)) as bar:
@@ -85,10 +97,16 @@ def _bar(length: int) -> "Iterator[click._termui_impl.ProgressBar[int]]":
 def _tell(config: Config, uri: str | None) -> None:
     if uri is not None:
         tell_operator(f"hyperkms: from now on HYPERKMS_ROOT_KEY={uri}; nothing here opens under {where_it_is(config)}")
-    tell_operator(
-        "hyperkms: copies that were made before have the keys as they were sealed then: delete backups and copies that "
-        "are not wanted"
-    )
+    if config.key_store == DATABASE_AS_KEY_STORE:
+        tell_operator(
+            "hyperkms: copies that were made before have the keys as they were sealed then: delete backups and copies "
+            "that are not wanted"
+        )
+    else:
+        tell_operator(
+            "hyperkms: copies of the database that were made before know the secrets before, which are destroyed: make "
+            "new ones (docs/recovery.md)"
+        )
     for copy in sorted(config.data.glob(f"{DATABASE}.before-*")):
         tell_operator(f"hyperkms: such a copy, made before a migration, is {copy}")
     if uri is None and config.root_key_before is not None:

@@ -69,13 +69,27 @@ class ReplacingKeyStore(KeyStore, ListingKeyStore, Protocol):
         """
 
 
+@runtime_checkable
+class KeepingKeyStore(Protocol):
+    """A key store that knows whether a key that was stored here is still where keys are looked for."""
+
+    def is_kept(self, wallet: WalletId, version: int, sealed: SealedKey) -> bool:
+        """Ask it in the transaction that lists the version."""
+
+
 def require_kept(store: KeyStore, wallet: WalletId, version: int, sealed: SealedKey) -> None:
     """Unavailable unless this is what is stored; ask it in the transaction that lists the version.
 
     A process that was stopped for long after it stored a key may find that the sweep has removed it. The
     sweep claims before it removes, and claims in a transaction: while this one is open, what is there stays. From a
-    store that cannot say what it has nothing is swept, and it may be far away: it is not asked.
+    store that cannot say what it has nothing is swept, and it may be far away: what is asked is whether keys began to
+    be sealed anew since.
     """
+    if isinstance(store, KeepingKeyStore):
+        if not store.is_kept(wallet, version, sealed):
+            words = f"keys began to be sealed anew while that of wallet {wallet}, version {version}, was made"
+            raise Unavailable("sealed-key-being-removed", f"{words}: ask again")
+        return
     if not isinstance(store, ListingKeyStore):
         return
     try:

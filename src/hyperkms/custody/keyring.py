@@ -63,6 +63,11 @@ class Keyring:
         return self._root_key.id
 
     @property
+    def root_key_id_before(self) -> str | None:
+        """That of the root key that is being left; None if none is."""
+        return None if self._before is None else self._before.id
+
+    @property
     def has_leases(self) -> bool:
         """Whether a handle may end while its version signs: ask `handle` each time then."""
         return self._terms is not None
@@ -141,15 +146,19 @@ class Keyring:
         self._leased.close()
 
     def _load(self, wallet: Wallet, version: KeyVersion) -> Opened[_core.KeyHandle]:
-        try:
-            sealed = self._key_store.get(wallet.id, version.number)
-        except NotFound as missing:
-            raise Tampered(
-                "sealed-key-missing", f"wallet {wallet.id} is listed and its sealed key is gone"
-            ) from missing
-        context = wallet.context_of(version)
+        sealed, context = self._stored(wallet, version), wallet.context_of(version)
         handle = self.open(sealed, context)
         self._told()
         header = _core.inspect_sealed_key(sealed)
         root_key = root_key_of(header, context, self._root_key, self._before)
+        if root_key is self._before:  # by the next time it may have been sealed anew, and that root key be gone
+            return Opened(handle, lambda: self._data_key(self._stored(wallet, version), context))
         return Opened(handle, lambda: root_key.unwrap(header.wrapped, context))
+
+    def _stored(self, wallet: Wallet, version: KeyVersion) -> SealedKey:
+        try:
+            return self._key_store.get(wallet.id, version.number)
+        except NotFound as missing:
+            raise Tampered(
+                "sealed-key-missing", f"wallet {wallet.id} is listed and its sealed key is gone"
+            ) from missing

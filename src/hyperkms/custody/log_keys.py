@@ -4,12 +4,10 @@ import sqlalchemy as sa
 
 from hyperkms import _core
 from hyperkms.audit.forms import key_id_of
-from hyperkms.custody.keyring import Keyring
 from hyperkms.custody.root_change import root_key_of
 from hyperkms.custody.root_key import RootKey
 from hyperkms.state.database import Database
 from hyperkms.state.schema import log_keys
-from hyperkms.wallet import SealedKey
 
 _CONTEXT = _core.Context.of_log_key()
 
@@ -24,13 +22,6 @@ def open_log_key(database: Database, root_key: RootKey, *, now: int, before: Roo
     header = _core.inspect_sealed_key(sealed)
     data_key = root_key_of(header, _CONTEXT, root_key, before).unwrap(header.wrapped, _CONTEXT)
     return _core.open_sealed_key(sealed, _CONTEXT, data_key)
-
-
-def reseal_log_keys_within(connection: sa.Connection, keyring: Keyring) -> None:
-    """Every log key under a new data key of the root key in force, once the transaction commits."""
-    for row in connection.execute(sa.select(log_keys.c.id, log_keys.c.sealed)).all():
-        resealed = keyring.reseal(SealedKey(row.sealed), _CONTEXT)
-        connection.execute(log_keys.update().where(log_keys.c.id == row.id).values(sealed=resealed))
 
 
 def _stored(database: Database) -> bytes | None:

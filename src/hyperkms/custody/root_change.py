@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hyperkms._core import Context, SealedHeader, inspect_sealed_key
 from hyperkms.custody.root_key import RootKey
-from hyperkms.errors import Refused, Tampered
+from hyperkms.errors import Conflict, Refused, Tampered
 from hyperkms.state.database import Database
 from hyperkms.state.facts import read_within, write_within
 from hyperkms.state.schema import facts
@@ -30,7 +30,7 @@ class Reseal:
     """The id of the root key under which all will be."""
     wallet: str
     version: int
-    """The place of the last key that is done; of none yet: no wallet and 0."""
+    """The place of the last key that is done, or of the one that moves on; of none yet: no wallet and 0."""
 
 
 def root_key_of(header: SealedHeader, context: Context, root_key: RootKey, before: RootKey | None) -> RootKey:
@@ -46,13 +46,30 @@ def root_key_of(header: SealedHeader, context: Context, root_key: RootKey, befor
 def begun(database: Database) -> Reseal | None:
     """What is under way; None: nothing is."""
     with database.read() as connection:
-        found = read_within(connection, _FACT)
+        return begun_within(connection)
+
+
+def begun_within(connection: sa.Connection) -> Reseal | None:
+    """The same as this transaction sees it."""
+    found = read_within(connection, _FACT)
     return None if found is None else Reseal(**json.loads(found))
 
 
 def note_within(connection: sa.Connection, reseal: Reseal) -> None:
     """So far it has come."""
     write_within(connection, _FACT, json.dumps(asdict(reseal)))
+
+
+def require_ours_within(connection: sa.Connection, noted: Reseal) -> None:
+    """Conflict unless this is what was noted last: another run has gone on from there, or is done."""
+    if begun_within(connection) != noted:
+        raise taken_over()
+
+
+def taken_over() -> Conflict:
+    """The refusal of a second run."""
+    words = "another run of the same command goes on with sealing keys anew, or has done it: this one stops"
+    return Conflict("reseal-taken-over", f"{words}. Run it again once that has ended")
 
 
 def finish_within(connection: sa.Connection, to: str) -> str:
@@ -81,6 +98,6 @@ def require_known(database: Database, root_key: RootKey, before: RootKey | None)
         words = f"keys are being sealed anew under root key {under_way.to}, and this is {root_key.id}"
         raise Refused(
             "reseal-unfinished",
-            f"{words}: finish it with `hyperkms wallet reseal --root-key file:NEW` (of a cosigner: `hyperkms cosigner "
+            f"{words}: finish it with `hyperkms wallet reseal --root-key NEW` (of a cosigner: `hyperkms cosigner "
             "reseal`), or set HYPERKMS_ROOT_KEY to the new one and HYPERKMS_ROOT_KEY_BEFORE to this one",
         )

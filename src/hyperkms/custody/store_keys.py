@@ -13,7 +13,6 @@ from hyperkms.custody.root_key import RootKey
 from hyperkms.errors import Tampered
 from hyperkms.state.database import Database
 from hyperkms.state.schema import store_keys
-from hyperkms.wallet import SealedKey
 
 _CONTEXT = _core.store_key_context()
 
@@ -85,13 +84,6 @@ def store_within(connection: sa.Connection, new: NewStoreKey, now: int) -> None:
     connection.execute(store_keys.delete())
     row = {"id": new.key.id, "public_key": new.key.public_key, "sealed": new.sealed, "created_at": now}
     connection.execute(store_keys.insert().values(row))
-
-
-def reseal_store_key_within(connection: sa.Connection, keyring: Keyring) -> None:
-    """The store key under a new data key of the root key in force, once the transaction commits."""
-    for row in connection.execute(sa.select(store_keys.c.id, store_keys.c.sealed)).all():
-        resealed = keyring.reseal(SealedKey(row.sealed), _CONTEXT)
-        connection.execute(store_keys.update().where(store_keys.c.id == row.id).values(sealed=resealed))
 
 
 def _opened(sealed: bytes, root_key: RootKey, before: RootKey | None) -> StoreKey:

@@ -78,7 +78,7 @@ KEY_VERSIONS = Situation(
             title="What a cut-off call left is being removed",
             cause=(
                 "A call for this wallet and version died or stood still half-way, and the sweep removes the key it "
-                "left, or has removed it."
+                "left, or has removed it. Or keys began to be sealed anew at that moment."
             ),
             next_step="Ask again in a moment.",
             retry=Retry.YES,

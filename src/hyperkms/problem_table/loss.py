@@ -88,8 +88,9 @@ LOSS = Situation(
             family=Refused,
             title="Keys are being sealed under another root key",
             cause=(
-                "`hyperkms wallet reseal`, or `hyperkms cosigner reseal`, was begun with a new root key and cut off: "
-                "some keys are under each."
+                "`hyperkms wallet reseal`, or `hyperkms cosigner reseal`, was begun with a new root key and cut off, "
+                "or is at work: some keys are under each. Who does not know the new one does not start, and makes no "
+                "key in Secrets Manager."
             ),
             next_step=(
                 "Run the same command again; it goes on where it was. Or start the service (not a "
@@ -105,11 +106,15 @@ LOSS = Situation(
             next_step="Set HYPERKMS_ROOT_KEY to the new root key and restart it.",
         ),
         Problem(
-            code="key-store-keeps",
-            family=Refused,
-            title="This key store replaces nothing",
-            cause="Sealing anew puts one sealed key in the place of another, which this key store does not do.",
-            next_step="Rotate the wallets instead: a new version has a new key under a new data key.",
+            code="reseal-taken-over",
+            family=Conflict,
+            title="Another run goes on with sealing keys anew",
+            cause=(
+                "`hyperkms wallet reseal` was started twice, or `hyperkms recover fence` exchanged the store key "
+                "meanwhile: what one run had noted was no longer there."
+            ),
+            next_step="Let the other one end, then run it again: it does what is left, or finds that all is done.",
+            retry=Retry.YES,
         ),
         Problem(
             code="no-recovery-recipient",
