@@ -4,9 +4,10 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from support.aws_door import Call, door
 
@@ -31,6 +32,8 @@ class Spoiler:
 
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
+    decide: Callable[[str, Mapping[str, Any]], str | None] = lambda *_: None
+    """Told of each call, by its operation and what it says, before it is forwarded; may name a fault for it."""
     _faults: dict[str, list[str]] = field(default_factory=dict)
     _lasting: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -68,7 +71,8 @@ def spoiled(upstream: str) -> Iterator[Spoiler]:
 
 
 def _decide(spoiler: Spoiler, call: Call, body: bytes) -> None:
-    fault = spoiler.next_fault(call.target.rpartition(".")[2])
+    operation = call.target.rpartition(".")[2]
+    fault = spoiler.next_fault(operation) or spoiler.decide(operation, json.loads(body))
     if fault in ("cut-before", "hang"):
         time.sleep(_HANG_S if fault == "hang" else 0)
         call.hang_up()

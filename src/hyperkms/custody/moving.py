@@ -25,10 +25,11 @@ class MovingKeyStore:
     is listed that was made in another one: `is_kept` says so, in the transaction that would list it.
     """
 
-    def __init__(self, at: Callable[[int], KeyStore], sealings: Sealings) -> None:
+    def __init__(self, at: Callable[[int], KeyStore], sealings: Sealings, *, remembered: int = _REMEMBERED) -> None:
         self.at = at
         """The store of one sealing alone."""
         self.sealings = sealings
+        self._remembered = remembered
         self._made: OrderedDict[tuple[WalletId, int, SealedKey], int] = OrderedDict()
         self._changing = threading.Lock()
 
@@ -45,7 +46,7 @@ class MovingKeyStore:
         self.at(now.newest).create(wallet, version, sealed)
         with self._changing:
             self._made[wallet, version, sealed] = now.newest
-            if len(self._made) > _REMEMBERED:
+            if len(self._made) > self._remembered:
                 self._made.popitem(last=False)
 
     def get(self, wallet: WalletId, version: int) -> SealedKey:
