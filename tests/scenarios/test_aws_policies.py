@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from support.aws import Aws
 from support.aws_gate import Gate, guarded
 from support.commands import run
 from support.first_system import FirstSystem
-from support.iam import policy
+from support.iam import Policy, listed, policy
 from support.service import Service
 
 pytestmark = [
@@ -96,6 +96,64 @@ def test_the_doctor_finds_every_right_under_the_policies(emulated_aws: Aws, tmp_
         found = json.loads(run(*words, cwd=tmp_path, **settings).stdout)
     assert {each["what"] for each in found if each["what"] in CALLED and each["verdict"] == "good"} == CALLED
     assert gate.stopped == set()
+
+
+@contextmanager
+def around_a_reseal(aws: Aws, folder: Path, new: str, *, without: str = "") -> Iterator[tuple[Gate, dict[str, str]]]:
+    """The policies with the new root key beside the old one, of which the role only unwraps data keys any more."""
+    prefix = f"{folder.name}/"
+    of_old, of_new = ({"key_id": key, "prefix": prefix} for key in (aws.key_id, new))
+    role: Any = {"Statement": copy.deepcopy([*_statements("service-role.json", of_old)])}
+    role["Statement"][1]["Action"] = "kms:Decrypt"
+    added: Any = copy.deepcopy([*_statements("service-role.json", of_new)])
+    for statement in added:
+        statement["Action"] = [each for each in listed(statement["Action"]) if each != without]
+    role["Statement"] += added
+    endpoint = {"Statement": [*_statements("endpoint-kms.json", of_old), *_statements("endpoint-kms.json", of_new)]}
+    guards = [policy("account-guard.json", **names) for names in (of_old, of_new)]
+    policies = {
+        "kms": [role, policy("root-key-policy.json", **of_new), endpoint, *guards],
+        "secretsmanager": [role, policy("endpoint-secretsmanager.json", **of_old), *guards],
+    }
+    with guarded(aws.url, policies) as gate:
+        yield gate, aws.settings(SECRETS_PREFIX=prefix, AWS_ENDPOINT_URL=gate.url)
+
+
+def _statements(name: str, names: Mapping[str, str]) -> Sequence[Policy]:
+    found: Sequence[Policy] = policy(name, **names)["Statement"]
+    return found
+
+
+def test_another_root_key_needs_what_a_service_needs_and_the_unwrapping_under_the_old_one(
+    emulated_aws: Aws, tmp_path: Path
+) -> None:
+    with under_the_policies(emulated_aws, tmp_path) as (service, _):
+        service.generate("bytes")
+    new = emulated_aws.make_key()
+    reseal = ("wallet", "reseal", "--root-key", f"aws-kms:{new}", "--data", str(tmp_path / "data"))
+    for right in ("kms:GenerateDataKey", "kms:Decrypt"):
+        with around_a_reseal(emulated_aws, tmp_path, new, without=right) as (gate, settings):
+            told = run(*reseal, cwd=tmp_path, **settings)
+            assert told.returncode == 1
+            assert f"lack the right {right}" in told.stderr.decode(), told.stderr
+            assert gate.stopped == {right}
+    with around_a_reseal(emulated_aws, tmp_path, new) as (gate, settings):
+        both = {
+            "HYPERKMS_ROOT_KEY": f"aws-kms:{new}",
+            "HYPERKMS_ROOT_KEY_BEFORE": f"aws-kms:{emulated_aws.key_id}",
+            "HYPERKMS_KEY_STORE": "aws-secrets-manager:",
+        }
+        doctor = ("doctor", "--aws", "--json", "--data", str(tmp_path / "data"))
+        found = {
+            each["what"]: each["verdict"] for each in json.loads(run(*doctor, cwd=tmp_path, **settings, **both).stdout)
+        }
+        under_old = {f"kms:{right} under HYPERKMS_ROOT_KEY_BEFORE" for right in ("DescribeKey", "Decrypt")}
+        assert {what for what, verdict in found.items() if verdict == "good"} >= CALLED | under_old
+        assert run(*reseal, cwd=tmp_path, **settings).returncode == 0
+        assert gate.stopped == set()
+        done = run(*doctor, cwd=tmp_path, **settings, **both).stdout.decode()
+        assert "leave HYPERKMS_ROOT_KEY_BEFORE out" in done
+    assert f"{tmp_path.name}/hyperkms/bytes/v1/r1" in emulated_aws.secrets()
 
 
 @contextmanager

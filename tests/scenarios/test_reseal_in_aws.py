@@ -1,5 +1,6 @@
 """Every key sealed anew where the root key is in AWS KMS, and where sealed keys are in AWS Secrets Manager."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -15,11 +16,12 @@ from hyperkms import _core
 from hyperkms.cli.assemble import assemble
 from hyperkms.cli.operator import actor, operator
 from hyperkms.config import load
+from hyperkms.custody.moving import MovingKeyStore
 from hyperkms.operations.generate import generate
 from hyperkms.operations.new_wallet import NewWallet
 from hyperkms.operations.parts import Parts
 from hyperkms.operations.sign import sign_message
-from hyperkms.wallet import KeyType, WalletId
+from hyperkms.wallet import KeyType, SealedKey, WalletId
 from support import custody, databases
 from support.aws import Aws
 from support.aws_faults import Spoiler, spoiled
@@ -357,16 +359,51 @@ def test_a_copy_of_the_database_from_before_finds_its_keys_once_it_is_resealed_t
     assert there.signatures(there.under_old) == signed
 
 
-def test_another_key_in_the_new_place_stops_it_and_nothing_is_destroyed(in_secrets: Directory) -> None:
+def another_wallets(parts: Parts) -> SealedKey:
+    return parts.key_store.get(WalletId("two"), 1)
+
+
+def another_of_the_wallet(parts: Parts) -> SealedKey:
+    wallet = parts.wallets.get(WalletId("one"))
+    return parts.keyring.generate(wallet.context_of(wallet.current))
+
+
+def under_the_old_root_key(parts: Parts) -> SealedKey:
+    return parts.key_store.get(WalletId("one"), 1)
+
+
+@pytest.mark.parametrize("other", [another_wallets, another_of_the_wallet, under_the_old_root_key])
+def test_what_is_not_the_key_in_the_new_place_stops_it_and_nothing_is_destroyed(
+    in_secrets: Directory, other: Callable[[Parts], SealedKey]
+) -> None:
     there, signed = in_secrets, in_secrets.signatures(in_secrets.under_old)
-    secrets, name = there.aws.client("secretsmanager"), f"{there.prefix}hyperkms/"
-    other = secrets.get_secret_value(SecretId=f"{name}two/v1")["SecretBinary"]
-    secrets.create_secret(Name=f"{name}one/v1/r1", SecretBinary=other)
-    assert "[sealed-key-misplaced]" in there.refused(**there.under_old)
-    assert {"one/v1", "two/v1"} <= there.secrets()
-    secrets.delete_secret(SecretId=f"{name}one/v1/r1", ForceDeleteWithoutRecovery=True)
-    there.reseal(**there.under_old)
-    assert there.signatures(there.under_old) == signed
+    name = f"{there.prefix}hyperkms/one/v1/r1"
+    settings = there.under_both if other is another_of_the_wallet else there.under_old
+    with there.opened(settings) as parts:
+        sealed = other(parts)
+    secrets = there.aws.client("secretsmanager")
+    secrets.create_secret(Name=name, SecretBinary=bytes(sealed))
+    assert "[sealed-key-misplaced]" in there.refused(**there.under_both)
+    assert {"one/v1", "one/v1/r1"} <= there.secrets()
+    secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    there.reseal(**there.under_both)
+    assert there.signatures(there.under_new) == signed
+
+
+def test_what_a_process_of_an_older_release_lists_meanwhile_moves_too(in_secrets: Directory) -> None:
+    there = in_secrets
+
+    def make_late() -> None:
+        with there.opened(there.under_old) as parts:
+            store = parts.key_store
+            assert isinstance(store, MovingKeyStore)
+            older = dataclasses.replace(parts, key_store=store.at(0))
+            generate(older, actor(), NewWallet(id=WalletId("late"), key_type=KeyType.ED25519))
+
+    meet(there.door, Meanwhile("CreateSecret", "two/v1/r1", make_late))
+    assert there.reseal(**there.under_old)["keys"] == len(WALLETS) + 1
+    assert there.secrets() == places("/r1", (*WALLETS, "late"))
+    there.signatures(there.under_old, ("late",))
 
 
 def test_a_root_key_goes_from_a_file_to_kms_and_back(emulated_aws: Aws, tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ def open_log_key(database: Database, root_key: RootKey, *, now: int, before: Roo
     Of several processes that make one at once all get the first. Tampered unless it is the one that was stored,
     sealed under this root key, or under the one that is being left, for this purpose.
     """
-    sealed = _stored(database) or _made(database, root_key, now)
+    sealed = stored_log_key(database) or _made(database, root_key, now)
     header = _core.inspect_sealed_key(sealed)
     data_key = root_key_of(header, _CONTEXT, root_key, before).unwrap(header.wrapped, _CONTEXT)
     return _core.open_sealed_key(sealed, _CONTEXT, data_key)
 
 
-def _stored(database: Database) -> bytes | None:
+def stored_log_key(database: Database) -> bytes | None:
+    """As it is sealed; None if there is none yet."""
     with database.read() as connection:
         return _first(connection)
 

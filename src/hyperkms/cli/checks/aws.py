@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 from hyperkms import _core
 from hyperkms.cli.checks.finding import Finding, bad, note, tried
 from hyperkms.cli.layout import IDENTITY
+from hyperkms.cli.places import address_of, has_database
 from hyperkms.config import Config
 from hyperkms.custody.aws.account import AwsAccount
 from hyperkms.custody.aws.kms import SCHEME as KMS
@@ -14,13 +16,16 @@ from hyperkms.custody.aws.secrets import SCHEME as SECRETS
 from hyperkms.custody.aws.secrets import AwsSecrets
 from hyperkms.custody.aws.secrets_manager import FOLDER as WALLETS
 from hyperkms.custody.key_store import NamedStore
+from hyperkms.custody.log_keys import stored_log_key
 from hyperkms.errors import HyperkmsError
+from hyperkms.state.database import open_database
 from hyperkms.wallet import WalletId
 
 
 def aws(config: Config) -> Iterator[Finding]:
     """What the settings name of AWS; each right is tried, and the probe is removed again."""
-    if not (config.root_key.startswith(KMS) or config.key_store.startswith(SECRETS)):
+    before = config.root_key_before or ""
+    if not any(name.startswith((KMS, SECRETS)) for name in (config.root_key, before, config.key_store)):
         yield note("aws", "no setting names AWS", "set HYPERKMS_ROOT_KEY=aws-kms:KEY, or AWS_KMS_KEY_ID")
         return
     try:
@@ -31,6 +36,8 @@ def aws(config: Config) -> Iterator[Finding]:
     probe = f"doctor-{secrets.token_hex(8)}"
     if config.root_key.startswith(KMS):
         yield from _root_key(account, config, probe)
+    if before.startswith(KMS):
+        yield from _root_key_before(account, config, before.removeprefix(KMS))
     if config.key_store.startswith(SECRETS):
         yield from _secrets(*_probed(account, config, probe))
 
@@ -56,6 +63,25 @@ def _kms(account: AwsAccount, key: str, probe: str) -> Iterator[Finding]:
     if fresh is not None:
         wrapped = fresh.wrapped
         yield tried("kms:Decrypt", lambda: root_key.unwrap(wrapped, context))[1]
+
+
+def _root_key_before(account: AwsAccount, config: Config, key: str) -> Iterator[Finding]:
+    """The one that is being left opens what is under it, and makes nothing: the log key, which moves last."""
+    root_key, finding = tried("kms:DescribeKey under HYPERKMS_ROOT_KEY_BEFORE", lambda: AwsKmsRootKey(account, key))
+    yield finding
+    if root_key is None or not has_database(config):
+        return
+    with closing(open_database(address_of(config))) as database:
+        sealed = stored_log_key(database)
+    header = None if sealed is None else _core.inspect_sealed_key(sealed)
+    if header is None or header.root_key_id != root_key.id:
+        words = "the log key is not under HYPERKMS_ROOT_KEY_BEFORE: keys were sealed anew"
+        yield note("aws", words, "leave HYPERKMS_ROOT_KEY_BEFORE out")
+        return
+    wrapped = header.wrapped
+    yield tried(
+        "kms:Decrypt under HYPERKMS_ROOT_KEY_BEFORE", lambda: root_key.unwrap(wrapped, _core.Context.of_log_key())
+    )[1]
 
 
 def _probed(account: AwsAccount, config: Config, probe: str) -> tuple[NamedStore, str, str]:
