@@ -372,22 +372,39 @@ def under_the_old_root_key(parts: Parts) -> SealedKey:
     return parts.key_store.get(WalletId("one"), 1)
 
 
-@pytest.mark.parametrize("other", [another_wallets, another_of_the_wallet, under_the_old_root_key])
+def ruined(parts: Parts) -> SealedKey:
+    sealed, wallet = parts.key_store.get(WalletId("one"), 1), parts.wallets.get(WalletId("one"))
+    whole = parts.keyring.reseal(sealed, wallet.context_of(wallet.current))
+    return SealedKey(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+
+@pytest.mark.parametrize("other", [another_wallets, another_of_the_wallet, under_the_old_root_key, ruined])
 def test_what_is_not_the_key_in_the_new_place_stops_it_and_nothing_is_destroyed(
     in_secrets: Directory, other: Callable[[Parts], SealedKey]
 ) -> None:
     there, signed = in_secrets, in_secrets.signatures(in_secrets.under_old)
     name = f"{there.prefix}hyperkms/one/v1/r1"
-    settings = there.under_both if other is another_of_the_wallet else there.under_old
+    settings = there.under_both if other in (another_of_the_wallet, ruined) else there.under_old
     with there.opened(settings) as parts:
         sealed = other(parts)
     secrets = there.aws.client("secretsmanager")
     secrets.create_secret(Name=name, SecretBinary=bytes(sealed))
-    assert "[sealed-key-misplaced]" in there.refused(**there.under_both)
+    told = there.refused(**there.under_both)
+    assert f"[sealed-key-{'tampered' if other is ruined else 'misplaced'}]" in told
     assert {"one/v1", "one/v1/r1"} <= there.secrets()
     secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
     there.reseal(**there.under_both)
     assert there.signatures(there.under_new) == signed
+
+
+def test_a_key_that_is_not_the_listed_one_stops_it_and_nothing_is_destroyed(in_secrets: Directory) -> None:
+    there = in_secrets
+    with there.opened(there.under_old) as parts:
+        other = another_of_the_wallet(parts)
+    name = f"{there.prefix}hyperkms/one/v1"
+    there.aws.client("secretsmanager").put_secret_value(SecretId=name, SecretBinary=bytes(other))
+    assert "[public-key-mismatch]" in there.refused(**there.under_both)
+    assert there.secrets() == {"ed/v1/r1", "one/v1", "two/v1"}
 
 
 def test_what_a_process_of_an_older_release_lists_meanwhile_moves_too(in_secrets: Directory) -> None:

@@ -109,13 +109,13 @@ class Moved:
 
     def _require_key(self, place: Place, standing: SealedKey, public_key: bytes) -> None:
         header, context = _core.inspect_sealed_key(standing), context_of(place, standing)
-        is_ours = header.root_key_id == self._keyring.root_key_id and header.public_key == public_key
-        if not is_ours or self._keyring.open(standing, context).public_key != public_key:
+        if (header.root_key_id, header.public_key) != (self._keyring.root_key_id, public_key):
             raise Tampered(
                 "sealed-key-misplaced",
                 f"where the key of wallet {place.wallet}, version {place.version}, sealed anew belongs there is "
                 "another one, as after the database was put back (docs/recovery.md, A new root key)",
             )
+        self._keyring.open(standing, context)
 
     def _destroy_unlisted(self, place: Place) -> bool:
         """Whether its version has no key any more: then there is none in either place."""
