@@ -116,7 +116,8 @@ def test_the_steps_are_all_that_a_coordinator_asks_for(group: RelayedGroup, trad
         ):
             if changed[key_type]:
                 assert group.post(group.service, group.owner, path, body).status == 200
-                assert steps.pop(each) == STEPS[operation][key_type]
+                asked = steps.pop(each)  # another quorum may just have been found quicker, and prepares
+                assert [step for step in asked if step != "sign prepare"] == STEPS[operation][key_type]
 
 
 def making(group: RelayedGroup, key_type: str) -> Asking:
