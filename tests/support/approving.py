@@ -3,13 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from support.signed import now_ms
+from support.signed import RequestKey, now_ms
 
 DOMAIN = b"hyperkms approval v1\n"
 QUARTER_MS = 15 * 60_000
@@ -40,29 +40,13 @@ class Statement:
         return f"v1 {members},sig={signature.hex()}"
 
 
-@dataclass(frozen=True)
-class Approver:
+class Approver(RequestKey):
     """A person's key."""
-
-    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     @classmethod
     def numbered(cls, number: int) -> "Approver":
         """The same one each time."""
-        return cls(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"approver %d" % number).digest()))
-
-    @property
-    def public_key(self) -> bytes:
-        return self.private.public_key().public_bytes_raw()
-
-    @property
-    def text(self) -> str:
-        """The public key as a policy names it."""
-        return f"ed25519:{self.public_key.hex()}"
-
-    @property
-    def fingerprint(self) -> bytes:
-        return hashlib.sha256(self.public_key).digest()[:8]
+        return cls(private=Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"approver %d" % number).digest()))
 
     def statement(self, wallet: str, action: Mapping[str, Any], **changes: Any) -> Statement:
         """Of an action of the account itself on testnet, for a quarter of an hour from now."""

@@ -228,4 +228,4 @@ def client(service: Service, name: str, **members: object) -> Signer:
     signer = Signer("00" * 16)
     answer = service.post("/clients", {"name": name, "publicKey": signer.text, **members})
     assert answer.status == 200, answer.body
-    return Signer(answer.json["service"], signer.private)
+    return Signer(answer.json["service"], private=signer.private)

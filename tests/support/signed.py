@@ -39,11 +39,10 @@ class Request:
         return f"v1 {members},sig={signature.hex()}"
 
 
-@dataclass(frozen=True)
-class Signer:
-    """A client's key, and the service for which it signs."""
+@dataclass(frozen=True, kw_only=True)
+class RequestKey:
+    """A key of a client, or of an approver."""
 
-    service: str
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     @property
@@ -52,12 +51,19 @@ class Signer:
 
     @property
     def text(self) -> str:
-        """The public key as it is registered."""
+        """The public key as it is registered, and as a policy names it."""
         return f"ed25519:{self.public_key.hex()}"
 
     @property
     def fingerprint(self) -> bytes:
         return hashlib.sha256(self.public_key).digest()[:8]
+
+
+@dataclass(frozen=True)
+class Signer(RequestKey):
+    """A client's key, and the service for which it signs."""
+
+    service: str
 
     def request(self, method: str, target: str, body: object = None, /, **changes: Any) -> Request:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

@@ -321,7 +321,7 @@ def test_the_approvals_of_a_signed_request_are_those_of_its_body(
 def test_a_client_does_not_approve_what_it_asks_for(cosigners: Cosigners, approved: HeldShare) -> None:
     for index in cosigners.everyone:
         command(cosigners, index, "client", "create", "anna", "--public-key", ANNA.text, "--allow", "trade")
-    anna = Signer(COORDINATOR, ANNA.private)
+    anna = Signer(COORDINATOR, private=ANNA.private)
     for approver, code in ((ANNA, "approval-required"), (BEN, None)):
         body = {"walletId": "desk", "action": ACTION, "approvals": [approver.approve("desk", WIRE)]}
         if code is None:

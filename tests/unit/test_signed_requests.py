@@ -59,7 +59,7 @@ def test_the_core_signs_what_a_second_implementation_verifies(tmp_path: Path) ->
     private = Ed25519PrivateKey.from_private_bytes(seed)
     assert private.public_key().public_bytes_raw() == key.public_key
     header = key.sign(SERVICE, time=1_780_000_000_000, method=b"POST", target=b"/a?b", body=b"{}", idempotency_key=b"k")
-    request = Signer(SERVICE, private).request(
+    request = Signer(SERVICE, private=private).request(
         "POST", "/a?b", b"{}", time=1_780_000_000_000, id=header.split("id=")[1][:32], idempotency_key="k"
     )
     assert header == request.header(private.sign(request.message()))

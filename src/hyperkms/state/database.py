@@ -99,6 +99,14 @@ class Database:
         with self.begun(self.dialect.begin_beside) as connection:
             yield connection
 
+    def forget(self, table: sa.Table, old: sa.ColumnElement[bool]) -> None:
+        """Delete the rows that are old; who writes is waited for only if there are any."""
+        with self.read() as connection:
+            if connection.execute(sa.select(sa.literal(1)).select_from(table).where(old).limit(1)).first() is None:
+                return
+        with self.write() as connection:
+            connection.execute(table.delete().where(old))
+
     def check_writable(self) -> None:
         """Unavailable if nothing can be written now; writes and fsyncs, at most once in 5 s."""
         with self._checking:

@@ -66,12 +66,7 @@ class Upkeep:
 
     def forget_requests(self, now: int) -> None:
         """Drop what was kept of requests with an Idempotency-Key for three days."""
-        old = requests.c.created_at < now - REQUESTS_KEPT_MS
-        with self._database.read() as connection:
-            if connection.execute(sa.select(requests.c.key).where(old).limit(1)).first() is None:
-                return
-        with self._database.write() as connection:
-            connection.execute(requests.delete().where(old))
+        self._database.forget(requests, requests.c.created_at < now - REQUESTS_KEPT_MS)
 
     def _retired_among(self, places: Iterable[tuple[WalletId, int]]) -> Sequence[tuple[WalletId, int]]:
         place = sa.tuple_(key_versions.c.wallet, key_versions.c.number)

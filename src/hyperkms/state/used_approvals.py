@@ -50,12 +50,7 @@ class UsedApprovals:
 
     def forget_old(self, now: int) -> None:
         """Drop what has ended long ago. Called by the sweep."""
-        old = used_approvals.c.until < now - _KEPT_MS
-        with self._database.read() as connection:
-            if connection.execute(sa.select(used_approvals.c.id).where(old).limit(1)).first() is None:
-                return
-        with self._database.write() as connection:
-            connection.execute(used_approvals.delete().where(old))
+        self._database.forget(used_approvals, used_approvals.c.until < now - _KEPT_MS)
 
 
 def _is(key: str, id_: str) -> sa.ColumnElement[bool]:
