@@ -1,9 +1,11 @@
 """AWS as an emulator plays it (moto, in a process of its own), and what a service is told to find it."""
 
+import functools
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from support.until import until
 
 REGION = "eu-west-1"
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "no-secret-of-anybody"}
+_one_at_a_time = threading.Lock()
 
 
 @dataclass
@@ -70,10 +73,24 @@ def aws() -> Iterator[Aws]:
         process.wait()
 
 
-def aws_client(service: str, url: str | None = None) -> Any:
-    """A client of the emulator at `url`, or of the one that the environment names."""
+def aws_client(service: str, url: str | None = None, account: str | None = None) -> Any:
+    """An administrator's client of the emulator at `url`, or of the one that the environment names.
+
+    It is made once a process: a third of a second goes into what botocore reads for the first one.
+    """
+    with _one_at_a_time:
+        return _client(service, url or os.environ.get("AWS_ENDPOINT_URL"), account)
+
+
+@functools.cache
+def _session() -> Any:
+    return botocore.session.get_session()
+
+
+@functools.cache
+def _client(service: str, url: str | None, account: str | None) -> Any:
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=START_S)
-    return botocore.session.get_session().create_client(
+    client = _session().create_client(
         service,
         region_name=REGION,
         endpoint_url=url,
@@ -81,6 +98,11 @@ def aws_client(service: str, url: str | None = None) -> Any:
         aws_secret_access_key="none",  # noqa: S106 (an emulator asks for no secret)
         config=config,
     )
+    if account is not None:
+        client.meta.events.register(
+            "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
+        )
+    return client
 
 
 def answers(port: int) -> bool:

@@ -130,7 +130,7 @@ class Account:
 
     def secrets(self, upstream: str) -> Any:
         """An administrator's client of its Secrets Manager, whom no policy judges."""
-        return _client(upstream, self.number, "secretsmanager")
+        return aws_client("secretsmanager", upstream, self.number)
 
     def names(self, upstream: str) -> list[str]:
         """Of all its secrets, in order."""
@@ -139,7 +139,7 @@ class Account:
 
     def unwrap(self, upstream: str, wrapped: bytes, context: dict[str, str]) -> bytes:
         """The data key itself, as nobody but a test asks for it."""
-        kms = _client(upstream, self.number)
+        kms = aws_client("kms", upstream, self.number)
         plain: bytes = kms.decrypt(CiphertextBlob=wrapped, KeyId=self.arn, EncryptionContext=context)["Plaintext"]
         return plain
 
@@ -150,7 +150,7 @@ def accounts(aws: Aws, count: int) -> Iterator[list[Account]]:
     made = []
     for place in range(1, count + 1):
         number = f"{place}" * 12
-        key_id = str(_client(aws.url, number).create_key()["KeyMetadata"]["KeyId"])
+        key_id = str(aws_client("kms", aws.url, number).create_key()["KeyMetadata"]["KeyId"])
         made.append(Account(number, key_id, f"AKIACOSIGNER{place}", f"arn:aws:iam::{number}:role/cosigner"))
     with _doors(aws.url, made):
         yield made
@@ -163,11 +163,3 @@ def _doors(upstream: str, made: Sequence[Account]) -> Iterator[None]:
         return
     with aws_door.door(upstream, made[0].decide) as made[0].url, _doors(upstream, made[1:]):
         yield
-
-
-def _client(url: str, number: str, service: str = "kms") -> Any:
-    client = aws_client(service, url)
-    client.meta.events.register(
-        "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", number)
-    )
-    return client

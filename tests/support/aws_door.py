@@ -56,6 +56,8 @@ class Call(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+_END_S = 0.02
+"""How long a door may take to see that it is being closed."""
 Decide: TypeAlias = Callable[[Call, bytes], None]
 
 
@@ -73,7 +75,7 @@ class _Server(ThreadingHTTPServer):
 def door(upstream: str, decide: Decide) -> Iterator[str]:
     """The address of one in front of the emulator at `upstream`."""
     server = _Server(upstream, decide)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(_END_S,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

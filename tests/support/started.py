@@ -37,6 +37,7 @@ _FORKING.set_forkserver_preload(
         "boto3",
         "psycopg",
         "sqlalchemy.dialects.sqlite",
+        "support.aws_described",
         "uvicorn.lifespan.off",
         "uvloop",
     ]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -44,6 +45,7 @@ class AwsAccount:
         for talkative in ("botocore", "urllib3"):  # whose debug lines have credentials, signatures and sealed keys
             logging.getLogger(talkative).setLevel(logging.WARNING)
         self._session = botocore.session.get_session()
+        self._session.register_component("data_loader", _loader(self._session.get_config_variable("data_path")))
         self._region = region or self._session.get_config_variable("region")
         if not self._region:
             raise Malformed(
@@ -109,6 +111,14 @@ class AwsAccount:
             words = "there are no AWS credentials: give this service a role, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
             raise Unavailable("aws-credentials", words)
         return frozen
+
+
+@cache
+def _loader(places: str | None) -> Any:
+    """What reads the descriptions that botocore has of AWS, a megabyte of JSON among them: each is read once."""
+    from botocore.loaders import create_loader  # noqa: PLC0415 (as above)
+
+    return create_loader(places)
 
 
 def _require_encrypted(endpoint: str) -> None:
