@@ -127,10 +127,13 @@ class _Caller:
             ("cut off before its end", self._cut_off),
             ("answer not waited for", self._hung_up),
         ]
+        self._never_asked = [*((name, ask) for name, (_, ask) in self._usual.items()), *self._faults]
 
     def next(self) -> tuple[str, str | None]:
-        """What was asked, and what was wrong with the answer."""
-        if self._chosen.random() < FAULTS:
+        """What was asked, and what was wrong with the answer: everything once, and then by chance."""
+        if self._never_asked:
+            name, ask = self._never_asked.pop()
+        elif self._chosen.random() < FAULTS:
             name, ask = self._chosen.choice(self._faults)
         else:
             [name] = self._chosen.choices(list(self._usual), [weight for weight, _ in self._usual.values()])
@@ -208,7 +211,7 @@ class _Caller:
     def _client(self) -> str | None:
         self._made += 1
         name = f"soak-{self._number}-{self._made}"
-        return self._post("/clients", {"name": name, "wallets": ["message-00"], "allow": ["sign"]}) or self._post(
+        return self._post("/clients", {"name": name, "wallets": ["message-00"], "allow": ["sign-bytes"]}) or self._post(
             f"/clients/{name}/revoke", {}
         )
 

@@ -20,5 +20,6 @@ def test_a_short_run_answers_everything_as_it_must(capsys: pytest.CaptureFixture
     main(["--hours", "0.002", "--rate", "100"])
     told = capsys.readouterr().out
     assert "WRONG" not in told
-    assert "x order" in told
+    for what in ("order", "client's life", "wallet's life", "wrong key", "answer not waited for"):
+        assert f" x {what}" in told
     assert told.count(f"at most {MOST_GROWTH:g} %") == 3
