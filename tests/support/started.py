@@ -173,7 +173,7 @@ def _written(pipe: int, said: bytes) -> Iterator[None]:
 
 def _become(words: list[str], settings: dict[str, str], folder: str, streams: list[Connection]) -> None:
     """The fork: `hyperkms` with these words, in this environment and folder, until it ends."""
-    gc.freeze()  # what was imported is not looked at again: a service collects once when it starts, a tenth of a second
+    gc.freeze()  # what was imported is not looked at again
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(settings)

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from hyperkms import collector
 from hyperkms.errors import Unavailable
 
 FAILED = 1
@@ -12,6 +13,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command. A refusal is one line on standard error, an interruption too; neither is a traceback."""
     os.umask(0o077)
+    collector.begin_quietly()
     try:
         from hyperkms.cli.commands import run  # noqa: PLC0415 (what takes long, and Ctrl-C may come meanwhile)
 

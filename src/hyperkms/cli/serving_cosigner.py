@@ -12,6 +12,7 @@ from typing import TypeAlias
 import structlog
 import uvloop
 
+from hyperkms import collector
 from hyperkms.cli.assemble_cosigner import assembled
 from hyperkms.cli.layout import SOCKET
 from hyperkms.cli.listeners import tcp_socket, unix_socket
@@ -82,6 +83,7 @@ async def _serve(
     if parent is not None:
         _end_with_parent(server, parent)
     watching = [loop.create_task(_watch_on(watch, every_s)) for watch, every_s in watches]
+    collector.settle()
     listening()
     await server.serve()
     for task in watching:

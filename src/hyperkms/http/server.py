@@ -1,7 +1,6 @@
 """uvicorn, as this service runs it: on sockets that were opened before, until it is told to stop."""
 
 import asyncio
-import gc
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,12 +11,11 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from hyperkms import collector
 from hyperkms.http.backlog import BACKLOG
 from hyperkms.http.connection import Connection, Rules, sweep
 
 _SWEEP_S = 1.0
-_COLLECT = (10_000, 20, 20)
-"""A request leaves no circles, so the collector finds little; looking costs milliseconds that somebody waits."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,7 @@ class Server(uvicorn.Server):
         self.servers = [await self._serve_at(loop, place) for place in self._places]
         self.started = True
         self._sweeping = loop.create_task(self._sweep())
-        gc.collect()
-        gc.freeze()  # what stands now stands until the end; the collector need not look at it again
-        gc.set_threshold(*_COLLECT)
+        collector.settle()
         self._listening()
 
     async def _serve_at(self, loop: asyncio.AbstractEventLoop, place: Place) -> asyncio.Server:
