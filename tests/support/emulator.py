@@ -1,25 +1,28 @@
-"""The emulator of AWS (moto) as a server, with one thing that AWS promises and it does not: a name is created once.
+"""The emulator of AWS (moto) as a server, which does one thing at a time, and so keeps what AWS promises.
 
-Its threads look whether a secret is there, and add it after that: of two callers at the same moment both could be told
-that theirs was created, and the key of one would be gone.
+Its threads look, and change after that, without a lock: of two callers who create a name at the same moment both could
+be told that it was theirs, and the key of one would be gone; a list that is asked for meanwhile is an error 500.
 """
 
+import io
 import sys
 import threading
 from typing import Any
 
-from moto.secretsmanager.models import SecretsManagerBackend
-from moto.server import main
+from moto import server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-_creating = threading.Lock()
-_create_secret = SecretsManagerBackend.create_secret
+_one_at_a_time = threading.Lock()
 
 
-def _create_one(backend: SecretsManagerBackend, *words: Any, **named: Any) -> Any:
-    with _creating:
-        return _create_secret(backend, *words, **named)
+class _OneAtATime(DomainDispatcherApplication):
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        # All of the body first: nobody waits for who sends slowly.
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        with _one_at_a_time:
+            return super().__call__(environ, start_response)
 
 
 if __name__ == "__main__":
-    SecretsManagerBackend.create_secret = _create_one  # type: ignore[assignment, method-assign]
-    main(sys.argv[1:])
+    setattr(server, "DomainDispatcherApplication", _OneAtATime)  # noqa: B010 (it exports it to itself alone)
+    server.main(sys.argv[1:])
