@@ -7,7 +7,8 @@ import pytest
 from support.started import by_name
 
 
-@pytest.fixture(scope="package", autouse=True)
+# Not of the package, which to pytest is the whole session where a folder has no __init__.py.
+@pytest.fixture(scope="module", autouse=True)
 def _started_by_name() -> Iterator[None]:
     with by_name():
         yield
