@@ -126,7 +126,10 @@ class Scanner:
         """Every readable mapping of a process; PermissionError when the kernel refuses all of it."""
         started, hits, unreadable, mappings, size = time.perf_counter(), set[Hit](), [], 0, 0
         with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-            for start, end, name in _readable_mappings(pid):
+
+            def look(mapping: tuple[int, int, str]) -> bool:
+                nonlocal size
+                start, end, name = mapping
                 carried = b""
                 try:
                     for at in range(start, end, CHUNK):
@@ -136,9 +139,15 @@ class Scanner:
                         carried = content[-self._longest :]
                         size += len(content)
                 except OSError:
-                    unreadable.append(name)
-                else:
+                    return False
+                return True
+
+            for mapping in _readable_mappings(pid):
+                if look(mapping):
                     mappings += 1
+                else:  # perhaps it was given back since it was listed, or a part of it: what is there still counts
+                    left = [each for each in _readable_mappings(pid) if each[0] < mapping[1] and mapping[0] < each[1]]
+                    unreadable += [each[2] for each in left if not look(each)]
         return Memory(sorted(hits), mappings, size, unreadable, time.perf_counter() - started)
 
 
