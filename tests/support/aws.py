@@ -47,9 +47,7 @@ class Aws:
 
     def secrets(self) -> Mapping[str, str]:
         """The names of all secrets, and their ARNs."""
-        # On one page: from one to the next another secret would be missed if one before it ended meanwhile.
-        page = self.client("secretsmanager").list_secrets(MaxResults=1_000_000)
-        return {secret["Name"]: secret["ARN"] for secret in page["SecretList"]}
+        return secrets_of(self.client("secretsmanager"))
 
 
 @contextmanager
@@ -58,7 +56,7 @@ def aws() -> Iterator[Aws]:
     [port] = free_ports(1)
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.emulator", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "support.emulator", str(port)],
         cwd=Path(__file__).parents[1],
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -106,6 +104,13 @@ def _client(service: str, url: str | None, account: str | None) -> Any:
             "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
         )
     return client
+
+
+def secrets_of(client: Any) -> Mapping[str, str]:
+    """The same as this client of an administrator sees it."""
+    # On one page: from one to the next another secret would be missed if one before it ended meanwhile.
+    page = client.list_secrets(MaxResults=1_000_000)
+    return {secret["Name"]: secret["ARN"] for secret in page["SecretList"]}
 
 
 def answers(port: int) -> bool:

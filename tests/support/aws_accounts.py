@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from support import aws_door
-from support.aws import Aws, aws_client
+from support.aws import Aws, aws_client, secrets_of
 from support.aws_gate import action_of
 from support.iam import ENDPOINT, REGION, Call, Policy, context_keys, is_allowed, policy
 
@@ -134,8 +134,7 @@ class Account:
 
     def names(self, upstream: str) -> list[str]:
         """Of all its secrets, in order."""
-        pages = self.secrets(upstream).get_paginator("list_secrets").paginate()
-        return sorted(secret["Name"] for page in pages for secret in page["SecretList"])
+        return sorted(secrets_of(self.secrets(upstream)))
 
     def unwrap(self, upstream: str, wrapped: bytes, context: dict[str, str]) -> bytes:
         """The data key itself, as nobody but a test asks for it."""

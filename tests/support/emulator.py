@@ -9,8 +9,8 @@ import sys
 import threading
 from typing import Any
 
-from moto import server
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import run_simple
 
 _one_at_a_time = threading.Lock()
 
@@ -24,5 +24,5 @@ class _OneAtATime(DomainDispatcherApplication):
 
 
 if __name__ == "__main__":
-    setattr(server, "DomainDispatcherApplication", _OneAtATime)  # noqa: B010 (it exports it to itself alone)
-    server.main(sys.argv[1:])
+    app = _OneAtATime(create_backend_app)
+    run_simple("127.0.0.1", int(sys.argv[1]), app, threaded=True, request_handler=MotoRequestHandler)
