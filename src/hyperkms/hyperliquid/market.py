@@ -193,7 +193,9 @@ class Market:
 
     def _require_tried(self) -> None:
         """The list is there, or a reading of it was waited for."""
-        self.refresh()
+        if _is_within(FRESH_MS, self._loaded_at, self._clock()):
+            return
+        self._begin()
         if self._loaded_at is None:
             self._wait()
 

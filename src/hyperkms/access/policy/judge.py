@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypeAlias
 
 from msgspec import UnsetType
 
 from hyperkms.access.approvals import Approvers
+from hyperkms.access.policy.checks import Check
 from hyperkms.access.policy.document import TRADE_ONLY, ExpiryDocument, LimitsDocument, PolicyDocument
-from hyperkms.access.policy.facts import ORDER, Asked, Kind
-from hyperkms.access.policy.rules import MeterOf, Rule
+from hyperkms.access.policy.facts import ORDER, Asked, Kind, Unjudged
+from hyperkms.access.policy.rules import MeterOf, Rule, rules_of
 from hyperkms.access.policy.verdicts import ALLOW, APPROVALS, EXPIRES_AFTER, Demand, Refusal, Source
 from hyperkms.errors import Detail, Refused
 
@@ -24,6 +26,10 @@ TRADE_ONLY_TYPES = (
     "noop",
 )
 """What a wallet without a policy of its own signs."""
+
+
+Step: TypeAlias = tuple[Rule, Sequence[Check] | None]
+"""A rule, with its checks where they are all there is to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Policy:
             yield _not_allowed(asked.action.type, self._allowed)
         if self._expiry is not None and (refusal := _expiry_refusal(self._expiry, asked)):
             yield refusal
-        for rule in self._rules[asked.kind]:
+        for rule, _ in self._rules[asked.kind]:
             if found := rule.judge(asked, []):
                 yield found
 
@@ -97,23 +103,39 @@ class Limits:
         return _judge(self._rules[asked.kind], asked)
 
 
-def _judge(rules: Sequence[Rule], asked: Asked) -> Judgement:
+def _judge(rules: Sequence[Step], asked: Asked) -> Judgement:
+    """Most orders come alone and most rules are nothing but checks: those are asked here, without a call for each."""
     demands: list[Demand] = []
-    for rule in rules:
-        refusal = rule.judge(asked, demands)
-        if refusal is not None:
-            return Judgement(refusal)
+    parts = asked.parts
+    alone = parts[0] if len(parts) == 1 else None
+    for rule, checks in rules:
+        if checks is None or alone is None:
+            refusal = rule.judge(asked, demands)
+            if refusal is not None:
+                return Judgement(refusal)
+            continue
+        try:
+            for check in checks:
+                refusal = check(alone, asked)
+                if refusal is not None:
+                    return Judgement(refusal)
+        except Unjudged as unknown:
+            return Judgement(rule.unjudged(unknown))
     return Judgement(None, demands)
 
 
-def _by_kind(document: PolicyDocument | LimitsDocument, meter_of: MeterOf) -> Sequence[Sequence[Rule]]:
+def _by_kind(document: PolicyDocument | LimitsDocument, meter_of: MeterOf) -> Sequence[Sequence[Step]]:
     """For each kind of actions the rules that require something of it, in their order."""
-    rules = [Rule(rule, document.mark_max_age_ms, meter_of) for rule in document.rules]
-    return [tuple(rule for rule in rules if rule.requires(kind)) for kind in Kind]
+    ready = [rules_of(rule, document.mark_max_age_ms, meter_of) for rule in document.rules]
+    return [tuple(_step(rules[kind]) for rules in ready if not rules[kind].requires_nothing) for kind in Kind]
 
 
-def _approvers(rules: Sequence[Sequence[Rule]]) -> Approvers:
-    return {key: one for of_kind in rules for rule in of_kind for key, one in rule.approvers.items()}
+def _step(rule: Rule) -> Step:
+    return rule, rule.checks if rule.is_checked_alone else None
+
+
+def _approvers(rules: Sequence[Sequence[Step]]) -> Approvers:
+    return {key: one for of_kind in rules for rule, _ in of_kind for key, one in rule.approvers.items()}
 
 
 @cache

@@ -49,11 +49,11 @@ class Metered:
 
 
 class Rule:
-    """A rule that is ready to be asked."""
+    """A rule that is ready to be asked about actions of one kind."""
 
-    __slots__ = ("_checks", "_metered", "_types", "_when_part", "_when_time", "approvers", "mark_max_age_ms", "name")
+    __slots__ = ("_metered", "_types", "_when_part", "_when_time", "approvers", "checks", "mark_max_age_ms", "name")
 
-    def __init__(self, document: RuleDocument, mark_max_age_ms: int, meter_of: MeterOf) -> None:
+    def __init__(self, document: RuleDocument, kind: Kind, mark_max_age_ms: int, metered: Sequence[Metered]) -> None:
         self.name = document.name
         self.mark_max_age_ms = mark_max_age_ms
         when = None if isinstance(document.when, UnsetType) else document.when
@@ -62,17 +62,24 @@ class Rule:
         self._when_part = tuple(_part_conditions(when, mark_max_age_ms)) if when else ()
         self.approvers = approvers_of(document, "")
         """Whose approvals it asks for; none if it asks for none."""
-        self._checks = [tuple(checks_of(document, mark_max_age_ms, kind)) for kind in Kind]
-        metered = tuple(_metered(document, meter_of))
-        self._metered = [tuple(one for one in metered if kind is _METERED_KIND[one.quantity]) for kind in Kind]
+        self.checks = tuple(checks_of(document, mark_max_age_ms, kind))
+        of_kind = [one for one in metered if kind is _METERED_KIND[one.quantity]]
+        quantities = dict.fromkeys(one.quantity for one in of_kind)
+        self._metered = [(name, tuple(one for one in of_kind if one.quantity == name)) for name in quantities]
 
-    def requires(self, kind: Kind) -> bool:
-        """Whether it requires anything of actions of this kind."""
-        return bool(self._checks[kind] or self._metered[kind])
+    @property
+    def requires_nothing(self) -> bool:
+        """Whether there is nothing in it for actions of this kind."""
+        return not self.checks and not self._metered
+
+    @property
+    def is_checked_alone(self) -> bool:
+        """Whether its checks are all there is to it: it applies always, and counts nothing."""
+        applies_always = self._types is None and self._when_time is None and not self._when_part
+        return applies_always and not self._metered
 
     def judge(self, asked: Asked, demands: list[Demand]) -> Refusal | None:
         """What this rule has against an action; what it must have left over time is added to the demands."""
-        checks, metered = self._checks[asked.kind], self._metered[asked.kind]
         if self._types is not None and asked.action.type not in self._types:
             return None
         if self._when_time is not None and not self._when_time.holds(asked.now):
@@ -82,29 +89,29 @@ class Rule:
             if self._when_part:
                 parts = [part for part in parts if all(holds(part, asked) for holds in self._when_part)]
             for part in parts:
-                for check in checks:
+                for check in self.checks:
                     refusal = check(part, asked)
                     if refusal is not None:
                         return refusal
-            return self._meter(metered, parts, asked, demands) if metered and parts else None
+            return self._meter(parts, asked, demands) if self._metered and parts else None
         except Unjudged as unknown:
-            return Refusal(self.name, f"{unknown}, so the rule cannot be judged", "unknown", "", "action")
+            return self.unjudged(unknown)
 
-    def _meter(
-        self, metered: Sequence[Metered], parts: Sequence[Part], asked: Asked, demands: list[Demand]
-    ) -> Refusal | None:
-        amounts: dict[str, int] = {}
-        for one in metered:
+    def unjudged(self, unknown: Unjudged) -> Refusal:
+        """The refusal where something that it needs is not known."""
+        return Refusal(self.name, f"{unknown}, so the rule cannot be judged", "unknown", "", "action")
+
+    def _meter(self, parts: Sequence[Part], asked: Asked, demands: list[Demand]) -> Refusal | None:
+        for quantity, metered in self._metered:
             end = None
-            if one.quantity == "max_outstanding":
+            if quantity == "max_outstanding":
                 end = asked.expires_after
                 if (refusal := _expiry_refusal(self.name, asked)) and any(not part.reduce_only for part in parts):
                     return refusal
-            amount = amounts.get(one.quantity)
-            if amount is None:
-                amount = amounts[one.quantity] = self._amount(one.quantity, parts, asked)
+            amount = self._amount(quantity, parts, asked)
             if amount:
-                demands.append(Demand(self.name, one.quantity, one.meter, one.period, end, amount, one.limit))
+                name = self.name
+                demands += [Demand(name, quantity, one.meter, one.period, end, amount, one.limit) for one in metered]
         return None
 
     def _amount(self, quantity: str, parts: Sequence[Part], asked: Asked) -> int:
@@ -141,6 +148,12 @@ def _above(amount: Decimal, mark_max_age_ms: int) -> Callable[[Part, Asked], boo
         return part.kind is TRANSFER and asked.usdc_moved() > amount
 
     return holds
+
+
+def rules_of(document: RuleDocument, mark_max_age_ms: int, meter_of: MeterOf) -> Sequence[Rule]:
+    """A rule made ready for each kind of actions."""
+    metered = tuple(_metered(document, meter_of))
+    return [Rule(document, kind, mark_max_age_ms, metered) for kind in Kind]
 
 
 def _metered(document: RuleDocument, meter_of: MeterOf) -> Iterator[Metered]:

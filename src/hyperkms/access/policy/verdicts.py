@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 ALLOW, EXPIRES_AFTER, GRANTS = RESERVED = ("allow", "expires_after", "grants")
 """The names under which refuses what is no rule; so no rule has them."""
 
@@ -38,7 +40,7 @@ class Refusal(NamedTuple):
     """How long until it would be granted, where time brings it."""
 
 
-class Demand(NamedTuple):
+class Demand(msgspec.Struct, frozen=True):
     """An amount that a meter must have left."""
 
     rule: str
