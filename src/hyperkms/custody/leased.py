@@ -124,7 +124,10 @@ class Leased(Generic[P, T]):
         while True:
             forgotten, asked_at = self._forgotten, time.monotonic()
             made = load()
-            made.lease = None if self._terms is None else self._terms.begin(asked_at)
+            if self._terms is None:
+                made.ask_again = _is_never_asked  # what it would ask with is most of what a key takes in memory
+            else:
+                made.lease = self._terms.begin(asked_at)
             if self._keep(place, made, forgotten):
                 return made
 
@@ -170,3 +173,7 @@ class Leased(Generic[P, T]):
             renewed = self._terms.begin(asked_at)
             renewed.was_used = False
             opened.lease = renewed
+
+
+def _is_never_asked() -> object:
+    raise AssertionError("a thing without a lease is given for as long as the process lives")

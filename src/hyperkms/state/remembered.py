@@ -8,7 +8,8 @@ from hyperkms.state.generation import Generation
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-MOST = 20_000
+MOST = 10_000
+"""As many as keys that are at hand: ten thousand wallets take some 10 MB."""
 
 
 class Remembered(Generic[K, V]):

@@ -21,6 +21,9 @@ from hyperkms.state.migrating import SCHEMA, migrate_within, require_known, sche
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 """The disk has no room for the journal; or cannot make the file of it."""
 
+CACHE_KIB = 512
+"""Of pages a connection: what another one changes empties it, and the operating system has the pages too."""
+
 
 class Sqlite:
     """One writer at a time, who has taken the file's lock."""
@@ -102,6 +105,7 @@ def _engine(path: Path) -> sa.Engine:
         cursor.execute("PRAGMA journal_mode = DELETE")
         cursor.execute("PRAGMA synchronous = EXTRA")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         cursor.execute("PRAGMA secure_delete = ON")  # a sealed key that is destroyed leaves zeros, not itself
         cursor.close()
 
