@@ -433,6 +433,9 @@ def memory_protection() -> Protection:
 def harden_process() -> None:
     """No core files and, on Linux, no ptrace by the same user; Unavailable if that fails."""
 
+def use_one_heap() -> None:
+    """Let all threads of this process allocate from one heap (glibc): call it before there are threads."""
+
 def is_in_memory(path: str | PathLike[str]) -> bool:
     """Whether the file system of a path is in memory, so that no device can keep a write waiting (tmpfs)."""
 

@@ -383,6 +383,12 @@ def of(make: Callable[[Bench], Any], name: str) -> Callable[[Bench], object]:
     return lambda bench: getattr(make(bench), name)
 
 
+def in_a_process_of_its_own(name: str) -> object:
+    """What becomes of a call without arguments."""
+    program = f"from hyperkms import _core; print(_core.{name}())"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+
 CALLS: dict[str, Callable[[Bench], object]] = {
     "Context": lambda bench: [*bench.contexts.values()],
     **{
@@ -484,12 +490,9 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "generate_key": lambda bench: [
         *bench.each_kind(lambda kind: _core.generate_key(bench.contexts[kind], *bench.fresh[kind], bench.root_key.id))
     ],
-    # Hardening is for the life of a process, so it gets one of its own.
-    "harden_process": lambda _: subprocess.run(
-        [sys.executable, "-c", "from hyperkms import _core; print(_core.harden_process())"],
-        capture_output=True,
-        check=True,
-    ),
+    # These are for the life of a process, so each gets one of its own.
+    "harden_process": lambda _: in_a_process_of_its_own("harden_process"),
+    "use_one_heap": lambda _: in_a_process_of_its_own("use_one_heap"),
     "import_key": lambda bench: [*ask_import_key(bench)],
     "inspect_sealed_key": lambda bench: [*bench.each_kind(lambda kind: _core.inspect_sealed_key(bench.sealed[kind]))],
     "is_in_memory": lambda bench: [_core.is_in_memory(path) for path in (bench.folder, "/proc", "/missing")],

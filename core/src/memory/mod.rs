@@ -26,6 +26,6 @@ pub use counters::Counters;
 pub use depth::deepest_of;
 pub use idle::{Idle, IdleBytes};
 pub use meters::{require_sound, Demand, Meters, Span};
-pub use platform::{effective_user, harden_process, is_in_memory, standard_input, Lock, LockChoice};
+pub use platform::{effective_user, harden_process, is_in_memory, standard_input, use_one_heap, Lock, LockChoice};
 pub use replays::Replays;
 pub use stack::{on_deeply_wiped_stack, on_wiped_stack, WIPED_DEEPLY};

@@ -87,6 +87,17 @@ pub fn harden_process() -> Result<()> {
     Ok(())
 }
 
+/// Has all threads allocate from one heap, where glibc would give each its own and hold what is free in every one of them.
+///
+/// For a start, before there are threads. Elsewhere it does nothing.
+pub fn use_one_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: no pointers. What it answers says that the number is known, and it is.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Calls `child` in every process that is forked from this one, before anything else runs there.
 ///
 /// A raw `clone` passes it by; the pages are not there then either, and touching them ends that process.

@@ -389,6 +389,11 @@ fn harden_process() -> Result<()> {
 }
 
 #[pyfunction]
+fn use_one_heap() {
+    memory::use_one_heap();
+}
+
+#[pyfunction]
 fn is_in_memory(path: PathBuf) -> bool {
     memory::is_in_memory(&path)
 }
@@ -544,7 +549,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         address, generate_key, harden_process, import_key, inspect_sealed_key, is_in_memory, keccak256,
-        memory_protection, open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, Context, DataKey,
-        KeyHandle, LocalRootKey, Protection, SealedHeader, SharedCounters,
+        memory_protection, open_sealed_key, sign_ed25519_message, sign_eip191, sign_l1, start_memory, use_one_heap,
+        Context, DataKey, KeyHandle, LocalRootKey, Protection, SealedHeader, SharedCounters,
     };
 }
