@@ -65,6 +65,11 @@ SAME: Mapping[tuple[str, str, str], str] = {
         "if part.worth is None or part.worth[0] != max_age_ms:",
         "0 is 1",
     ): "it is worked out again each time, to the same",
+    (
+        "access/policy/rules.py",
+        "return applies_always and not self._metered",
+        "returns None",
+    ): "it is asked in full then, to the same",
     ("access/policy/moments.py", "_DAY_MINUTES = 24 * 60", "24 is 25"): "no minute of a day is as late",
     ("access/policy/moments.py", "_DAY_MINUTES = 24 * 60", "60 is 61"): "no minute of a day is as late",
     ("access/policy/moments.py", "self._last = -1, False", "False is True"): "nobody asks for the minute before 1970",
