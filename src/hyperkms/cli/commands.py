@@ -87,7 +87,7 @@ def run() -> int:
     """Run the command line of this process; the exit status. KeyboardInterrupt passes through."""
     try:
         _core.harden_process()
-        _core.use_one_heap()  # a heap for each thread kept 10 MB more after 20,000 keys had been opened
+        _core.use_one_heap()  # ADR 11: a heap for each thread kept 8 MB more
         result = cli.main(prog_name=PROGRAM, complete_var=VARIABLE, standalone_mode=False)
     except HyperkmsError as error:
         print(f"hyperkms: {error}", file=sys.stderr)

@@ -193,9 +193,7 @@ class Market:
 
     def _require_tried(self) -> None:
         """The list is there, or a reading of it was waited for."""
-        if _is_within(FRESH_MS, self._loaded_at, self._clock()):
-            return
-        self._begin()
+        self.refresh()
         if self._loaded_at is None:
             self._wait()
 
